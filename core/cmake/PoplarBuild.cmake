@@ -1,0 +1,88 @@
+# How every Poplar target is built: language, warnings, sanitizers, and the three functions that declare targets.
+# A target names its dependencies; the link graph is the layering (tests/lint checks it).
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+
+add_library(poplar_options INTERFACE)
+target_include_directories(poplar_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(poplar_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
+  -fno-omit-frame-pointer $<$<BOOL:${POPLAR_WERROR}>:-Werror>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 warns falsely about std::string and about frames of coroutines (gcc bugs 105329, 105651, 95137).
+  target_compile_options(poplar_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overread
+    -Wno-stringop-overflow -Wno-array-bounds -Wno-dangling-pointer)
+endif()
+if(POPLAR_SANITIZE)
+  target_compile_options(poplar_options INTERFACE -fsanitize=${POPLAR_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(poplar_options INTERFACE -fsanitize=${POPLAR_SANITIZE})
+endif()
+if(POPLAR_FUZZ)
+  target_compile_options(poplar_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(absl REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(GTest REQUIRED)
+find_package(benchmark REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED COMPONENTS core pull)
+find_package(tomlplusplus REQUIRED)
+pkg_check_modules(liburing REQUIRED IMPORTED_TARGET liburing)
+pkg_check_modules(lmdb REQUIRED IMPORTED_TARGET lmdb)
+pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(libcrypt REQUIRED IMPORTED_TARGET libcrypt)
+pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc)
+pkg_check_modules(systemd REQUIRED IMPORTED_TARGET libsystemd)
+
+# poplar_library(NAME SOURCES a.cc ... [DEPS target ...] [PRIVATE_DEPS target ...])
+function(poplar_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  if(arg_SOURCES)
+    add_library(${name} STATIC ${arg_SOURCES})
+    target_link_libraries(${name} PUBLIC poplar_options ${arg_DEPS} PRIVATE ${arg_PRIVATE_DEPS})
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE poplar_options ${arg_DEPS})
+  endif()
+endfunction()
+
+# poplar_test(NAME SOURCES a.cc ... [DEPS target ...] [TIMEOUT_S n]): one gtest binary, one ctest entry.
+function(poplar_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT_S" "SOURCES;DEPS" ${ARGN})
+  if(NOT arg_TIMEOUT_S)
+    set(arg_TIMEOUT_S 120)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE poplar_options ${arg_DEPS} GTest::gmock_main)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT_S})
+endfunction()
+
+# poplar_fuzz(NAME SOURCES a.cc ... [DEPS target ...]): a libFuzzer target under the `fuzz` preset; everywhere else a
+# replayer of its corpus (folder `corpus` beside the CMakeLists), run by ctest.
+function(poplar_fuzz name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE poplar_options ${arg_DEPS})
+  if(POPLAR_FUZZ)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_test(NAME ${name} COMMAND ${name} -runs=0 ${CMAKE_CURRENT_SOURCE_DIR}/corpus)
+  else()
+    target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/fuzz_replay_main.cc)
+    add_test(NAME ${name} COMMAND ${name} ${CMAKE_CURRENT_SOURCE_DIR}/corpus)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT 120 LABELS fuzz)
+endfunction()
