@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -87,7 +88,7 @@ class Session {
   void End(EndReason reason);
 
   // Whether a message is on its way, from DATA or the first BDAT to its last reply.
-  bool receiving_message() const { return intake_.has_value() || phase_ == Phase::kReplies; }
+  bool receiving_message() const { return intake_ != nullptr || phase_ == Phase::kReplies; }
 
  private:
   enum class Phase : uint8_t {
@@ -149,7 +150,7 @@ class Session {
   Recipient candidate_;  // Of the kResolveRecipient that is owed.
 
   // The message, from DATA or the first BDAT on.
-  std::optional<MessageIntake> intake_;
+  std::unique_ptr<MessageIntake> intake_;
   BdatArguments chunk_;          // The current one; for DATA `last` is set.
   uint64_t chunked_octets_ = 0;  // What BDATs announced so far.
   bool begun_ = false;        // The driver holds a message that is neither committed nor aborted.

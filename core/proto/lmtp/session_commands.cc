@@ -119,7 +119,7 @@ std::optional<Action> Session::Rcpt(std::string_view rest, base::ByteBuffer& out
   Path path;
   if (!in_transaction_) {
     fault = client_name_.empty() ? reply::kLhloFirst : reply::kMailFirst;
-  } else if (intake_.has_value()) {
+  } else if (intake_ != nullptr) {
     fault = reply::kChunksBegun;
   } else {
     fault = ParseRcpt(rest, envelope_.smtputf8, path);
@@ -149,7 +149,7 @@ std::string_view Session::ContentRefusal() const {
 
 std::optional<Action> Session::Data(std::string_view rest, base::ByteBuffer& out) {
   std::string_view fault = ContentRefusal();
-  if (fault.empty() && intake_.has_value()) fault = reply::kChunksBegun;  // RFC 3030 §2
+  if (fault.empty() && intake_ != nullptr) fault = reply::kChunksBegun;  // RFC 3030 §2
   if (fault.empty() && !rest.empty()) fault = reply::kNoArgument;
   if (!fault.empty()) {
     out.Append(fault);

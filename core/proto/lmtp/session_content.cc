@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <string>
 
 #include "core/proto/lmtp/replies.h"
@@ -18,7 +19,7 @@ void Session::OpenIntake(MessageIntake::Framing framing) {
                                          .id = envelope_.id,
                                          .smtputf8 = envelope_.smtputf8,
                                          .wall_us = clock_.WallUs()});
-  intake_.emplace(framing, trace, options_.message_octets_max);
+  intake_ = std::make_unique<MessageIntake>(framing, trace, options_.message_octets_max);
 }
 
 Action Session::AskToBegin() {
@@ -29,7 +30,7 @@ Action Session::AskToBegin() {
 std::optional<Action> Session::StartChunk() {
   constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
   chunked_octets_ += std::min(chunk_.octets, kMax - chunked_octets_);
-  const bool first = !intake_.has_value();
+  const bool first = intake_ == nullptr;
   if (first) {
     if (envelope_.declared_octets == 0 && chunk_.last) envelope_.declared_octets = chunk_.octets;
     OpenIntake(MessageIntake::Framing::kByLength);

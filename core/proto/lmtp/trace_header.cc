@@ -35,18 +35,18 @@ std::string TraceHeader(const Trace& trace) {
 }
 
 std::string MailDate(int64_t wall_us) {
-  using namespace std::chrono;
+  namespace chrono = std::chrono;
   constexpr std::array<const char*, 7> kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
   constexpr std::array<const char*, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const sys_time<microseconds> time{microseconds(wall_us)};
-  const sys_days day = floor<days>(time);
-  const year_month_day date{day};
-  const hh_mm_ss clock{floor<seconds>(time - day)};
+  const chrono::sys_time<chrono::microseconds> time{chrono::microseconds(wall_us)};
+  const chrono::sys_days day = chrono::floor<chrono::days>(time);
+  const chrono::year_month_day date{day};
+  const chrono::hh_mm_ss clock{chrono::floor<chrono::seconds>(time - day)};
   char text[64];
   const int size = std::snprintf(
       text, sizeof(text), "%s, %02u %s %04d %02ld:%02ld:%02ld +0000",
-      kDays[weekday(day).c_encoding()], static_cast<unsigned>(date.day()),
+      kDays[chrono::weekday(day).c_encoding()], static_cast<unsigned>(date.day()),
       kMonths[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()),
       static_cast<long>(clock.hours().count()), static_cast<long>(clock.minutes().count()),
       static_cast<long>(clock.seconds().count()));
