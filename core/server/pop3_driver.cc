@@ -1,0 +1,193 @@
+#include "core/server/pop3_driver.h"
+
+#include <utility>
+
+#include "core/base/log.h"
+
+namespace poplar::server {
+namespace {
+
+pop3::EndReason ToPop3(EndCause cause) {
+  switch (cause) {
+    case EndCause::kDrain:
+      return pop3::EndReason::kDrain;
+    case EndCause::kKicked:
+      return pop3::EndReason::kKicked;
+    case EndCause::kLoginTimeout:
+      return pop3::EndReason::kLoginTimeout;
+    case EndCause::kSessionAge:
+      return pop3::EndReason::kSessionAge;
+  }
+  return pop3::EndReason::kDrain;
+}
+
+net::StreamOptions StreamOptionsOf(const Pop3Settings& settings, ShardServices& services) {
+  net::StreamOptions options;
+  options.buffers = services.pop3_buffers.get();
+  options.idle_timeout_ms = settings.idle_timeout_ms;
+  return options;
+}
+
+pop3::Transport TransportOf(const Pop3Settings& settings, const Pop3Driver::Accepted& accepted) {
+  return {.tls = accepted.implicit_tls,
+          .clear_text_login_allowed = settings.allow_cleartext || accepted.peer.is_loopback()};
+}
+
+}  // namespace
+
+Pop3Driver::Pop3Driver(ShardServices& services, Accepted accepted)
+    : Connection(services, std::move(accepted.socket), accepted.peer,
+                 StreamOptionsOf(services.settings->pop3, services)),
+      settings_(services.settings),
+      implicit_tls_(accepted.implicit_tls),
+      session_(settings_->pop3.session, services.pop3_metrics,
+               TransportOf(settings_->pop3, accepted)),
+      login_timer_(&services.reactor(), this),
+      age_timer_(&services.reactor(), this) {
+  services_.metrics.pop3_connections.Add(1);
+}
+
+Pop3Driver::~Pop3Driver() {
+  services_.metrics.pop3_connections.Add(-1);
+  services_.pop3_addresses.Leave(peer_.HostText());
+}
+
+ConnectionInfo Pop3Driver::Info() const {
+  return {.id = id(),
+          .protocol = Protocol::kPop3,
+          .tls = tls_,
+          .closing = closing(),
+          .peer = peer_.Text(),
+          .user = principal_.address,
+          .tenant = principal_.tenant_name,
+          .state = closing() ? "update" : (maildrop_ ? "transaction" : "authorization"),
+          .age_ms = (services_.shard.reactor().now_us() - started_us_) / 1000};
+}
+
+auth::ClientInfo Pop3Driver::Client() const {
+  return {.address = peer_.HostText(), .tls = tls_, .session = id()};
+}
+
+io::Task<void> Pop3Driver::Run() {
+  login_timer_.Arm(settings_->pop3.login_timeout_ms);
+  bool usable = true;
+  if (implicit_tls_) usable = co_await StartTls();
+  if (usable) co_await Serve();
+  set_closing();
+  if (maildrop_) services_.metrics.pop3_sessions.Add(-1);
+  view_.reset();
+  maildrop_.reset();  // The lease is free before the close is waited for.
+  if (!principal_.address.empty()) {
+    base::Log(base::LogLevel::kInfo, "session_end",
+              {{"session", id().value()},
+               {"protocol", "pop3"},
+               {"tenant", principal_.tenant_name},
+               {"user", principal_.address},
+               {"peer", peer_.HostText()},
+               {"end", end_word_},
+               {"sent", messages_sent_},
+               {"deleted", messages_deleted_},
+               {"octets_out", stream_.bytes_sent()},
+               {"ms", (services_.reactor().now_us() - started_us_) / 1000}});
+  }
+}
+
+io::Task<void> Pop3Driver::Serve() {
+  bool open = true;
+  while (open) {
+    if (end_cause()) session_.End(ToPop3(*end_cause()), stream_.output());
+    open = co_await Perform(session_.Next(input_, stream_.output()));
+  }
+}
+
+io::Task<bool> Pop3Driver::Perform(pop3::Action action) {
+  using Kind = pop3::Action::Kind;
+  switch (action.kind) {
+    case Kind::kNeedInput:
+      if (!co_await Flush()) co_return false;
+      co_return co_await Receive();
+    case Kind::kFlush:
+      co_return co_await Flush();
+    case Kind::kVerifyPassword:
+      co_await VerifyPassword(std::string(action.name), std::move(*action.secret));
+      co_return true;
+    case Kind::kSaslStart:
+      sasl_ = services_.auth.StartSasl(action.name);
+      sasl_since_us_ = services_.reactor().now_us();
+      co_await StepSasl(std::move(action.secret));
+      co_return true;
+    case Kind::kSaslRespond:
+      co_await StepSasl(std::move(action.secret));
+      co_return true;
+    case Kind::kSendMessage:
+      co_return co_await SendMessage(std::move(action));
+    case Kind::kStartTls:
+      if (!co_await Flush()) co_return false;
+      input_ = {};
+      if (!co_await StartTls()) co_return false;
+      session_.TlsStarted();
+      co_return true;
+    case Kind::kCommit:
+      co_await Commit(std::move(action.deleted));
+      co_return true;
+    case Kind::kClose:
+      end_word_ = pop3::Name(action.close_reason);
+      set_closing();
+      co_await Flush();
+      co_return false;
+  }
+  co_return false;
+}
+
+// Waits for the client's next bytes. Idle clients are closed without a word (RFC 1939 §3).
+io::Task<bool> Pop3Driver::Receive() {
+  if (end_cause()) co_return true;  // Serve tells the session.
+  io::Completion<net::ReceiveResult> received;
+  stream_.Receive(received);
+  const net::ReceiveResult result = co_await received;
+  input_ = result.bytes;
+  if (result.end == net::StreamEnd::kNone) co_return true;
+  if (result.end == net::StreamEnd::kInterrupted && end_cause()) co_return true;
+  end_word_ = net::Name(result.end);
+  co_return false;
+}
+
+io::Task<bool> Pop3Driver::Flush() {
+  if (stream_.output().empty()) co_return true;
+  io::Completion<net::StreamEnd> flushed;
+  stream_.Flush(flushed);
+  const net::StreamEnd end = co_await flushed;
+  if (end == net::StreamEnd::kNone) co_return true;
+  end_word_ = net::Name(end);
+  co_return false;
+}
+
+io::Task<bool> Pop3Driver::StartTls() {
+  io::Completion<net::StreamEnd> done;
+  stream_.StartTls(settings_->tls, done);
+  const net::StreamEnd end = co_await done;
+  tls_ = end == net::StreamEnd::kNone;
+  if (!tls_) end_word_ = net::Name(end);
+  co_return tls_;
+}
+
+io::Task<void> Pop3Driver::Commit(std::vector<pop3::MessageIndex> deleted) {
+  set_closing();
+  const uint64_t since_us = services_.reactor().now_us();
+  std::vector<storage::MessagePosition> positions;
+  positions.reserve(deleted.size());
+  for (const pop3::MessageIndex message : deleted) positions.emplace_back(message.value());
+  io::Completion<storage::CommitOutcome> committed;
+  maildrop_->Commit(std::move(positions), committed);
+  const storage::CommitOutcome outcome = co_await committed;
+  services_.metrics.commit_us.Observe(services_.reactor().now_us() - since_us);
+  if (outcome == storage::CommitOutcome::kDone) {
+    messages_deleted_ = deleted.size();
+    services_.metrics.messages_deleted.Add(deleted.size());
+  } else {
+    services_.metrics.commits_failed.Add();
+  }
+  session_.CommitDone(server::ToPop3(outcome), stream_.output());
+}
+
+}  // namespace poplar::server
