@@ -3,42 +3,51 @@
 // in this order, before it submits once more. Completions are copied out of the ring before the
 // first handler runs: no recursion, short stacks.
 //
-// Every method but Post and Stop belongs to the reactor's own thread. A full submission queue is
-// flushed, never an error. Operations end exactly once each (multishot ones with a completion that
-// lacks IORING_CQE_F_MORE).
+// Every method but Post, Stop and Wake belongs to the reactor's own thread; a thread has one
+// reactor at most. A full submission queue is flushed, never an error. Operations end exactly once
+// each (multishot ones with a completion that lacks IORING_CQE_F_MORE).
+//
+// DIAGNOSTICS: a reactor destroyed with operations in flight, timers armed or work queued is a
+// failed check.
 
 #pragma once
 
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include <coroutine>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
 
+#include "core/base/fd.h"
 #include "core/base/metrics.h"
 #include "core/base/status.h"
+#include "core/io/mpsc_list.h"
 #include "core/io/op.h"
 #include "core/io/timer.h"
 #include "core/io/work.h"
 
+struct io_uring;
+struct io_uring_sqe;
+
 namespace poplar::io {
 
 class BufferRing;
+class Ring;
 class TimerWheel;
 
 struct ReactorOptions {
-  uint32_t submission_entries = 1024;
-  uint32_t completion_entries = 16 * 1024;
+  uint32_t submission_entries = 1024;       // A power of two.
+  uint32_t completion_entries = 16 * 1024;  // A power of two, at least four times as many.
 };
 
 // Written by the reactor's thread, read by anyone.
 struct alignas(base::kCacheLineBytes) ReactorMetrics {
   base::Counter turns;
   base::Counter completions;
-  base::Counter waits;  // Turns that found nothing to do and slept.
-  base::Histogram turn_us;
+  base::Counter waits;      // Turns that had nothing to do at first and went to sleep.
+  base::Histogram turn_us;  // What a turn took, its wait left out.
   base::Counter posted;
 
   void Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const;
@@ -54,16 +63,18 @@ class Reactor {
   // The reactor of the calling thread, or null.
   static Reactor* Current();
 
-  // Turns until Stop. Then nothing may be in flight when the reactor is destroyed.
+  // Turns until Stop; what was posted before Stop still runs.
   void Run();
   // One turn; waits at most `wait_ms` for something to do. For tests and for emptying before the
-  // end.
+  // end. Not from a handler.
   void Turn(uint64_t wait_ms);
-  // Any thread.
+  // Any thread, as Post.
   void Stop();
 
   // Monotonic time, read once a turn.
   uint64_t now_us() const { return now_us_; }
+  // Whether a handler is running: whoever waits for another thread here holds up all the rest.
+  bool in_turn() const { return in_turn_; }
 
   // --- Network. Descriptors are ordinary and non-blocking.
   // Multishot accept; each result is a new descriptor (SOCK_NONBLOCK | SOCK_CLOEXEC).
@@ -75,11 +86,14 @@ class Reactor {
   void Send(Op& op, int fd, std::span<const char> bytes, int send_flags = 0);
   // One completion with the poll(2) mask that came true.
   void Poll(Op& op, int fd, uint32_t events);
+  // A completion for each change.
   void PollMultishot(Op& op, int fd, uint32_t events);
+  // `address` must stay until the completion.
   void Connect(Op& op, int fd, const sockaddr* address, socklen_t address_bytes);
   void Shutdown(Op& op, int fd, int how);
 
-  // --- Files.
+  // --- Files. Short results are possible. Buffers, and the vector itself, must stay until the
+  // completion.
   void Read(Op& op, int fd, std::span<char> into, uint64_t offset);
   void WriteVector(Op& op, int fd, std::span<const iovec> pieces, uint64_t offset);
   // fdatasync(2).
@@ -89,27 +103,64 @@ class Reactor {
   // happens when it is not in flight.
   void Cancel(Op& op);
 
-  // --- Work.
-  // Runs once, in this turn if the turn is still running handlers, else in the next.
+  // --- Work. One piece is in one queue at a time: scheduling it again, even elsewhere, does
+  // nothing.
+  // Runs once, in this turn when called from the handler of an operation or a timer, else in the
+  // next: work that schedules itself again keeps nobody waiting.
   void Schedule(Work& work);
   // Runs once, after everything that this turn found to do: the place to coalesce (group commit,
-  // one send for all replies).
+  // one send for all replies). When called from such work, at the end of the next turn.
   void AtTurnEnd(Work& work);
   // As Schedule, from any thread; wakes the reactor.
+  // REQUIRES: the reactor outlives the call (not merely the work).
   void Post(Work& work);
 
-  // Wakes a sleeping reactor from another reactor's thread by IORING_OP_MSG_RING, from any other by
-  // an eventfd.
+  // Ends the sleep that the reactor is in or about to begin. From the turn of another reactor by
+  // IORING_OP_MSG_RING, which goes out when that turn ends; from any other thread by an eventfd.
+  // Who wakes it has published first what it shall find: Post does both.
   void Wake();
 
   TimerWheel& timers() { return *timers_; }
   const ReactorMetrics& metrics() const { return metrics_; }
 
  private:
-  // The io implementation fills this in.
+  friend class BufferRing;
+  friend class Timer;
+
+  Reactor(std::unique_ptr<Ring> ring, base::UniqueFd wake_fd);
+
+  io_uring& raw_ring();
+  io_uring_sqe& Begin(Op& op);
+  void ArmTimer(Timer& timer, uint64_t delay_ms);
+  void ListenForWake();
+  void OnWake(int32_t result, uint32_t flags);
+  void OnStop() { stopped_ = true; }
+  void SignalWakeFd();
+
+  void OneTurn(uint64_t wait_us);
+  void GatherAndSleep(uint64_t wait_us);
+  void RunCompletions();
+  void TakePosted();
+
+  // For its own thread.
+  const std::unique_ptr<Ring> ring_;
+  const std::unique_ptr<TimerWheel> timers_;
   uint64_t now_us_ = 0;
-  std::unique_ptr<TimerWheel> timers_;
+  bool in_turn_ = false;
+  bool stopped_ = false;
+  bool closing_ = false;
+  uint64_t in_flight_ = 0;
+  WorkQueue scheduled_;
+  WorkQueue at_turn_end_;
+  const base::UniqueFd wake_fd_;
+  uint64_t wake_count_ = 0;  // What the read of the eventfd leaves here; nobody looks.
+  OpFor<&Reactor::OnWake> wake_op_{this};
+  WorkFor<&Reactor::OnStop> stop_work_{this};
   ReactorMetrics metrics_;
+
+  // For every thread.
+  alignas(base::kCacheLineBytes) MpscList<Work, &Work::next_> posted_;
+  std::atomic<bool> sleeping_{false};
 };
 
 }  // namespace poplar::io

@@ -130,7 +130,10 @@ class Completion {
   }
 
   bool await_ready() const noexcept { return value_.has_value(); }
-  void await_suspend(std::coroutine_handle<> waiter) noexcept { waiter_ = waiter; }
+  void await_suspend(std::coroutine_handle<> waiter) noexcept {
+    POP_CHECK(!waiter_);
+    waiter_ = waiter;
+  }
   T await_resume() {
     T value = std::move(*value_);
     value_.reset();  // Ready for the next question.

@@ -1,7 +1,8 @@
 // Timers without a kernel operation each: a field of its owner, kept in the reactor's timer wheel.
 // Arming again moves it; moving a timer to later is a store of the new deadline (the wheel notices
 // when the old one comes), so an idle timeout can be pushed back at every command. Resolution:
-// kTimerTickMs; a timer never fires early.
+// kTimerTickMs; a timer never fires early. Delays count from the start of the turn
+// (Reactor::now_us), or from now when armed outside of a turn.
 //
 // Lives on one reactor's thread. The destructor disarms.
 
@@ -19,13 +20,14 @@ class Timer {
  public:
   using Handler = void (*)(void* owner);
 
-  // REQUIRES: the reactor outlives the timer.
+  // REQUIRES: the reactor outlives the timer's last Arm.
   Timer(Reactor* reactor, void* owner, Handler handler)
       : reactor_(reactor), owner_(owner), handler_(handler) {}
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
   ~Timer() { Disarm(); }
 
+  // Fires once, in a later turn, even with a delay of 0. An armed timer is moved.
   void Arm(uint64_t delay_ms);
   void Disarm();
   bool armed() const { return armed_; }
@@ -36,8 +38,8 @@ class Timer {
   Reactor* const reactor_;
   void* const owner_;
   const Handler handler_;
-  uint64_t deadline_tick_ = 0;  // When it is due.
-  uint64_t slot_tick_ = 0;      // Where it is linked; <= deadline_tick_.
+  uint64_t deadline_tick_ = 0;  // When it is due; while armed.
+  uint64_t slot_tick_ = 0;      // Where its slot starts; <= deadline_tick_.
   Timer* next_ = nullptr;
   Timer** link_ = nullptr;  // What points at this timer; null when not linked.
   bool armed_ = false;
