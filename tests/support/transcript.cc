@@ -108,9 +108,10 @@ std::string ParseLine(std::string_view text, int line, Transcript& transcript) {
   if (text.starts_with("@ ")) {
     text.remove_prefix(2);
     const size_t space = std::min(text.find(' '), text.size());
-    const size_t value = std::min(space + 1, text.size());
-    transcript.steps.push_back({Kind::kDirective, line, std::string(text.substr(0, space)),
-                                std::string(text.substr(value))});
+    std::optional<std::string> value = Unescape(text.substr(std::min(space + 1, text.size())));
+    if (!value) return "an escape is not understood";
+    transcript.steps.push_back(
+        {Kind::kDirective, line, std::string(text.substr(0, space)), *std::move(value)});
     return "";
   }
   const std::string_view mark = text.substr(0, 2);

@@ -9,9 +9,9 @@
 //   S: line         the server says exactly this line, CRLF not written
 //   S~ pattern      the server says a line that this ECMAScript expression matches as a whole
 //
-// C, B and S: lines understand \r \n \t \0 \\ \xNN, and \{600 A} for 600 times A (the thing that is
-// repeated may be an escape). An S~ pattern is taken as it stands. All that the server says must be
-// expected before the next packet is sent, and before the end.
+// C, B and S: lines and the values of directives understand \r \n \t \0 \\ \xNN, and \{600 A} for
+// 600 times A (the thing that is repeated may be an escape). An S~ pattern is taken as it stands.
+// All that the server says must be expected before the next packet is sent, and before the end.
 
 #pragma once
 

@@ -33,7 +33,7 @@ TEST(Transcript, StepsBecomePacketsAndExpectations) {
   const StatusOr<Transcript> parsed = ParseTranscript("t",
                                                       "# comment\n"
                                                       "\n"
-                                                      "@ message 120 uidl one\n"
+                                                      "@ message 120 uidl\\x20one\n"
                                                       "@ flag\n"
                                                       "S: hello\n"
                                                       "C: a\\r\\n\\0\\x7F\\\\\\t\n"
