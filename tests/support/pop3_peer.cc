@@ -180,6 +180,7 @@ bool Pop3Peer::Feed(std::string_view piece, std::string& output) {
 bool Pop3Peer::Run(std::string_view& input, std::string& output) {
   while (!closed()) {
     const Action action = session_->Next(input, out_);
+    Trace(action);
     switch (action.kind) {
       case Action::Kind::kNeedInput:
         POP_CHECK(input.empty());
@@ -222,6 +223,19 @@ bool Pop3Peer::Run(std::string_view& input, std::string& output) {
     }
   }
   return false;
+}
+
+// Asking for input and flushing are left out: they depend on how the bytes arrive.
+void Pop3Peer::Trace(const Action& action) {
+  if (action.kind == Action::Kind::kNeedInput || action.kind == Action::Kind::kFlush) return;
+  trace_ += std::to_string(static_cast<int>(action.kind)) + " " + std::string(action.name);
+  if (action.secret) trace_ += " <" + std::string(action.secret->Reveal()) + ">";
+  trace_ += " " + std::to_string(action.message.value());
+  if (action.top_lines) trace_ += " top " + std::to_string(*action.top_lines);
+  for (const MessageIndex message : action.deleted) {
+    trace_ += " -" + std::to_string(message.value());
+  }
+  trace_ += " " + std::string(Name(action.close_reason)) + "\n";
 }
 
 void Pop3Peer::Verify(std::string_view user, std::string_view password) {

@@ -81,6 +81,8 @@ class Pop3Peer : public TranscriptPeer {
   // closed, or a handshake begins. REQUIRES: started, and not closed.
   bool Feed(std::string_view piece, std::string& output);
 
+  // What the session asked for so far, one action a line.
+  const std::string& trace() const { return trace_; }
   bool closed() const { return close_reason_.has_value(); }
   const pop3::Session& session() const { return *session_; }
 
@@ -90,6 +92,7 @@ class Pop3Peer : public TranscriptPeer {
   std::string Expect(std::string_view key, std::string_view value) const;
 
   bool Run(std::string_view& input, std::string& output);
+  void Trace(const pop3::Action& action);
   void Verify(std::string_view user, std::string_view password);
   void RunSasl(const pop3::Action& action);
   void SendBody(const pop3::Action& action);
@@ -112,6 +115,7 @@ class Pop3Peer : public TranscriptPeer {
   bool sasl_user_known_ = false;
   std::string verified_;  // "USER PASSWORD".
   std::optional<std::string> committed_;
+  std::string trace_;
   std::optional<pop3::CloseReason> close_reason_;
   bool tls_started_ = false;
 };

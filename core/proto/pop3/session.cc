@@ -89,12 +89,12 @@ Action Session::Next(std::string_view& input, base::ByteBuffer& out) {
     if (phase_ == Phase::kClosing) {
       action.kind = Action::Kind::kClose;
       action.close_reason = close_reason_;
+    } else if (input.empty() && !listing_.under_way()) {
+      break;
     } else if (out.size() >= options_.out_bytes_soft_max) {
       action.kind = Action::Kind::kFlush;
     } else if (listing_.under_way()) {
       listing_.Fill(maildrop_, options_.out_bytes_soft_max, out);
-    } else if (input.empty()) {
-      break;
     } else {
       TakeLine(input, action, out);
     }

@@ -31,10 +31,10 @@ namespace poplar::pop3 {
 
 // What a listener offers; one for all its sessions.
 struct SessionOptions {
-  std::string hostname;  // For the greeting.
+  std::string hostname = {};  // For the greeting.
   bool stls_offered = false;
   // In the order that clients shall prefer, upper case. None: no AUTH works.
-  std::vector<std::string> sasl_mechanisms;
+  std::vector<std::string> sasl_mechanisms = {};
   // The session ends with the reply to so many wrong passwords.
   uint32_t failed_logins_max = 10;
   // The session ends with the reply to so many bad commands (unknown, too long, control
