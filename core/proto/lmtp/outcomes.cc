@@ -1,0 +1,65 @@
+#include "core/proto/lmtp/outcomes.h"
+
+#include <array>
+
+#include "core/proto/lmtp/replies.h"
+
+namespace poplar::lmtp {
+namespace {
+
+struct Row {
+  std::string_view name;
+  std::string_view reply;
+};
+
+constexpr std::array<Row, kRecipientOutcomes> kRecipients = {{
+    {"ok", reply::kRecipientOk},
+    {"unknown", reply::kUnknownMailbox},
+    {"disabled", reply::kDisabledMailbox},
+    {"over_quota", reply::kFullMailbox},
+    {"directory_down", reply::kDirectoryDown},
+    {"temporary", reply::kTemporaryFailure},
+}};
+
+constexpr std::array<Row, kDeliveryOutcomes> kDeliveries = {{
+    {"stored", reply::kDeliveredAs},
+    {"over_quota", reply::kFullMailbox},
+    {"full", reply::kStorageFull},
+    {"temporary", reply::kTemporaryFailure},
+    {"unknown", reply::kUnknownMailbox},
+    {"disabled", reply::kDisabledMailbox},
+    {"permanent", reply::kPermanentFailure},
+}};
+
+}  // namespace
+
+std::string_view ReplyTo(RecipientOutcome outcome) {
+  return kRecipients[static_cast<size_t>(outcome)].reply;
+}
+
+std::string_view ReplyTo(StorageFailure failure) {
+  return failure == StorageFailure::kFull ? reply::kStorageFull : reply::kTemporaryFailure;
+}
+
+void AppendReply(DeliveryOutcome outcome, std::string_view id, base::ByteBuffer& out) {
+  out.Append(kDeliveries[static_cast<size_t>(outcome)].reply);
+  if (outcome != DeliveryOutcome::kStored) return;
+  out.Append(id);
+  out.Append("\r\n");
+}
+
+std::string_view Name(RecipientOutcome outcome) {
+  return kRecipients[static_cast<size_t>(outcome)].name;
+}
+
+std::string_view Name(DeliveryOutcome outcome) {
+  return kDeliveries[static_cast<size_t>(outcome)].name;
+}
+
+std::string_view Name(CloseReason reason) {
+  constexpr std::array<std::string_view, 6> kNames = {
+      "quit", "drain", "idle", "bad_commands", "bad_bdat", "discarded_bytes"};
+  return kNames[static_cast<size_t>(reason)];
+}
+
+}  // namespace poplar::lmtp
