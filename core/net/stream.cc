@@ -153,11 +153,8 @@ bool Stream::AppendSmallBody(io::Body& body) {
 }
 
 void Stream::OnSendEnd(StreamEnd end) {
-  if (end != StreamEnd::kNone) {
-    dead_ = end;
-    CountEnd(end);
-  }
-  Answer(end);
+  if (end != StreamEnd::kNone) Die(end);
+  Answer(dead_);  // Also where all was sent just before an abort took hold.
 }
 
 // --- TLS.
@@ -174,7 +171,7 @@ void Stream::StartTls(std::shared_ptr<const TlsContext> context, TlsStart start,
 void Stream::OnLifeTimer() {
   switch (wait_) {
     case Wait::kInput:
-      CountEnd(StreamEnd::kIdle);
+      env_.metrics.ends_idle.Add();
       return Answer(StreamEnd::kIdle);
     case Wait::kOutput: {
       const uint64_t accepted = wire_.accepted_bytes();
@@ -202,15 +199,12 @@ void Stream::InterruptIdle(StreamEnd why) {
 void Stream::Abort(StreamEnd why) {
   POP_CHECK(why != StreamEnd::kNone);
   reset_ = true;
+  Die(why);
   switch (wait_) {
     case Wait::kNothing:
-    case Wait::kInput:
-      if (dead_ == StreamEnd::kNone) {
-        dead_ = why;
-        CountEnd(why);
-      }
-      if (wait_ == Wait::kInput) Answer(dead_);
       return;
+    case Wait::kInput:
+      return Answer(dead_);
     case Wait::kOutput:
       buffer_sender_.Abort(why);
       body_sender_.Abort(why);
@@ -236,9 +230,12 @@ void Stream::OnProbeTimer() {
   SetKeepalive(socket_.get(), kQuietKeepalive);
 }
 
-void Stream::CountEnd(StreamEnd end) {
-  if (end == StreamEnd::kIdle) env_.metrics.ends_idle.Add();
-  if (end == StreamEnd::kPeerLost) env_.metrics.ends_lost.Add();
+// The first reason stays.
+void Stream::Die(StreamEnd why) {
+  if (dead_ != StreamEnd::kNone) return;
+  dead_ = why;
+  if (why == StreamEnd::kIdle) env_.metrics.ends_idle.Add();
+  if (why == StreamEnd::kPeerLost) env_.metrics.ends_lost.Add();
 }
 
 void Stream::Close(io::Completion<Closed>& done) {

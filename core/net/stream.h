@@ -131,8 +131,8 @@ class Stream {
   void OnSendEnd(StreamEnd end);
   void OnLifeTimer();
   void OnProbeTimer();
+  void Die(StreamEnd why);
   void ContinueClose();
-  void CountEnd(StreamEnd end);
 
   const StreamEnv env_;
   const StreamOptions options_;
