@@ -6,7 +6,7 @@
 // Set may come before the await (then nothing is suspended) or later; the coroutine is resumed from
 // the reactor's queue, never inside Set, so the answering code's stack is its own. The asker
 // outlives the answer: destroying a Completion that was handed down and not yet Set is a failed
-// check.
+// check. Plain code that asks does not await, it calls Notify.
 
 #pragma once
 
@@ -120,14 +120,23 @@ class Completion {
   Completion() = default;
   Completion(const Completion&) = delete;
   Completion& operator=(const Completion&) = delete;
-  ~Completion() { POP_CHECK(!waiter_); }
+  ~Completion() { POP_CHECK(!waiter_ && !notified_); }
 
   // Answers. Exactly once for each await. On the asker's shard.
   void Set(T value) {
     POP_CHECK(!value_.has_value());
     value_.emplace(std::move(value));
     if (waiter_) Reactor::Current()->Schedule(resume_);
+    if (notified_) Reactor::Current()->Schedule(*std::exchange(notified_, nullptr));
   }
+
+  // Schedules `work` once the answer is there; then Take.
+  void Notify(Work& work) {
+    if (value_.has_value()) return Reactor::Current()->Schedule(work);
+    notified_ = &work;
+  }
+  // REQUIRES: the answer is there.
+  T Take() { return await_resume(); }
 
   bool await_ready() const noexcept { return value_.has_value(); }
   void await_suspend(std::coroutine_handle<> waiter) noexcept {
@@ -145,6 +154,7 @@ class Completion {
 
   std::optional<T> value_;
   std::coroutine_handle<> waiter_;
+  Work* notified_ = nullptr;
   WorkFor<&Completion::Resume> resume_{this};
 };
 
