@@ -12,6 +12,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -125,8 +127,9 @@ struct ConfigFault {
 };
 
 struct ParsedConfig {
-  Config config;                    // Right only if there are no faults.
-  std::vector<ConfigFault> faults;  // In the order of the file.
+  Config config;                                       // Right only if there are no faults.
+  std::vector<ConfigFault> faults;                     // In the order of the file.
+  std::map<std::string, uint32_t, std::less<>> lines;  // "section.key" to its line, if written.
 };
 
 // `file` names the text in faults, and its folder is what paths are relative to.

@@ -31,14 +31,7 @@ std::string_view TypeName(const toml::node& node) {
   }
 }
 
-uint32_t LineOf(const toml::node& node) { return node.source().begin.line; }
-
-// The line of a setting, of its section if it is not written, or 0.
-uint32_t LineOf(const toml::table& document, std::string_view section, std::string_view key) {
-  const auto section_node = document[section];
-  if (const toml::node* node = section_node[key].node()) return LineOf(*node);
-  return section_node.node() != nullptr ? LineOf(*section_node.node()) : 0;
-}
+uint32_t NodeLine(const toml::node& node) { return node.source().begin.line; }
 
 std::string Listed(const std::vector<std::string_view>& words) {
   std::string text;
@@ -95,18 +88,19 @@ ParsedConfig ConfigReader::Read(const toml::table& document) && {
     if (is_section && node.is_table()) {
       ReadSection(key.str(), *node.as_table());
     } else if (is_section) {
-      Fault(LineOf(node), name + " is a section: write [" + name + "] on a line of its own");
+      Fault(NodeLine(node), name + " is a section: write [" + name + "] on a line of its own");
     } else if (node.is_table() || node.is_array_of_tables()) {
-      Fault(LineOf(node), UnknownSection(key.str()));
+      Fault(NodeLine(node), UnknownSection(key.str()));
     } else if (const auto home = SectionOfKey(key.str()); !home.empty()) {
-      Fault(LineOf(node),
+      Fault(NodeLine(node),
             name + " stands before any section: write it under [" + std::string(home) + "]");
     } else {
-      Fault(LineOf(node), name + ": there is no such setting, and settings stand under a section");
+      Fault(NodeLine(node),
+            name + ": there is no such setting, and settings stand under a section");
     }
   }
   MakePathsAbsolute();
-  if (parsed_.faults.empty()) CheckTogether(document);
+  if (parsed_.faults.empty()) CheckTogether();
   std::ranges::stable_sort(parsed_.faults, {}, &ConfigFault::line);
   return std::move(parsed_);
 }
@@ -116,10 +110,12 @@ void ConfigReader::ReadSection(std::string_view section, const toml::table& tabl
     const auto setting = std::ranges::find_if(Settings(), [&](const Setting& candidate) {
       return candidate.section == section && candidate.key == key.str();
     });
-    if (setting == Settings().end())
-      Fault(LineOf(node), UnknownKey(section, key.str()));
-    else
-      std::visit([&](const auto& form) { Take(*setting, form, node); }, setting->form);
+    if (setting == Settings().end()) {
+      Fault(NodeLine(node), UnknownKey(section, key.str()));
+      continue;
+    }
+    parsed_.lines.emplace(setting->Name(), NodeLine(node));
+    std::visit([&](const auto& form) { Take(*setting, form, node); }, setting->form);
   }
 }
 
@@ -127,9 +123,9 @@ void ConfigReader::Take(const Setting& setting, const NumberForm& form, const to
   const auto* number = node.as_integer();
   if (number == nullptr) return WrongType(setting, node, "a number");
   if (number->get() < form.min || number->get() > form.max) {
-    return Fault(LineOf(node), setting.Name() + ": " + std::to_string(number->get()) +
-                                   " is out of range; write a number from " +
-                                   std::to_string(form.min) + " to " + std::to_string(form.max));
+    return Fault(NodeLine(node), setting.Name() + ": " + std::to_string(number->get()) +
+                                     " is out of range; write a number from " +
+                                     std::to_string(form.min) + " to " + std::to_string(form.max));
   }
   form.at(parsed_.config) = static_cast<uint32_t>(number->get());
 }
@@ -144,7 +140,7 @@ void ConfigReader::Take(const Setting& setting, const TextForm& form, const toml
   const std::string* text = TextOf(setting, node);
   if (text == nullptr) return;
   if (!form.accepts(*text)) {
-    return Fault(LineOf(node),
+    return Fault(NodeLine(node),
                  setting.Name() + ": \"" + *text + "\" cannot be; " + std::string(form.expected));
   }
   form.at(parsed_.config) = *text;
@@ -154,13 +150,13 @@ void ConfigReader::Take(const Setting& setting, const PathForm& form, const toml
   const std::string* text = TextOf(setting, node);
   if (text == nullptr) return;
   if (text->empty() && !form.may_be_empty)
-    return Fault(LineOf(node), setting.Name() + " is empty; write a path, or remove the line");
+    return Fault(NodeLine(node), setting.Name() + " is empty; write a path, or remove the line");
   if (text->find('\0') != std::string::npos)
-    return Fault(LineOf(node), setting.Name() + ": a path holds no NUL; remove it");
+    return Fault(NodeLine(node), setting.Name() + ": a path holds no NUL; remove it");
   const std::string path = text->empty() ? "" : (folder_ / *text).lexically_normal().string();
   constexpr size_t kSocketPathBytesMax = sizeof(sockaddr_un::sun_path) - 1;
   if (form.kind == PathForm::Kind::kSocket && path.size() > kSocketPathBytesMax) {
-    return Fault(LineOf(node),
+    return Fault(NodeLine(node),
                  setting.Name() + ": " + path + " has " + std::to_string(path.size()) +
                      " octets and a socket's path may have " + std::to_string(kSocketPathBytesMax) +
                      "; write a shorter one, like \"/run/poplar/" + std::string(setting.section) +
@@ -179,7 +175,7 @@ void ConfigReader::Take(const Setting& setting, const ChoiceForm& form, const to
       if (i != 0) words += i + 1 == form.words.size() ? " or " : ", ";
       words += "\"" + std::string(form.words[i]) + "\"";
     }
-    return Fault(LineOf(node), setting.Name() + ": \"" + *text + "\" cannot be; write " + words);
+    return Fault(NodeLine(node), setting.Name() + ": \"" + *text + "\" cannot be; write " + words);
   }
   form.set(parsed_.config, static_cast<size_t>(word - form.words.begin()));
 }
@@ -193,7 +189,7 @@ void ConfigReader::Take(const Setting& setting, const AddressForm& form, const t
   }
   auto address = ListenAddress::Parse(*text);
   if (!address.ok())
-    return Fault(LineOf(node), setting.Name() + ": " + std::string(Message(address.status())));
+    return Fault(NodeLine(node), setting.Name() + ": " + std::string(Message(address.status())));
   form.at(parsed_.config) = *std::move(address);
 }
 
@@ -207,7 +203,7 @@ void ConfigReader::Take(const Setting& setting, const AddressListForm& form,
     if (address.ok())
       addresses.push_back(*std::move(address));
     else
-      Fault(LineOf(item), setting.Name() + ": " + std::string(Message(address.status())));
+      Fault(NodeLine(item), setting.Name() + ": " + std::string(Message(address.status())));
   };
   if (const auto* list = node.as_array()) {
     for (const toml::node& item : *list) add(item);
@@ -234,34 +230,33 @@ void ConfigReader::MakePathsAbsolute() {
   }
 }
 
-void ConfigReader::CheckTogether(const toml::table& document) {
+void ConfigReader::CheckTogether() {
   const Config& config = parsed_.config;
   if (config.tls.certificate.empty() != config.tls.key.empty()) {
-    Fault(LineOf(document, "tls", config.tls.key.empty() ? "key" : "certificate"),
+    Fault(LineOf(config.tls.key.empty() ? "tls.key" : "tls.certificate"),
           "tls.certificate and tls.key belong together; write both, or both empty for no TLS");
   } else if (!config.tls.enabled() && !config.pop3s.listen.empty()) {
-    Fault(LineOf(document, "tls", "certificate"),
+    Fault(LineOf("tls.certificate"),
           "pop3s.listen needs a certificate; write tls.certificate and tls.key, or listen = [] "
           "under [pop3s]");
   }
   const uint64_t blob_kib_max = uint64_t{config.store.segment_mib} * (kMiB / kKiB) / 4;
   if (config.store.blob_threshold_kib > blob_kib_max) {
-    Fault(LineOf(document, "store", "blob_threshold_kib"),
+    Fault(LineOf("store.blob_threshold_kib"),
           "store.blob_threshold_kib: " + std::to_string(config.store.blob_threshold_kib) +
               " is more than a quarter of segment_mib; write at most " +
               std::to_string(blob_kib_max) + ", or a larger segment_mib");
   }
-  CheckListenersDiffer(document);
+  CheckListenersDiffer();
 }
 
-void ConfigReader::CheckListenersDiffer(const toml::table& document) {
+void ConfigReader::CheckListenersDiffer() {
   std::map<std::string, std::string> taken;  // Address and port, or path, to the setting's name.
   const auto claim = [&](const Setting& setting, const std::string& where) {
     const auto [entry, is_new] = taken.emplace(where, setting.Name());
     if (is_new) return;
-    Fault(LineOf(document, setting.section, setting.key),
-          setting.Name() + ": " + where + " is already listened on (" + entry->second +
-              "); write another, or remove one of the two");
+    Fault(LineOf(setting.Name()), setting.Name() + ": " + where + " is already listened on (" +
+                                      entry->second + "); write another, or remove one of the two");
   };
   for (const Setting& setting : Settings()) {
     if (const auto* list = std::get_if<AddressListForm>(&setting.form)) {
@@ -277,15 +272,20 @@ void ConfigReader::CheckListenersDiffer(const toml::table& document) {
   }
 }
 
+uint32_t ConfigReader::LineOf(std::string_view name) const {
+  const auto line = parsed_.lines.find(name);
+  return line == parsed_.lines.end() ? 0 : line->second;
+}
+
 void ConfigReader::Fault(uint32_t line, std::string message) {
   parsed_.faults.push_back({std::string(file_), line, std::move(message)});
 }
 
 void ConfigReader::WrongType(const Setting& setting, const toml::node& node,
                              std::string_view expected) {
-  Fault(LineOf(node), setting.Name() + " is " + std::string(TypeName(node)) + "; write " +
-                          std::string(expected) + ", like " + std::string(setting.key) + " = " +
-                          ValueText(setting, Config()));
+  Fault(NodeLine(node), setting.Name() + " is " + std::string(TypeName(node)) + "; write " +
+                            std::string(expected) + ", like " + std::string(setting.key) + " = " +
+                            ValueText(setting, Config()));
 }
 
 }  // namespace poplar::tenant

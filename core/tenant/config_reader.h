@@ -38,9 +38,11 @@ class ConfigReader {
 
   void MakePathsAbsolute();
   // Rules between settings; only asked when each is right by itself.
-  void CheckTogether(const toml::table& document);
-  void CheckListenersDiffer(const toml::table& document);
+  void CheckTogether();
+  void CheckListenersDiffer();
 
+  // Where the setting "section.key" is written; 0 if it is not.
+  uint32_t LineOf(std::string_view name) const;
   void Fault(uint32_t line, std::string message);
   void WrongType(const Setting& setting, const toml::node& node, std::string_view expected);
 

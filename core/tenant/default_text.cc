@@ -24,8 +24,9 @@ void AppendComment(std::string_view lines, std::string& text) {
 std::string DefaultConfigText() {
   std::string text(kHead);
   for (const Section& section : Sections()) {
-    text += "\n[" + std::string(section.name) + "]\n";
+    text += '\n';
     AppendComment(section.explanation, text);
+    text += "[" + std::string(section.name) + "]\n";
     for (const Setting& setting : Settings()) {
       if (setting.section != section.name) continue;
       AppendComment(setting.explanation, text);
