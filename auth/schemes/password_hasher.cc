@@ -106,7 +106,6 @@ StatusOr<std::string> PasswordHasher::Hash(const base::Secret& password) {
 }
 
 HashVerdict PasswordHasher::Verify(std::string_view stored, const base::Secret& password) {
-  ++verifications_;
   const std::string_view bytes = password.Reveal();
   const bool usable = CheckStoredHash(stored).ok();
   const bool possible = CheckNewPassword(password).ok();
@@ -121,7 +120,6 @@ HashVerdict PasswordHasher::Verify(std::string_view stored, const base::Secret& 
 }
 
 void PasswordHasher::SpendOne(const base::Secret& password) {
-  ++verifications_;
   Compute(DecoySetting(), password.Reveal());
 }
 

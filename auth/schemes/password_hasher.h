@@ -67,9 +67,6 @@ class PasswordHasher {
   // What Verify would cost: for names that nobody has, so that time does not tell.
   void SpendOne(const base::Secret& password);
 
-  // Computations so far, Hash excluded.
-  uint64_t verifications() const { return verifications_; }
-
  private:
   // The hash of the password with the salt and parameters of `setting`, or empty. The view ends
   // with the next call.
@@ -80,7 +77,6 @@ class PasswordHasher {
   std::unique_ptr<crypt_data> scratch_;
   std::string decoy_setting_;
   std::string computed_;
-  uint64_t verifications_ = 0;
 };
 
 }  // namespace poplar::auth

@@ -94,13 +94,13 @@ StatusOr<UserChanges> UserDatabase::TakeChanges() {
   return changes;
 }
 
-StatusOr<LoginRecord> UserDatabase::FindLogin(std::string_view key) {
+StatusOr<std::optional<LoginRecord>> UserDatabase::FindLogin(std::string_view key) {
   SqliteQuery query(*connection_,
                     "SELECT u.account, u.tenant, t.name, u.address, u.enabled, t.enabled, u.hash "
                     "FROM users AS u JOIN tenants AS t ON t.id = u.tenant "
                     "WHERE u.address_key = ?1");
   POP_ASSIGN_OR_RETURN(const bool row, query.Bind(key).Step());
-  if (!row) return MakeStatus(StatusCode::kNotFound, "no such user");
+  if (!row) return std::optional<LoginRecord>();
   LoginRecord record;
   record.user.account = query.Text(0);
   record.user.tenant = TenantId(static_cast<uint64_t>(query.Number(1)));
@@ -109,7 +109,7 @@ StatusOr<LoginRecord> UserDatabase::FindLogin(std::string_view key) {
   record.user.enabled = query.Number(4) != 0;
   record.user.tenant_enabled = query.Number(5) != 0;
   record.hash = query.Text(6);
-  return record;
+  return std::optional<LoginRecord>(std::move(record));
 }
 
 StatusOr<std::vector<RemovedAccount>> UserDatabase::RemovedAccounts() {

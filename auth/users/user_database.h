@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -127,8 +128,8 @@ class UserDatabase {
   Status MarkMaildropDropped(std::string_view account);
 
   // --- For the server.
-  // `key` as LookupKey makes it. kNotFound: no such user.
-  StatusOr<LoginRecord> FindLogin(std::string_view key);
+  // `key` as LookupKey makes it. Nothing: no such user.
+  StatusOr<std::optional<LoginRecord>> FindLogin(std::string_view key);
   // The changes since the last call on this object, by anybody; the first call has to tell those
   // since Open. Cheap while there are none. After a fault, nothing was forgotten.
   StatusOr<UserChanges> TakeChanges();
