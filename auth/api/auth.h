@@ -8,10 +8,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "auth/api/sasl.h"
 #include "core/base/ids.h"
 #include "core/base/metrics.h"
 #include "core/base/secret.h"
@@ -85,6 +87,11 @@ class ShardAuth {
   virtual ~ShardAuth() = default;
 
   virtual Capabilities capabilities() const = 0;
+
+  // The SASL mechanisms that work here, the preferred one first; for CAPA and `AUTH` alone.
+  virtual std::vector<std::string_view> SaslMechanisms() const = 0;
+  // REQUIRES: `name` is one of them.
+  virtual std::unique_ptr<SaslMechanism> StartSasl(std::string_view name) = 0;
 
   // Whom mail to `address` belongs to. Reads the back end, not the password cache.
   virtual void Resolve(std::string address, io::Completion<ResolveResult>& done) = 0;

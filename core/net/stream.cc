@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "core/base/check.h"
@@ -133,7 +134,6 @@ void Stream::Flush(io::Completion<StreamEnd>& done) {
 }
 
 void Stream::SendBody(io::Body& body, io::Completion<StreamEnd>& done) {
-  if (dead_ == StreamEnd::kNone && AppendSmallBody(body)) return Flush(done);
   Ask(Wait::kOutput, done);
   if (dead_ != StreamEnd::kNone) return Answer(dead_);
   accepted_bytes_ = wire_.accepted_bytes();
@@ -141,12 +141,13 @@ void Stream::SendBody(io::Body& body, io::Completion<StreamEnd>& done) {
   body_sender_.Start(output_, body);
 }
 
-bool Stream::AppendSmallBody(io::Body& body) {
+bool Stream::AppendSmallBody(io::Body& body,
+                             const std::function<void(base::ByteBuffer&)>& append_head) {
+  static thread_local std::array<char, kSmallSealedBodyBytesMax> read;
   const uint64_t bytes = body.wire_bytes();
-  if (bytes > SmallBodyBytesMax(wire_)) return false;
-  const std::span<char> tail = output_.Tail(bytes);
-  if (!body.TryReadAll(tail)) return false;
-  output_.Extend(bytes);
+  if (bytes > SmallBodyBytesMax(wire_) || !body.TryReadAll({read.data(), bytes})) return false;
+  append_head(output_);
+  output_.Append({read.data(), bytes});
   env_.metrics.small.uses.Add();
   env_.metrics.small.bytes.Add(bytes);
   return true;

@@ -22,6 +22,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -94,9 +95,11 @@ class Stream {
   // Sends output(), the body's head at its end, and then the body. kBodyFailed: the client must see
   // the connection end without the terminator, so nothing but Close may follow.
   void SendBody(io::Body& body, io::Completion<StreamEnd>& done);
-  // Appends the body to output() if it is small and needs no wait; replies to pipelined commands
-  // then leave together. False: nothing was appended; SendBody.
-  [[nodiscard]] bool AppendSmallBody(io::Body& body);
+  // Appends the body to output() behind what `append_head` puts there, if it is small and needs no
+  // wait; replies to pipelined commands then leave together. The head is asked for when the body
+  // has been read: it is a promise. False: nothing was appended or asked for; SendBody.
+  [[nodiscard]] bool AppendSmallBody(io::Body& body,
+                                     const std::function<void(base::ByteBuffer&)>& append_head);
 
   // --- TLS. The driver (its log-in timeout) limits how long it takes.
   void StartTls(std::shared_ptr<const TlsContext> context, TlsStart start,

@@ -1,4 +1,5 @@
-// How many connections each client address holds on one shard. Addresses without connections cost nothing.
+// How many connections each client address holds on one shard. Addresses without connections cost
+// nothing.
 
 #pragma once
 

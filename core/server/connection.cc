@@ -3,16 +3,23 @@
 #include <utility>
 
 namespace poplar::server {
+namespace {
+
+// What a client that is thrown out has for taking the reply that says so.
+constexpr uint64_t kLastWordMs = 1000;
+
+}  // namespace
 
 std::string_view Name(Protocol protocol) { return protocol == Protocol::kPop3 ? "pop3" : "lmtp"; }
 
-Connection::Connection(ShardServices& services, base::UniqueFd socket, net::Address peer,
-                       const net::StreamOptions& options)
+Connection::Connection(ShardServices& services, Network& network, base::UniqueFd socket,
+                       net::Address peer, const net::StreamOptions& options)
     : services_(services),
-      stream_(services.reactor(), std::move(socket), options, services.net_metrics),
+      stream_(network.env(), std::move(socket), options),
       peer_(std::move(peer)),
       started_us_(services.reactor().now_us()),
-      id_(services.registry.NewId()) {}
+      id_(services.registry.NewId()),
+      word_timer_(&services.reactor(), this) {}
 
 void Connection::Start() {
   task_ = RunToEnd();
@@ -22,17 +29,40 @@ void Connection::Start() {
 void Connection::End(EndCause cause) {
   if (end_cause_) return;
   end_cause_ = cause;
-  stream_.InterruptReceive();
-  // Whoever is kicked does not finish what he does not read, and a handshake hears of nothing.
-  if (cause != EndCause::kDrain) stream_.AbortIfStuck();
+  stream_.InterruptIdle(net::StreamEnd::kInterrupted);
+  // Only a drain lets a slow reader finish. Nobody waits for a client that is thrown out, and a
+  // handshake cannot be told.
+  if (cause != EndCause::kDrain) word_timer_.Arm(kLastWordMs);
 }
 
-void Connection::Abort() { stream_.Abort(); }
+void Connection::Abort() { stream_.Abort(net::StreamEnd::kInterrupted); }
+
+bool Connection::Judge(net::StreamEnd end) {
+  if (end == net::StreamEnd::kNone) return true;
+  end_word_ = net::StreamEndName(end);
+  return false;
+}
+
+io::Task<bool> Connection::Receive() {
+  io::Completion<net::StreamEnd> received;
+  stream_.Receive(received);
+  const net::StreamEnd end = co_await received;
+  if (end == net::StreamEnd::kInterrupted && end_cause_) co_return true;
+  co_return Judge(end);
+}
+
+io::Task<bool> Connection::Flush() {
+  if (stream_.output().empty()) co_return true;
+  io::Completion<net::StreamEnd> flushed;
+  stream_.Flush(flushed);
+  co_return Judge(co_await flushed);
+}
 
 io::Task<void> Connection::RunToEnd() {
   co_await Run();
   closing_ = true;
-  io::Completion<net::StreamEnd> closed;
+  word_timer_.Disarm();
+  io::Completion<net::Closed> closed;
   stream_.Close(closed);
   co_await closed;
   services_.reactor().Schedule(finished_);

@@ -1,8 +1,10 @@
-// One client's connection, from accept to close: what drivers of both protocols have in common, and what the registry
-// knows. A connection lives on the shard that accepted it; only that shard ends it.
+// One client's connection, from accept to close: what drivers of both protocols have in common, and
+// what the registry knows. A connection lives on the shard that accepted it; only that shard ends
+// it.
 //
-// The registry owns it. Its driver is a coroutine: when that has ended, Finished gives the connection back to the registry,
-// which destroys it from the reactor's queue, never from inside the coroutine.
+// The registry owns it. Its driver is a coroutine: when that has ended, Finished gives the
+// connection back to the registry, which destroys it from the reactor's queue, never from inside
+// the coroutine.
 
 #pragma once
 
@@ -39,7 +41,8 @@ struct ConnectionInfo {
 
 class Connection {
  public:
-  Connection(ShardServices& services, base::UniqueFd socket, net::Address peer,
+  // `network` is that of the connection's protocol.
+  Connection(ShardServices& services, Network& network, base::UniqueFd socket, net::Address peer,
              const net::StreamOptions& options);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -51,7 +54,8 @@ class Connection {
 
   // Starts the driver. Once; the registry has the connection by then.
   void Start();
-  // Asks the driver to end at the next point where the protocol allows a word about it. The first cause stays.
+  // Asks the driver to end at the next point where the protocol allows a word about it. The first
+  // cause stays.
   void End(EndCause cause);
   // Ends it now: whatever is being sent or waited for fails.
   void Abort();
@@ -65,6 +69,15 @@ class Connection {
   std::optional<EndCause> end_cause() const { return end_cause_; }
   void set_closing() { closing_ = true; }
 
+  // The stream's operations for a driver. False: the connection is over, and end_word() says why.
+  // Receive: there is input, or an end_cause() to tell the session about.
+  io::Task<bool> Receive();
+  io::Task<bool> Flush();
+  bool Judge(net::StreamEnd end);
+
+  std::string_view end_word() const { return end_word_; }
+  void set_end_word(std::string_view word) { end_word_ = word; }
+
   ShardServices& services_;
   net::Stream stream_;
   const net::Address peer_;
@@ -77,7 +90,9 @@ class Connection {
   const SessionId id_;
   std::optional<EndCause> end_cause_;
   bool closing_ = false;
+  std::string_view end_word_ = "lost";  // How it ended; for the log.
   io::Task<void> task_;
+  io::TimerFor<&Connection::Abort> word_timer_;
   io::WorkFor<&Connection::Finished> finished_{this};
 };
 

@@ -1,5 +1,5 @@
-// Asks the shard of a lease's holder what the holder is about, and makes it probe its peer if it seems alive. One question;
-// lives in the asking coroutine's frame.
+// Asks the shard of a lease's holder what the holder is about, and makes it probe its peer if it
+// seems alive. One question; lives in the asking coroutine's frame.
 
 #pragma once
 
@@ -24,7 +24,9 @@ class LeaseProbe : private io::ShardRequest {
  private:
   void Execute(io::Shard& target) override;
   void Completed() override { answer_.Set(state_); }
-  void Expired() override { answer_.Set(HolderState::kAlive); }  // Not known: IN-USE is the safe answer.
+  void Expired() override {
+    answer_.Set(HolderState::kAlive);
+  }  // Not known: IN-USE is the safe answer.
 
   ShardServices& asking_;
   const storage::LeaseHolder holder_;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/base/check.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/server/outcome_table.h"
@@ -9,9 +10,8 @@
 namespace poplar::server {
 namespace {
 
-net::StreamOptions StreamOptionsOf(const LmtpSettings& settings, ShardServices& services) {
+net::StreamOptions StreamOptionsOf(const LmtpSettings& settings) {
   net::StreamOptions options;
-  options.buffers = services.lmtp_buffers.get();
   options.idle_timeout_ms = settings.idle_timeout_ms;
   return options;
 }
@@ -32,8 +32,8 @@ std::string AddressLiteral(const net::Address& peer) {
 }  // namespace
 
 LmtpDriver::LmtpDriver(ShardServices& services, base::UniqueFd socket, net::Address peer)
-    : Connection(services, std::move(socket), peer,
-                 StreamOptionsOf(services.settings->lmtp, services)),
+    : Connection(services, *services.lmtp, std::move(socket), peer,
+                 StreamOptionsOf(services.settings->lmtp)),
       settings_(services.settings),
       session_(settings_->lmtp.session, services.lmtp_metrics, base::SystemClock(),
                {.peer = AddressLiteral(peer), .session_id = std::to_string(id().value())}) {
@@ -58,7 +58,11 @@ io::Task<void> LmtpDriver::Run() {
   bool open = true;
   while (open) {
     if (end_cause()) session_.End(lmtp::EndReason::kDrain);
-    open = co_await Perform(session_.Next(input_, stream_.output()));
+    std::string_view input = stream_.input();
+    const size_t received_bytes = input.size();
+    const lmtp::Action action = session_.Next(input, stream_.output());
+    stream_.Consume(received_bytes - input.size());
+    open = co_await Perform(action);
   }
   delivery_.reset();  // What was not committed leaves nothing behind.
 }
@@ -68,7 +72,7 @@ io::Task<bool> LmtpDriver::Perform(lmtp::Action action) {
   switch (action.kind) {
     case Kind::kNeedInput:
       if (!co_await Flush()) co_return false;
-      co_return co_await Receive();
+      co_return co_await ReceiveMore();
     case Kind::kFlush:
       co_return co_await Flush();
     case Kind::kResolveRecipient:
@@ -94,31 +98,13 @@ io::Task<bool> LmtpDriver::Perform(lmtp::Action action) {
   co_return false;
 }
 
-io::Task<bool> LmtpDriver::Receive() {
-  // An MTA that is being drained may still finish the message it began.
+// An MTA that falls silent is told why; one that is being drained may still finish its message.
+io::Task<bool> LmtpDriver::ReceiveMore() {
   if (end_cause() && !session_.receiving_message()) co_return true;
-  io::Completion<net::ReceiveResult> received;
-  stream_.Receive(received);
-  const net::ReceiveResult result = co_await received;
-  input_ = result.bytes;
-  switch (result.end) {
-    case net::StreamEnd::kNone:
-      co_return true;
-    case net::StreamEnd::kInterrupted:
-      co_return end_cause().has_value();
-    case net::StreamEnd::kIdle:
-      session_.End(lmtp::EndReason::kIdle);
-      co_return true;
-    default:
-      co_return false;
-  }
-}
-
-io::Task<bool> LmtpDriver::Flush() {
-  if (stream_.output().empty()) co_return true;
-  io::Completion<net::StreamEnd> flushed;
-  stream_.Flush(flushed);
-  co_return co_await flushed == net::StreamEnd::kNone;
+  if (co_await Receive()) co_return true;
+  if (end_word() != net::StreamEndName(net::StreamEnd::kIdle)) co_return false;
+  session_.End(lmtp::EndReason::kIdle);
+  co_return true;
 }
 
 // The address as it stands first, then without its sub-address: an account may be named so.
@@ -145,7 +131,8 @@ io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient) {
 
 void LmtpDriver::BeginMessage(const lmtp::Envelope& envelope) {
   storage::DeliveryRequest request;
-  // A RSET or a new MAIL in between left principals of recipients that are not in this envelope: the last ones are ours.
+  // A RSET or a new MAIL in between left principals of recipients that are not in this envelope:
+  // the last ones are ours.
   POP_CHECK(principals_.size() >= envelope.recipients.size());
   principals_.erase(principals_.begin(),
                     principals_.end() - static_cast<ptrdiff_t>(envelope.recipients.size()));
@@ -171,14 +158,12 @@ io::Task<void> LmtpDriver::StoreBody(std::string_view body) {
   session_.MessageFailed(ToLmtp(status), stream_.output());
 }
 
-io::Task<void> LmtpDriver::CommitMessage(const lmtp::Envelope& envelope,
-                                         lmtp::MessageSizes sizes) {
+io::Task<void> LmtpDriver::CommitMessage(const lmtp::Envelope& envelope, lmtp::MessageSizes sizes) {
   const uint64_t since_us = services_.reactor().now_us();
   io::Completion<std::vector<storage::DeliveryOutcome>> committed;
-  delivery_->Commit({.octets = sizes.octets,
-                     .wire_bytes = sizes.wire_bytes,
-                     .header_bytes = sizes.header_bytes},
-                    committed);
+  delivery_->Commit(
+      {.octets = sizes.octets, .wire_bytes = sizes.wire_bytes, .header_bytes = sizes.header_bytes},
+      committed);
   const std::vector<storage::DeliveryOutcome> outcomes = co_await committed;
   delivery_.reset();
   services_.metrics.delivery_us.Observe(services_.reactor().now_us() - since_us);

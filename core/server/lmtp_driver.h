@@ -1,4 +1,5 @@
-// The driver of one LMTP connection: it does what lmtp::Session asks, as a coroutine. The connection's shard only.
+// The driver of one LMTP connection: it does what lmtp::Session asks, as a coroutine. The
+// connection's shard only.
 
 #pragma once
 
@@ -22,8 +23,7 @@ class LmtpDriver : public Connection {
  private:
   io::Task<void> Run() override;
   io::Task<bool> Perform(lmtp::Action action);
-  io::Task<bool> Receive();
-  io::Task<bool> Flush();
+  io::Task<bool> ReceiveMore();
 
   io::Task<void> Resolve(lmtp::Recipient recipient);
   void BeginMessage(const lmtp::Envelope& envelope);
@@ -34,7 +34,6 @@ class LmtpDriver : public Connection {
 
   const std::shared_ptr<const Settings> settings_;
   lmtp::Session session_;
-  std::string_view input_;
   // One for each recipient that the session accepted in this transaction, in order.
   std::vector<auth::Principal> principals_;
   std::unique_ptr<storage::Delivery> delivery_;

@@ -1,5 +1,5 @@
-// The one place where what the doors answer (auth, storage) becomes what the protocols say. A fault of ours is never told
-// as a fault of the client's.
+// The one place where what the doors answer (auth, storage) becomes what the protocols say. A fault
+// of ours is never told as a fault of the client's.
 
 #pragma once
 

@@ -1,10 +1,8 @@
-// RETR and TOP: which lane a message takes. A small one is copied behind its head, so that pipelined replies leave in one
-// send; a larger one goes to the stream, which has lanes of its own.
+// RETR and TOP: which lane a message takes. A small one is copied behind its head, so that
+// pipelined replies leave in one send; a larger one goes to the stream, which has lanes of its own.
 
-#include <array>
 #include <utility>
 
-#include "core/net/body_sender.h"
 #include "core/proto/pop3/top_cutter.h"
 #include "core/server/outcome_table.h"
 #include "core/server/pop3_driver.h"
@@ -21,7 +19,9 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
   const uint64_t since_us = services_.reactor().now_us();
   std::unique_ptr<io::Body> body =
       maildrop_->OpenBody(storage::MessagePosition(action.message.value()));
-  if (!action.top_lines && AppendSmall(*body)) {
+  if (!action.top_lines &&
+      stream_.AppendSmallBody(*body, [this](base::ByteBuffer& out) { session_.BodyReady(out); })) {
+    CountSent(*body);
     services_.metrics.body_us.Observe(services_.reactor().now_us() - since_us);
     co_return true;
   }
@@ -41,32 +41,17 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
   co_return sent;
 }
 
-// The small lane: no wait, no send of its own. The body is read before its head is written, because after `+OK` there is no
-// way back.
-bool Pop3Driver::AppendSmall(io::Body& body) {
-  static thread_local std::array<char, net::kSmallBodyBytesMax> bytes;
-  const uint64_t wire_bytes = body.wire_bytes();
-  if (wire_bytes > bytes.size() || !body.TryReadAll({bytes.data(), wire_bytes})) return false;
-  session_.BodyReady(stream_.output());
-  stream_.output().Append({bytes.data(), wire_bytes});
-  services_.net_metrics.CountSmallBody(wire_bytes);
+void Pop3Driver::CountSent(const io::Body& body) {
   services_.metrics.messages_sent.Add();
-  services_.metrics.message_octets_sent.Add(wire_bytes);
+  services_.metrics.message_octets_sent.Add(body.wire_bytes());
   ++messages_sent_;
-  return true;
 }
 
 io::Task<bool> Pop3Driver::SendWhole(std::unique_ptr<io::Body> body) {
   io::Completion<net::StreamEnd> done;
   stream_.SendBody(*body, done);
-  const net::StreamEnd end = co_await done;
-  if (end != net::StreamEnd::kNone) {
-    end_word_ = net::Name(end);
-    co_return false;
-  }
-  services_.metrics.messages_sent.Add();
-  services_.metrics.message_octets_sent.Add(body->wire_bytes());
-  ++messages_sent_;
+  if (!Judge(co_await done)) co_return false;
+  CountSent(*body);
   co_return true;
 }
 
@@ -81,7 +66,7 @@ io::Task<bool> Pop3Driver::SendTop(std::unique_ptr<io::Body> body, uint32_t body
     body->Read(at, tail, read);
     const StatusOr<size_t> bytes = co_await read;
     if (!bytes.ok() || *bytes == 0) {
-      end_word_ = "body_failed";
+      set_end_word("body_failed");
       co_return false;
     }
     const size_t passed = cutter.Pass({tail.data(), *bytes});

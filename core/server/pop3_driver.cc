@@ -21,9 +21,8 @@ pop3::EndReason ToPop3(EndCause cause) {
   return pop3::EndReason::kDrain;
 }
 
-net::StreamOptions StreamOptionsOf(const Pop3Settings& settings, ShardServices& services) {
+net::StreamOptions StreamOptionsOf(const Pop3Settings& settings) {
   net::StreamOptions options;
-  options.buffers = services.pop3_buffers.get();
   options.idle_timeout_ms = settings.idle_timeout_ms;
   return options;
 }
@@ -36,8 +35,8 @@ pop3::Transport TransportOf(const Pop3Settings& settings, const Pop3Driver::Acce
 }  // namespace
 
 Pop3Driver::Pop3Driver(ShardServices& services, Accepted accepted)
-    : Connection(services, std::move(accepted.socket), accepted.peer,
-                 StreamOptionsOf(services.settings->pop3, services)),
+    : Connection(services, *services.pop3, std::move(accepted.socket), accepted.peer,
+                 StreamOptionsOf(services.settings->pop3)),
       settings_(services.settings),
       implicit_tls_(accepted.implicit_tls),
       session_(settings_->pop3.session, services.pop3_metrics,
@@ -71,7 +70,7 @@ auth::ClientInfo Pop3Driver::Client() const {
 io::Task<void> Pop3Driver::Run() {
   login_timer_.Arm(settings_->pop3.login_timeout_ms);
   bool usable = true;
-  if (implicit_tls_) usable = co_await StartTls();
+  if (implicit_tls_) usable = co_await StartTls(net::TlsStart::kImplicit);
   if (usable) co_await Serve();
   set_closing();
   if (maildrop_) services_.metrics.pop3_sessions.Add(-1);
@@ -84,10 +83,10 @@ io::Task<void> Pop3Driver::Run() {
                {"tenant", principal_.tenant_name},
                {"user", principal_.address},
                {"peer", peer_.HostText()},
-               {"end", end_word_},
+               {"end", end_word()},
                {"sent", messages_sent_},
                {"deleted", messages_deleted_},
-               {"octets_out", stream_.bytes_sent()},
+               {"octets_out", stream_.sent_bytes()},
                {"ms", (services_.reactor().now_us() - started_us_) / 1000}});
   }
 }
@@ -96,7 +95,11 @@ io::Task<void> Pop3Driver::Serve() {
   bool open = true;
   while (open) {
     if (end_cause()) session_.End(ToPop3(*end_cause()), stream_.output());
-    open = co_await Perform(session_.Next(input_, stream_.output()));
+    std::string_view input = stream_.input();
+    const size_t received_bytes = input.size();
+    pop3::Action action = session_.Next(input, stream_.output());
+    stream_.Consume(received_bytes - input.size());
+    open = co_await Perform(std::move(action));
   }
 }
 
@@ -122,16 +125,14 @@ io::Task<bool> Pop3Driver::Perform(pop3::Action action) {
     case Kind::kSendMessage:
       co_return co_await SendMessage(std::move(action));
     case Kind::kStartTls:
-      if (!co_await Flush()) co_return false;
-      input_ = {};
-      if (!co_await StartTls()) co_return false;
+      if (!co_await StartTls(net::TlsStart::kUpgrade)) co_return false;
       session_.TlsStarted();
       co_return true;
     case Kind::kCommit:
       co_await Commit(std::move(action.deleted));
       co_return true;
     case Kind::kClose:
-      end_word_ = pop3::Name(action.close_reason);
+      set_end_word(pop3::Name(action.close_reason));
       set_closing();
       co_await Flush();
       co_return false;
@@ -139,35 +140,10 @@ io::Task<bool> Pop3Driver::Perform(pop3::Action action) {
   co_return false;
 }
 
-// Waits for the client's next bytes. Idle clients are closed without a word (RFC 1939 §3).
-io::Task<bool> Pop3Driver::Receive() {
-  if (end_cause()) co_return true;  // Serve tells the session.
-  io::Completion<net::ReceiveResult> received;
-  stream_.Receive(received);
-  const net::ReceiveResult result = co_await received;
-  input_ = result.bytes;
-  if (result.end == net::StreamEnd::kNone) co_return true;
-  if (result.end == net::StreamEnd::kInterrupted && end_cause()) co_return true;
-  end_word_ = net::Name(result.end);
-  co_return false;
-}
-
-io::Task<bool> Pop3Driver::Flush() {
-  if (stream_.output().empty()) co_return true;
-  io::Completion<net::StreamEnd> flushed;
-  stream_.Flush(flushed);
-  const net::StreamEnd end = co_await flushed;
-  if (end == net::StreamEnd::kNone) co_return true;
-  end_word_ = net::Name(end);
-  co_return false;
-}
-
-io::Task<bool> Pop3Driver::StartTls() {
+io::Task<bool> Pop3Driver::StartTls(net::TlsStart start) {
   io::Completion<net::StreamEnd> done;
-  stream_.StartTls(settings_->tls, done);
-  const net::StreamEnd end = co_await done;
-  tls_ = end == net::StreamEnd::kNone;
-  if (!tls_) end_word_ = net::Name(end);
+  stream_.StartTls(settings_->tls, start, done);
+  tls_ = Judge(co_await done);
   co_return tls_;
 }
 

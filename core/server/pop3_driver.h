@@ -1,11 +1,12 @@
-// The driver of one POP3 connection: it does what pop3::Session asks, as a coroutine that reads from top to bottom. One
-// reader, one writer; the connection's shard only.
+// The driver of one POP3 connection: it does what pop3::Session asks, as a coroutine that reads
+// from top to bottom. One reader, one writer; the connection's shard only.
 
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "auth/api/sasl.h"
 #include "core/proto/pop3/session.h"
@@ -33,9 +34,7 @@ class Pop3Driver : public Connection {
   io::Task<void> Serve();
   // Does what one action asks. False: the connection is over.
   io::Task<bool> Perform(pop3::Action action);
-  io::Task<bool> Receive();
-  io::Task<bool> Flush();
-  io::Task<bool> StartTls();
+  io::Task<bool> StartTls(net::TlsStart start);
 
   // pop3_login.cc
   io::Task<void> VerifyPassword(std::string user, base::Secret password);
@@ -48,7 +47,7 @@ class Pop3Driver : public Connection {
   io::Task<bool> SendMessage(pop3::Action action);
   io::Task<bool> SendWhole(std::unique_ptr<io::Body> body);
   io::Task<bool> SendTop(std::unique_ptr<io::Body> body, uint32_t body_lines);
-  bool AppendSmall(io::Body& body);
+  void CountSent(const io::Body& body);
 
   io::Task<void> Commit(std::vector<pop3::MessageIndex> deleted);
 
@@ -60,7 +59,6 @@ class Pop3Driver : public Connection {
   const bool implicit_tls_;
   bool tls_ = false;
   pop3::Session session_;
-  std::string_view input_;  // Received, not yet consumed.
   std::unique_ptr<auth::SaslMechanism> sasl_;
   uint64_t sasl_since_us_ = 0;
 
@@ -69,7 +67,6 @@ class Pop3Driver : public Connection {
   std::optional<SnapshotView> view_;
   uint64_t messages_sent_ = 0;
   uint64_t messages_deleted_ = 0;
-  std::string_view end_word_ = "lost";  // For the log.
 
   io::TimerFor<&Pop3Driver::OnLoginTimeout> login_timer_;
   io::TimerFor<&Pop3Driver::OnSessionAge> age_timer_;

@@ -1,4 +1,5 @@
-// Log-in: credentials to the directory, the maildrop from the store, and the wait for a lease that is about to be free.
+// Log-in: credentials to the directory, the maildrop from the store, and the wait for a lease that
+// is about to be free.
 
 #include <utility>
 #include <variant>
@@ -58,7 +59,8 @@ io::Task<void> Pop3Driver::FinishLogin(auth::AuthResult result, uint64_t since_u
       view_.emplace(*maildrop_);
       principal_ = result.principal;
       login_timer_.Disarm();
-      if (settings_->pop3.session_age_max_ms > 0) age_timer_.Arm(settings_->pop3.session_age_max_ms);
+      if (settings_->pop3.session_age_max_ms > 0)
+        age_timer_.Arm(settings_->pop3.session_age_max_ms);
       services_.metrics.pop3_sessions.Add(1);
     } else if (!opened.why.ok()) {
       result.reason = Message(opened.why);

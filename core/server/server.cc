@@ -88,8 +88,7 @@ Status Server::Listen(Service service, net::ListenOptions options) {
   Status status;
   parts_.shards.RunOnEach([&](io::Shard& shard) {
     if (!status.ok()) return;
-    const StatusOr<net::Address> bound =
-        servers_[shard.index().value()]->Listen(service, options);
+    const StatusOr<net::Address> bound = servers_[shard.index().value()]->Listen(service, options);
     if (!bound.ok()) {
       status = bound.status();
       return;
@@ -121,7 +120,8 @@ Status Server::ListenOnUnix(Service service, net::ListenOptions options) {
 void Server::Register(base::MetricRegistry& registry) {
   for (ShardServices* services : services_by_shard_) {
     services->metrics.Register(registry);
-    services->net_metrics.Register(registry);
+    services->pop3->metrics.Register(registry, {{"protocol", "pop3"}});
+    services->lmtp->metrics.Register(registry, {{"protocol", "lmtp"}});
     services->pop3_metrics.Register(registry);
     services->lmtp_metrics.Register(registry);
   }
@@ -129,16 +129,14 @@ void Server::Register(base::MetricRegistry& registry) {
 
 void Server::Reload(const tenant::Config& config, std::shared_ptr<const net::TlsContext> tls) {
   const std::shared_ptr<const Settings> settings = SettingsOf(config, std::move(tls));
-  parts_.shards.RunOnEach([&](io::Shard& shard) {
-    servers_[shard.index().value()]->Reload(settings);
-  });
+  parts_.shards.RunOnEach(
+      [&](io::Shard& shard) { servers_[shard.index().value()]->Reload(settings); });
 }
 
 std::vector<ConnectionInfo> Server::Sessions() {
   std::vector<ConnectionInfo> all;
   parts_.shards.RunOnEach([&](io::Shard& shard) {
-    std::vector<ConnectionInfo> some =
-        services_by_shard_[shard.index().value()]->registry.List();
+    std::vector<ConnectionInfo> some = services_by_shard_[shard.index().value()]->registry.List();
     all.insert(all.end(), std::make_move_iterator(some.begin()),
                std::make_move_iterator(some.end()));
   });
@@ -149,9 +147,8 @@ bool Server::Kick(SessionId id) {
   const ShardIndex index = SessionRegistry::ShardOf(id);
   if (index.value() >= servers_.size()) return false;
   bool found = false;
-  parts_.shards.RunOn(index, [&](io::Shard&) {
-    found = services_by_shard_[index.value()]->registry.Kick(id);
-  });
+  parts_.shards.RunOn(
+      index, [&](io::Shard&) { found = services_by_shard_[index.value()]->registry.Kick(id); });
   return found;
 }
 
@@ -167,8 +164,7 @@ uint64_t Server::ConnectionsLeft() {
 }
 
 uint64_t Server::Drain(uint64_t limit_ms) {
-  parts_.shards.RunOnEach(
-      [&](io::Shard& shard) { servers_[shard.index().value()]->BeginDrain(); });
+  parts_.shards.RunOnEach([&](io::Shard& shard) { servers_[shard.index().value()]->BeginDrain(); });
   const auto wait_until = [&](uint64_t deadline_us) {
     uint64_t left = ConnectionsLeft();
     while (left > 0 && base::SystemClock().MonotonicUs() < deadline_us) {
@@ -179,8 +175,7 @@ uint64_t Server::Drain(uint64_t limit_ms) {
   };
   const uint64_t cut = wait_until(base::SystemClock().MonotonicUs() + limit_ms * 1000);
   if (cut > 0) {
-    parts_.shards.RunOnEach(
-        [&](io::Shard& shard) { servers_[shard.index().value()]->AbortAll(); });
+    parts_.shards.RunOnEach([&](io::Shard& shard) { servers_[shard.index().value()]->AbortAll(); });
     const uint64_t stuck = wait_until(base::SystemClock().MonotonicUs() + kAbortWaitMs * 1000);
     POP_CHECK(stuck == 0);  // An aborted connection that does not end is a fault of ours.
   }

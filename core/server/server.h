@@ -1,5 +1,5 @@
-// The running service: a ShardServer on every shard, started, reloaded, looked at and ended from one thread that is no
-// shard's (the main thread and the admin socket's).
+// The running service: a ShardServer on every shard, started, reloaded, looked at and ended from
+// one thread that is no shard's (the main thread and the admin socket's).
 
 #pragma once
 
@@ -50,8 +50,9 @@ class Server {
   // False: there is no such session.
   bool Kick(SessionId id);
 
-  // Stops accepting, lets replies and deliveries in flight end, tells waiting clients, and cuts what is left after
-  // `limit_ms`. Returns when the last connection is gone: how many had to be cut.
+  // Stops accepting, lets replies and deliveries in flight end, tells waiting clients, and cuts
+  // what is left after `limit_ms`. Returns when the last connection is gone: how many had to be
+  // cut.
   uint64_t Drain(uint64_t limit_ms);
 
  private:

@@ -7,8 +7,7 @@ void ServerMetrics::Register(base::MetricRegistry& registry) const {
   registry.Add(pop3_connections, "poplar_pop3_connections", "Open POP3 connections.");
   registry.Add(pop3_sessions, "poplar_pop3_sessions", "POP3 sessions that are logged in.");
   registry.Add(lmtp_connections, "poplar_lmtp_connections", "Open LMTP connections.");
-  registry.Add(pop3_refused, "poplar_connections_refused_total",
-               "Connections refused at a limit.",
+  registry.Add(pop3_refused, "poplar_connections_refused_total", "Connections refused at a limit.",
                {{"protocol", "pop3"}, {"limit", "connections_max"}});
   registry.Add(pop3_refused_per_address, "poplar_connections_refused_total",
                "Connections refused at a limit.",
@@ -28,8 +27,7 @@ void ServerMetrics::Register(base::MetricRegistry& registry) const {
                "Log-ins that met another session of the same maildrop.");
   registry.Add(lease_waits, "poplar_pop3_lease_waits_total",
                "Log-ins that waited for a close under way.");
-  registry.Add(messages_sent, "poplar_pop3_messages_sent_total",
-               "Messages sent by RETR, whole.");
+  registry.Add(messages_sent, "poplar_pop3_messages_sent_total", "Messages sent by RETR, whole.");
   registry.Add(message_octets_sent, "poplar_pop3_message_octets_sent_total",
                "Octets of messages sent by RETR and TOP, on the wire.");
   registry.Add(bodies_failed, "poplar_pop3_bodies_failed_total",

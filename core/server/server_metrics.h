@@ -1,5 +1,5 @@
-// What the services of one shard count beside what the protocols, the network, the store and authentication count
-// themselves. The shard writes, anybody reads.
+// What the services of one shard count beside what the protocols, the network, the store and
+// authentication count themselves. The shard writes, anybody reads.
 
 #pragma once
 
@@ -17,7 +17,7 @@ struct alignas(base::kCacheLineBytes) ServerMetrics {
   base::Histogram login_us;   // From the credentials to the open maildrop.
   base::Histogram open_us;    // The maildrop alone.
   base::Histogram commit_us;  // QUIT to durable.
-  base::Histogram body_us;    // RETR or TOP, from the command to the last byte handed to the kernel.
+  base::Histogram body_us;  // RETR or TOP, from the command to the last byte handed to the kernel.
   base::Histogram delivery_us;  // The end of DATA to durable for all recipients.
   base::Counter lease_conflicts;
   base::Counter lease_waits;  // Log-ins that waited for a close under way.

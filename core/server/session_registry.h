@@ -1,5 +1,5 @@
-// The connections of one shard: who is here, and the door through which the rest of the server reaches them. Only this
-// shard's thread calls it.
+// The connections of one shard: who is here, and the door through which the rest of the server
+// reaches them. Only this shard's thread calls it.
 
 #pragma once
 
@@ -43,7 +43,8 @@ class SessionRegistry {
 
   size_t size() const { return connections_.size(); }
   std::vector<ConnectionInfo> List() const;
-  // Ends the connection in order, or at once when it cannot hear of it. False: there is none of that id.
+  // Ends the connection in order, or at once when it cannot hear of it. False: there is none of
+  // that id.
   bool Kick(SessionId id);
   HolderState LookAtHolder(SessionId id);
   void EndAll(EndCause cause);

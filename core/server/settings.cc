@@ -28,8 +28,7 @@ std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, Setti
   pop3.session.stls_offered = inputs.tls != nullptr;
   pop3.session.sasl_mechanisms.assign(inputs.sasl_mechanisms.begin(), inputs.sasl_mechanisms.end());
   pop3.session.failed_logins_max = config.pop3.auth_failures_max;
-  pop3.session.out_bytes_soft_max =
-      static_cast<uint32_t>(config.pop3.output_buffer_kib * kKiB);
+  pop3.session.out_bytes_soft_max = static_cast<uint32_t>(config.pop3.output_buffer_kib * kKiB);
   pop3.allow_cleartext = config.pop3.allow_cleartext;
   pop3.idle_timeout_ms = uint64_t{config.pop3.idle_timeout_s} * 1000;
   pop3.login_timeout_ms = uint64_t{config.pop3.login_timeout_s} * 1000;

@@ -1,5 +1,5 @@
-// What the drivers need of the configuration, in their own terms. One reading of it: immutable, shared by all shards.
-// Sessions keep the one they began with; a reload makes a new one.
+// What the drivers need of the configuration, in their own terms. One reading of it: immutable,
+// shared by all shards. Sessions keep the one they began with; a reload makes a new one.
 
 #pragma once
 

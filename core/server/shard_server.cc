@@ -34,11 +34,13 @@ std::string_view Name(Service service) {
 
 Status ShardServer::Prepare(std::shared_ptr<const Settings> settings) {
   services_.settings = std::move(settings);
-  POP_ASSIGN_OR_RETURN(services_.pop3_buffers,
-                       io::BufferRing::Create(services_.reactor(), kPop3Buffers));
-  POP_ASSIGN_OR_RETURN(services_.lmtp_buffers,
-                       io::BufferRing::Create(services_.reactor(), kLmtpBuffers));
+  POP_ASSIGN_OR_RETURN(services_.pop3, Network::Make(services_.reactor(), kPop3Buffers));
+  POP_ASSIGN_OR_RETURN(services_.lmtp, Network::Make(services_.reactor(), kLmtpBuffers));
   return OkStatus();
+}
+
+net::NetMetrics& ShardServer::MetricsOf(Service service) {
+  return service == Service::kLmtp ? services_.lmtp->metrics : services_.pop3->metrics;
 }
 
 net::AcceptHandler ShardServer::HandlerOf(Service service) {
@@ -54,9 +56,9 @@ net::AcceptHandler ShardServer::HandlerOf(Service service) {
 }
 
 StatusOr<net::Address> ShardServer::Listen(Service service, const net::ListenOptions& options) {
-  POP_ASSIGN_OR_RETURN(std::unique_ptr<net::Listener> listener,
-                       net::Listener::Open(services_.reactor(), options, services_.net_metrics,
-                                           HandlerOf(service)));
+  POP_ASSIGN_OR_RETURN(
+      std::unique_ptr<net::Listener> listener,
+      net::Listener::Open(services_.reactor(), options, MetricsOf(service), HandlerOf(service)));
   listeners_.push_back(std::move(listener));
   return listeners_.back()->bound();
 }
@@ -64,7 +66,7 @@ StatusOr<net::Address> ShardServer::Listen(Service service, const net::ListenOpt
 Status ShardServer::ShareUnixSocket(Service service, base::UniqueFd socket) {
   POP_ASSIGN_OR_RETURN(std::unique_ptr<net::Listener> listener,
                        net::Listener::Adopt(services_.reactor(), std::move(socket),
-                                            services_.net_metrics, HandlerOf(service)));
+                                            MetricsOf(service), HandlerOf(service)));
   listeners_.push_back(std::move(listener));
   return OkStatus();
 }
@@ -79,22 +81,21 @@ void ShardServer::AcceptPop3(base::UniqueFd socket, const net::Address& peer, bo
   const std::string_view refusal = implicit_tls ? std::string_view() : kPop3Full;
   if (services_.metrics.pop3_connections.Read() >= settings.connections_max) {
     services_.metrics.pop3_refused.Add();
-    return net::RefuseConnection(std::move(socket), refusal, services_.net_metrics);
+    return net::RefuseConnection(std::move(socket), refusal, services_.pop3->metrics);
   }
   if (!services_.pop3_addresses.Enter(peer.HostText(), settings.connections_per_address_max)) {
     services_.metrics.pop3_refused_per_address.Add();
-    return net::RefuseConnection(std::move(socket), refusal, services_.net_metrics);
+    return net::RefuseConnection(std::move(socket), refusal, services_.pop3->metrics);
   }
   services_.registry.Add(std::make_unique<Pop3Driver>(
-      services_,
-      Pop3Driver::Accepted{
-          .socket = std::move(socket), .peer = peer, .implicit_tls = implicit_tls}));
+      services_, Pop3Driver::Accepted{
+                     .socket = std::move(socket), .peer = peer, .implicit_tls = implicit_tls}));
 }
 
 void ShardServer::AcceptLmtp(base::UniqueFd socket, const net::Address& peer) {
   if (services_.metrics.lmtp_connections.Read() >= services_.settings->lmtp.connections_max) {
     services_.metrics.lmtp_refused.Add();
-    return net::RefuseConnection(std::move(socket), kLmtpFull, services_.net_metrics);
+    return net::RefuseConnection(std::move(socket), kLmtpFull, services_.lmtp->metrics);
   }
   services_.registry.Add(std::make_unique<LmtpDriver>(services_, std::move(socket), peer));
 }

@@ -1,5 +1,5 @@
-// The services of one shard: its listeners, the limits at its door, and its share of a reload and of the end. Made, used and
-// destroyed on the shard's thread.
+// The services of one shard: its listeners, the limits at its door, and its share of a reload and
+// of the end. Made, used and destroyed on the shard's thread.
 
 #pragma once
 
@@ -36,7 +36,9 @@ class ShardServer {
   StatusOr<base::UniqueFd> UnixSocketToShare() const;
 
   // For sessions from here on.
-  void Reload(std::shared_ptr<const Settings> settings) { services_.settings = std::move(settings); }
+  void Reload(std::shared_ptr<const Settings> settings) {
+    services_.settings = std::move(settings);
+  }
 
   // Stops accepting and asks all sessions to end.
   void BeginDrain();
@@ -45,6 +47,7 @@ class ShardServer {
 
  private:
   net::AcceptHandler HandlerOf(Service service);
+  net::NetMetrics& MetricsOf(Service service);
   void AcceptPop3(base::UniqueFd socket, const net::Address& peer, bool implicit_tls);
   void AcceptLmtp(base::UniqueFd socket, const net::Address& peer);
   io::Task<void> StopListeners();

@@ -21,8 +21,7 @@ class SnapshotView : public pop3::MaildropView {
     return maildrop_.MessageOctets(storage::MessagePosition(message.value()));
   }
   std::string_view uidl(pop3::MessageIndex message) const override {
-    const uint32_t bytes =
-        maildrop_.CopyUidl(storage::MessagePosition(message.value()), uidl_);
+    const uint32_t bytes = maildrop_.CopyUidl(storage::MessagePosition(message.value()), uidl_);
     return {uidl_.data(), bytes};
   }
 
