@@ -3,7 +3,7 @@
 namespace poplar::server {
 
 void LeaseProbe::Execute(io::Shard& target) {
-  state_ = (*asking_.by_shard)[target.index().value()]->registry.LookAtHolder(holder_.session);
+  state_ = services_by_shard_[target.index().value()]->registry.LookAtHolder(holder_.session);
   Reply();
 }
 

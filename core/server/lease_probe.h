@@ -13,25 +13,22 @@ namespace poplar::server {
 
 class LeaseProbe : private io::ShardRequest {
  public:
-  LeaseProbe(ShardServices& asking, const storage::LeaseHolder& holder)
-      : asking_(asking), holder_(holder) {}
-
-  io::Completion<HolderState>& Ask() {
-    asking_.shard.Send(holder_.shard, *this);
-    return answer_;
+  // Asks at once.
+  LeaseProbe(ShardServices& asking, const storage::LeaseHolder& holder,
+             io::Completion<HolderState>& answer)
+      : services_by_shard_(*asking.by_shard), holder_(holder), answer_(answer) {
+    asking.shard.Send(holder_.shard, *this);
   }
 
  private:
   void Execute(io::Shard& target) override;
   void Completed() override { answer_.Set(state_); }
-  void Expired() override {
-    answer_.Set(HolderState::kAlive);
-  }  // Not known: IN-USE is the safe answer.
+  void Expired() override { answer_.Set(HolderState::kAlive); }  // Not known: IN-USE is safe.
 
-  ShardServices& asking_;
+  const std::vector<ShardServices*>& services_by_shard_;
   const storage::LeaseHolder holder_;
   HolderState state_ = HolderState::kAlive;
-  io::Completion<HolderState> answer_;
+  io::Completion<HolderState>& answer_;
 };
 
 }  // namespace poplar::server

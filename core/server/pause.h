@@ -1,4 +1,4 @@
-// A wait inside a driver: co_await Pause(reactor, 20).Wait(). Lives in the coroutine's frame.
+// A wait inside a driver; lives in the coroutine's frame, behind the completion that it sets.
 
 #pragma once
 
@@ -13,14 +13,15 @@ struct PauseOver {};
 
 class Pause {
  public:
-  Pause(io::Reactor& reactor, uint64_t delay_ms) : timer_(&reactor, this) { timer_.Arm(delay_ms); }
-
-  io::Completion<PauseOver>& Wait() { return over_; }
+  Pause(io::Reactor& reactor, uint64_t delay_ms, io::Completion<PauseOver>& over)
+      : over_(over), timer_(&reactor, this) {
+    timer_.Arm(delay_ms);
+  }
 
  private:
   void OnTimer() { over_.Set({}); }
 
-  io::Completion<PauseOver> over_;
+  io::Completion<PauseOver>& over_;
   io::TimerFor<&Pause::OnTimer> timer_;
 };
 

@@ -3,11 +3,12 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "core/server/outcome_table.h"
 
 namespace poplar::server {
 namespace {
 
-pop3::EndReason ToPop3(EndCause cause) {
+pop3::EndReason ReasonOf(EndCause cause) {
   switch (cause) {
     case EndCause::kDrain:
       return pop3::EndReason::kDrain;
@@ -94,7 +95,7 @@ io::Task<void> Pop3Driver::Run() {
 io::Task<void> Pop3Driver::Serve() {
   bool open = true;
   while (open) {
-    if (end_cause()) session_.End(ToPop3(*end_cause()), stream_.output());
+    if (end_cause()) session_.End(ReasonOf(*end_cause()), stream_.output());
     std::string_view input = stream_.input();
     const size_t received_bytes = input.size();
     pop3::Action action = session_.Next(input, stream_.output());
@@ -163,7 +164,7 @@ io::Task<void> Pop3Driver::Commit(std::vector<pop3::MessageIndex> deleted) {
   } else {
     services_.metrics.commits_failed.Add();
   }
-  session_.CommitDone(server::ToPop3(outcome), stream_.output());
+  session_.CommitDone(ToPop3(outcome), stream_.output());
 }
 
 }  // namespace poplar::server

@@ -83,16 +83,18 @@ io::Task<storage::OpenResult> Pop3Driver::OpenMaildrop(storage::MaildropKey key)
       services_.metrics.open_us.Observe(now_us - since_us);
       co_return result;
     }
-    LeaseProbe probe(services_, result.held_by);
-    const HolderState holder = co_await probe.Ask();
+    io::Completion<HolderState> looked;
+    LeaseProbe probe(services_, result.held_by, looked);
+    const HolderState holder = co_await looked;
     if (holder == HolderState::kAlive || now_us - since_us > kClosingWaitMs * 1000) {
       services_.metrics.lease_conflicts.Add();
       co_return result;
     }
     if (!waited) services_.metrics.lease_waits.Add();
     waited = true;
-    Pause pause(services_.reactor(), kClosingRetryMs);
-    co_await pause.Wait();
+    io::Completion<PauseOver> over;
+    Pause pause(services_.reactor(), kClosingRetryMs, over);
+    co_await over;
   }
 }
 

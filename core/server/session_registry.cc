@@ -7,6 +7,8 @@
 
 namespace poplar::server {
 
+SessionRegistry::SessionRegistry(ShardIndex shard) : shard_(shard) {}
+
 SessionRegistry::~SessionRegistry() { POP_CHECK(connections_.empty()); }
 
 void SessionRegistry::Add(std::unique_ptr<Connection> connection) {

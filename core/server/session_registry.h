@@ -26,7 +26,7 @@ enum class HolderState : uint8_t {
 
 class SessionRegistry {
  public:
-  explicit SessionRegistry(ShardIndex shard) : shard_(shard) {}
+  explicit SessionRegistry(ShardIndex shard);
   // REQUIRES: size() == 0.
   ~SessionRegistry();
 
