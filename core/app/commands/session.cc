@@ -16,7 +16,8 @@ StatusOr<json> Ask(const tenant::Config& config, std::string command, json argum
                          .arguments = std::move(arguments)});
 }
 
-void PrintTable(const json& sessions, Console& console) {
+// False: the list has another shape than it should.
+bool PrintTable(const json& sessions, Console& console) try {
   Table table({"SESSION", "PROTOCOL", "USER", "TENANT", "FROM", "TLS", "STATE", "AGE", "IDLE"});
   for (const json& session : sessions) {
     table.Add({session.value("id", ""), session.value("protocol", ""), session.value("user", ""),
@@ -26,6 +27,13 @@ void PrintTable(const json& sessions, Console& console) {
                DurationText(session.value("idle_s", uint64_t{0}))});
   }
   table.Print(console.out);
+  return true;
+} catch (const json::exception&) {
+  return false;
+}
+
+ExitCode NotUnderstood(Console& console) {
+  return Fail(console, ExitCode::kSoftware, "the server's answer on the admin socket is not understood");
 }
 
 }  // namespace
@@ -37,14 +45,14 @@ ExitCode SessionList(const SessionListOptions& options, const tenant::Config& co
   const auto result = Ask(config, "session.list", std::move(arguments));
   if (!result.ok()) return Fail(console, result.status());
   const auto sessions = result->find("sessions");
-  if (sessions == result->end() || !sessions->is_array())
-    return Fail(console, ExitCode::kSoftware, "the server's list of sessions is not understood");
-  if (options.json)
+  if (sessions == result->end() || !sessions->is_array()) return NotUnderstood(console);
+  if (options.json) {
     console.out << sessions->dump(2) << '\n';
-  else if (sessions->empty())
+  } else if (sessions->empty()) {
     console.out << "No sessions now.\n";
-  else
-    PrintTable(*sessions, console);
+  } else if (!PrintTable(*sessions, console)) {
+    return NotUnderstood(console);
+  }
   return ExitCode::kOk;
 }
 
@@ -54,8 +62,9 @@ ExitCode SessionKick(const SessionKickOptions& options, const tenant::Config& co
       options.session.empty() ? json{{"user", options.user}} : json{{"session", options.session}};
   const auto result = Ask(config, "session.kick", arguments);
   if (!result.ok()) return Fail(console, result.status());
-  const uint64_t kicked = result->value("kicked", uint64_t{0});
-  console.out << kicked << (kicked == 1 ? " session" : " sessions")
+  const auto kicked = result->find("kicked");
+  if (kicked == result->end() || !kicked->is_number()) return NotUnderstood(console);
+  console.out << *kicked << (*kicked == 1 ? " session" : " sessions")
               << " told to end; a commit under way is finished first.\n";
   return ExitCode::kOk;
 }
