@@ -46,7 +46,9 @@ bool Connection::Judge(net::StreamEnd end) {
 io::Task<bool> Connection::Receive() {
   io::Completion<net::StreamEnd> received;
   stream_.Receive(received);
+  waiting_since_us_ = services_.reactor().now_us();
   const net::StreamEnd end = co_await received;
+  waiting_since_us_ = 0;
   if (end == net::StreamEnd::kInterrupted && end_cause_) co_return true;
   co_return Judge(end);
 }
@@ -66,6 +68,17 @@ io::Task<void> Connection::RunToEnd() {
   stream_.Close(closed);
   co_await closed;
   services_.reactor().Schedule(finished_);
+}
+
+ConnectionInfo Connection::CommonInfo() const {
+  const uint64_t now_us = services_.reactor().now_us();
+  ConnectionInfo info;
+  info.id = id_;
+  info.closing = closing_;
+  info.peer = peer_.Text();
+  info.age_ms = (now_us - started_us_) / 1000;
+  info.idle_ms = waiting_since_us_ == 0 ? 0 : (now_us - waiting_since_us_) / 1000;
+  return info;
 }
 
 void Connection::Finished() { services_.registry.Remove(id_); }

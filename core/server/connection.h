@@ -37,6 +37,7 @@ struct ConnectionInfo {
   std::string tenant;  // Empty before log-in.
   std::string state;   // "authorization", "transaction", "envelope", "message"…
   uint64_t age_ms = 0;
+  uint64_t idle_ms = 0;  // How long the client has been waited for; 0 while it is being served.
 };
 
 class Connection {
@@ -68,6 +69,8 @@ class Connection {
 
   std::optional<EndCause> end_cause() const { return end_cause_; }
   void set_closing() { closing_ = true; }
+  // id, closing, peer, age_ms and idle_ms.
+  ConnectionInfo CommonInfo() const;
 
   // The stream's operations for a driver. False: the connection is over, and end_word() says why.
   // Receive: there is input, or an end_cause() to tell the session about.
@@ -88,6 +91,7 @@ class Connection {
   void Finished();
 
   const SessionId id_;
+  uint64_t waiting_since_us_ = 0;  // For the client; 0: not waiting.
   std::optional<EndCause> end_cause_;
   bool closing_ = false;
   std::string_view end_word_ = "lost";  // How it ended; for the log.

@@ -43,15 +43,10 @@ LmtpDriver::LmtpDriver(ShardServices& services, base::UniqueFd socket, net::Addr
 LmtpDriver::~LmtpDriver() { services_.metrics.lmtp_connections.Add(-1); }
 
 ConnectionInfo LmtpDriver::Info() const {
-  return {.id = id(),
-          .protocol = Protocol::kLmtp,
-          .tls = false,
-          .closing = closing(),
-          .peer = peer_.Text(),
-          .user = "",
-          .tenant = "",
-          .state = session_.receiving_message() ? "message" : "envelope",
-          .age_ms = (services_.shard.reactor().now_us() - started_us_) / 1000};
+  ConnectionInfo info = CommonInfo();
+  info.protocol = Protocol::kLmtp;
+  info.state = session_.receiving_message() ? "message" : "envelope";
+  return info;
 }
 
 io::Task<void> LmtpDriver::Run() {

@@ -53,15 +53,13 @@ Pop3Driver::~Pop3Driver() {
 }
 
 ConnectionInfo Pop3Driver::Info() const {
-  return {.id = id(),
-          .protocol = Protocol::kPop3,
-          .tls = tls_,
-          .closing = closing(),
-          .peer = peer_.Text(),
-          .user = principal_.address,
-          .tenant = principal_.tenant_name,
-          .state = closing() ? "update" : (maildrop_ ? "transaction" : "authorization"),
-          .age_ms = (services_.shard.reactor().now_us() - started_us_) / 1000};
+  ConnectionInfo info = CommonInfo();
+  info.protocol = Protocol::kPop3;
+  info.tls = tls_;
+  info.user = principal_.address;
+  info.tenant = principal_.tenant_name;
+  info.state = closing() ? "update" : (maildrop_ ? "transaction" : "authorization");
+  return info;
 }
 
 auth::ClientInfo Pop3Driver::Client() const {

@@ -171,7 +171,7 @@ def test_a_kicked_session_ends_and_deletes_nothing(server):
     connection.sendall(b"DELE 1\r\n")
     assert read_line(connection).startswith(b"+OK")
     [session] = [s for s in server.run_json("session", "list") if s.get("user") == ALICE]
-    server.run("session", "kick", str(session["session"]))
+    server.run("session", "kick", session["id"])
     assert read_to_end(connection).startswith(b"-ERR [SYS/TEMP]")
     client = wait_for("the lease is free", 10, lambda: server.pop3(ALICE, PASSWORDS[ALICE]))
     assert client.stat()[0] == 1
