@@ -64,7 +64,7 @@ bool DecodeBase64(std::string_view text, base::Secret& bytes) {
   POP_CHECK(text.size() <= kSaslLineBytesMax);
   if (text.size() % 4 != 0) return false;
   for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
-  std::array<char, kSaslLineBytesMax / 4 * 3> decoded;
+  std::array<char, size_t{kSaslLineBytesMax} / 4 * 3> decoded;
   const ptrdiff_t size = DecodeDigits(text, decoded.data());
   if (size >= 0) bytes = base::Secret({decoded.data(), static_cast<size_t>(size)});
   base::Wipe(decoded.data(), text.size() * 3 / 4);

@@ -1,7 +1,5 @@
 // The session's AUTHORIZATION state: USER, PASS, AUTH and its exchanges, STLS.
 
-#include <strings.h>
-
 #include <algorithm>
 
 #include "core/base/check.h"
@@ -14,7 +12,9 @@ namespace poplar::pop3 {
 namespace {
 
 bool EqualIgnoringCase(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
+  const auto upper = [](char c) { return c >= 'a' && c <= 'z' ? c - 'a' + 'A' : int{c}; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [&](char x, char y) { return upper(x) == upper(y); });
 }
 
 std::string_view TextOf(LoginOutcome outcome) {

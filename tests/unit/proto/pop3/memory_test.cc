@@ -48,6 +48,11 @@ void operator delete(void* block) noexcept {
 
 void operator delete(void* block, size_t) noexcept { operator delete(block); }
 
+// The sanitizers' own array forms would go past the ones above.
+void* operator new[](size_t bytes) { return operator new(bytes); }
+void operator delete[](void* block) noexcept { operator delete(block); }
+void operator delete[](void* block, size_t) noexcept { operator delete(block); }
+
 namespace poplar::pop3 {
 namespace {
 
