@@ -35,10 +35,6 @@
 
 namespace poplar::lmtp {
 
-// What is received beyond a message's limit, or behind a failure, is dropped; past this the session
-// closes without waiting for the end.
-inline constexpr uint64_t kDiscardedBytesMax = kMessageOctetsCeiling;
-
 // What a listener offers; one for all its sessions.
 struct SessionOptions {
   std::string hostname;  // For the greeting, LHLO's reply and the Received line.
@@ -46,6 +42,9 @@ struct SessionOptions {
   uint64_t message_octets_max = 50 * kMiB;
   // At most kRecipientsPerTransactionMax.
   uint32_t recipients_max = kRecipientsPerTransactionMax;
+  // What is received beyond a message's limit, or behind a failure, is dropped; past this the
+  // session closes without waiting for the end.
+  uint64_t discarded_bytes_max = kMessageOctetsCeiling;
   // The session ends with the reply to so many bad commands (unknown, too long, control
   // characters) in a row.
   uint32_t bad_commands_max = 20;

@@ -46,7 +46,7 @@ std::optional<Action> Session::StepContent(std::string_view& input, base::ByteBu
   if (intake_->needs_input() && input.empty()) return Action{.kind = Action::Kind::kNeedInput};
   intake_->Take(input);
   if (intake_->over_limit()) FailAsTooLarge();
-  if (intake_->discarded_bytes() > kDiscardedBytesMax) {
+  if (intake_->discarded_bytes() > options_.discarded_bytes_max) {
     metrics_.closed_for_discarded_bytes.Add();
     Close(CloseReason::kDiscardedBytes, failure_, out);
     return std::nullopt;
@@ -91,7 +91,7 @@ void Session::StepReplies(base::ByteBuffer& out) {
 }
 
 void Session::RefuseChunk(uint64_t octets, std::string_view text, base::ByteBuffer& out) {
-  if (octets > kDiscardedBytesMax) {
+  if (octets > options_.discarded_bytes_max) {
     metrics_.closed_for_discarded_bytes.Add();
     Close(CloseReason::kDiscardedBytes, text, out);
     return;

@@ -100,7 +100,7 @@ TEST_F(SessionTest, RecipientOutcomesBecomeReplies) {
   ASSERT_EQ(table.size(), kRecipientOutcomes);
   Say("MAIL FROM:<>\r\n");
   for (const auto& [outcome, code] : table) {
-    driver_->resolve = [outcome = outcome](const Recipient&) { return outcome; };
+    driver_->resolve = [verdict = outcome](const Recipient&) { return verdict; };
     EXPECT_TRUE(Say("RCPT TO:<a@b>\r\n").starts_with(code));
     EXPECT_EQ(driver_->metrics().recipients[static_cast<size_t>(outcome)].Read(), 1u);
   }
