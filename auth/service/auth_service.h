@@ -37,8 +37,8 @@ struct AuthServiceOptions {
   uint32_t password_cache_entries_max = 64 * 1024;          // On each shard.
   uint32_t resolve_cache_ttl_ms = 5'000;
   uint32_t resolve_cache_entries_max = 64 * 1024;  // On each shard.
-  uint32_t deadline_ms = 10'000;      // How long a question may take, queue and all.
-  uint32_t changes_poll_ms = 1'000;   // How often back ends are asked for changes.
+  uint32_t deadline_ms = 10'000;                   // How long a question may take, queue and all.
+  uint32_t changes_poll_ms = 1'000;                // How often back ends are asked for changes.
   ThrottleOptions throttle;
 };
 
@@ -65,9 +65,9 @@ class AuthService {
   // Lives as long as this; use it on that shard only.
   ShardAuth& OnShard(ShardIndex index);
 
-  // Drops what is remembered of one login name or address, or of all when `login` is empty, on every
-  // shard; `done` when it is gone. Answers under way from before are not remembered either. On any
-  // shard's thread.
+  // Drops what is remembered of one login name or address, or of all when `login` is empty, on
+  // every shard; `done` when it is gone. Answers under way from before are not remembered either.
+  // On any shard's thread.
   void Flush(const std::string& login, io::Completion<Status>& done);
 
   void Register(base::MetricRegistry& registry) const;
@@ -78,10 +78,5 @@ class AuthService {
   std::unique_ptr<AuthContext> context_;
   std::unique_ptr<ChangeWatch> watch_;  // On the first shard.
 };
-
-// The same, for the composition root.
-std::unique_ptr<AuthService> MakeAuthService(const AuthServiceOptions& options,
-                                             io::ShardSet& shards, const AuthPools& pools,
-                                             std::vector<std::unique_ptr<Backend>> backends);
 
 }  // namespace poplar::auth

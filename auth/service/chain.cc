@@ -89,7 +89,7 @@ ResolveResult Chain::Resolve(std::string_view address) {
 }
 
 template <class Ask>
-BackendAnswer Chain::AskInTurn(bool Capabilities::*can, Ask ask) {
+BackendAnswer Chain::AskInTurn(bool Capabilities::* can, Ask ask) {
   for (const auto& backend : backends_) {
     if (!(backend->capabilities().*can)) continue;
     BackendAnswer answer = ask(*backend);
@@ -118,9 +118,8 @@ VerifierResult Chain::FetchVerifier(std::string_view login, std::string_view mec
 }
 
 AuthResult Chain::VerifyToken(std::string_view login, const base::Secret& token) {
-  return ToResult(AskInTurn(&Capabilities::token, [&](Backend& backend) {
-    return backend.VerifyToken(login, token);
-  }));
+  return ToResult(AskInTurn(&Capabilities::token,
+                            [&](Backend& backend) { return backend.VerifyToken(login, token); }));
 }
 
 BackendChanges Chain::TakeChanges(Status& fault) {

@@ -34,7 +34,7 @@ class Chain {
  private:
   // Asks those who can, until one knows the name.
   template <class Ask>
-  BackendAnswer AskInTurn(bool Capabilities::*can, Ask ask);
+  BackendAnswer AskInTurn(bool Capabilities::* can, Ask ask);
 
   std::vector<std::unique_ptr<Backend>> backends_;
   HasherPool& hashers_;

@@ -3,7 +3,7 @@
 
 #pragma once
 
-#include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
@@ -15,36 +15,45 @@ namespace poplar::auth {
 template <class Result>
 class ChainCall : public PoolCall {
  public:
-  using Question = absl::AnyInvocable<Result(Chain&)>;      // On a pool thread.
-  using Answer = absl::AnyInvocable<void(Result, bool)>;    // Once; true: it came in time.
-  using Ended = absl::AnyInvocable<void(ChainCall&)>;       // Last; may destroy the call.
+  using Question = absl::AnyInvocable<Result(Chain&)>;    // On a pool thread.
+  using Answer = absl::AnyInvocable<void(Result, bool)>;  // Once; true: it came in time.
+  using Ended = absl::AnyInvocable<void(ChainCall&)>;     // Last; may destroy the call.
 
-  struct Steps {
-    Question question;
-    Answer answer;
-    Ended ended;
-  };
+  ChainCall(io::Reactor& reactor, Chain& chain, Question question, Answer answer, Ended ended)
+      : PoolCall(reactor),
+        chain_(chain),
+        question_(std::move(question)),
+        answer_(std::move(answer)),
+        ended_(std::move(ended)) {}
 
-  ChainCall(io::Reactor& reactor, Chain& chain, Steps steps)
-      : PoolCall(reactor), chain_(chain), steps_(std::move(steps)) {}
+  // Answers instead of the chain: it is not asked. REQUIRES: Start failed.
+  void Refuse(std::string_view reason) {
+    Result refusal;  // Temporary, unless told otherwise.
+    refusal.reason = reason;
+    answered_ = true;
+    answer_(std::move(refusal), true);
+  }
 
  protected:
-  void Ask() override { result_ = steps_.question(chain_); }
+  void Ask() override { result_ = question_(chain_); }
   void OnDeadline() override {
-    answered_ = true;
     Result late;
     late.reason = "the back end did not answer in time";
-    steps_.answer(std::move(late), false);
+    answered_ = true;
+    answer_(std::move(late), false);
   }
   void OnEnd() override {
-    if (!answered_) steps_.answer(std::move(result_), true);
-    steps_.ended(*this);
+    if (!answered_) answer_(std::move(result_), true);
+    Ended ended = std::move(ended_);  // It may destroy this.
+    ended(*this);
   }
 
  private:
   Chain& chain_;
-  Steps steps_;
-  Result result_;
+  Question question_;
+  Answer answer_;
+  Ended ended_;
+  Result result_;  // Written on the pool's thread.
   bool answered_ = false;
 };
 

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <string_view>
 #include <vector>
 
 #include "auth/service/auth_service.h"
@@ -18,10 +17,9 @@ namespace poplar::auth {
 class ShardAuthImpl;
 
 struct AuthContext {
-  AuthContext(const AuthServiceOptions& o, io::ShardSet& s, const AuthPools& p,
-              std::vector<std::unique_ptr<Backend>> backends)
-      : options(o), shards(s), pools(p), chain(std::move(backends), *p.hashers),
-        throttle(o.throttle), key(LoginHasher::NewKey()) {}
+  AuthContext(const AuthServiceOptions& options, io::ShardSet& shards, const AuthPools& pools,
+              std::vector<std::unique_ptr<Backend>> backends);
+  ~AuthContext();
 
   ShardIndex HomeOf(const Mac& name) const {
     return ShardIndex(static_cast<uint32_t>(name.high % on_shard.size()));

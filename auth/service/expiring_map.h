@@ -25,7 +25,7 @@ class ExpiringMap {
   const Value* Find(const Key& key, uint64_t now_us) const {
     const auto found = slots_.find(key);
     return found == slots_.end() || found->second.expires_us <= now_us ? nullptr
-                                                                      : &found->second.value;
+                                                                       : &found->second.value;
   }
 
   // Takes the place of what was there.

@@ -52,7 +52,7 @@ StatusOr<std::unique_ptr<UserDatabase>> SqliteBackend::OpenDatabase() const {
 }
 
 StatusOr<SqliteBackend::FileIdentity> SqliteBackend::Identity() const {
-  struct stat file {};
+  struct stat file{};
   if (::stat(options_.path.c_str(), &file) != 0) return ErrnoStatus(errno, options_.path);
   return FileIdentity{.device = file.st_dev, .inode = file.st_ino};
 }

@@ -61,7 +61,7 @@ class SqliteBackend : public Backend {
 
   std::mutex mutex_;
   std::vector<std::unique_ptr<UserDatabase>> idle_;  // Guarded by mutex_.
-  uint64_t file_generation_ = 0;                     // Guarded by mutex_; which file idle_ has open.
+  uint64_t file_generation_ = 0;  // Guarded by mutex_; which file idle_ has open.
 
   // Of the one thread in TakeChanges.
   std::unique_ptr<UserDatabase> watch_;  // Null after a fault.

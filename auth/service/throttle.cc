@@ -51,8 +51,8 @@ Throttle::Throttle(const ThrottleOptions& options)
       words_(std::make_unique<std::atomic<uint64_t>[]>(buckets_ * kWays)) {
   POP_CHECK(options_.forget_ms > 0);
   // Guilt ends where more of it would change nothing for a while: the delay doubles each time.
-  const uint32_t doublings = std::bit_width(options_.delay_max_ms /
-                                            std::max<uint32_t>(options_.delay_first_ms, 1));
+  const uint32_t doublings =
+      std::bit_width(options_.delay_max_ms / std::max<uint32_t>(options_.delay_first_ms, 1));
   level_max_ = std::min(options_.failures_free + doublings + 5, kLevelLimit);
 }
 

@@ -1,6 +1,6 @@
 // Failed log-ins by client address prefix (IPv4 /32, IPv6 /64): the more of them lately, the longer
-// further attempts from there wait. Nobody is locked out, here or elsewhere; what is not repeated is
-// forgotten, one failure each `forget_ms`.
+// further attempts from there wait. Nobody is locked out, here or elsewhere; what is not repeated
+// is forgotten, one failure each `forget_ms`.
 //
 // One table for all shards, because the kernel spreads one client's connections over them: a fixed
 // array of atomic words, read with a load, written (without a lock) only when a log-in failed. Any
@@ -25,7 +25,8 @@ struct ThrottleOptions {
   uint32_t waiting_max = 1024;
 };
 
-// Which addresses are one client: equal numbers. Unreadable ones (Unix sockets have none) are all one.
+// Which addresses are one client: equal numbers. Unreadable ones (Unix sockets have none) are all
+// one.
 uint64_t AddressPrefix(const std::string& address);
 
 class Throttle {
