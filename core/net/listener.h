@@ -28,11 +28,11 @@ inline constexpr uint64_t kAcceptPauseMs = 100;
 
 struct ListenOptions {
   // Port 0 takes a free one; the other shards then open what bound() says.
-  Address address;
+  Address address = {};
   uint32_t backlog = 4096;  // The kernel cuts it to net.core.somaxconn.
   // "cubic", "bbr"…; empty: the system's. What a connection starts with cannot be undone later, so
   // it is set here.
-  std::string congestion_control;
+  std::string congestion_control = {};
   uint32_t unix_mode = 0660;
   // The first shard to open an address claims it: opening fails where another process listens,
   // which SO_REUSEPORT alone would allow.

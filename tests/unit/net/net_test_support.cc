@@ -51,9 +51,9 @@ std::string Pattern(size_t bytes, uint32_t seed) {
   return text;
 }
 
-// --- TestBody.
+// --- FileBody.
 
-TestBody::TestBody(const TestFolder& folder, std::string bytes, const TestBodyOptions& options)
+FileBody::FileBody(const TestFolder& folder, std::string bytes, const FileBodyOptions& options)
     : bytes_(std::move(bytes)), options_(options) {
   std::string path = folder.Path("body-XXXXXX");
   file_ = base::UniqueFd(mkstemp(path.data()));
@@ -63,15 +63,15 @@ TestBody::TestBody(const TestFolder& folder, std::string bytes, const TestBodyOp
             static_cast<ssize_t>(bytes_.size()));
 }
 
-TestBody::~TestBody() { POP_CHECK(read_done_ == nullptr); }
+FileBody::~FileBody() { POP_CHECK(read_done_ == nullptr); }
 
-bool TestBody::TryReadAll(std::span<char> into) {
+bool FileBody::TryReadAll(std::span<char> into) {
   if (!options_.resident) return false;
   std::memcpy(into.data(), bytes_.data(), bytes_.size());
   return true;
 }
 
-void TestBody::Read(uint64_t at, std::span<char> into, io::Completion<StatusOr<size_t>>& done) {
+void FileBody::Read(uint64_t at, std::span<char> into, io::Completion<StatusOr<size_t>>& done) {
   POP_CHECK(read_done_ == nullptr && at < bytes_.size());
   read_at_ = at;
   read_into_ = into;
@@ -79,7 +79,7 @@ void TestBody::Read(uint64_t at, std::span<char> into, io::Completion<StatusOr<s
   io::Reactor::Current()->Schedule(read_work_);
 }
 
-void TestBody::AnswerRead() {
+void FileBody::AnswerRead() {
   io::Completion<StatusOr<size_t>>& done = *std::exchange(read_done_, nullptr);
   if (read_at_ + read_into_.size() > options_.fails_at)
     return done.Set(MakeStatus(StatusCode::kDataLoss, "the test says so"));
@@ -89,12 +89,12 @@ void TestBody::AnswerRead() {
   done.Set(static_cast<size_t>(bytes));
 }
 
-std::optional<io::FileRange> TestBody::AsFileRange() const {
+std::optional<io::FileRange> FileBody::AsFileRange() const {
   if (!options_.file_range) return std::nullopt;
   return io::FileRange{file_.get(), 0, bytes_.size()};
 }
 
-bool TestBody::Evict() {
+bool FileBody::Evict() {
   POP_CHECK(fdatasync(file_.get()) == 0);
   POP_CHECK(posix_fadvise(file_.get(), 0, 0, POSIX_FADV_DONTNEED) == 0);
   return !IsResident({file_.get(), 0, bytes_.size()});
@@ -231,7 +231,7 @@ io::Task<StreamEnd> TestServer::RunLine(Stream* stream, std::string line) {
   if (line.starts_with("ECHO ")) {
     output.Append(line.substr(5) + "\n");
   } else if (line.starts_with("BODY ")) {
-    TestBody& body = *bodies_[std::stoul(line.substr(5))];
+    FileBody& body = *bodies_[std::stoul(line.substr(5))];
     output.Append("+OK " + std::to_string(body.wire_bytes()) + "\n");
     stream->SendBody(body, done);
     co_return co_await done;

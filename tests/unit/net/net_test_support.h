@@ -3,7 +3,7 @@
 
 #pragma once
 
-#include <openssl/types.h>
+#include <openssl/ssl.h>
 
 #include <atomic>
 #include <chrono>
@@ -44,17 +44,17 @@ void WriteCertificate(const std::string& certificate_path, const std::string& ke
 // Bytes that tell where they are from, so that no two places look alike.
 std::string Pattern(size_t bytes, uint32_t seed = 1);
 
-struct TestBodyOptions {
+struct FileBodyOptions {
   bool resident = true;     // TryReadAll works.
   bool file_range = true;   // AsFileRange gives one.
   uint64_t fails_at = ~0ull;  // Read from here on says kDataLoss.
 };
 
 // A body in a file of `folder`, its reads answered in a later turn.
-class TestBody : public io::Body {
+class FileBody : public io::Body {
  public:
-  TestBody(const TestFolder& folder, std::string bytes, const TestBodyOptions& options);
-  ~TestBody() override;
+  FileBody(const TestFolder& folder, std::string bytes, const FileBodyOptions& options);
+  ~FileBody() override;
 
   uint64_t wire_bytes() const override { return bytes_.size(); }
   void Verify(io::Completion<Status>& done) override { done.Set(OkStatus()); }
@@ -70,22 +70,22 @@ class TestBody : public io::Body {
   void AnswerRead();
 
   const std::string bytes_;
-  const TestBodyOptions options_;
+  const FileBodyOptions options_;
   base::UniqueFd file_;
   uint64_t read_at_ = 0;
   std::span<char> read_into_;
   io::Completion<StatusOr<size_t>>* read_done_ = nullptr;
-  io::WorkFor<&TestBody::AnswerRead> read_work_{this};
+  io::WorkFor<&FileBody::AnswerRead> read_work_{this};
 };
 
 struct TestServerOptions {
-  StreamOptions stream;
-  std::shared_ptr<const TlsContext> tls;
+  StreamOptions stream = {};
+  std::shared_ptr<const TlsContext> tls = {};
   bool implicit_tls = false;
   uint32_t receive_buffers = 64;
   uint32_t chunks_max = 8;
   int send_buffer_bytes = 0;  // SO_SNDBUF of accepted sockets; 0: the system's.
-  Address address;            // Default: 127.0.0.1, any port.
+  Address address = {};       // Default: 127.0.0.1, any port.
 };
 
 // Serves, line by line: `ECHO text` answers text; `BODY i` the i-th body behind a head; `STLS`;
@@ -107,7 +107,7 @@ class TestServer {
   io::BufferRing& buffers() { return *buffers_; }
   ChunkPool& chunks() { return *chunks_; }
   StreamEnv env() { return {*reactor_, *buffers_, *chunks_, metrics_}; }
-  std::vector<std::unique_ptr<TestBody>>& bodies() { return bodies_; }
+  std::vector<std::unique_ptr<FileBody>>& bodies() { return bodies_; }
   void Release() { held_.store(false); }
 
   // Streams under way, oldest first.
@@ -136,7 +136,7 @@ class TestServer {
   NetMetrics metrics_;
   std::unique_ptr<Listener> listener_;
   std::list<Session> sessions_;
-  std::vector<std::unique_ptr<TestBody>> bodies_;
+  std::vector<std::unique_ptr<FileBody>> bodies_;
   std::vector<StreamEnd> ends_;
   std::atomic<uint64_t> sessions_ended_{0};
   std::atomic<bool> held_{true};
@@ -167,7 +167,7 @@ class PlainClient {
 
 struct TlsClientOptions {
   int version = 0;  // TLS1_2_VERSION, TLS1_3_VERSION; 0: any.
-  std::string alpn;  // In wire form.
+  std::string alpn = {};  // In wire form.
   SSL_SESSION* resume = nullptr;
 };
 

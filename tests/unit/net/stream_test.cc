@@ -157,7 +157,7 @@ TEST(Stream, ReplyThatIsNotTakenEndsAfterTheIdleTimeout) {
   TestServer server({.stream = {.idle_timeout_ms = 300}, .send_buffer_bytes = 16 * 1024});
   TestFolder folder;
   server.bodies().push_back(
-      std::make_unique<TestBody>(folder, Pattern(25'000'000), TestBodyOptions()));
+      std::make_unique<FileBody>(folder, Pattern(25'000'000), FileBodyOptions()));
   server.Serve([&] {
     PlainClient client(server.Connect());
     client.Send("BODY 0\n");
@@ -172,7 +172,7 @@ TEST(Stream, SlowButSteadyReaderLives) {
                      .send_buffer_bytes = 16 * 1024});
   TestFolder folder;
   server.bodies().push_back(
-      std::make_unique<TestBody>(folder, Pattern(8'000'000), TestBodyOptions()));
+      std::make_unique<FileBody>(folder, Pattern(8'000'000), FileBodyOptions()));
   server.Serve([&] {
     PlainClient client(server.Connect());
     client.Send("BODY 0\nQUIT\n");
@@ -193,7 +193,7 @@ TEST(Stream, TooSlowAReaderDoesNot) {
                      .send_buffer_bytes = 16 * 1024});
   TestFolder folder;
   server.bodies().push_back(
-      std::make_unique<TestBody>(folder, Pattern(25'000'000), TestBodyOptions()));
+      std::make_unique<FileBody>(folder, Pattern(25'000'000), FileBodyOptions()));
   server.Serve([&] {
     PlainClient client(server.Connect());
     client.Send("BODY 0\n");
@@ -222,7 +222,7 @@ TEST(Stream, InterruptLetsABodyFinish) {
   TestServer server({.send_buffer_bytes = 16 * 1024});
   TestFolder folder;
   server.bodies().push_back(
-      std::make_unique<TestBody>(folder, Pattern(20'000'000), TestBodyOptions()));
+      std::make_unique<FileBody>(folder, Pattern(20'000'000), FileBodyOptions()));
   PlainClient client(server.Connect());
   client.Send("BODY 0\nECHO unheard\n");
   ASSERT_TRUE(server.RunUntil([&] { return server.metrics().bytes_out.Read() > 0; }));
@@ -239,8 +239,8 @@ TEST(Stream, AbortEndsASendAtOnce) {
   for (const bool resident : {true, false}) {
     TestServer server({.send_buffer_bytes = 16 * 1024});
     TestFolder folder;
-    server.bodies().push_back(std::make_unique<TestBody>(
-        folder, Pattern(20'000'000), TestBodyOptions{.resident = resident, .file_range = resident}));
+    server.bodies().push_back(std::make_unique<FileBody>(
+        folder, Pattern(20'000'000), FileBodyOptions{.resident = resident, .file_range = resident}));
     base::UniqueFd socket = server.Connect();
     ASSERT_EQ(send(socket.get(), "BODY 0\n", 7, 0), 7);
     uint64_t before = ~0ull;
@@ -286,9 +286,9 @@ TEST(Stream, SurvivesCutsAtRandomPoints) {
   TestServer server({.receive_buffers = 4, .send_buffer_bytes = 16 * 1024});
   TestFolder folder;
   server.bodies().push_back(
-      std::make_unique<TestBody>(folder, Pattern(500'000), TestBodyOptions()));
-  server.bodies().push_back(std::make_unique<TestBody>(
-      folder, Pattern(500'000), TestBodyOptions{.resident = false, .file_range = false}));
+      std::make_unique<FileBody>(folder, Pattern(500'000), FileBodyOptions()));
+  server.bodies().push_back(std::make_unique<FileBody>(
+      folder, Pattern(500'000), FileBodyOptions{.resident = false, .file_range = false}));
   server.Serve([&] {
     std::mt19937 random(20240607);
     for (int round = 0; round < 300; ++round) {
