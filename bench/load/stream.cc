@@ -201,7 +201,11 @@ Task<Status> Stream::WaitClose() {
 void Stream::Close() {
   if (!fd_.valid()) return;
   loop_->Unwatch(this);
-  ssl_.reset();
+  if (ssl_ != nullptr) {
+    // Or OpenSSL takes this for a failure, and the ticket with it.
+    SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    ssl_.reset();
+  }
   fd_.Reset();
   input_.Clear();
   output_.Clear();

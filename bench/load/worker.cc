@@ -36,11 +36,13 @@ Task<void> Worker::RunClient(uint32_t slot) {
   --clients_running_;
 }
 
-std::optional<uint64_t> Worker::NextOperation() {
+std::optional<Operation> Worker::NextOperation(uint32_t slot) {
   if (state_->phase.load(std::memory_order_relaxed) == Phase::kEnding) return std::nullopt;
-  uint64_t number = state_->operations_taken.fetch_add(1, std::memory_order_relaxed);
-  if (options_->operations_max > 0 && number >= options_->operations_max) return std::nullopt;
-  return number;
+  uint64_t& turn = turns_[slot];
+  Operation next{.number = slot + turn * options_->connections, .turn = turn};
+  if (options_->operations_max > 0 && next.number >= options_->operations_max) return std::nullopt;
+  ++turn;
+  return next;
 }
 
 void Worker::Record(std::string_view operation, uint64_t start_ns, uint64_t octets) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "bench/load/loop.h"
 #include "bench/load/meter.h"
@@ -25,12 +26,16 @@ enum class Phase : uint8_t { kWarmup, kMeasuring, kEnding };
 // What the threads of a run share.
 struct RunState {
   std::atomic<Phase> phase{Phase::kWarmup};
-  std::atomic<uint64_t> operations_taken{0};
   std::atomic<uint64_t> errors{0};
 
   std::mutex mutex;
   std::condition_variable worker_ended;
   uint32_t workers_running = 0;  // guarded by mutex
+};
+
+struct Operation {
+  uint64_t number = 0;  // in the whole run
+  uint64_t turn = 0;    // of this client
 };
 
 class Worker {
@@ -46,8 +51,9 @@ class Worker {
   Loop* loop() { return &loop_; }
   Meter* meter() { return &meter_; }
 
-  // The number of the next operation, or nothing when the run ends.
-  std::optional<uint64_t> NextOperation();
+  // The client's next operation, or nothing when the run ends. Of --operations, client s does those
+  // whose number is s modulo the number of clients, so that a run touches every user evenly.
+  std::optional<Operation> NextOperation(uint32_t slot);
   // Counts an operation that took from `start_ns` to now, if the run is being measured.
   void Record(std::string_view operation, uint64_t start_ns, uint64_t octets = 0);
   // Counts an error, whatever the phase.
@@ -69,6 +75,7 @@ class Worker {
   Loop loop_;
   TlsContext tls_;
   Meter meter_;
+  std::unordered_map<uint32_t, uint64_t> turns_;  // by slot
   size_t clients_running_ = 0;
 };
 

@@ -10,7 +10,7 @@ import pwd
 import shutil
 import subprocess
 
-from harness import Server, wait_for_ports
+from harness import Server, free_ports, wait_for_ports
 
 MAIL_USER = "mail"  # of Debian's base system; owns the maildrops
 
@@ -91,22 +91,13 @@ protocol lmtp {{
 """
 
 
-def available():
-    return shutil.which("dovecot") is not None and os.geteuid() == 0
-
-
-def version():
-    text = subprocess.run(["dovecot", "--version"], capture_output=True, text=True).stdout
-    return "Dovecot " + text.split()[0]
-
-
 class Dovecot(Server):
     name = "Dovecot"
-    pop3_port, pop3s_port, lmtp_port = 2110, 2995, 2024
 
     def __init__(self, directory, mail_format="sdbox", **kwargs):
         super().__init__(directory, **kwargs)
         self.mail_format = mail_format
+        self.pop3_port, self.pop3s_port, self.lmtp_port = free_ports(3)
 
     def prepare(self, users, password):
         owner = pwd.getpwnam(MAIL_USER)
@@ -129,7 +120,16 @@ class Dovecot(Server):
 
     def start(self):
         self.spawn(["dovecot", "-F", "-c", f"{self.directory}/dovecot.conf"])
-        wait_for_ports(self, [self.pop3_port, self.lmtp_port])
+        wait_for_ports(self, [self.pop3_port, self.pop3s_port, self.lmtp_port])
 
     def log_tail(self):
         return self.tail(f"{self.directory}/dovecot.log") + super().log_tail()
+
+    def version(self):
+        done = subprocess.run(["dovecot", "--version"], capture_output=True, text=True, check=True)
+        return "Dovecot " + done.stdout.split()[0]
+
+    @staticmethod
+    def available():
+        # Its master process drops privileges, so it needs some.
+        return shutil.which("dovecot") is not None and os.geteuid() == 0

@@ -78,6 +78,18 @@ class Server:
             return ""
 
 
+def free_ports(count):
+    """Ports of 127.0.0.1 that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
 def make_cgroup(name):
     """A control group that accounts CPU time to the nanosecond (v1), or None."""
     path = f"{CGROUP_V1}/{name}"

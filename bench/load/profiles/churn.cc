@@ -339,7 +339,7 @@ Task<Status> ChurnClient::CutBeforeReply(Maildrop* maildrop) {
 Task<Status> PlayChurn(Worker* worker, uint32_t slot) {
   ChurnClient client(worker, slot);
   LOAD_CO_RETURN_IF_ERROR(co_await client.EmptyAll());
-  while (worker->NextOperation()) {
+  while (worker->NextOperation(slot)) {
     LOAD_CO_RETURN_IF_ERROR(co_await client.Step());
   }
   co_return OkStatus();

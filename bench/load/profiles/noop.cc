@@ -18,7 +18,7 @@ Task<Status> PlayNoop(Worker* worker, uint32_t slot) {
   LOAD_CO_RETURN_IF_ERROR(co_await client.Login(user, options.password));
   std::deque<uint64_t> sent_ns;
   while (true) {
-    while (sent_ns.size() < options.depth && worker->NextOperation()) {
+    while (sent_ns.size() < options.depth && worker->NextOperation(slot)) {
       client.Send("NOOP");
       sent_ns.push_back(MonotonicNs());
     }

@@ -45,7 +45,7 @@ Task<Status> PlayRetr(Worker* worker, uint32_t slot) {
   std::deque<InFlight> in_flight;
   size_t next = slot % picks.size();
   while (true) {
-    while (in_flight.size() < options.depth && worker->NextOperation()) {
+    while (in_flight.size() < options.depth && worker->NextOperation(slot)) {
       client.Send("RETR", picks[next].number);
       in_flight.push_back({MonotonicNs(), picks[next].octets});
       next = (next + 1) % picks.size();

@@ -9,8 +9,8 @@ namespace poplar::load {
 Task<Status> PlaySession(Worker* worker, uint32_t slot) {
   const Options& options = worker->options();
   TlsTicket ticket;
-  for (uint64_t turn = 0; worker->NextOperation(); ++turn) {
-    std::string user = worker->UserOfSlot(slot, turn);
+  while (std::optional<Operation> operation = worker->NextOperation(slot)) {
+    std::string user = worker->UserOfSlot(slot, operation->turn);
     uint64_t start_ns = MonotonicNs();
     Stream stream(worker->loop(), worker->stream_options());
     Pop3Client client(&stream);
