@@ -2,8 +2,12 @@
 
 #pragma once
 
+#include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "auth/sasl/mechanism.h"
 #include "auth/service/chain_call.h"
 #include "auth/service/context.h"
 #include "auth/service/expiring_map.h"
@@ -26,6 +30,12 @@ class ShardAuthImpl : public ShardAuth {
   ~ShardAuthImpl() override;
 
   Capabilities capabilities() const override { return context_.chain.capabilities(); }
+  std::vector<std::string_view> SaslMechanisms() const override {
+    return SaslMechanismNames(capabilities());
+  }
+  std::unique_ptr<SaslMechanism> StartSasl(std::string_view name) override {
+    return MakeSaslMechanism(name);
+  }
   void Resolve(std::string address, io::Completion<ResolveResult>& done) override;
   void VerifyPassword(std::string user, base::Secret password, ClientInfo client,
                       io::Completion<AuthResult>& done) override;
