@@ -52,7 +52,7 @@ class SystemFile final : public File {
   }
 
   StatusOr<uint64_t> Bytes() const override {
-    struct stat facts {};
+    struct stat facts{};
     if (::fstat(fd_.get(), &facts) != 0) return ErrnoStatus(errno, path_);
     return static_cast<uint64_t>(facts.st_size);
   }
@@ -134,7 +134,7 @@ class SystemEnvironment final : public Env {
   }
 
   StatusOr<uint64_t> FreeBytes(const std::string& path) override {
-    struct statvfs facts {};
+    struct statvfs facts{};
     if (::statvfs(path.c_str(), &facts) != 0) return ErrnoStatus(errno, path);
     return static_cast<uint64_t>(facts.f_bavail) * facts.f_frsize;
   }

@@ -53,7 +53,7 @@ Status CheckNotCutShort(MDB_env* env, const std::string& directory) {
   MDB_stat stat;
   RETURN_IF_LMDB_ERROR(mdb_env_info(env, &info), directory);
   RETURN_IF_LMDB_ERROR(mdb_env_stat(env, &stat), directory);
-  struct stat file {};
+  struct stat file{};
   const std::string path = directory + "/data.mdb";
   if (::stat(path.c_str(), &file) != 0) return ErrnoStatus(errno, path);
   if (static_cast<uint64_t>(file.st_size) < (info.me_last_pgno + 1) * uint64_t{stat.ms_psize}) {
@@ -221,11 +221,11 @@ StatusOr<std::map<MessageId, BlobId>> Index::ReadBlobs() {
 
 Status Index::Wipe(Transaction& transaction, const std::string& key) {
   std::vector<std::string> keys;
-  POP_RETURN_IF_ERROR(transaction.ForEach(databases_.chunks, key,
-                                          [&](std::string_view number, std::string_view) {
-                                            keys.push_back(key + std::string(number));
-                                            return OkStatus();
-                                          }));
+  POP_RETURN_IF_ERROR(
+      transaction.ForEach(databases_.chunks, key, [&](std::string_view number, std::string_view) {
+        keys.push_back(key + std::string(number));
+        return OkStatus();
+      }));
   for (const std::string& each : keys) {
     POP_RETURN_IF_ERROR(transaction.Delete(databases_.chunks, each));
   }
@@ -327,8 +327,10 @@ Status Index::Write(const Checkpoint& checkpoint) {
     StoreLe<uint64_t>(value.data(), blob.value());
     POP_RETURN_IF_ERROR(transaction->Put(databases_.blobs, key, value));
   }
-  POP_RETURN_IF_ERROR(
-      transaction->Put(databases_.meta, kMetaKey, EncodeIndexMeta(checkpoint.meta)));
+  if (checkpoint.meta.has_value()) {
+    POP_RETURN_IF_ERROR(
+        transaction->Put(databases_.meta, kMetaKey, EncodeIndexMeta(*checkpoint.meta)));
+  }
   return transaction->Commit();
 }
 

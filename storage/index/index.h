@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/base/status.h"
+#include "core/base/units.h"
 #include "storage/format/index_format.h"
 #include "storage/index/message_list.h"
 
@@ -21,7 +22,7 @@ struct MDB_txn;
 namespace poplar::storage {
 
 struct IndexOptions {
-  std::string directory;  // Exists.
+  std::string directory;           // Exists.
   uint64_t map_bytes = 64 * kGiB;  // Address space; the file grows as it needs.
 };
 
@@ -35,7 +36,7 @@ struct MaildropChange {
 };
 
 struct Checkpoint {
-  IndexMeta meta;
+  std::optional<IndexMeta> meta;  // None: not complete yet.
   std::vector<MaildropChange> maildrops;
   std::map<uint32_t, SegmentStats> segments;  // As they are now.
   std::vector<uint32_t> segments_gone;

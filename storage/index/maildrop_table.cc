@@ -29,11 +29,27 @@ void ForEachEntry(const Chunk& chunk, const Visit& visit) {
 
 }  // namespace
 
+MessageEntry EntryOf(const Record& record, Lsn at) {
+  MessageEntry entry;
+  entry.id = record.id;
+  entry.lsn = at;
+  entry.received_us = record.time_us;
+  entry.blob = BlobId(record.kind == RecordKind::kAddRef || record.kind == RecordKind::kMoveRef
+                          ? record.reference
+                          : 0);
+  entry.octets = record.octets;
+  entry.wire_bytes = record.wire_bytes;
+  entry.header_bytes = record.header_bytes;
+  if (!record.uidl.empty()) entry.flags |= kEntryImported;
+  if (entry.blob != BlobId(0)) entry.flags |= kEntryInBlob;
+  entry.uidl_bytes = static_cast<uint16_t>(record.uidl.size());
+  return entry;
+}
+
 uint64_t RecordBytes(std::string_view encoded_key, const MessageEntry& entry) {
   const uint64_t body = (entry.flags & kEntryInBlob) != 0 ? 0 : entry.wire_bytes;
-  return RoundUp(kRecordFixedBytes + encoded_key.size() - kEncodedKeyFixedBytes + entry.uidl_bytes +
-                     body,
-                 8);
+  return RoundUp(
+      kRecordFixedBytes + encoded_key.size() - kEncodedKeyFixedBytes + entry.uidl_bytes + body, 8);
 }
 
 size_t MaildropTable::Hash::operator()(std::string_view key) const { return Checksum(key); }
@@ -63,8 +79,7 @@ std::shared_ptr<const MessageList> MaildropTable::Snapshot(MaildropState& maildr
 
 void MaildropTable::InstallList(MaildropState& maildrop, std::shared_ptr<MessageList> from_index) {
   POP_CHECK(maildrop.list == nullptr);
-  const bool complete =
-      maildrop.tail.entries.empty() && maildrop.in_checkpoint.entries.empty();
+  const bool complete = maildrop.tail.entries.empty() && maildrop.in_checkpoint.entries.empty();
   const MessageId known = from_index->last_id();
   maildrop.list = std::move(from_index);
   maildrop.list_shared = false;
@@ -110,8 +125,7 @@ void MaildropTable::CountLive(const MaildropState& maildrop, const MessageEntry&
   segment->second.live_records += added ? 1 : -1;
 }
 
-void MaildropTable::Add(MaildropState& maildrop, const MessageEntry& entry,
-                        std::string_view uidl) {
+void MaildropTable::Add(MaildropState& maildrop, const MessageEntry& entry, std::string_view uidl) {
   if (maildrop.list != nullptr) {
     Change(maildrop).Append(entry, uidl);
     Charge(maildrop);

@@ -33,7 +33,7 @@ struct Lease {
 struct MaildropState {
   explicit MaildropState(std::string encoded) : key(std::move(encoded)) {}
 
-  const std::string key;  // Encoded.
+  const std::string key;              // Encoded.
   std::shared_ptr<MessageList> list;  // Null: not loaded.
   std::shared_ptr<Lease> lease;       // Null: free.
   uint32_t pins = 0;                  // Others hold a pointer to this state.
@@ -130,6 +130,9 @@ class MaildropTable {
   uint64_t cached_bytes_ = 0;
   uint64_t changes_ = 0;
 };
+
+// The entry for a message whose record stands at `at`.
+MessageEntry EntryOf(const Record& record, Lsn at);
 
 // Octets of the record of a message in the log.
 uint64_t RecordBytes(std::string_view encoded_key, const MessageEntry& entry);

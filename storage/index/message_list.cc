@@ -60,9 +60,8 @@ size_t MessageList::SlotOf(uint32_t position, uint32_t& hint) const {
   };
   if (holds(hint)) return hint;
   if (holds(hint + size_t{1})) return ++hint;
-  const auto after =
-      std::upper_bound(slots_.begin(), slots_.end(), position,
-                       [](uint32_t p, const Slot& slot) { return p < slot.start; });
+  const auto after = std::upper_bound(slots_.begin(), slots_.end(), position,
+                                      [](uint32_t p, const Slot& slot) { return p < slot.start; });
   hint = static_cast<uint32_t>(after - slots_.begin()) - 1;
   return hint;
 }
@@ -87,8 +86,7 @@ std::pair<size_t, size_t> MessageList::Locate(MessageId id) const {
       std::lower_bound(entries.begin(), entries.end(), id,
                        [](const MessageEntry& e, MessageId wanted) { return e.id < wanted; });
   if (entry == entries.end() || entry->id != id) return {slots_.size(), 0};
-  return {static_cast<size_t>(slot - slots_.begin()),
-          static_cast<size_t>(entry - entries.begin())};
+  return {static_cast<size_t>(slot - slots_.begin()), static_cast<size_t>(entry - entries.begin())};
 }
 
 const MessageEntry* MessageList::Find(MessageId id) const {

@@ -231,27 +231,25 @@ void Log::EndBatch(AppendOutcome outcome) {
 
 // Makes room for the first in the queue. False: nothing goes on before OnPrepared, or at all.
 bool Log::Rotate() {
-  const bool have_room = active_.file != nullptr && prepared_.size() < kReserve;
-  if (prepared_.size() > kReserve ||
-      (!have_room && !prepared_.empty() && queue_head_->frees_space)) {
+  const auto activate_next = [this] {
     OpenSegment next = std::move(prepared_.front());
     prepared_.pop_front();
-    if (prepared_.empty()) {
-      base::Log(base::LogLevel::kError, "store_reserve_in_use",
-                {{"partition", options_.partition}, {"segment", next.head.number}});
-    }
     Activate(std::move(next));
     Prepare();
     return true;
-  }
+  };
+  if (prepared_.size() > kReserve) return activate_next();
   if (preparer_.busy()) {
     preparer_.Hurry();
     return false;
   }
   // Nothing can be laid out. Deliveries end here; what frees space may take the reserve.
-  const bool only_deletions = queue_head_->frees_space;
-  Refuse(only_deletions, why_refused_);
-  return queue_head_ != nullptr;
+  if (!queue_head_->frees_space || prepared_.empty()) {
+    Refuse(queue_head_->frees_space, why_refused_);
+    return queue_head_ != nullptr;
+  }
+  base::Log(base::LogLevel::kError, "store_reserve_in_use", {{"partition", options_.partition}});
+  return activate_next();
 }
 
 void Log::Activate(OpenSegment segment) {

@@ -24,9 +24,9 @@ struct OpenSegment {
 struct SegmentLayout {
   Env* env = nullptr;
   std::string directory;
-  SegmentHead head;                // What its file shall say.
-  uint64_t free_bytes_floor = 0;   // Leave so much of the disk free, or fail: kResourceExhausted.
-  uint32_t pace_us_per_mib = 0;    // Rest between pieces, so that the log's flushes get through.
+  SegmentHead head;               // What its file shall say.
+  uint64_t free_bytes_floor = 0;  // Leave so much of the disk free, or fail: kResourceExhausted.
+  uint32_t pace_us_per_mib = 0;   // Rest between pieces, so that the log's flushes get through.
 };
 
 std::string SegmentName(uint32_t number);

@@ -66,8 +66,11 @@ class Walk {
     }
     if (options_.end != kLsnMax && bytes_.size() < options_.end.offset()) {
       const uint64_t lost_from = std::max<uint64_t>(at, bytes_.size());
-      visitor_.OnDamage({LsnAt(lost_from), options_.end.offset() - lost_from,
-                         "the file is cut short", {}, MessageId(0)});
+      visitor_.OnDamage({LsnAt(lost_from),
+                         options_.end.offset() - lost_from,
+                         "the file is cut short",
+                         {},
+                         MessageId(0)});
     }
   }
 
@@ -77,8 +80,11 @@ class Walk {
     const bool last = &stretch == &stretches_.back();
     if (last && options_.end == kLsnMax && !HoldsAnything(stretch)) return true;  // Never written.
     if (LsnAt(stretch.begin) >= ProvenEnd()) return false;
-    visitor_.OnDamage({LsnAt(stretch.begin), stretch.end - stretch.begin,
-                       "no batch can be read here", {}, MessageId(0)});
+    visitor_.OnDamage({LsnAt(stretch.begin),
+                       stretch.end - stretch.begin,
+                       "no batch can be read here",
+                       {},
+                       MessageId(0)});
     FindRecords(stretch.begin, stretch.end);
     Deliver();
     result_.end = LsnAt(RoundUp(stretch.end, kBlockBytes));
@@ -124,8 +130,7 @@ class Walk {
         records_.push_back({*record, LsnAt(at)});
       } else {
         damages_.push_back({LsnAt(at), record->log_bytes(), "the body of a record is damaged",
-                            MaildropKey{record->tenant, std::string(record->account)},
-                            record->id});
+                            MaildropKey{record->tenant, std::string(record->account)}, record->id});
       }
       at += record->log_bytes();
       lost_from = at;

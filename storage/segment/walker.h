@@ -32,16 +32,16 @@ class LogVisitor {
 struct WalkOptions {
   uint32_t segment = 0;
   uint64_t salt = 0;
-  Lsn from;            // Records before it are known.
-  Lsn end = kLsnMax;   // Where later segments say that the log leaves this one.
-  Lsn proven;          // What lies before it had been flushed.
+  Lsn from;           // Records before it are known.
+  Lsn end = kLsnMax;  // Where later segments say that the log leaves this one.
+  Lsn proven;         // What lies before it had been flushed.
 };
 
 struct WalkResult {
   Lsn end;               // Where the log ends, or went on in the next segment.
   uint64_t next_id = 0;  // Above every id that a batch head names; 0 without one.
   uint32_t batches = 0;
-  bool torn = false;     // A torn tail was dropped at `end`.
+  bool torn = false;  // A torn tail was dropped at `end`.
 };
 
 // `bytes` is the whole segment, or as much of it as can be read.
