@@ -146,7 +146,7 @@ std::string Pop3Peer::Expect(std::string_view key, std::string_view value) const
   }
   if (key == "open") return closed() ? "the session is closed" : "";
   if (key == "closed") {
-    if (!closed()) return "the session is open";
+    if (!close_reason_) return "the session is open";
     return Name(*close_reason_) == value ? "" : "closed for " + std::string(Name(*close_reason_));
   }
   if (key == "tls-started") return tls_started_ ? "" : "no handshake has happened";
@@ -191,6 +191,7 @@ bool Pop3Peer::Run(std::string_view& input, std::string& output) {
         Flush(output);
         break;
       case Action::Kind::kVerifyPassword:
+        POP_CHECK(action.secret.has_value());
         Verify(action.name, action.secret->Reveal());
         break;
       case Action::Kind::kSaslStart:
