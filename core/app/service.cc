@@ -76,7 +76,9 @@ Service::~Service() {
 }
 
 Status Service::MakeShardsAndPools() {
-  POP_ASSIGN_OR_RETURN(shards_, io::ShardSet::Start({.count = config_.server.workers}));
+  io::ShardSetOptions options;
+  options.count = config_.server.workers;
+  POP_ASSIGN_OR_RETURN(shards_, io::ShardSet::Start(options));
   hash_pool_ = std::make_unique<io::OffloadPool>(
       io::OffloadPoolOptions{.name = "hash", .threads = io::GrantedCores(), .nice = kHashNice});
   disk_pool_ = std::make_unique<io::OffloadPool>(
