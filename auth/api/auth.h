@@ -1,0 +1,110 @@
+// The door to authentication. Four operations: resolve an address (RCPT), verify a password, fetch
+// verifiers for a challenge mechanism, verify a token. Everything here belongs to the shard that
+// asked.
+//
+// Outcomes are a closed set; the protocols fold them to response codes in one table. A back end
+// that cannot be asked is kTemporary, never "wrong password" or "no such user".
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/api/sasl.h"
+#include "core/base/ids.h"
+#include "core/base/metrics.h"
+#include "core/base/secret.h"
+#include "core/base/status.h"
+#include "core/io/task.h"
+
+namespace poplar::auth {
+
+// Who somebody is, as the back end says. The account id is opaque, stable under renaming, and never
+// given to another account: with the tenant it names the maildrop.
+struct Principal {
+  TenantId tenant;
+  std::string account;      // At most kAccountIdBytesMax octets.
+  std::string address;      // As the back end spells it; for logs and listings only.
+  std::string tenant_name;  // For logs and metrics.
+};
+
+enum class Outcome : uint8_t {
+  kOk,
+  kRefused,      // Wrong password or token, or nobody of that name: told alike.
+  kDisabled,     // The account or its tenant is switched off. Told only after a correct password.
+  kThrottled,    // Too many failures from there: try later.
+  kTemporary,    // Ours, for now.
+  kUnsupported,  // No back end of this chain can do the operation.
+};
+
+enum class ResolveOutcome : uint8_t { kFound, kUnknown, kDisabled, kTemporary };
+
+struct ResolveResult {
+  ResolveOutcome outcome = ResolveOutcome::kTemporary;
+  Principal principal;  // With kFound.
+  std::string reason;   // For logs.
+};
+
+struct AuthResult {
+  Outcome outcome = Outcome::kTemporary;
+  Principal principal;  // With kOk.
+  std::string reason;   // For logs: "unknown user", "wrong password", "from cache", ...
+};
+
+// Where a request comes from; for throttling and logs.
+struct ClientInfo {
+  std::string address;  // Without port.
+  bool tls = false;
+  SessionId session;
+};
+
+// Operations that a chain can do; CAPA follows.
+struct Capabilities {
+  bool password = false;
+  bool verifiers = false;
+  bool token = false;
+};
+
+// What a challenge mechanism needs of an account: a stored key (SCRAM), or the clear text (APOP).
+struct Verifier {
+  std::string mechanism;  // "SCRAM-SHA-256", "APOP".
+  base::Secret material;  // In the mechanism's own encoding.
+};
+
+struct VerifierResult {
+  Outcome outcome = Outcome::kTemporary;
+  Principal principal;
+  Verifier verifier;
+  std::string reason;
+};
+
+// Authentication as one shard sees it. Use it on that shard only.
+class ShardAuth {
+ public:
+  virtual ~ShardAuth() = default;
+
+  virtual Capabilities capabilities() const = 0;
+
+  // The SASL mechanisms that work here, the preferred one first; for CAPA and `AUTH` alone.
+  virtual std::vector<std::string_view> SaslMechanisms() const = 0;
+  // REQUIRES: `name` is one of them.
+  virtual std::unique_ptr<SaslMechanism> StartSasl(std::string_view name) = 0;
+
+  // Whom mail to `address` belongs to. Reads the back end, not the password cache.
+  virtual void Resolve(std::string address, io::Completion<ResolveResult>& done) = 0;
+
+  // `user` as the client gave it. An empty password is refused without asking anybody.
+  virtual void VerifyPassword(std::string user, base::Secret password, ClientInfo client,
+                              io::Completion<AuthResult>& done) = 0;
+
+  virtual void FetchVerifier(std::string user, std::string mechanism, ClientInfo client,
+                             io::Completion<VerifierResult>& done) = 0;
+
+  virtual void VerifyToken(std::string user, base::Secret token, ClientInfo client,
+                           io::Completion<AuthResult>& done) = 0;
+};
+
+}  // namespace poplar::auth

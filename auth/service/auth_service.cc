@@ -1,0 +1,64 @@
+#include "auth/service/auth_service.h"
+
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "auth/service/change_watch.h"
+#include "auth/service/shard_auth.h"
+#include "auth/users/address.h"
+#include "core/base/check.h"
+
+namespace poplar::auth {
+
+AuthService::AuthService(const AuthServiceOptions& options, io::ShardSet& shards,
+                         const AuthPools& pools, std::vector<std::unique_ptr<Backend>> backends) {
+  POP_CHECK(pools.hash != nullptr && pools.lookup != nullptr && pools.hashers != nullptr);
+  context_ = std::make_unique<AuthContext>(options, shards, pools, std::move(backends));
+  shards.RunOnEach([this](io::Shard& shard) {
+    context_->on_shard[shard.index().value()] = std::make_unique<ShardAuthImpl>(*context_, shard);
+  });
+  // Only when every shard can be told.
+  shards.RunOn(ShardIndex(0), [this](io::Shard&) {
+    watch_ = std::make_unique<ChangeWatch>(*context_, *context_->on_shard[0]);
+    watch_->Begin();
+  });
+}
+
+AuthService::~AuthService() {
+  context_->shards.RunOn(ShardIndex(0), [this](io::Shard&) { watch_->Stop(); });
+  while (!Idle()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  context_->shards.RunOn(ShardIndex(0), [this](io::Shard&) { watch_.reset(); });
+  context_->shards.RunOnEach(
+      [this](io::Shard& shard) { context_->on_shard[shard.index().value()].reset(); });
+}
+
+bool AuthService::Idle() {
+  bool idle = true;
+  context_->shards.RunOnEach([&](io::Shard& shard) {
+    if (shard.index() == ShardIndex(0) && !watch_->idle()) idle = false;
+    if (!context_->on_shard[shard.index().value()]->idle()) idle = false;
+  });
+  return idle;
+}
+
+ShardAuth& AuthService::OnShard(ShardIndex index) { return *context_->on_shard[index.value()]; }
+
+void AuthService::Flush(const std::string& login, io::Completion<Status>& done) {
+  io::Shard* here = io::Shard::Current();
+  POP_CHECK(here != nullptr);
+  BackendChanges changes;
+  changes.everything = login.empty();
+  if (!login.empty()) changes.logins.push_back(LookupKey(login));
+  context_->on_shard[here->index().value()]->ForgetEverywhere(std::move(changes), done);
+}
+
+void AuthService::Register(base::MetricRegistry& registry) const {
+  for (const auto& on_shard : context_->on_shard) on_shard->metrics().Register(registry);
+  registry.AddComputed(
+      base::MetricRegistry::Kind::kCounter,
+      [hashers = context_->pools.hashers] { return static_cast<double>(hashers->computations()); },
+      "poplar_auth_hashes_total", "Password hashes computed.");
+}
+
+}  // namespace poplar::auth

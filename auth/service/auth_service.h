@@ -1,0 +1,82 @@
+// Authentication for all shards: the caches, the throttle and the chain of back ends behind the
+// door of auth/api.
+//
+// A correct password is remembered for a while on the shard of the login name; everything else asks
+// the back ends on a pool's thread. Changes that a back end tells of (SQLite: within about a second
+// of the commit, by whatever process) drop what was remembered; Flush does so at once. README.md
+// has the rules.
+//
+// Lifecycle: make it after the shards run and before sessions begin; end it after the last session
+// and before shards and pools.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "auth/api/auth.h"
+#include "auth/schemes/hasher_pool.h"
+#include "auth/service/backend.h"
+#include "auth/service/throttle.h"
+#include "core/base/ids.h"
+#include "core/base/metrics.h"
+#include "core/io/offload_pool.h"
+#include "core/io/shard.h"
+#include "core/io/task.h"
+
+namespace poplar::auth {
+
+// Nothing is remembered for longer, whatever the options say.
+inline constexpr uint32_t kPasswordCacheTtlMsMax = 60'000;
+inline constexpr uint32_t kResolveCacheTtlMsMax = 10'000;
+
+struct AuthServiceOptions {
+  uint32_t password_cache_ttl_ms = kPasswordCacheTtlMsMax;  // 0: nothing is remembered.
+  uint32_t password_cache_entries_max = 64 * 1024;          // On each shard.
+  uint32_t resolve_cache_ttl_ms = 5'000;
+  uint32_t resolve_cache_entries_max = 64 * 1024;  // On each shard.
+  uint32_t deadline_ms = 10'000;                   // How long a question may take, queue and all.
+  uint32_t changes_poll_ms = 1'000;                // How often back ends are asked for changes.
+  ThrottleOptions throttle;
+};
+
+// What the service runs on. All of it outlives the service.
+struct AuthPools {
+  io::OffloadPool* hash = nullptr;    // Niced, as many threads as cores for hashing.
+  io::OffloadPool* lookup = nullptr;  // For short reads: the disk pool will do.
+  HasherPool* hashers = nullptr;
+};
+
+struct AuthContext;
+class ChangeWatch;
+
+class AuthService {
+ public:
+  // REQUIRES: called by a thread that is no shard's, and so is the end.
+  AuthService(const AuthServiceOptions& options, io::ShardSet& shards, const AuthPools& pools,
+              std::vector<std::unique_ptr<Backend>> backends);
+  AuthService(const AuthService&) = delete;
+  AuthService& operator=(const AuthService&) = delete;
+  // Waits for questions that are still with a back end. REQUIRES: nobody waits for an answer.
+  ~AuthService();
+
+  // Lives as long as this; use it on that shard only.
+  ShardAuth& OnShard(ShardIndex index);
+
+  // Drops what is remembered of one login name or address, or of all when `login` is empty, on
+  // every shard; `done` when it is gone. Answers under way from before are not remembered either.
+  // On any shard's thread.
+  void Flush(const std::string& login, io::Completion<Status>& done);
+
+  void Register(base::MetricRegistry& registry) const;
+
+ private:
+  bool Idle();
+
+  std::unique_ptr<AuthContext> context_;
+  std::unique_ptr<ChangeWatch> watch_;  // On the first shard.
+};
+
+}  // namespace poplar::auth

@@ -1,0 +1,66 @@
+// What answers questions about users: SQLite, and one day a directory, a provider's SQL, a plug-in
+// host. Calls block: they run on pool threads, several at once, and never on a reactor.
+//
+// Login names and addresses come with ASCII in lower case (auth/users/address.h, LookupKey): two
+// names that differ in case only are one user everywhere in Poplar.
+//
+// kUnknown is not kRefused: after the one the chain asks the next back end, after the other it does
+// not. A back end that cannot answer says kTemporary, never one of these two.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/api/auth.h"
+#include "core/base/secret.h"
+#include "core/base/status.h"
+
+namespace poplar::auth {
+
+enum class BackendOutcome : uint8_t {
+  kOk,
+  kUnknown,      // Nobody of that name here.
+  kRefused,      // Wrong password or token.
+  kDisabled,     // Switched off; after a correct password, or at Resolve.
+  kTemporary,    // Could not be asked.
+  kUnsupported,  // Does not do this.
+};
+
+struct BackendAnswer {
+  BackendOutcome outcome = BackendOutcome::kUnsupported;
+  Principal principal;  // With kOk.
+  std::string reason;   // For logs; never a secret.
+};
+
+// Answers that may be different now from what was said before.
+struct BackendChanges {
+  bool everything = false;
+  std::vector<std::string> logins;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual std::string_view name() const = 0;  // For logs.
+  virtual Capabilities capabilities() const = 0;
+
+  virtual BackendAnswer Resolve(std::string_view address) = 0;
+
+  // Of those that `capabilities` names. An answer that costs a computation on this machine costs
+  // one for every known user, whatever is stored; kUnknown costs none (the chain makes up for it).
+  virtual BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password);
+  virtual BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism,
+                                      Verifier& verifier);
+  virtual BackendAnswer VerifyToken(std::string_view login, const base::Secret& token);
+
+  // What changed since the last call, or since the start; called about once a second, by one thread
+  // at a time. A back end that cannot tell says nothing, and its answers are kept until they
+  // expire.
+  virtual StatusOr<BackendChanges> TakeChanges() { return BackendChanges{}; }
+};
+
+}  // namespace poplar::auth

@@ -1,0 +1,60 @@
+#include "auth/service/change_watch.h"
+
+#include <memory>
+#include <utility>
+
+#include "auth/service/fair_key.h"
+#include "auth/service/shard_auth.h"
+
+namespace poplar::auth {
+namespace {
+
+constexpr uint64_t kPollFairKey = kFairKeys;  // Beyond every domain's.
+
+}  // namespace
+
+ChangeWatch::ChangeWatch(AuthContext& context, ShardAuthImpl& here)
+    : context_(context),
+      here_(here),
+      poll_(*this, here.shard().reactor()),
+      timer_(&here.shard().reactor(), this) {}
+
+void ChangeWatch::Begin() { Again(); }
+
+void ChangeWatch::Stop() {
+  stopped_ = true;
+  timer_.Disarm();
+}
+
+void ChangeWatch::Again() {
+  if (!stopped_) timer_.Arm(context_.options.changes_poll_ms);
+}
+
+void ChangeWatch::OnTime() {
+  // A full queue does not matter: the next second will do.
+  if (!poll_.Start(*context_.pools.lookup, kPollFairKey, /*deadline_ms=*/0)) Again();
+}
+
+void ChangeWatch::Poll::Ask() {
+  fault = OkStatus();
+  changes = watch_.context_.chain.TakeChanges(fault);
+}
+
+void ChangeWatch::OnPolled() {
+  if (!poll_.fault.ok()) {
+    here_.metrics().backend_failures.Add();
+    here_.faults().Note(Message(poll_.fault), here_.now_us());
+  }
+  BackendChanges changes = std::exchange(poll_.changes, {});
+  if (!changes.everything && changes.logins.empty()) return Again();
+  here_.metrics().changes.Add(changes.everything ? 1 : changes.logins.size());
+  forgetting_
+      .Add(std::make_unique<Forgetting>(context_, std::move(changes),
+                                        [this](Forgetting& ended) {
+                                          forgetting_.End(ended);
+                                          Again();
+                                        }))
+      .Begin(here_.shard());
+}
+
+}  // namespace poplar::auth

@@ -1,0 +1,37 @@
+// What all shards of one AuthService have in common; nothing in it changes after the start but the
+// throttle's atomic table.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "auth/service/auth_service.h"
+#include "auth/service/chain.h"
+#include "auth/service/keyed_hash.h"
+#include "auth/service/throttle.h"
+
+namespace poplar::auth {
+
+class ShardAuthImpl;
+
+struct AuthContext {
+  AuthContext(const AuthServiceOptions& options, io::ShardSet& shards, const AuthPools& pools,
+              std::vector<std::unique_ptr<Backend>> backends);
+  ~AuthContext();
+
+  ShardIndex HomeOf(const Mac& name) const {
+    return ShardIndex(static_cast<uint32_t>(name.high % on_shard.size()));
+  }
+
+  const AuthServiceOptions options;
+  io::ShardSet& shards;
+  const AuthPools pools;
+  Chain chain;
+  Throttle throttle;
+  const LoginHasher::Key key;
+  std::vector<std::unique_ptr<ShardAuthImpl>> on_shard;  // By shard index.
+};
+
+}  // namespace poplar::auth

@@ -1,0 +1,133 @@
+#include "auth/service/login_attempt.h"
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "auth/service/shard_auth.h"
+#include "core/base/limits.h"
+
+namespace poplar::auth {
+namespace {
+
+constexpr size_t kReasonBytesMax = 256;
+
+// Room for an answer, allotted where it is freed: the name's shard only copies into it.
+void MakeRoom(AuthResult& result) {
+  result.principal.account.reserve(kAccountIdBytesMax);
+  result.principal.address.reserve(kAddressBytesMax);
+  result.principal.tenant_name.reserve(kAccountIdBytesMax);
+  result.reason.reserve(kReasonBytesMax);
+}
+
+}  // namespace
+
+LoginAttempt::LoginAttempt(ShardAuthImpl& source, LoginQuestion question, const Origin& origin)
+    : source_(source),
+      question_(std::move(question)),
+      origin_(origin),
+      home_(source.context().HomeOf(question_.macs.name)),
+      wait_(&source.shard().reactor(), this) {}
+
+void LoginAttempt::Begin(bool not_remembered) {
+  remembered_asked_ = not_remembered;
+  delay_ms_ = source_.context().throttle.DelayMs(origin_.prefix, source_.now_us());
+  if (delay_ms_ == 0) {
+    Ask(Depth::kVerify);
+  } else if (not_remembered) {
+    Wait();
+  } else {
+    Ask(Depth::kRemembered);
+  }
+}
+
+void LoginAttempt::Ask(Depth depth) {
+  depth_ = depth;
+  missed_ = false;
+  if (home_ == source_.shard().index()) {
+    AskHome(source_.home());
+    return;
+  }
+  MakeRoom(result_);
+  source_.shard().Send(home_, *this);
+}
+
+void LoginAttempt::Wait() {
+  AuthMetrics& metrics = source_.metrics();
+  if (metrics.waiting.Read() >= source_.context().options.throttle.waiting_max) {
+    result_.outcome = Outcome::kThrottled;
+    result_.reason = "too many failures from this address, and too many wait";
+    Finish();
+    return;
+  }
+  metrics.waiting.Add(1);
+  metrics.delayed.Add();
+  wait_.Arm(delay_ms_);
+}
+
+void LoginAttempt::OnWaited() {
+  source_.metrics().waiting.Add(-1);
+  Ask(Depth::kVerify);
+}
+
+void LoginAttempt::Execute(io::Shard& target) {
+  AskHome(source_.context().on_shard[target.index().value()]->home());
+}
+
+void LoginAttempt::AskHome(LoginHome& home) {
+  if (!remembered_asked_) {
+    remembered_asked_ = true;
+    if (const Principal* principal = home.FindRemembered(question_.macs)) {
+      result_.outcome = Outcome::kOk;
+      result_.principal = *principal;
+      result_.reason = kFromCache;
+      GiveBack();
+      return;
+    }
+    if (depth_ == Depth::kRemembered) {
+      missed_ = true;
+      GiveBack();
+      return;
+    }
+  }
+  home.Verify(question_, *this);
+}
+
+void LoginAttempt::Answer(const AuthResult& result) {
+  result_.outcome = result.outcome;
+  result_.principal = result.principal;
+  result_.reason = std::string_view(result.reason).substr(0, kReasonBytesMax);
+  GiveBack();
+}
+
+void LoginAttempt::GiveBack() {
+  if (under_way()) {
+    Reply();
+  } else {
+    OnAnswer();
+  }
+}
+
+void LoginAttempt::OnAnswer() {
+  if (missed_) {
+    Wait();
+  } else {
+    Finish();
+  }
+}
+
+void LoginAttempt::Expired() {
+  result_.outcome = Outcome::kTemporary;
+  result_.reason = "the shard of this login name is overloaded";
+  Finish();
+}
+
+void LoginAttempt::Finish() {
+  if (result_.outcome == Outcome::kRefused) {
+    source_.context().throttle.AddFailure(origin_.prefix, source_.now_us());
+  }
+  source_.AnswerLogin(std::move(result_), *origin_.done);
+  source_.EndAttempt(*this);
+}
+
+}  // namespace poplar::auth

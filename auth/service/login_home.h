@@ -1,0 +1,79 @@
+// The log-ins whose names belong to one shard: what is remembered of them, and those that are being
+// verified. Equal ones (name and password) under way share one computation.
+//
+// A log-in is remembered only if it was right and nothing was changed about its name (Forget) since
+// it was asked. One password a name is remembered, the last.
+//
+// Lives on that shard.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "auth/service/context.h"
+#include "auth/service/expiring_map.h"
+#include "auth/service/fault_log.h"
+#include "auth/service/keyed_hash.h"
+#include "auth/service/metrics.h"
+#include "auth/service/pending.h"
+#include "auth/service/pool_call.h"
+#include "core/io/shard.h"
+
+namespace poplar::auth {
+
+// Who asks for a log-in to be verified. Gets exactly one answer.
+class LoginAsker {
+ public:
+  virtual void Answer(const AuthResult& result) = 0;
+
+ protected:
+  ~LoginAsker() = default;
+};
+
+struct LoginQuestion {
+  std::string login;  // As LookupKey makes it.
+  base::Secret password;
+  LoginMacs macs;
+};
+
+class LoginHome {
+ public:
+  LoginHome(AuthContext& context, io::Reactor& reactor, AuthMetrics& metrics, FaultLog& faults);
+  LoginHome(const LoginHome&) = delete;
+  LoginHome& operator=(const LoginHome&) = delete;
+  ~LoginHome();
+
+  // Null: not remembered. Ends with the next call.
+  const Principal* FindRemembered(const LoginMacs& macs);
+  // `asker` stays until its answer, which may come at once.
+  void Verify(const LoginQuestion& question, LoginAsker& asker);
+
+  void Forget(const Mac& name);
+  void ForgetAll();
+
+  bool idle() const { return under_way_.empty(); }
+
+ private:
+  class Verification;
+  struct Remembered {
+    Mac login;
+    Principal principal;
+  };
+
+  void OnEnd(Verification& verification);
+  void LeaveJoinable(Verification& verification);
+
+  AuthContext& context_;
+  io::Reactor& reactor_;
+  AuthMetrics& metrics_;
+  FaultLog& faults_;
+  ExpiringMap<Mac, Remembered> remembered_;           // By name.
+  absl::flat_hash_map<Mac, Verification*> joinable_;  // By log-in.
+  Pending<Verification> under_way_;
+};
+
+}  // namespace poplar::auth

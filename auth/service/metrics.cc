@@ -1,0 +1,45 @@
+#include "auth/service/metrics.h"
+
+namespace poplar::auth {
+namespace {
+
+constexpr std::array<const char*, AuthMetrics::kOutcomes> kOutcomeNames = {
+    "ok", "refused", "disabled", "throttled", "temporary", "unsupported"};
+constexpr std::array<const char*, AuthMetrics::kResolveOutcomes> kResolveOutcomeNames = {
+    "found", "unknown", "disabled", "temporary"};
+
+}  // namespace
+
+void AuthMetrics::Register(base::MetricRegistry& registry) const {
+  for (size_t i = 0; i < kOutcomes; ++i) {
+    registry.Add(logins[i], "poplar_auth_logins_total", "Log-ins by outcome.",
+                 {{"outcome", kOutcomeNames[i]}});
+  }
+  for (size_t i = 0; i < kResolveOutcomes; ++i) {
+    registry.Add(resolves[i], "poplar_auth_resolves_total", "Addresses looked up, by outcome.",
+                 {{"outcome", kResolveOutcomeNames[i]}});
+  }
+  registry.Add(resolve_cache_hits, "poplar_auth_resolve_cache_hits_total",
+               "Addresses found in the cache.");
+  registry.Add(delayed, "poplar_auth_delayed_total",
+               "Log-ins that waited because of failures from their address.");
+  registry.Add(waiting, "poplar_auth_delayed", "Log-ins that wait so now.");
+  registry.Add(cache_hits, "poplar_auth_cache_hits_total", "Log-ins answered from the cache.");
+  registry.Add(cache_misses, "poplar_auth_cache_misses_total",
+               "Log-ins that the cache could not answer.");
+  registry.Add(cache_entries, "poplar_auth_cache_entries", "Log-ins in the cache.");
+  registry.Add(coalesced, "poplar_auth_coalesced_total",
+               "Log-ins that shared the computation of another one under way.");
+  registry.Add(verify_us, 1e-6, "poplar_auth_verify_seconds",
+               "Time of a password's verification by the back ends, without the queue.");
+  registry.Add(queue_full, "poplar_auth_queue_full_total",
+               "Questions refused because a pool's queue was full.");
+  registry.Add(deadlines, "poplar_auth_deadlines_total",
+               "Questions that no back end answered in time.");
+  registry.Add(backend_failures, "poplar_auth_backend_failures_total",
+               "Questions that a back end could not answer.");
+  registry.Add(changes, "poplar_auth_changes_total",
+               "Changed log-ins whose cached answers were dropped.");
+}
+
+}  // namespace poplar::auth

@@ -1,0 +1,42 @@
+// What authentication counts. One struct a shard, written by that shard, read by anyone.
+
+#pragma once
+
+#include <array>
+
+#include "auth/api/auth.h"
+#include "core/base/metrics.h"
+
+namespace poplar::auth {
+
+struct alignas(base::kCacheLineBytes) AuthMetrics {
+  static constexpr size_t kOutcomes = static_cast<size_t>(Outcome::kUnsupported) + 1;
+  static constexpr size_t kResolveOutcomes = static_cast<size_t>(ResolveOutcome::kTemporary) + 1;
+
+  // On the shard that was asked.
+  std::array<base::Counter, kOutcomes> logins;
+  std::array<base::Counter, kResolveOutcomes> resolves;
+  base::Counter resolve_cache_hits;
+  base::Counter delayed;
+  base::Gauge waiting;
+
+  // On the shard of the login name.
+  base::Counter cache_hits;
+  base::Counter cache_misses;
+  base::Gauge cache_entries;
+  base::Counter coalesced;
+  base::Histogram verify_us;
+
+  // Where the question went to a pool.
+  base::Counter queue_full;
+  base::Counter deadlines;
+  base::Counter backend_failures;
+  base::Counter changes;
+
+  base::Counter& of(Outcome outcome) { return logins[static_cast<size_t>(outcome)]; }
+  base::Counter& of(ResolveOutcome outcome) { return resolves[static_cast<size_t>(outcome)]; }
+
+  void Register(base::MetricRegistry& registry) const;
+};
+
+}  // namespace poplar::auth

@@ -1,0 +1,86 @@
+// The door's implementation on one shard: what was asked here, and the log-ins at home here.
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/sasl/mechanism.h"
+#include "auth/service/chain_call.h"
+#include "auth/service/context.h"
+#include "auth/service/expiring_map.h"
+#include "auth/service/fault_log.h"
+#include "auth/service/forgetting.h"
+#include "auth/service/login_attempt.h"
+#include "auth/service/login_home.h"
+#include "auth/service/metrics.h"
+#include "auth/service/pending.h"
+#include "core/io/shard.h"
+
+namespace poplar::auth {
+
+// The reason of a log-in that was remembered.
+inline constexpr char kFromCache[] = "from cache";
+
+class ShardAuthImpl : public ShardAuth {
+ public:
+  ShardAuthImpl(AuthContext& context, io::Shard& shard);
+  ~ShardAuthImpl() override;
+
+  Capabilities capabilities() const override { return context_.chain.capabilities(); }
+  std::vector<std::string_view> SaslMechanisms() const override {
+    return SaslMechanismNames(capabilities());
+  }
+  std::unique_ptr<SaslMechanism> StartSasl(std::string_view name) override {
+    return MakeSaslMechanism(name);
+  }
+  void Resolve(std::string address, io::Completion<ResolveResult>& done) override;
+  void VerifyPassword(std::string user, base::Secret password, ClientInfo client,
+                      io::Completion<AuthResult>& done) override;
+  void FetchVerifier(std::string user, std::string mechanism, ClientInfo client,
+                     io::Completion<VerifierResult>& done) override;
+  void VerifyToken(std::string user, base::Secret token, ClientInfo client,
+                   io::Completion<AuthResult>& done) override;
+
+  // Drops what was remembered of these here, and what is under way will not be.
+  void Forget(const BackendChanges& changes);
+  // The same on every shard; `done` when all did.
+  void ForgetEverywhere(BackendChanges changes, io::Completion<Status>& done);
+  // Nothing is under way.
+  bool idle() const;
+
+  // --- For LoginAttempt and ChangeWatch.
+  AuthContext& context() { return context_; }
+  io::Shard& shard() { return shard_; }
+  uint64_t now_us() const { return shard_.reactor().now_us(); }
+  LoginHome& home() { return home_; }
+  AuthMetrics& metrics() { return metrics_; }
+  FaultLog& faults() { return faults_; }
+  void AnswerLogin(AuthResult result, io::Completion<AuthResult>& done);
+  void EndAttempt(LoginAttempt& attempt) { attempts_.End(attempt); }
+
+ private:
+  template <class Result>
+  void AskChain(Pending<ChainCall<Result>>& calls, uint64_t key,
+                typename ChainCall<Result>::Question question,
+                typename ChainCall<Result>::Answer answer);
+  void CountFault(bool temporary, bool in_time, const std::string& reason);
+
+  AuthContext& context_;
+  io::Shard& shard_;
+  AuthMetrics metrics_;
+  FaultLog faults_;
+  LoginHasher hasher_;
+  LoginHome home_;
+  ExpiringMap<std::string, Principal> resolved_;
+  uint64_t changes_seen_ = 0;  // Calls of Forget.
+  Pending<LoginAttempt> attempts_;
+  Pending<ChainCall<ResolveResult>> resolves_;
+  Pending<ChainCall<VerifierResult>> verifier_calls_;
+  Pending<ChainCall<AuthResult>> token_calls_;
+  Pending<Forgetting> flushes_;
+};
+
+}  // namespace poplar::auth

@@ -1,0 +1,147 @@
+#include "auth/service/sqlite_backend.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace poplar::auth {
+namespace {
+
+BackendAnswer Fault(const Status& status) {
+  BackendAnswer answer;
+  answer.outcome = BackendOutcome::kTemporary;
+  answer.reason = Message(status);
+  return answer;
+}
+
+BackendAnswer Say(BackendOutcome outcome, std::string_view reason) {
+  BackendAnswer answer;
+  answer.outcome = outcome;
+  answer.reason = reason;
+  return answer;
+}
+
+BackendAnswer Known(UserRecord user) {
+  if (!user.enabled) return Say(BackendOutcome::kDisabled, "account disabled");
+  if (!user.tenant_enabled) return Say(BackendOutcome::kDisabled, "tenant disabled");
+  BackendAnswer answer;
+  answer.outcome = BackendOutcome::kOk;
+  answer.principal = {.tenant = user.tenant,
+                      .account = std::move(user.account),
+                      .address = std::move(user.address),
+                      .tenant_name = std::move(user.tenant_name)};
+  return answer;
+}
+
+}  // namespace
+
+SqliteBackend::SqliteBackend(const SqliteBackendOptions& options, HasherPool& hashers)
+    : options_(options), hashers_(hashers) {}
+
+StatusOr<std::unique_ptr<SqliteBackend>> SqliteBackend::Open(const SqliteBackendOptions& options,
+                                                             HasherPool& hashers) {
+  std::unique_ptr<SqliteBackend> backend(new SqliteBackend(options, hashers));
+  POP_ASSIGN_OR_RETURN(backend->watched_file_, backend->Identity());
+  POP_ASSIGN_OR_RETURN(backend->watch_, backend->OpenDatabase());
+  return backend;
+}
+
+StatusOr<std::unique_ptr<UserDatabase>> SqliteBackend::OpenDatabase() const {
+  return UserDatabase::Open(options_.path, {.busy_timeout_ms = options_.busy_timeout_ms});
+}
+
+StatusOr<SqliteBackend::FileIdentity> SqliteBackend::Identity() const {
+  struct stat file{};
+  if (::stat(options_.path.c_str(), &file) != 0) return ErrnoStatus(errno, options_.path);
+  return FileIdentity{.device = file.st_dev, .inode = file.st_ino};
+}
+
+StatusOr<std::optional<LoginRecord>> SqliteBackend::Find(std::string_view login) {
+  std::unique_ptr<UserDatabase> database;
+  uint64_t generation = 0;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    generation = file_generation_;
+    if (!idle_.empty()) {
+      database = std::move(idle_.back());
+      idle_.pop_back();
+    }
+  }
+  if (!database) {
+    POP_ASSIGN_OR_RETURN(database, OpenDatabase());
+  }
+  StatusOr<std::optional<LoginRecord>> record = database->FindLogin(login);
+  if (record.ok()) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (generation == file_generation_) idle_.push_back(std::move(database));
+  }
+  return record;
+}
+
+BackendAnswer SqliteBackend::Resolve(std::string_view address) {
+  StatusOr<std::optional<LoginRecord>> found = Find(address);
+  if (!found.ok()) return Fault(found.status());
+  if (!found->has_value()) return Say(BackendOutcome::kUnknown, "unknown user");
+  LoginRecord& record = **found;
+  base::Wipe(record.hash.data(), record.hash.size());
+  return Known(std::move(record.user));
+}
+
+BackendAnswer SqliteBackend::VerifyPassword(std::string_view login, const base::Secret& password) {
+  StatusOr<std::optional<LoginRecord>> found = Find(login);
+  if (!found.ok()) return Fault(found.status());
+  if (!found->has_value()) return Say(BackendOutcome::kUnknown, "unknown user");
+  LoginRecord& record = **found;
+
+  const HashVerdict verdict = hashers_.Verify(record.hash, password);
+  const bool has_hash = !record.hash.empty();
+  base::Wipe(record.hash.data(), record.hash.size());
+  switch (verdict) {
+    case HashVerdict::kMatch:
+      return Known(std::move(record.user));
+    case HashVerdict::kMismatch:
+      return Say(BackendOutcome::kRefused, "wrong password");
+    case HashVerdict::kUnusable:
+      break;
+  }
+  if (!has_hash) return Say(BackendOutcome::kRefused, "no password is set");
+  // The password may be right: that we cannot tell is our fault.
+  return Say(BackendOutcome::kTemporary,
+             "the stored hash of " + record.user.address + " cannot be used: set a new password");
+}
+
+void SqliteBackend::ForgetFile() {
+  watch_.reset();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ++file_generation_;
+  idle_.clear();
+}
+
+StatusOr<BackendChanges> SqliteBackend::TakeChanges() {
+  const StatusOr<FileIdentity> identity = Identity();
+  if (!identity.ok()) {
+    // Without its file the database must not go on from the open descriptors.
+    ForgetFile();
+    return identity.status();
+  }
+  BackendChanges changes;
+  if (watch_ && *identity == watched_file_) {
+    StatusOr<UserChanges> taken = watch_->TakeChanges();
+    if (!taken.ok()) {
+      watch_.reset();
+      return taken.status();
+    }
+    changes.everything = taken->everything;
+    changes.logins = std::move(taken->keys);
+    return changes;
+  }
+  // Another file, or a fault before this: what happened meanwhile is not known.
+  ForgetFile();
+  POP_ASSIGN_OR_RETURN(watch_, OpenDatabase());
+  watched_file_ = *identity;
+  changes.everything = true;
+  return changes;
+}
+
+}  // namespace poplar::auth

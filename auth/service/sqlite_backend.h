@@ -1,0 +1,71 @@
+// The back end over the embedded user database (auth/users). Each thread that asks borrows a
+// connection of its own; one more watches for changes by the command line. When the file is put in
+// another's place (a backup restored), all connections are made anew.
+//
+// Any thread, as Backend says.
+
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/schemes/hasher_pool.h"
+#include "auth/service/backend.h"
+#include "auth/users/user_database.h"
+
+namespace poplar::auth {
+
+struct SqliteBackendOptions {
+  std::string path;
+  uint32_t busy_timeout_ms = 2000;
+};
+
+class SqliteBackend : public Backend {
+ public:
+  // Faults as UserDatabase::Open. `hashers` outlives this.
+  static StatusOr<std::unique_ptr<SqliteBackend>> Open(const SqliteBackendOptions& options,
+                                                       HasherPool& hashers);
+
+  std::string_view name() const override { return "sqlite"; }
+  Capabilities capabilities() const override { return {.password = true}; }
+  BackendAnswer Resolve(std::string_view address) override;
+  BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password) override;
+  StatusOr<BackendChanges> TakeChanges() override;
+
+ private:
+  // Which file a path names.
+  struct FileIdentity {
+    dev_t device = 0;
+    ino_t inode = 0;
+    bool operator==(const FileIdentity&) const = default;
+  };
+
+  SqliteBackend(const SqliteBackendOptions& options, HasherPool& hashers);
+
+  // Looks a user up on a borrowed connection. One that failed is closed, so that the next call
+  // begins anew.
+  StatusOr<std::optional<LoginRecord>> Find(std::string_view login);
+  StatusOr<std::unique_ptr<UserDatabase>> OpenDatabase() const;
+  StatusOr<FileIdentity> Identity() const;
+  void ForgetFile();
+
+  const SqliteBackendOptions options_;
+  HasherPool& hashers_;
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<UserDatabase>> idle_;  // Guarded by mutex_.
+  uint64_t file_generation_ = 0;  // Guarded by mutex_; which file idle_ has open.
+
+  // Of the one thread in TakeChanges.
+  std::unique_ptr<UserDatabase> watch_;  // Null after a fault.
+  FileIdentity watched_file_;
+};
+
+}  // namespace poplar::auth

@@ -1,0 +1,117 @@
+#include "auth/users/address.h"
+
+#include <cstdint>
+
+#include "core/base/limits.h"
+
+namespace poplar::auth {
+namespace {
+
+constexpr size_t kLocalPartBytesMax = 64;  // RFC 5321 §4.5.3.1.1.
+constexpr size_t kDomainBytesMax = 255;    // RFC 5321 §4.5.3.1.2.
+constexpr size_t kLabelBytesMax = 63;      // RFC 1035 §2.3.4.
+
+char LowerAscii(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool IsAlphanumeric(char c) {
+  return (c >= '0' && c <= '9') || (LowerAscii(c) >= 'a' && LowerAscii(c) <= 'z');
+}
+
+bool IsUtf8Byte(char c) { return static_cast<unsigned char>(c) >= 0x80; }
+
+// RFC 5321 §4.1.2 atext (by RFC 5322 §3.2.3), and RFC 6531's UTF-8.
+bool IsAtomByte(char c) {
+  return IsAlphanumeric(c) || IsUtf8Byte(c) ||
+         (c != '\0' && std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos);
+}
+
+// RFC 3629 §4: shortest forms only, no surrogates, nothing beyond U+10FFFF.
+bool IsValidUtf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4 || length > text.size() - i) return false;
+    uint32_t point = length == 1 ? lead : lead & (0x7fU >> length);
+    for (size_t j = 1; j < length; ++j) {
+      const auto next = static_cast<unsigned char>(text[i + j]);
+      if ((next & 0xc0) != 0x80) return false;
+      point = (point << 6) | (next & 0x3fU);
+    }
+    if ((length == 3 && point < 0x800) || (length == 4 && point < 0x10000)) return false;
+    if ((point >= 0xd800 && point < 0xe000) || point > 0x10ffff) return false;
+    i += length;
+  }
+  return true;
+}
+
+// Calls `valid` with every piece between dots; false when one is empty or refused.
+template <class Valid>
+bool AllPieces(std::string_view text, Valid valid) {
+  for (;;) {
+    const size_t dot = text.find('.');
+    const std::string_view piece = text.substr(0, dot);
+    if (piece.empty() || !valid(piece)) return false;
+    if (dot == std::string_view::npos) return true;
+    text.remove_prefix(dot + 1);
+  }
+}
+
+bool IsAtom(std::string_view piece) {
+  for (const char c : piece) {
+    if (!IsAtomByte(c)) return false;
+  }
+  return true;
+}
+
+bool IsLabel(std::string_view piece) {
+  if (piece.size() > kLabelBytesMax || piece.front() == '-' || piece.back() == '-') return false;
+  for (const char c : piece) {
+    if (!IsAlphanumeric(c) && c != '-' && !IsUtf8Byte(c)) return false;
+  }
+  return true;
+}
+
+Status Invalid(std::string_view text) { return MakeStatus(StatusCode::kInvalidArgument, text); }
+
+}  // namespace
+
+std::string LookupKey(std::string_view login) {
+  std::string key(login);
+  for (char& c : key) c = LowerAscii(c);
+  return key;
+}
+
+StatusOr<std::string> ParseDomain(std::string_view text) {
+  if (text.empty()) return Invalid("the domain is empty");
+  if (text.size() > kDomainBytesMax) return Invalid("the domain is longer than 255 octets");
+  if (!IsValidUtf8(text) || !AllPieces(text, IsLabel)) {
+    return Invalid("that is no domain name; one looks like example.org");
+  }
+  return LookupKey(text);
+}
+
+StatusOr<Address> ParseAddress(std::string_view text) {
+  const size_t at = text.rfind('@');
+  if (at == std::string_view::npos) {
+    return Invalid("that is no address: it has no @; one looks like alice@example.org");
+  }
+  const std::string_view local = text.substr(0, at);
+  if (local.empty()) return Invalid("nothing stands before the @ of the address");
+  if (local.size() > kLocalPartBytesMax) {
+    return Invalid("more than 64 octets stand before the @ of the address");
+  }
+  if (!IsValidUtf8(local) || !AllPieces(local, IsAtom)) {
+    return Invalid(
+        "the part before the @ may hold letters, digits, UTF-8, !#$%&'*+-/=?^_`{|}~ and single "
+        "dots between them");
+  }
+  POP_ASSIGN_OR_RETURN(std::string domain, ParseDomain(text.substr(at + 1)));
+  Address address;
+  address.spelled.append(local).append("@").append(domain);
+  address.key = LookupKey(address.spelled);
+  address.domain = std::move(domain);
+  static_assert(kLocalPartBytesMax + 1 + kDomainBytesMax <= kAddressBytesMax);
+  return address;
+}
+
+}  // namespace poplar::auth

@@ -1,0 +1,33 @@
+// Addresses as the user database spells and finds them.
+//
+// The domain is kept in lower case; the local part as it was given, but found in any case of ASCII.
+// UTF-8 (RFC 6531) is taken as it comes: no normalisation, no IDNA mapping. Sub-addresses
+// (`alice+lists@…`) are the protocols' business: here the whole local part counts.
+
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/base/status.h"
+
+namespace poplar::auth {
+
+struct Address {
+  std::string spelled;  // "Alice@example.org"
+  std::string key;      // "alice@example.org": LookupKey(spelled).
+  std::string domain;   // "example.org"
+};
+
+// kInvalidArgument with a sentence when `text` is no address that can be given to a user: a
+// dot-string local part of at most 64 octets (RFC 5321 §4.1.2; no quoted strings), '@', a domain.
+StatusOr<Address> ParseAddress(std::string_view text);
+
+// In lower case. kInvalidArgument when `text` is no domain name: labels of letters, digits, hyphens
+// and UTF-8, at most 255 octets.
+StatusOr<std::string> ParseDomain(std::string_view text);
+
+// The form that a login name or address is found by: ASCII in lower case. Takes any octets.
+std::string LookupKey(std::string_view login);
+
+}  // namespace poplar::auth

@@ -1,0 +1,124 @@
+#include "auth/users/schema.h"
+
+#include <string>
+
+namespace poplar::auth {
+namespace {
+
+// "PopU": what SQLite stores at offset 68 of the file, so that `file` and we know whose it is.
+constexpr int64_t kApplicationId = 0x506f7055;
+
+// Journal of changes: what a server that caches answers must forget. Triggers write it, so that a
+// change made by hand counts too. It is cut to its last 10,000 rows; who read less far forgets all.
+// An empty key stands for everybody. It is never empty.
+constexpr char kTables[] = R"sql(
+CREATE TABLE tenants (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE CHECK (length(name) > 0),
+  enabled INTEGER NOT NULL DEFAULT 1 CHECK (enabled IN (0, 1)),
+  created_s INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE domains (
+  name TEXT PRIMARY KEY,
+  tenant INTEGER NOT NULL REFERENCES tenants (id),
+  UNIQUE (name, tenant)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX domains_by_tenant ON domains (tenant);
+
+CREATE TABLE users (
+  account TEXT PRIMARY KEY,
+  tenant INTEGER NOT NULL REFERENCES tenants (id),
+  address TEXT NOT NULL,
+  address_key TEXT NOT NULL UNIQUE,
+  domain TEXT NOT NULL,
+  hash TEXT NOT NULL DEFAULT '',
+  enabled INTEGER NOT NULL DEFAULT 1 CHECK (enabled IN (0, 1)),
+  created_s INTEGER NOT NULL,
+  password_changed_s INTEGER NOT NULL,
+  FOREIGN KEY (domain, tenant) REFERENCES domains (name, tenant)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX users_by_domain ON users (domain, tenant);
+CREATE INDEX users_by_tenant ON users (tenant, address_key);
+
+CREATE TABLE removed_accounts (
+  account TEXT PRIMARY KEY,
+  tenant INTEGER NOT NULL,
+  address TEXT NOT NULL,
+  removed_s INTEGER NOT NULL,
+  maildrop_dropped INTEGER NOT NULL DEFAULT 0 CHECK (maildrop_dropped IN (0, 1))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX removed_accounts_with_maildrop ON removed_accounts (account)
+  WHERE maildrop_dropped = 0;
+
+CREATE TABLE changes (
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+  address_key TEXT NOT NULL
+) STRICT;
+INSERT INTO changes (address_key) VALUES ('');
+
+CREATE TRIGGER accounts_never_return BEFORE INSERT ON users
+  WHEN EXISTS (SELECT 1 FROM removed_accounts WHERE account = NEW.account)
+  BEGIN SELECT RAISE(ABORT, 'an account id never comes back'); END;
+CREATE TRIGGER accounts_are_given_once BEFORE UPDATE OF account, tenant ON users
+  BEGIN SELECT RAISE(ABORT, 'an account id never changes'); END;
+CREATE TRIGGER removal_is_remembered AFTER DELETE ON users
+  BEGIN
+    INSERT INTO removed_accounts (account, tenant, address, removed_s)
+      VALUES (OLD.account, OLD.tenant, OLD.address, CAST(strftime('%s', 'now') AS INTEGER));
+    INSERT INTO changes (address_key) VALUES (OLD.address_key);
+  END;
+CREATE TRIGGER user_change_is_told AFTER UPDATE ON users
+  BEGIN
+    INSERT INTO changes (address_key) VALUES (OLD.address_key);
+    INSERT INTO changes (address_key)
+      SELECT NEW.address_key WHERE NEW.address_key <> OLD.address_key;
+  END;
+CREATE TRIGGER tenant_change_is_told AFTER UPDATE ON tenants
+  BEGIN INSERT INTO changes (address_key) VALUES (''); END;
+CREATE TRIGGER changes_are_bounded AFTER INSERT ON changes
+  BEGIN DELETE FROM changes WHERE sequence <= NEW.sequence - 10000; END;
+)sql";
+
+Status Precondition(const std::string& text) {
+  return MakeStatus(StatusCode::kFailedPrecondition, text);
+}
+
+}  // namespace
+
+Status CreateSchema(SqliteConnection& connection, const std::string& path) {
+  // Kept in the file: readers then never wait for a writer, nor a writer for readers.
+  POP_RETURN_IF_ERROR(connection.Execute("PRAGMA journal_mode = WAL"));
+  SqliteTransaction transaction(connection);
+  POP_RETURN_IF_ERROR(transaction.Begin());
+  POP_ASSIGN_OR_RETURN(const int64_t application, connection.Number("PRAGMA application_id"));
+  if (application == kApplicationId) {
+    return MakeStatus(StatusCode::kAlreadyExists, path + " is a user database already");
+  }
+  POP_ASSIGN_OR_RETURN(const int64_t objects,
+                       connection.Number("SELECT count(*) FROM sqlite_schema"));
+  if (application != 0 || objects != 0) {
+    return Precondition(path + " is a database of something else");
+  }
+  POP_RETURN_IF_ERROR(connection.Execute(kTables));
+  const std::string marks = "PRAGMA application_id = " + std::to_string(kApplicationId) +
+                            "; PRAGMA user_version = " + std::to_string(kSchemaVersion);
+  POP_RETURN_IF_ERROR(connection.Execute(marks.c_str()));
+  return transaction.Commit();
+}
+
+Status CheckSchema(SqliteConnection& connection, const std::string& path) {
+  POP_ASSIGN_OR_RETURN(const int64_t application, connection.Number("PRAGMA application_id"));
+  if (application != kApplicationId) {
+    return Precondition(path + " is no user database of Poplar (`poplar init` makes one)");
+  }
+  POP_ASSIGN_OR_RETURN(const int64_t version, connection.Number("PRAGMA user_version"));
+  if (version != kSchemaVersion) {
+    return Precondition(path + " has schema version " + std::to_string(version) +
+                        ", this program knows version " + std::to_string(kSchemaVersion) +
+                        ": use the program that made it, or a newer one");
+  }
+  return OkStatus();
+}
+
+}  // namespace poplar::auth

@@ -1,0 +1,152 @@
+// The embedded database of tenants and users: one SQLite file. Calls block (file I/O; a few
+// milliseconds where they write): for the command line and for pool threads, never on a reactor.
+// An object belongs to one thread at a time; any number of objects, in any number of processes, may
+// have the same file open.
+//
+// An account id is 128 random bits, given when the user is added, kept when the address changes,
+// remembered after removal and never given again: whoever gets an address later meets none of the
+// mail of those before.
+//
+// Names of users are addresses; they are found in any case (address.h). Faults, everywhere:
+// kNotFound and kAlreadyExists with the name, kInvalidArgument with what is wrong with the input,
+// kUnavailable when the file is busy or unreadable, kDataLoss when it is damaged,
+// kResourceExhausted when the disk is full. The messages are sentences for the operator.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/base/ids.h"
+#include "core/base/status.h"
+
+namespace poplar::auth {
+
+class SqliteConnection;
+
+inline constexpr uint32_t kTenantNameBytesMax = 64;
+
+struct TenantRecord {
+  TenantId id;
+  std::string name;
+  bool enabled = true;
+  int64_t created_s = 0;             // Since 1970-01-01 UTC, as all times here.
+  std::vector<std::string> domains;  // In order.
+  uint64_t users = 0;
+};
+
+struct UserRecord {
+  std::string account;
+  TenantId tenant;
+  std::string tenant_name;
+  std::string address;  // As it was given, the domain in lower case.
+  bool enabled = true;
+  bool tenant_enabled = true;
+  std::string scheme;  // Of the password's hash: "yescrypt"; "none" when there is no password.
+  int64_t created_s = 0;
+  int64_t password_changed_s = 0;
+};
+
+// What a log-in needs to know.
+struct LoginRecord {
+  UserRecord user;
+  std::string hash;  // Empty: no password is set. Never log it.
+};
+
+struct RemovedAccount {
+  TenantId tenant;
+  std::string account;
+  std::string address;
+  int64_t removed_s = 0;
+};
+
+// What changed since a caller looked last, for those who cache answers.
+struct UserChanges {
+  bool everything = false;        // A tenant changed, or too much to tell.
+  std::vector<std::string> keys;  // LookupKey of each user that changed or went.
+};
+
+struct UserDatabaseOptions {
+  uint32_t busy_timeout_ms = 5000;  // How long a call waits for another process's transaction.
+  const base::Clock* clock = &base::SystemClock();
+};
+
+class UserDatabase {
+ public:
+  // Makes the file, for its owner's eyes only. kAlreadyExists: it is there.
+  static StatusOr<std::unique_ptr<UserDatabase>> Create(const std::string& path,
+                                                        const UserDatabaseOptions& options = {});
+  // kNotFound: no such file. kFailedPrecondition: no user database, or one of another version.
+  static StatusOr<std::unique_ptr<UserDatabase>> Open(const std::string& path,
+                                                      const UserDatabaseOptions& options = {});
+  UserDatabase(const UserDatabase&) = delete;
+  UserDatabase& operator=(const UserDatabase&) = delete;
+  ~UserDatabase();
+
+  // --- Tenants. A tenant's name: letters, digits, '.', '_' and '-'.
+  // With its domains; none may be another's. A tenant id is never given twice.
+  StatusOr<TenantRecord> AddTenant(std::string_view name, std::span<const std::string> domains);
+  StatusOr<TenantRecord> FindTenant(std::string_view name);
+  // By name.
+  StatusOr<std::vector<TenantRecord>> ListTenants();
+  // Users of a disabled tenant cannot log in; their mail is refused.
+  Status SetTenantEnabled(std::string_view name, bool enabled);
+  Status AddDomain(std::string_view tenant, std::string_view domain);
+  // kFailedPrecondition: users have addresses there.
+  Status RemoveDomain(std::string_view tenant, std::string_view domain);
+  // kFailedPrecondition: it has users, and `with_users` is false. Removed users are remembered as
+  // by RemoveUser.
+  Status RemoveTenant(std::string_view name, bool with_users);
+
+  // --- Users. A hash comes from PasswordHasher::Hash, or from another system
+  // (auth/schemes/password_hasher.h says which); it is checked. Empty: the user gets mail but
+  // cannot log in until a password is set.
+  // The domain of the address decides the tenant; kNotFound: it is nobody's.
+  StatusOr<UserRecord> AddUser(std::string_view address, std::string_view hash);
+  StatusOr<UserRecord> FindUser(std::string_view address);
+  // Calls `each` for the users of one tenant, or of all when `tenant` is empty, by tenant and
+  // address. `each` must not call this object. kNotFound: no such tenant.
+  Status ListUsers(std::string_view tenant, const std::function<void(const UserRecord&)>& each);
+  Status SetPasswordHash(std::string_view address, std::string_view hash);
+  Status SetUserEnabled(std::string_view address, bool enabled);
+  // The account, its password and its mail go with it. kFailedPrecondition: the new domain is
+  // another tenant's.
+  Status RenameUser(std::string_view address, std::string_view new_address);
+  // The account id stays known as a removed one.
+  Status RemoveUser(std::string_view address);
+
+  // --- Removed accounts whose maildrops the store still has to drop.
+  StatusOr<std::vector<RemovedAccount>> RemovedAccounts();
+  // The store has dropped it; it is not listed any more (but its id stays taken).
+  Status MarkMaildropDropped(std::string_view account);
+
+  // --- For the server.
+  // `key` as LookupKey makes it. Nothing: no such user.
+  StatusOr<std::optional<LoginRecord>> FindLogin(std::string_view key);
+  // The changes since the last call on this object, by anybody; the first call has to tell those
+  // since Open. Cheap while there are none. After a fault, nothing was forgotten.
+  StatusOr<UserChanges> TakeChanges();
+
+ private:
+  UserDatabase(std::unique_ptr<SqliteConnection> connection, const UserDatabaseOptions& options);
+
+  Status StartChanges();
+  StatusOr<TenantId> TenantIdOf(std::string_view name);
+  StatusOr<TenantId> TenantOfDomain(std::string_view domain);
+  Status InsertDomain(TenantId tenant, std::string_view domain);
+  int64_t NowSeconds() const;
+
+  const UserDatabaseOptions options_;
+  const std::unique_ptr<SqliteConnection> connection_;
+  int64_t data_version_ = 0;      // PRAGMA data_version when changes were read last.
+  int64_t changes_sequence_ = 0;  // The last change that was told.
+};
+
+}  // namespace poplar::auth

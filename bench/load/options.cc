@@ -1,0 +1,183 @@
+#include "bench/load/options.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <iostream>
+
+#include "bench/load/profile.h"
+
+namespace poplar::load {
+namespace {
+
+constexpr int kUsageFault = 2;
+constexpr uint32_t kConnectionsMax = 60'000;
+constexpr uint32_t kDepthMax = 1024;
+constexpr uint32_t kRecipientsMax = 1000;
+constexpr double kSecondsMax = 86'400;
+
+// The texts of options that need more than CLI11's own conversions.
+struct RawOptions {
+  std::string pop3;
+  std::string lmtp;
+  std::string octets;
+  std::string tls_version;
+  uint64_t expect_messages = 0;
+  bool tls = false;
+  bool stls = false;
+};
+
+std::string Usage() {
+  std::string text =
+      "Puts load on a POP3 and LMTP server of this machine, and checks every reply.\n\nProfiles:\n";
+  for (const Profile& profile : Profiles()) {
+    text.append("  ").append(profile.name);
+    text.append(profile.name.size() < 10 ? 10 - profile.name.size() : 1, ' ');
+    text.append(profile.summary).append("\n");
+  }
+  return text;
+}
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  poplar-load lmtp --lmtp 127.0.0.1:1024 --user 'u{}@load.test' --users 100 \\\n"
+    "              --operations 5000 --octets 2048-65536\n"
+    "  poplar-load session --pop3 127.0.0.1:1110 --user 'u{}@load.test' --users 100 \\\n"
+    "              --password secret -c 16 --seconds 10 --server-pid 4711\n"
+    "Exit codes: 0 all right, 1 a wrong reply or message, 2 a fault in the command line.";
+
+void AddTargets(CLI::App* app, Options* options, RawOptions* raw) {
+  app->add_option("profile", options->profile, "What to do")->required();
+  app->add_option("--pop3", raw->pop3, "POP3 server: HOST:PORT (numeric, of this machine)");
+  app->add_option("--lmtp", raw->lmtp, "LMTP server: HOST:PORT or unix:/path");
+  app->add_flag("--tls", raw->tls, "POP3 over TLS from the first byte");
+  app->add_flag("--stls", raw->stls, "POP3 with STLS");
+  app->add_option("--tls-version", raw->tls_version, "Only 1.2 or only 1.3")
+      ->check(CLI::IsMember({"1.2", "1.3"}));
+  app->add_flag("--tls-resume", options->tls.resume, "Offer the ticket of the last connection");
+  app->add_option("--user", options->user_pattern, "Login name and address; {} is the number")
+      ->required();
+  app->add_option("--password", options->password, "The password of every user");
+  app->add_option("--users", options->users, "How many users")->check(CLI::PositiveNumber);
+  app->add_option("--first-user", options->first_user, "The number of the first");
+}
+
+void AddAmounts(CLI::App* app, Options* options, RawOptions* raw) {
+  app->add_option("-c,--connections", options->connections, "Clients at the same time")
+      ->check(CLI::Range(1U, kConnectionsMax));
+  app->add_option("--threads", options->threads, "Threads that share the clients")
+      ->check(CLI::Range(1U, 64U));
+  app->add_option("--seconds", options->seconds, "The longest the measured part lasts")
+      ->check(CLI::Range(0.01, kSecondsMax));
+  app->add_option("--warmup", options->warmup_seconds,
+                  "Seconds before it that are not counted (default 1; 0 with --operations)")
+      ->check(CLI::Range(0.0, kSecondsMax));
+  app->add_option("--operations", options->operations_max, "End after so many operations");
+  app->add_option("--errors", options->errors_max, "End after so many errors");
+  app->add_option("--timeout-ms", options->timeout_ms, "The longest wait for the server")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--depth", options->depth, "Commands in flight (retr, noop, fetch)")
+      ->check(CLI::Range(1U, kDepthMax));
+  app->add_option("--recipients", options->recipients, "Of each delivery (lmtp)")
+      ->check(CLI::Range(1U, kRecipientsMax));
+  app->add_option("--octets", raw->octets, "Message sizes: N, or N-M (log-uniform)");
+  app->add_option("--seed", options->seed, "Of message contents and choices");
+  app->add_option("--first-id", options->first_id, "The id of the first message delivered");
+  app->add_option("--expect", raw->expect_messages, "How many messages each maildrop holds");
+  app->add_flag("--delete", options->delete_fetched, "fetch: delete what was fetched");
+}
+
+void AddReport(CLI::App* app, Options* options) {
+  app->add_option("--server-pid", options->server_pids,
+                  "Report the CPU time of this process and its descendants; repeatable");
+  app->add_option("--cgroup", options->server_cgroup,
+                  "Report the CPU time of this control group (a folder, v1 cpuacct or v2)");
+  app->add_flag("--json", options->json, "Report as JSON");
+}
+
+StatusOr<SizeRange> ParseSizes(std::string_view text) {
+  SizeRange range;
+  const char* end = text.data() + text.size();
+  auto first = std::from_chars(text.data(), end, range.octets_min);
+  range.octets_max = range.octets_min;
+  bool ok = first.ec == std::errc();
+  if (ok && first.ptr != end) {
+    auto second = std::from_chars(first.ptr + 1, end, range.octets_max);
+    ok = *first.ptr == '-' && second.ec == std::errc() && second.ptr == end;
+  }
+  if (!ok || range.octets_min > range.octets_max || range.octets_max > kMessageOctetsMax) {
+    return MakeStatus(StatusCode::kInvalidArgument,
+                      "--octets wants a number, or two with a dash between them, up to 1073741824");
+  }
+  return range;
+}
+
+Status Conclude(Options* options, const RawOptions& raw) {
+  const Profile* profile = FindProfile(options->profile);
+  if (profile == nullptr) {
+    return MakeStatus(StatusCode::kInvalidArgument,
+                      "there is no profile \"" + options->profile + "\"; see --help");
+  }
+  if (!raw.pop3.empty()) {
+    POP_ASSIGN_OR_RETURN(options->pop3, ParseEndpoint(raw.pop3));
+  }
+  if (!raw.lmtp.empty()) {
+    POP_ASSIGN_OR_RETURN(options->lmtp, ParseEndpoint(raw.lmtp));
+  }
+  if (profile->needs_pop3 && !options->pop3) {
+    return MakeStatus(StatusCode::kInvalidArgument, "this profile needs --pop3 HOST:PORT");
+  }
+  if (profile->needs_lmtp && !options->lmtp) {
+    return MakeStatus(StatusCode::kInvalidArgument, "this profile needs --lmtp HOST:PORT");
+  }
+  if (raw.tls && raw.stls) {
+    return MakeStatus(StatusCode::kInvalidArgument, "--tls and --stls exclude each other");
+  }
+  if (raw.tls) options->security = Security::kTls;
+  if (raw.stls) options->security = Security::kStls;
+  if (raw.tls_version == "1.2") options->tls.version = TLS1_2_VERSION;
+  if (raw.tls_version == "1.3") options->tls.version = TLS1_3_VERSION;
+  if (!raw.octets.empty()) {
+    POP_ASSIGN_OR_RETURN(options->octets, ParseSizes(raw.octets));
+  }
+  // POP3 lets one session at a time into a maildrop, so every client has users of its own.
+  if (profile->needs_pop3 && options->users < options->connections) {
+    return MakeStatus(StatusCode::kInvalidArgument,
+                      "a maildrop has one session at a time: --users must be at least -c");
+  }
+  if (options->users < options->recipients) {
+    return MakeStatus(StatusCode::kInvalidArgument, "--recipients are more than --users");
+  }
+  options->threads = std::min(options->threads, options->connections);
+  return OkStatus();
+}
+
+}  // namespace
+
+ParsedOptions ParseOptions(int argc, char** argv) {
+  ParsedOptions parsed;
+  RawOptions raw;
+  CLI::App app(Usage(), "poplar-load");
+  app.footer(kExamples);
+  AddTargets(&app, &parsed.options, &raw);
+  AddAmounts(&app, &parsed.options, &raw);
+  AddReport(&app, &parsed.options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& fault) {
+    parsed.exit_code = app.exit(fault) == 0 ? 0 : kUsageFault;
+    return parsed;
+  }
+  if (app.count("--expect") > 0) parsed.options.expect_messages = raw.expect_messages;
+  if (app.count("--operations") > 0 && app.count("--warmup") == 0) {
+    parsed.options.warmup_seconds = 0;
+  }
+  Status concluded = Conclude(&parsed.options, raw);
+  if (!concluded.ok()) {
+    std::cerr << "poplar-load: " << Message(concluded) << "\n";
+    parsed.exit_code = kUsageFault;
+  }
+  return parsed;
+}
+
+}  // namespace poplar::load

@@ -1,0 +1,39 @@
+// What a client does, by name. Each profile is a file in profiles/, one function that reads like
+// the session it plays; a new one is that file, a line in profiles.cc and one in CMakeLists.txt.
+
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "bench/load/task.h"
+#include "bench/load/worker.h"
+
+namespace poplar::load {
+
+// Plays one client until worker->NextOperation() says that there is nothing more to do. After an
+// error it is called again. `slot` numbers the clients of the whole run from 0.
+using PlayClient = Task<Status> (*)(Worker* worker, uint32_t slot);
+
+struct Profile {
+  std::string_view name;
+  std::string_view summary;
+  PlayClient play;
+  bool needs_pop3;
+  bool needs_lmtp;
+};
+
+std::span<const Profile> Profiles();
+// nullptr when there is none of this name.
+const Profile* FindProfile(std::string_view name);
+
+Task<Status> PlaySession(Worker* worker, uint32_t slot);
+Task<Status> PlayPoll(Worker* worker, uint32_t slot);
+Task<Status> PlayRetr(Worker* worker, uint32_t slot);
+Task<Status> PlayFetch(Worker* worker, uint32_t slot);
+Task<Status> PlayNoop(Worker* worker, uint32_t slot);
+Task<Status> PlayLmtp(Worker* worker, uint32_t slot);
+Task<Status> PlayChurn(Worker* worker, uint32_t slot);
+
+}  // namespace poplar::load

@@ -1,0 +1,72 @@
+"""What is measured: the mail that is delivered first, and the cells of the table."""
+
+from dataclasses import dataclass, field
+
+PASSWORD = "correct-horse"
+
+
+@dataclass(frozen=True)
+class Mail:
+    """Maildrops `prefix`0@load.test and on, each with `messages` of `octets`."""
+
+    prefix: str
+    users: int
+    messages: int
+    octets: str
+
+    @property
+    def pattern(self):
+        return f"{self.prefix}{{}}@load.test"
+
+    def addresses(self):
+        return [self.pattern.replace("{}", str(i)) for i in range(self.users)]
+
+
+MIXED = Mail("mixed", 64, 50, "2048-65536")
+SMALL = Mail("small", 16, 64, "4096")
+MEDIUM = Mail("medium", 4, 64, "65536")
+LARGE = Mail("large", 4, 8, "1048576")
+INBOX = Mail("inbox", 16, 0, "4096")  # takes what the delivery cell sends
+CORPUS = [MIXED, SMALL, MEDIUM, LARGE, INBOX]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row. `target` is the most of Dovecot's CPU time that Poplar may take; None: no target."""
+
+    title: str
+    profile: str
+    mail: Mail
+    connections: int
+    arguments: tuple = field(default=())
+    tls: bool = False
+    target: float | None = None
+
+    @property
+    def touches_all(self):
+        """Whether every user is logged in once before measuring, so that caches are warm."""
+        return self.profile in ("session", "poll", "fetch")
+
+    @property
+    def expect(self):
+        if self.profile in ("session", "poll", "fetch"):
+            return ("--expect", self.mail.messages)
+        return ()
+
+
+CELLS = [
+    Cell("session: log in, STAT, QUIT; 16 clients", "session", MIXED, 16, target=0.2),
+    Cell("poll: CAPA, log in, STAT, UIDL, LIST, QUIT; 16 clients", "poll", MIXED, 16),
+    Cell("session over TLS 1.3, full handshakes; 16 clients", "session", MIXED, 16,
+         ("--tls-version", "1.3"), tls=True),
+    Cell("RETR 4 KB, one at a time; 4 clients", "retr", SMALL, 4, target=0.2),
+    Cell("RETR 4 KB, 8 in flight; 4 clients", "retr", SMALL, 4, ("--depth", 8)),
+    Cell("RETR 4 KB over TLS 1.3, one at a time; 4 clients", "retr", SMALL, 4,
+         ("--tls-version", "1.3"), tls=True),
+    Cell("RETR 64 KB; 4 clients", "retr", MEDIUM, 4),
+    Cell("RETR 1 MB; 4 clients", "retr", LARGE, 4),
+    Cell("fetch of 50 messages; 4 clients", "fetch", MIXED, 4),
+    Cell("NOOP, one at a time; 16 clients", "noop", SMALL, 16),
+    Cell("NOOP, 32 in flight; 16 clients", "noop", SMALL, 16, ("--depth", 32)),
+    Cell("LMTP delivery of 4 KB; 4 connections", "lmtp", INBOX, 4, ("--octets", INBOX.octets)),
+]

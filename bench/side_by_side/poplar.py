@@ -1,0 +1,65 @@
+"""Poplar as a server to measure: as `poplar init` makes it, with ports and cores of its own."""
+
+import os
+import subprocess
+
+from harness import Failed, Server, free_ports, wait_for_ports
+
+DOMAIN = "load.test"
+TOOL_SECONDS_MAX = 60
+
+# What differs from the defaults. The log stays as it is; it goes to a file.
+CONFIG = """
+[server]
+workers = {workers}
+[pop3]
+listen = ["127.0.0.1:{pop3}"]
+connections_per_address_max = 20000
+[pop3s]
+listen = ["127.0.0.1:{pop3s}"]
+[lmtp]
+listen = ["127.0.0.1:{lmtp}"]
+[http]
+listen = "127.0.0.1:{http}"
+"""
+
+
+class Poplar(Server):
+    name = "Poplar"
+
+    def __init__(self, directory, binary, **kwargs):
+        super().__init__(directory, **kwargs)
+        self.binary = binary
+        self.pop3_port, self.pop3s_port, self.lmtp_port, self.http_port = free_ports(4)
+
+    def tool(self, *arguments, text=None):
+        done = subprocess.run([self.binary, *arguments], input=text, capture_output=True,
+                              text=True, timeout=TOOL_SECONDS_MAX, check=False)
+        if done.returncode != 0:
+            raise Failed(f"poplar {' '.join(arguments)} failed ({done.returncode}):\n"
+                         f"{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def prepare(self, users, password):
+        home = f"{self.directory}/home"
+        config = f"{home}/poplar.toml"
+        self.tool("init", home)
+        workers = len(self.cores) if self.cores else 0
+        with open(config, "w", encoding="ascii") as file:
+            file.write(CONFIG.format(workers=workers, pop3=self.pop3_port, pop3s=self.pop3s_port,
+                                     lmtp=self.lmtp_port, http=self.http_port))
+        self.tool("tenant", "add", "load", "--domain", DOMAIN, "--config", config)
+        for user in users:
+            self.tool("user", "add", user, "--password-stdin", "--config", config,
+                      text=password + "\n")
+
+    def start(self):
+        self.spawn([self.binary, "serve", "--config", f"{self.directory}/home/poplar.toml"])
+        wait_for_ports(self, [self.pop3_port, self.pop3s_port, self.lmtp_port])
+
+    def version(self):
+        return self.tool("--version").split("\n")[0].strip()
+
+    @staticmethod
+    def available(binary):
+        return os.access(binary, os.X_OK)

@@ -1,0 +1,298 @@
+#include "core/app/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "core/app/commands/check.h"
+#include "core/app/commands/deliver.h"
+#include "core/app/commands/init.h"
+#include "core/app/commands/session.h"
+#include "core/app/commands/tenant.h"
+#include "core/app/commands/user.h"
+#include "core/app/commands/with_config.h"
+#include "core/app/version.h"
+
+namespace poplar::app {
+namespace {
+
+constexpr const char* kDefaultConfigPath = "/etc/poplar/poplar.toml";
+
+// Builds the tree of subcommands. Parsing leaves in `chosen` what is to be run. Options are shared
+// by the parser, which fills them, and the function that takes them.
+class CommandLine {
+ public:
+  CommandLine(const Wiring& wiring, Console& console) : wiring_(wiring), console_(console) {
+    app_.require_subcommand(1);
+    app_.set_version_flag("--version", "poplar " + std::string(Version()));
+    app_.set_help_flag("-h,--help", "Says this and ends");
+    app_.footer(
+        "Examples:\n"
+        "  poplar init ./mail               a server with all it needs in one folder\n"
+        "  poplar serve --config ./mail/poplar.toml\n"
+        "  poplar user --help               what can be done with users\n\n"
+        "Exit codes are those of sysexits.h: 0 done, 64 wrong command line, 67 nobody of that\n"
+        "name, 69 no server runs, 75 try again later, 78 wrong configuration.");
+    AddServer();
+    AddTenant();
+    AddUser();
+    AddDeliver();
+    AddSession();
+  }
+
+  ExitCode Run(int argc, const char* const* argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::Success& asked) {  // --help, --version
+      app_.exit(asked, console_.out, console_.err);
+      return ExitCode::kOk;
+    } catch (const CLI::ParseError& error) {
+      return Fail(console_, ExitCode::kUsage,
+                  std::string(error.what()) + " (`" + Named() + " --help` says more)");
+    }
+    return chosen_();
+  }
+
+ private:
+  using Config = tenant::Config;
+
+  CLI::App* Group(const std::string& name, const std::string& does) {
+    CLI::App* group = app_.add_subcommand(name, does);
+    group->require_subcommand(1);
+    return group;
+  }
+
+  static CLI::App* Leaf(CLI::App* parent, const std::string& name, const std::string& does,
+                        const std::string& examples) {
+    CLI::App* leaf = parent->add_subcommand(name, does);
+    leaf->footer("Examples:\n" + examples);
+    return leaf;
+  }
+
+  std::shared_ptr<std::string> AddConfigOption(CLI::App* leaf) {
+    auto path = std::make_shared<std::string>(kDefaultConfigPath);
+    leaf->add_option("--config", *path, "The configuration")
+        ->type_name("FILE")
+        ->envname("POPLAR_CONFIG")
+        ->capture_default_str();
+    return path;
+  }
+
+  // What a leaf runs: `command` with the configuration that --config names.
+  void RunWithConfig(CLI::App* leaf, std::function<ExitCode(const Config&)> command) {
+    auto path = AddConfigOption(leaf);
+    leaf->callback([this, path, command = std::move(command)] {
+      chosen_ = [this, path, command] { return WithConfig(*path, console_, command); };
+    });
+  }
+
+  void AddServer() {
+    CLI::App* init = Leaf(&app_, "init",
+                          "Makes a server's folder: configuration, certificate, "
+                          "store, users. Keeps what is there",
+                          "  poplar init /srv/poplar");
+    auto init_options = std::make_shared<InitOptions>();
+    init->add_option("DIR", init_options->folder, "The folder; made if it is not there")
+        ->required();
+    init->callback([this, init_options] {
+      chosen_ = [this, init_options] { return Init(*init_options, wiring_, console_); };
+    });
+
+    CLI::App* serve = Leaf(&app_, "serve",
+                           "Serves mail, in the foreground. SIGTERM lets sessions finish, SIGHUP "
+                           "reads configuration and certificates again",
+                           "  poplar serve --config /srv/poplar/poplar.toml");
+    auto serve_path = AddConfigOption(serve);
+    serve->callback([this, serve_path] {
+      chosen_ = [this, serve_path] {
+        return WithConfig(*serve_path, console_, [this, serve_path](const Config& config) {
+          return wiring_.serve(config, *serve_path);
+        });
+      };
+    });
+
+    CLI::App* check =
+        Leaf(&app_, "check", "Says what is wrong with the configuration and the files it names",
+             "  poplar check && kill -HUP \"$(pidof poplar)\"");
+    auto check_path = AddConfigOption(check);
+    check->callback([this, check_path] {
+      chosen_ = [this, check_path] { return Check({*check_path}, console_); };
+    });
+  }
+
+  void AddTenant() {
+    CLI::App* group = Group("tenant", "Tenants of the built-in database");
+
+    CLI::App* add = Leaf(group, "add", "Adds a tenant",
+                         "  poplar tenant add acme --domain acme.example --domain acme.test");
+    auto add_options = std::make_shared<TenantAddOptions>();
+    add->add_option("NAME", add_options->name, "Letters, digits, '.', '_', '-'")->required();
+    add->add_option("--domain", add_options->domains,
+                    "A mail domain of the tenant's; may be repeated")
+        ->type_name("DOMAIN")
+        ->allow_extra_args(false);
+    RunWithConfig(add, [this, add_options](const Config& config) {
+      return TenantAdd(*add_options, config, console_);
+    });
+
+    CLI::App* list = Leaf(group, "list", "Lists all tenants",
+                          "  poplar tenant list\n  poplar tenant list --json | jq '.[].name'");
+    auto list_options = std::make_shared<TenantListOptions>();
+    list->add_flag("--json", list_options->json, "As JSON");
+    RunWithConfig(list, [this, list_options](const Config& config) {
+      return TenantList(*list_options, config, console_);
+    });
+
+    CLI::App* show = Leaf(group, "show", "Shows one tenant", "  poplar tenant show acme");
+    auto show_options = std::make_shared<TenantShowOptions>();
+    show->add_option("NAME", show_options->name, "The tenant")->required();
+    show->add_flag("--json", show_options->json, "As JSON");
+    RunWithConfig(show, [this, show_options](const Config& config) {
+      return TenantShow(*show_options, config, console_);
+    });
+
+    CLI::App* remove =
+        Leaf(group, "remove", "Removes a tenant", "  poplar tenant remove acme --with-users");
+    auto remove_options = std::make_shared<TenantRemoveOptions>();
+    remove->add_option("NAME", remove_options->name, "The tenant")->required();
+    remove->add_flag("--with-users", remove_options->with_users, "Its users too");
+    RunWithConfig(remove, [this, remove_options](const Config& config) {
+      return TenantRemove(*remove_options, config, console_);
+    });
+  }
+
+  using PasswordCommand = ExitCode (*)(const UserPasswordOptions&, const Config&, Console&);
+
+  // The options that `user add` and `user passwd` share.
+  void AddPasswordCommand(CLI::App* leaf, const char* without_help, PasswordCommand command) {
+    auto options = std::make_shared<UserPasswordOptions>();
+    leaf->add_option("ADDRESS", options->address, "The user")->required();
+    auto* from_stdin = leaf->add_flag_callback(
+        "--password-stdin", [options] { options->password = PasswordSource::kStdin; },
+        "Read the password from the first line of standard input");
+    leaf->add_flag_callback(
+            "--no-password", [options] { options->password = PasswordSource::kNone; }, without_help)
+        ->excludes(from_stdin);
+    RunWithConfig(leaf, [this, options, command](const Config& config) {
+      return command(*options, config, console_);
+    });
+  }
+
+  using AddressCommand = std::function<ExitCode(const std::string&, const Config&)>;
+
+  void AddAddressCommand(CLI::App* leaf, AddressCommand command) {
+    auto address = std::make_shared<std::string>();
+    leaf->add_option("ADDRESS", *address, "The user")->required();
+    RunWithConfig(leaf, [address, command = std::move(command)](const Config& config) {
+      return command(*address, config);
+    });
+  }
+
+  void AddUser() {
+    CLI::App* group = Group("user", "Users of the built-in database");
+    AddPasswordCommand(Leaf(group, "add", "Adds a user; asks for the password",
+                            "  poplar user add alice@example.org\n"
+                            "  pwgen 20 1 | poplar user add bob@example.org --password-stdin"),
+                       "Without a password: mail arrives, but nobody can log in", &UserAdd);
+    AddPasswordCommand(Leaf(group, "passwd", "Changes a password; asks for it",
+                            "  poplar user passwd alice@example.org"),
+                       "Take the password away: nobody can log in", &UserPasswd);
+
+    CLI::App* list = Leaf(group, "list", "Lists users",
+                          "  poplar user list --tenant acme\n"
+                          "  poplar user list --json | jq -r '.[].address'");
+    auto list_options = std::make_shared<UserListOptions>();
+    list->add_option("--tenant", list_options->tenant, "Only this tenant's")->type_name("NAME");
+    list->add_flag("--json", list_options->json, "As JSON");
+    RunWithConfig(list, [this, list_options](const Config& config) {
+      return UserList(*list_options, config, console_);
+    });
+
+    AddAddressCommand(Leaf(group, "disable", "Keeps a user from logging in",
+                           "  poplar user disable alice@example.org"),
+                      [this](const std::string& address, const Config& config) {
+                        return UserSetEnabled(address, false, config, console_);
+                      });
+    AddAddressCommand(
+        Leaf(group, "enable", "Lets a user log in again", "  poplar user enable alice@example.org"),
+        [this](const std::string& address, const Config& config) {
+          return UserSetEnabled(address, true, config, console_);
+        });
+    AddAddressCommand(
+        Leaf(group, "remove", "Removes a user", "  poplar user remove alice@example.org"),
+        [this](const std::string& address, const Config& config) {
+          return UserRemove(address, config, console_);
+        });
+  }
+
+  void AddDeliver() {
+    CLI::App* deliver =
+        Leaf(&app_, "deliver", "Hands the message on standard input to the running server",
+             "  poplar deliver alice@example.org < message.eml\n"
+             "  poplar deliver --from bob@example.org alice@example.org carol@example.org < m.eml");
+    auto options = std::make_shared<DeliverOptions>();
+    deliver->add_option("ADDRESS", options->recipients, "Whom it is for")->required();
+    deliver->add_option("--from", options->from, "The sender; left out: none, as bounces have it")
+        ->type_name("ADDRESS");
+    RunWithConfig(deliver, [this, options](const Config& config) {
+      return Deliver(*options, config, console_);
+    });
+  }
+
+  void AddSession() {
+    CLI::App* group = Group("session", "Sessions of the running server");
+
+    CLI::App* list = Leaf(group, "list", "Lists sessions",
+                          "  poplar session list\n"
+                          "  poplar session list --json | jq 'map(select(.idle_s > 300))'");
+    auto list_options = std::make_shared<SessionListOptions>();
+    list->add_option("--user", list_options->user, "Only this user's")->type_name("ADDRESS");
+    list->add_flag("--json", list_options->json, "As JSON");
+    RunWithConfig(list, [this, list_options](const Config& config) {
+      return SessionList(*list_options, config, console_);
+    });
+
+    CLI::App* kick = Leaf(group, "kick", "Ends a session, or all of a user's",
+                          "  poplar session kick 1742\n"
+                          "  poplar session kick --user alice@example.org");
+    auto kick_options = std::make_shared<SessionKickOptions>();
+    auto* which = kick->add_option_group("which");
+    which->add_option("SESSION", kick_options->session, "An id, as `session list` shows it");
+    which->add_option("--user", kick_options->user, "All of this user's")->type_name("ADDRESS");
+    which->require_option(1);
+    RunWithConfig(kick, [this, kick_options](const Config& config) {
+      return SessionKick(*kick_options, config, console_);
+    });
+  }
+
+  // "poplar user add": as far as the command line was understood.
+  std::string Named() const {
+    std::string name = "poplar";
+    const CLI::App* app = &app_;
+    while (!app->get_subcommands().empty()) {
+      app = app->get_subcommands().front();
+      name += " " + app->get_name();
+    }
+    return name;
+  }
+
+  const Wiring& wiring_;
+  Console& console_;
+  CLI::App app_{"Poplar keeps mail for POP3: it takes messages by LMTP and gives them by POP3.",
+                "poplar"};
+  std::function<ExitCode()> chosen_;
+};
+
+}  // namespace
+
+ExitCode RunCli(int argc, const char* const* argv, const Wiring& wiring, Console& console) {
+  const ExitCode code = CommandLine(wiring, console).Run(argc, argv);
+  console.out.flush();
+  if (code == ExitCode::kOk && !console.out)
+    return Fail(console, ExitCode::kIoError, "standard output could not be written");
+  return code;
+}
+
+}  // namespace poplar::app

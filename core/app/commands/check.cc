@@ -1,0 +1,108 @@
+#include "core/app/commands/check.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+#include <vector>
+
+#include "auth/users/user_database.h"
+#include "core/app/certificate.h"
+#include "core/base/clock.h"
+#include "core/tenant/config.h"
+
+namespace poplar::app {
+namespace {
+
+// Looks at what the settings name, once the file itself is right.
+class Checker {
+ public:
+  Checker(const std::string& path, tenant::ParsedConfig& parsed) : path_(path), parsed_(parsed) {}
+
+  std::vector<tenant::ConfigFault> Warnings() && {
+    if (!parsed_.faults.empty()) return {};
+    CheckTls();
+    CheckCongestionControl();
+    CheckStore();
+    CheckUsers();
+    std::ranges::stable_sort(parsed_.faults, {}, &tenant::ConfigFault::line);
+    return std::move(warnings_);
+  }
+
+ private:
+  tenant::ConfigFault About(const std::string& setting, const std::string& message) const {
+    const auto line = parsed_.lines.find(setting);
+    return {path_, line == parsed_.lines.end() ? 0 : line->second, setting + ": " + message};
+  }
+  void Fault(const std::string& setting, const std::string& message) {
+    parsed_.faults.push_back(About(setting, message));
+  }
+
+  void CheckTls() {
+    const tenant::TlsConfig& tls = parsed_.config.tls;
+    if (!tls.enabled()) return;
+    const int64_t now_s = base::SystemClock().WallUs() / 1'000'000;
+    const CertificateFaults faults = CheckCertificate(tls.certificate, tls.key, now_s);
+    if (!faults.certificate.empty()) Fault("tls.certificate", faults.certificate);
+    if (!faults.key.empty()) Fault("tls.key", faults.key);
+    for (const std::string& warning : faults.warnings)
+      warnings_.push_back(About("tls.certificate", warning));
+  }
+
+  void CheckCongestionControl() {
+    const std::string& wanted = parsed_.config.server.congestion_control;
+    if (wanted.empty()) return;
+    std::ifstream file("/proc/sys/net/ipv4/tcp_available_congestion_control");
+    std::string line;
+    std::getline(file, line);
+    std::istringstream words(line);
+    for (std::string word; words >> word;)
+      if (word == wanted) return;
+    Fault("server.congestion_control", "this kernel does not offer \"" + wanted +
+                                           "\"; write one of: " + line + " (or load tcp_" + wanted +
+                                           ")");
+  }
+
+  void CheckStore() {
+    const std::string& store = parsed_.config.store.path;
+    std::error_code error;
+    if (!std::filesystem::is_directory(store, error))
+      Fault("store.path",
+            "there is no store at " + store + "; make one with `poplar init " + Folder() + "`");
+  }
+
+  void CheckUsers() {
+    const std::string& database = parsed_.config.users.database;
+    const auto opened = auth::UserDatabase::Open(database);
+    if (opened.ok()) return;
+    std::string message(Message(opened.status()));
+    if (opened.status().code() == StatusCode::kNotFound)
+      message = "there is no user database at " + database + "; make one with `poplar init " +
+                Folder() + "`";
+    Fault("users.database", message);
+  }
+
+  std::string Folder() const {
+    return std::filesystem::absolute(path_).parent_path().lexically_normal();
+  }
+
+  const std::string& path_;
+  tenant::ParsedConfig& parsed_;
+  std::vector<tenant::ConfigFault> warnings_;
+};
+
+}  // namespace
+
+ExitCode Check(const CheckOptions& options, Console& console) {
+  tenant::ParsedConfig parsed = tenant::ReadConfig(options.config_path);
+  const auto warnings = Checker(options.config_path, parsed).Warnings();
+  for (const tenant::ConfigFault& fault : parsed.faults) console.err << fault.ToString() << '\n';
+  for (const tenant::ConfigFault& warning : warnings)
+    console.err << "warning: " << warning.ToString() << '\n';
+  if (!parsed.faults.empty()) return ExitCode::kConfig;
+  console.out << options.config_path << " is right. A running server takes it at SIGHUP.\n";
+  return ExitCode::kOk;
+}
+
+}  // namespace poplar::app

@@ -1,0 +1,118 @@
+#include "core/app/commands/init.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+#include "auth/users/user_database.h"
+#include "core/app/certificate.h"
+#include "core/app/commands/with_config.h"
+#include "core/base/fd.h"
+
+namespace poplar::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+// kAlreadyExists: `path` is there and was kept. A file that could not be written whole is removed.
+Status WriteNewFile(const std::string& path, std::string_view text, mode_t mode) {
+  const base::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+  if (!fd.valid()) return ErrnoStatus(errno, "cannot make " + path);
+  while (!text.empty()) {
+    const ssize_t written = write(fd.get(), text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) break;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+  if (text.empty() && fsync(fd.get()) == 0) return OkStatus();
+  const Status failed = ErrnoStatus(errno, "cannot write " + path);
+  unlink(path.c_str());
+  return failed;
+}
+
+Status MakeFolder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  return error ? ErrnoStatus(error.value(), "cannot make the folder " + folder.string())
+               : OkStatus();
+}
+
+// Both files or neither: half a pair is somebody's mistake, which is not for us to mend.
+Status MakeCertificate(const tenant::Config& config) {
+  const tenant::TlsConfig& tls = config.tls;
+  const bool has_certificate = fs::exists(tls.certificate), has_key = fs::exists(tls.key);
+  if (has_certificate && has_key) return MakeStatus(StatusCode::kAlreadyExists, tls.certificate);
+  if (has_certificate || has_key) {
+    const auto& [there, missing] =
+        has_certificate ? std::tie(tls.certificate, tls.key) : std::tie(tls.key, tls.certificate);
+    return MakeStatus(StatusCode::kFailedPrecondition,
+                      there + " is there but " + missing +
+                          " is not; bring the missing one, or move the other away");
+  }
+  POP_RETURN_IF_ERROR(MakeFolder(fs::path(tls.certificate).parent_path()));
+  POP_RETURN_IF_ERROR(MakeFolder(fs::path(tls.key).parent_path()));
+  std::vector<std::string> names = OwnNames();
+  const std::string& hostname = config.server.hostname;
+  if (!hostname.empty() && std::ranges::find(names, hostname) == names.end())
+    names.insert(names.begin(), hostname);
+  POP_ASSIGN_OR_RETURN(const SelfSigned made, MakeSelfSigned(names));
+  constexpr mode_t kOwnerOnly = 0600, kEverybodyReads = 0644;
+  POP_RETURN_IF_ERROR(WriteNewFile(tls.key, made.key_pem.Reveal(), kOwnerOnly));
+  const Status written = WriteNewFile(tls.certificate, made.certificate_pem, kEverybodyReads);
+  if (!written.ok()) unlink(tls.key.c_str());
+  return written;
+}
+
+Status MakeUsers(const tenant::Config& config) {
+  POP_RETURN_IF_ERROR(MakeFolder(fs::path(config.users.database).parent_path()));
+  return auth::UserDatabase::Create(config.users.database).status();
+}
+
+// Says what became of one part. False: it could not be made, and that was said.
+bool Tell(const Status& made, std::string_view what, Console& console) {
+  if (!made.ok() && made.code() != StatusCode::kAlreadyExists) return false;
+  console.out << (made.ok() ? "  made  " : "  kept  ") << what << '\n';
+  return true;
+}
+
+void TellNext(const std::string& config_path, Console& console) {
+  console.out << "\nNext, let `poplar` find it and add somebody:\n"
+              << "  export POPLAR_CONFIG=" << config_path << '\n'
+              << "  poplar tenant add example --domain example.org\n"
+              << "  poplar user add alice@example.org\n"
+              << "  poplar serve\n";
+}
+
+}  // namespace
+
+ExitCode Init(const InitOptions& options, const Wiring& wiring, Console& console) {
+  const fs::path folder = fs::absolute(options.folder).lexically_normal();
+  const std::string config_path = folder / "poplar.toml";
+  if (const Status made = MakeFolder(folder); !made.ok()) return Fail(console, made);
+  constexpr mode_t kEverybodyReads = 0644;
+  const Status config_made =
+      WriteNewFile(config_path, tenant::DefaultConfigText(), kEverybodyReads);
+  if (!Tell(config_made, config_path, console)) return Fail(console, config_made);
+
+  return WithConfig(config_path, console, [&](const tenant::Config& config) {
+    if (config.tls.enabled()) {
+      const Status made = MakeCertificate(config);
+      if (!Tell(made, config.tls.certificate + " and its key", console)) return Fail(console, made);
+    }
+    const Status store = wiring.init_store(config);
+    if (!Tell(store, config.store.path + " (the store)", console)) return Fail(console, store);
+    const Status users = MakeUsers(config);
+    if (!Tell(users, config.users.database + " (tenants and users)", console))
+      return Fail(console, users);
+    TellNext(config_path, console);
+    return ExitCode::kOk;
+  });
+}
+
+}  // namespace poplar::app

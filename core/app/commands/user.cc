@@ -1,0 +1,144 @@
+#include "core/app/commands/user.h"
+
+#include <nlohmann/json.hpp>
+
+#include "auth/schemes/password_hasher.h"
+#include "core/app/commands/user_records.h"
+#include "core/app/table.h"
+#include "core/base/limits.h"
+
+namespace poplar::app {
+namespace {
+
+using auth::UserRecord;
+
+// The first line of standard input, without its end.
+StatusOr<base::Secret> ReadPassword(std::istream& in) {
+  std::string line;
+  line.reserve(kPasswordBytesMax + 2);  // So that no copy is left behind when it grows.
+  char c = 0;
+  while (line.size() <= kPasswordBytesMax && in.get(c) && c != '\n') line += c;
+  if (!line.empty() && line.back() == '\r') line.pop_back();
+  base::Secret password(line);
+  base::Wipe(line.data(), line.size());
+  if (in.bad()) return MakeStatus(StatusCode::kDataLoss, "standard input could not be read");
+  if (password.empty())
+    return MakeStatus(StatusCode::kInvalidArgument,
+                      "there is no password on the first line of standard input");
+  return password;
+}
+
+StatusOr<base::Secret> AskTwice(Console& console, const std::string& address) {
+  POP_ASSIGN_OR_RETURN(base::Secret first,
+                       console.ask_password("New password for " + address + ": "));
+  POP_ASSIGN_OR_RETURN(const base::Secret second, console.ask_password("The same again: "));
+  if (!base::EqualConstantTime(first.Reveal(), second.Reveal()))
+    return MakeStatus(StatusCode::kInvalidArgument, "the two differ; nothing was changed");
+  return first;
+}
+
+// As crypt(5) marks them; the configuration knows no other.
+std::string PrefixOf(const std::string& hash) {
+  if (hash == "bcrypt") return "$2b$";
+  if (hash == "sha512crypt") return "$6$";
+  return "$y$";
+}
+
+// The hash of a password from `options.password`; empty for kNone.
+StatusOr<std::string> NewHash(const UserPasswordOptions& options, const tenant::Config& config,
+                              Console& console) {
+  if (options.password == PasswordSource::kNone) return std::string();
+  POP_ASSIGN_OR_RETURN(const base::Secret password, options.password == PasswordSource::kStdin
+                                                        ? ReadPassword(console.in)
+                                                        : AskTwice(console, options.address));
+  auth::PasswordHasher hasher(auth::HashOptions{.prefix = PrefixOf(config.users.hash)});
+  return hasher.Hash(password);
+}
+
+std::string StateOf(const UserRecord& user) {
+  if (!user.tenant_enabled) return "tenant disabled";
+  return user.enabled ? "enabled" : "disabled";
+}
+
+}  // namespace
+
+ExitCode UserAdd(const UserPasswordOptions& options, const tenant::Config& config,
+                 Console& console) {
+  const auto users = OpenUsers(config);
+  if (!users.ok()) return Fail(console, users.status());
+  const auto hash = NewHash(options, config, console);
+  if (!hash.ok()) return Fail(console, hash.status());
+  const auto added = (*users)->AddUser(options.address, *hash);
+  if (!added.ok()) return Fail(console, added.status());
+  console.out << added->address << " added to tenant " << added->tenant_name << ". ";
+  if (hash->empty())
+    console.out << "Mail arrives; to log in, set a password: `poplar user passwd " << added->address
+                << "`\n";
+  else
+    console.out << "Mail can arrive, and be fetched with this password.\n";
+  return ExitCode::kOk;
+}
+
+ExitCode UserPasswd(const UserPasswordOptions& options, const tenant::Config& config,
+                    Console& console) {
+  const auto users = OpenUsers(config);
+  if (!users.ok()) return Fail(console, users.status());
+  // A wrong address is told before anybody types a password.
+  const auto found = (*users)->FindUser(options.address);
+  if (!found.ok()) return Fail(console, found.status());
+  const auto hash = NewHash(options, config, console);
+  if (!hash.ok()) return Fail(console, hash.status());
+  const Status set = (*users)->SetPasswordHash(options.address, *hash);
+  if (!set.ok()) return Fail(console, set);
+  console.out << "The password of " << found->address << " is changed.\n";
+  return ExitCode::kOk;
+}
+
+ExitCode UserList(const UserListOptions& options, const tenant::Config& config, Console& console) {
+  const auto users = OpenUsers(config);
+  if (!users.ok()) return Fail(console, users.status());
+  nlohmann::json list = nlohmann::json::array();
+  Table table({"ADDRESS", "TENANT", "STATE", "PASSWORD", "CREATED"});
+  bool is_empty = true;
+  const Status listed = (*users)->ListUsers(options.tenant, [&](const UserRecord& user) {
+    is_empty = false;
+    if (options.json)
+      list.push_back(ToJson(user));
+    else
+      table.Add(
+          {user.address, user.tenant_name, StateOf(user), user.scheme, TimeText(user.created_s)});
+  });
+  if (!listed.ok()) return Fail(console, listed);
+  if (options.json)
+    console.out << list.dump(2) << '\n';
+  else if (is_empty)
+    console.out << "No users yet. Add one: `poplar user add NAME@DOMAIN`\n";
+  else
+    table.Print(console.out);
+  return ExitCode::kOk;
+}
+
+ExitCode UserSetEnabled(const std::string& address, bool enabled, const tenant::Config& config,
+                        Console& console) {
+  const auto users = OpenUsers(config);
+  if (!users.ok()) return Fail(console, users.status());
+  const Status set = (*users)->SetUserEnabled(address, enabled);
+  if (!set.ok()) return Fail(console, set);
+  if (enabled)
+    console.out << address << " may log in again.\n";
+  else
+    console.out << address << " cannot log in any more. A session that is open goes on: "
+                << "`poplar session kick --user " << address << "` ends it.\n";
+  return ExitCode::kOk;
+}
+
+ExitCode UserRemove(const std::string& address, const tenant::Config& config, Console& console) {
+  const auto users = OpenUsers(config);
+  if (!users.ok()) return Fail(console, users.status());
+  const Status removed = (*users)->RemoveUser(address);
+  if (!removed.ok()) return Fail(console, removed);
+  console.out << address << " removed. Whoever gets the address later meets none of its mail.\n";
+  return ExitCode::kOk;
+}
+
+}  // namespace poplar::app

@@ -1,0 +1,11 @@
+// The composition root of the poplar command: hands the command line what only this binary knows.
+
+#include "core/app/cli.h"
+#include "core/app/serve.h"
+
+int main(int argc, char** argv) {
+  const poplar::app::Wiring wiring{.init_store = &poplar::app::InitStore,
+                                   .serve = &poplar::app::RunServer};
+  poplar::app::Console console = poplar::app::ProcessConsole();
+  return static_cast<int>(poplar::app::RunCli(argc, argv, wiring, console));
+}

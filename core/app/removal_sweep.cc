@@ -1,0 +1,59 @@
+#include "core/app/removal_sweep.h"
+
+#include <future>
+#include <utility>
+
+#include "core/base/log.h"
+#include "core/io/task.h"
+
+namespace poplar::app {
+namespace {
+
+// Asks the store on a shard and hands the answer to the thread that waits.
+io::Task<void> Remove(storage::ShardStore* store, storage::MaildropKey key,
+                      std::promise<Status>* answer) {
+  io::Completion<Status> removed;
+  store->Remove(std::move(key), removed);
+  answer->set_value(co_await removed);
+}
+
+}  // namespace
+
+void RemovalSweep::Run() {
+  if (!database_) {
+    auto opened = auth::UserDatabase::Open(database_path_);
+    if (!opened.ok()) return;  // Authentication says so, loud enough.
+    database_ = std::move(*opened);
+  }
+  const auto accounts = database_->RemovedAccounts();
+  if (!accounts.ok()) {
+    database_.reset();
+    return;
+  }
+  for (const auth::RemovedAccount& removed : *accounts) {
+    const Status dropped = Drop(removed);
+    base::Log(dropped.ok() ? base::LogLevel::kInfo : base::LogLevel::kError, "maildrop_removed",
+              {{"user", removed.address},
+               {"account", removed.account},
+               {"ok", dropped.ok()},
+               {"reason", Message(dropped)}});
+    if (!dropped.ok()) return;
+  }
+}
+
+Status RemovalSweep::Drop(const auth::RemovedAccount& removed) {
+  std::promise<Status> answer;
+  std::future<Status> answered = answer.get_future();
+  io::Task<void> task;
+  const ShardIndex first(0);
+  shards_.RunOn(first, [&](io::Shard&) {
+    task = Remove(&store_.OnShard(first), {removed.tenant, removed.account}, &answer);
+    task.Start();
+  });
+  const Status status = answered.get();
+  shards_.RunOn(first, [&](io::Shard&) { task = {}; });
+  POP_RETURN_IF_ERROR(status);
+  return database_->MarkMaildropDropped(removed.account);
+}
+
+}  // namespace poplar::app

@@ -1,0 +1,81 @@
+#include "core/app/serve.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <systemd/sd-daemon.h>
+
+#include <cstdio>
+#include <ctime>
+#include <memory>
+#include <utility>
+
+#include "core/app/service.h"
+#include "core/base/log.h"
+#include "core/io/probe.h"
+
+namespace poplar::app {
+namespace {
+
+constexpr timespec kTick{.tv_sec = 1, .tv_nsec = 0};
+
+ExitCode FailStart(const Status& status) {
+  std::fprintf(stderr, "poplar: %s\n", std::string(Message(status)).c_str());
+  return ExitCodeOf(status);
+}
+
+// The signals that this process answers to, held back from every thread: the main thread takes them
+// one by one.
+sigset_t HoldSignals() {
+  signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets by write(2).
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+void Reload(Service& service, const std::string& config_path) {
+  sd_notify(0, "RELOADING=1");
+  auto next = tenant::LoadConfig(config_path);
+  const Status status = next.ok() ? service.Reload(*next) : next.status();
+  if (status.ok()) {
+    base::Log(base::LogLevel::kInfo, "reloaded", {{"config", config_path}});
+  } else {
+    base::Log(base::LogLevel::kError, "reload_refused", {{"reason", Message(status)}});
+  }
+  sd_notify(0, "READY=1");
+}
+
+}  // namespace
+
+ExitCode RunServer(const tenant::Config& config, const std::string& config_path) {
+  const sigset_t signals = HoldSignals();
+  const Status probed = io::ProbeKernel({});
+  if (!probed.ok()) return FailStart(probed);
+  base::StartLog({.level = config.log.level, .format = config.log.format});
+  auto service = Service::Start(config);
+  if (!service.ok()) {
+    base::StopLog();
+    return FailStart(service.status());
+  }
+  base::Log(base::LogLevel::kInfo, "ready", {});
+  sd_notify(0, "READY=1");
+
+  int number = 0;
+  while (number != SIGTERM && number != SIGINT) {
+    number = sigtimedwait(&signals, nullptr, &kTick);
+    if (number == SIGHUP) Reload(**service, config_path);
+    (*service)->Tick();
+  }
+
+  sd_notify(0, "STOPPING=1");
+  base::Log(base::LogLevel::kInfo, "draining", {{"limit_s", config.server.drain_limit_s}});
+  const Status ended = (*service)->Drain();
+  service->reset();
+  base::Log(ended.ok() ? base::LogLevel::kInfo : base::LogLevel::kError, "stopped",
+            {{"ok", ended.ok()}, {"reason", Message(ended)}});
+  base::StopLog();
+  return ExitCodeOf(ended);
+}
+
+}  // namespace poplar::app

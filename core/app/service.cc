@@ -1,0 +1,236 @@
+#include "core/app/service.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+#include <vector>
+
+#include "auth/service/sqlite_backend.h"
+#include "core/app/version.h"
+#include "core/base/log.h"
+#include "core/ops/process_metrics.h"
+#include "storage/engine/engine.h"
+
+namespace poplar::app {
+namespace {
+
+using nlohmann::json;
+
+constexpr uint32_t kDiskThreads = 4;
+constexpr int kHashNice = 10;  // Hashing never takes a core from a reactor that wants it.
+
+storage::StoreOptions StoreOptionsOf(const tenant::StoreConfig& config) {
+  storage::StoreOptions options;
+  options.path = config.path;
+  options.body_memory_bytes = config.body_memory_mib * kMiB;
+  options.blob_bytes_min = config.blob_threshold_kib * kKiB;
+  options.list_cache_bytes = config.index_cache_mib * kMiB;
+  options.segment_bytes = config.segment_mib * kMiB;
+  options.first_segment_bytes = std::min(options.first_segment_bytes, options.segment_bytes);
+  options.checkpoint_changes = config.checkpoint_changes_max;
+  options.checkpoint_interval_ms = uint64_t{config.checkpoint_interval_s} * 1000;
+  return options;
+}
+
+json ToJson(const server::ConnectionInfo& info) {
+  return {{"id", std::to_string(info.id.value())},
+          {"protocol", server::Name(info.protocol)},
+          {"user", info.user},
+          {"tenant", info.tenant},
+          {"peer", info.peer},
+          {"tls", info.tls},
+          {"state", info.state},
+          {"age_s", info.age_ms / 1000},
+          {"idle_s", info.idle_ms / 1000}};
+}
+
+Status NoSuchSession(std::string_view what) {
+  return MakeStatus(StatusCode::kNotFound, "there is no session of " + std::string(what));
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<Service>> Service::Start(const tenant::Config& config) {
+  std::unique_ptr<Service> service(new Service(config));
+  service->tickets_ = std::make_shared<net::TicketKeys>(base::SystemClock());
+  Status status = service->MakeHttp();
+  if (status.ok()) status = service->MakeShardsAndPools();
+  if (status.ok()) status = service->MakeStore();
+  if (status.ok()) status = service->MakeAuth();
+  if (status.ok()) status = service->MakeServer();
+  if (status.ok()) status = service->MakeAdmin();
+  if (!status.ok()) {
+    const Status ended = service->Drain();
+    if (!ended.ok()) base::Log(base::LogLevel::kError, "end_failed", {{"reason", Message(ended)}});
+    return status;
+  }
+  service->LogListening();
+  service->readiness_.SetReady();
+  return service;
+}
+
+Service::~Service() {
+  // Drain ended what serves; the store ends while the shards still turn.
+  removals_.reset();
+  store_.reset();
+}
+
+Status Service::MakeShardsAndPools() {
+  io::ShardSetOptions options;
+  options.count = config_.server.workers;
+  POP_ASSIGN_OR_RETURN(shards_, io::ShardSet::Start(options));
+  hash_pool_ = std::make_unique<io::OffloadPool>(
+      io::OffloadPoolOptions{.name = "hash", .threads = io::GrantedCores(), .nice = kHashNice});
+  disk_pool_ = std::make_unique<io::OffloadPool>(
+      io::OffloadPoolOptions{.name = "disk", .threads = kDiskThreads});
+  return OkStatus();
+}
+
+Status Service::MakeStore() {
+  POP_ASSIGN_OR_RETURN(store_,
+                       storage::OpenStore(StoreOptionsOf(config_.store), *shards_, *disk_pool_));
+  return OkStatus();
+}
+
+Status Service::MakeAuth() {
+  hashers_ = std::make_unique<auth::HasherPool>();
+  POP_ASSIGN_OR_RETURN(std::unique_ptr<auth::Backend> users,
+                       auth::SqliteBackend::Open({.path = config_.users.database}, *hashers_));
+  std::vector<std::unique_ptr<auth::Backend>> chain;
+  chain.push_back(std::move(users));
+  auth::AuthServiceOptions options;
+  options.password_cache_ttl_ms = config_.users.cache_seconds * 1000;
+  const auth::AuthPools pools{
+      .hash = hash_pool_.get(), .lookup = disk_pool_.get(), .hashers = hashers_.get()};
+  auth_ = std::make_unique<auth::AuthService>(options, *shards_, pools, std::move(chain));
+  removals_ = std::make_unique<RemovalSweep>(config_.users.database, *shards_, *store_);
+  return OkStatus();
+}
+
+StatusOr<std::shared_ptr<const net::TlsContext>> Service::LoadTls(const tenant::Config& config) {
+  if (!config.tls.enabled()) return std::shared_ptr<const net::TlsContext>();
+  net::TlsOptions options;
+  options.certificate_path = config.tls.certificate;
+  options.key_path = config.tls.key;
+  options.version_min = config.tls.minimum == tenant::TlsVersion::k13
+                            ? net::TlsOptions::Version::kTls13
+                            : net::TlsOptions::Version::kTls12;
+  options.kernel_tls = config.tls.ktls == tenant::KtlsMode::kAuto;
+  POP_ASSIGN_OR_RETURN(std::shared_ptr<const net::TlsContext> tls,
+                       net::TlsContext::Load(options, config.tls.tickets ? tickets_ : nullptr));
+  for (const std::string& warning : tls->warnings()) {
+    base::Log(base::LogLevel::kWarning, "certificate", {{"warning", warning}});
+  }
+  return tls;
+}
+
+Status Service::MakeServer() {
+  POP_ASSIGN_OR_RETURN(std::shared_ptr<const net::TlsContext> tls, LoadTls(config_));
+  std::vector<auth::ShardAuth*> auth;
+  for (uint32_t i = 0; i < shards_->count(); ++i) auth.push_back(&auth_->OnShard(ShardIndex(i)));
+  POP_ASSIGN_OR_RETURN(server_,
+                       server::Server::Start(config_, std::move(tls), {*shards_, *store_, auth}));
+  return OkStatus();
+}
+
+// First of all, so that /readyz says "starting" while the store recovers.
+Status Service::MakeHttp() {
+  if (!config_.http.listen) return OkStatus();
+  POP_ASSIGN_OR_RETURN(http_, ops::HttpServer::Start(*config_.http.listen, metrics_, readiness_));
+  return OkStatus();
+}
+
+Status Service::MakeAdmin() {
+  RegisterMetrics();
+  if (config_.admin.socket.empty()) return OkStatus();
+  POP_ASSIGN_OR_RETURN(
+      admin_, ops::AdminServer::Start({.socket_path = config_.admin.socket}, AdminHandlers()));
+  admin_->metrics().Register(metrics_);
+  return OkStatus();
+}
+
+void Service::RegisterMetrics() {
+  for (uint32_t i = 0; i < shards_->count(); ++i) {
+    shards_->shard(ShardIndex(i))
+        .reactor()
+        .metrics()
+        .Register(metrics_, {{"shard", std::to_string(i)}});
+  }
+  hash_pool_->Register(metrics_);
+  disk_pool_->Register(metrics_);
+  store_->Register(metrics_);
+  auth_->Register(metrics_);
+  server_->Register(metrics_);
+  ops::RegisterProcessMetrics(metrics_, Version());
+}
+
+ops::AdminHandlers Service::AdminHandlers() {
+  ops::AdminHandlers handlers;
+  handlers["session.list"] = [this](const json& arguments) -> StatusOr<json> {
+    const std::string user = arguments.value("user", "");
+    json sessions = json::array();
+    for (const server::ConnectionInfo& info : server_->Sessions()) {
+      if (user.empty() || info.user == user) sessions.push_back(ToJson(info));
+    }
+    return json{{"sessions", sessions}};
+  };
+  handlers["session.kick"] = [this](const json& arguments) -> StatusOr<json> {
+    uint64_t kicked = 0;
+    if (const std::string id = arguments.value("session", ""); !id.empty()) {
+      uint64_t number = 0;
+      const auto parsed = std::from_chars(id.data(), id.data() + id.size(), number);
+      if (parsed.ec == std::errc() && parsed.ptr == id.data() + id.size() &&
+          server_->Kick(SessionId(number))) {
+        kicked = 1;
+      }
+      return kicked > 0 ? StatusOr<json>(json{{"kicked", kicked}}) : NoSuchSession("id " + id);
+    }
+    const std::string user = arguments.at("user").get<std::string>();
+    for (const server::ConnectionInfo& info : server_->Sessions()) {
+      if (info.user == user && server_->Kick(info.id)) ++kicked;
+    }
+    return kicked > 0 ? StatusOr<json>(json{{"kicked", kicked}}) : NoSuchSession(user);
+  };
+  return handlers;
+}
+
+void Service::LogListening() const {
+  for (const server::Server::Listening& listening : server_->listening()) {
+    base::Log(base::LogLevel::kInfo, "listening",
+              {{"protocol", server::Name(listening.service)}, {"address", listening.address}});
+  }
+  if (http_) {
+    tenant::ListenAddress bound = *config_.http.listen;
+    bound.port = http_->port();
+    base::Log(base::LogLevel::kInfo, "listening",
+              {{"protocol", "http"}, {"address", bound.ToString()}});
+  }
+}
+
+Status Service::Reload(const tenant::Config& next) {
+  POP_ASSIGN_OR_RETURN(std::shared_ptr<const net::TlsContext> tls, LoadTls(next));
+  for (const std::string& setting : tenant::SettingsThatNeedRestart(started_with_, next)) {
+    base::Log(base::LogLevel::kWarning, "reload_needs_restart", {{"setting", setting}});
+  }
+  server_->Reload(next, std::move(tls));
+  base::StartLog({.level = next.log.level, .format = next.log.format});
+  config_ = next;
+  return OkStatus();
+}
+
+void Service::Tick() { removals_->Run(); }
+
+Status Service::Drain() {
+  readiness_.SetNotReady("draining");
+  admin_.reset();
+  if (server_) {
+    const uint64_t cut = server_->Drain(uint64_t{config_.server.drain_limit_s} * 1000);
+    if (cut > 0) base::Log(base::LogLevel::kWarning, "drain_cut", {{"connections", cut}});
+  }
+  http_.reset();  // It reads the metrics of what ends now.
+  server_.reset();
+  auth_.reset();
+  return store_ ? store_->Close() : OkStatus();
+}
+
+}  // namespace poplar::app

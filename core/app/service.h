@@ -1,0 +1,74 @@
+// The running server: every part made in order, with references to those before it, and ended in
+// the reverse order. The only place that names concrete back ends.
+//
+// Made, used and ended on the main thread, which is no shard's.
+
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "auth/schemes/hasher_pool.h"
+#include "auth/service/auth_service.h"
+#include "core/app/removal_sweep.h"
+#include "core/base/metrics.h"
+#include "core/base/status.h"
+#include "core/io/offload_pool.h"
+#include "core/io/shard.h"
+#include "core/net/tls_context.h"
+#include "core/ops/admin_server.h"
+#include "core/ops/http_server.h"
+#include "core/ops/readiness.h"
+#include "core/server/server.h"
+#include "core/tenant/config.h"
+#include "storage/api/store.h"
+
+namespace poplar::app {
+
+class Service {
+ public:
+  // Serves from the moment it returns. Errors are sentences for the operator.
+  static StatusOr<std::unique_ptr<Service>> Start(const tenant::Config& config);
+  // REQUIRES: Drain was called.
+  ~Service();
+
+  // Takes what can change without a restart; the rest is named in the log. On an error everything
+  // stays as it was.
+  Status Reload(const tenant::Config& next);
+  // Housekeeping, about once a second.
+  void Tick();
+  // Ends all sessions within the configured limit, and the store in order.
+  Status Drain();
+
+ private:
+  explicit Service(const tenant::Config& config) : started_with_(config), config_(config) {}
+
+  Status MakeShardsAndPools();
+  Status MakeStore();
+  Status MakeAuth();
+  Status MakeServer();
+  Status MakeHttp();
+  Status MakeAdmin();
+  StatusOr<std::shared_ptr<const net::TlsContext>> LoadTls(const tenant::Config& config);
+  ops::AdminHandlers AdminHandlers();
+  void RegisterMetrics();
+  void LogListening() const;
+
+  const tenant::Config started_with_;
+  tenant::Config config_;  // As of the last reload.
+  base::MetricRegistry metrics_;
+  ops::Readiness readiness_;
+  std::shared_ptr<net::TicketKeys> tickets_;
+  std::unique_ptr<io::ShardSet> shards_;
+  std::unique_ptr<io::OffloadPool> hash_pool_;
+  std::unique_ptr<io::OffloadPool> disk_pool_;
+  std::unique_ptr<auth::HasherPool> hashers_;
+  std::unique_ptr<storage::Store> store_;
+  std::unique_ptr<auth::AuthService> auth_;
+  std::unique_ptr<server::Server> server_;
+  std::unique_ptr<RemovalSweep> removals_;
+  std::unique_ptr<ops::HttpServer> http_;
+  std::unique_ptr<ops::AdminServer> admin_;
+};
+
+}  // namespace poplar::app

@@ -1,0 +1,21 @@
+// What the command line needs of the parts that only `main` knows: one struct, filled there.
+
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "core/app/exit_code.h"
+#include "core/base/status.h"
+#include "core/tenant/config.h"
+
+namespace poplar::app {
+
+struct Wiring {
+  // Makes an empty store where the configuration says. kAlreadyExists: one is there; it was kept.
+  std::function<Status(const tenant::Config& config)> init_store;
+  // `poplar serve`.
+  std::function<ExitCode(const tenant::Config& config, const std::string& config_path)> serve;
+};
+
+}  // namespace poplar::app

@@ -1,0 +1,95 @@
+#include "core/net/handshaker.h"
+
+#include <openssl/ssl.h>
+#include <poll.h>
+
+#include <utility>
+
+#include "core/base/check.h"
+
+namespace poplar::net {
+
+void Handshaker::Start(std::shared_ptr<const TlsContext> context, TlsStart start,
+                       base::ByteBuffer& output) {
+  POP_CHECK(!under_way_ && !session_);
+  context_ = std::move(context);
+  output_ = &output;
+  upgrade_ = start == TlsStart::kUpgrade;
+  under_way_ = true;
+  started_us_ = reactor_.now_us();
+  Step();
+}
+
+void Handshaker::OnInput() {
+  if (!poll_op_.in_flight()) Step();
+}
+
+void Handshaker::Abort(StreamEnd why) {
+  if (!under_way_) return;
+  abort_ = why;
+  poll_op_.in_flight() ? reactor_.Cancel(poll_op_) : End(why);
+}
+
+void Handshaker::Step() {
+  if (abort_ != StreamEnd::kNone) return End(abort_);
+  if (!session_) {
+    if (upgrade_ && !SendInClear()) return;
+    session_ = std::make_unique<TlsSession>(std::move(context_), wire_.fd(), receiver_);
+    wire_.set_tls(*session_);
+    receiver_.Want();
+  }
+  Shake();
+}
+
+// False: it waits or has ended.
+bool Handshaker::SendInClear() {
+  receiver_.Discard();
+  size_t sent = 0;
+  const WireStep step = wire_.Write(output_->view(), /*more=*/false, sent);
+  output_->Consume(sent);
+  if (step == WireStep::kDone) return true;
+  step == WireStep::kBlocked ? WaitWritable() : End(StreamEnd::kPeerReset);
+  return false;
+}
+
+void Handshaker::Shake() {
+  switch (session_->Handshake()) {
+    case TlsStep::kDone:
+      CountSuccess();
+      return End(StreamEnd::kNone);
+    case TlsStep::kWantInput:
+      if (receiver_.end() != StreamEnd::kNone) return End(receiver_.end());
+      return receiver_.Want();
+    case TlsStep::kWantOutput:
+      return WaitWritable();
+    case TlsStep::kPeerClosed:
+      return End(StreamEnd::kPeerClosed);
+    case TlsStep::kFailed:
+      return End(StreamEnd::kTlsFailed);
+  }
+}
+
+void Handshaker::WaitWritable() { reactor_.Poll(poll_op_, wire_.fd(), POLLOUT); }
+
+void Handshaker::OnWritable(int32_t, uint32_t) { Step(); }
+
+void Handshaker::CountSuccess() {
+  (session_->version() == TLS1_3_VERSION ? metrics_.handshakes_tls13 : metrics_.handshakes_tls12)
+      .Add();
+  if (session_->resumed()) metrics_.handshakes_resumed.Add();
+  if (session_->kernel_sends()) metrics_.handshakes_kernel_tls.Add();
+}
+
+void Handshaker::End(StreamEnd end) {
+  under_way_ = false;
+  if (end == StreamEnd::kTlsFailed) {
+    (session_->failed_by_alpn() ? metrics_.handshakes_alpn_refused : metrics_.handshakes_failed)
+        .Add();
+  } else if (end != StreamEnd::kNone) {
+    metrics_.handshakes_cut.Add();
+  }
+  metrics_.handshake_us.Observe(reactor_.now_us() - started_us_);
+  on_end_(owner_, end);
+}
+
+}  // namespace poplar::net

@@ -1,0 +1,78 @@
+// Takes a stream into TLS: from its first byte (implicit TLS), or at a command (STLS, RFC 2595 §4).
+//
+// For the latter, everything that came in clear until the command's reply was handed to the kernel
+// is dropped, so that nothing injected before the handshake counts as said inside TLS.
+//
+// Lives on its stream's shard. One handshake a stream.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "core/base/byte_buffer.h"
+#include "core/io/op.h"
+#include "core/io/reactor.h"
+#include "core/net/buffer_sender.h"
+#include "core/net/net_metrics.h"
+#include "core/net/receiver.h"
+#include "core/net/stream_end.h"
+#include "core/net/tls_context.h"
+#include "core/net/tls_session.h"
+#include "core/net/wire.h"
+
+namespace poplar::net {
+
+enum class TlsStart : uint8_t {
+  kImplicit,  // Nothing was said yet.
+  kUpgrade,   // The output is sent in clear, all input up to there is dropped.
+};
+
+class Handshaker {
+ public:
+  Handshaker(io::Reactor& reactor, Receiver& receiver, Wire& wire, NetMetrics& metrics,
+             void* owner, SendEndHandler on_end)
+      : reactor_(reactor),
+        receiver_(receiver),
+        wire_(wire),
+        metrics_(metrics),
+        owner_(owner),
+        on_end_(on_end) {}
+
+  // Makes the session and shakes hands with it. `output` stays until the end is told (maybe at
+  // once): kNone, or what kept it from coming about.
+  void Start(std::shared_ptr<const TlsContext> context, TlsStart start, base::ByteBuffer& output);
+  // The receiver has news.
+  void OnInput();
+  void Abort(StreamEnd why);
+
+  // Null until Start has sent what goes in clear.
+  TlsSession* session() const { return session_.get(); }
+
+ private:
+  void Step();
+  bool SendInClear();
+  void Shake();
+  void WaitWritable();
+  void OnWritable(int32_t result, uint32_t flags);
+  void CountSuccess();
+  void End(StreamEnd end);
+
+  io::Reactor& reactor_;
+  Receiver& receiver_;
+  Wire& wire_;
+  NetMetrics& metrics_;
+  void* const owner_;
+  const SendEndHandler on_end_;
+
+  std::shared_ptr<const TlsContext> context_;  // Until the session is made.
+  base::ByteBuffer* output_ = nullptr;
+  std::unique_ptr<TlsSession> session_;
+  uint64_t started_us_ = 0;
+  bool under_way_ = false;
+  bool upgrade_ = false;
+  StreamEnd abort_ = StreamEnd::kNone;
+  io::OpFor<&Handshaker::OnWritable> poll_op_{this};
+};
+
+}  // namespace poplar::net

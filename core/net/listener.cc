@@ -1,0 +1,208 @@
+#include "core/net/listener.h"
+
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/base/log.h"
+#include "core/net/keepalive.h"
+
+namespace poplar::net {
+namespace {
+
+Status ListenError(int error_number, const Address& address, std::string_view what) {
+  std::string where = "listening on " + address.Text();
+  if (error_number == EADDRINUSE)
+    return MakeStatus(StatusCode::kFailedPrecondition,
+                      where + ": another process listens there already");
+  if (error_number == EADDRNOTAVAIL)
+    return MakeStatus(StatusCode::kFailedPrecondition,
+                      where + ": this machine does not have that address");
+  if (error_number == EACCES && address.family != Address::Family::kUnix && address.port < 1024)
+    return MakeStatus(StatusCode::kPermissionDenied,
+                      where + ": ports below 1024 need root or the capability "
+                              "CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=)");
+  return ErrnoStatus(error_number, where + ": " + std::string(what));
+}
+
+void SetOption(int fd, int level, int name, int value) {
+  // What it can refuse here (an option that this family lacks) does no harm.
+  (void)setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+StatusOr<base::UniqueFd> BoundSocket(const Address& address, bool reuse_port) {
+  const int family = address.family == Address::Family::kUnix   ? AF_UNIX
+                     : address.family == Address::Family::kIpv4 ? AF_INET
+                                                                : AF_INET6;
+  base::UniqueFd socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket.valid()) return ListenError(errno, address, "socket");
+  if (family != AF_UNIX) {
+    SetOption(socket.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+    if (reuse_port) SetOption(socket.get(), SOL_SOCKET, SO_REUSEPORT, 1);
+    if (family == AF_INET6) SetOption(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  }
+  sockaddr_storage storage;
+  const socklen_t bytes = address.ToSockaddr(storage);
+  if (bind(socket.get(), reinterpret_cast<sockaddr*>(&storage), bytes) != 0)
+    return ListenError(errno, address, "bind");
+  return socket;
+}
+
+// Fails where a process listens that would share the address with us.
+Status ClaimPort(const Address& address) {
+  POP_ASSIGN_OR_RETURN(base::UniqueFd socket, BoundSocket(address, /*reuse_port=*/false));
+  return OkStatus();
+}
+
+// A socket file that is left over from a process that died makes bind fail: remove it, but only if
+// nobody answers there.
+Status ClaimPath(const Address& address) {
+  struct stat status;
+  if (lstat(address.path.c_str(), &status) != 0) return OkStatus();
+  if (!S_ISSOCK(status.st_mode))
+    return MakeStatus(StatusCode::kFailedPrecondition,
+                      "listening on " + address.Text() + ": a file of that name is in the way");
+  base::UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!probe.valid()) return ListenError(errno, address, "socket");
+  sockaddr_storage storage;
+  const socklen_t bytes = address.ToSockaddr(storage);
+  const int connected = connect(probe.get(), reinterpret_cast<sockaddr*>(&storage), bytes);
+  if (connected == 0 || errno == EAGAIN) return ListenError(EADDRINUSE, address, "connect");
+  if (errno != ECONNREFUSED) return ListenError(errno, address, "connect");
+  if (unlink(address.path.c_str()) != 0) return ListenError(errno, address, "unlink");
+  return OkStatus();
+}
+
+// Accepted sockets inherit all of this.
+Status SetTcpOptions(int fd, const ListenOptions& options) {
+  SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  SetKeepalive(fd, kQuietKeepalive);
+  const std::string& congestion = options.congestion_control;
+  if (congestion.empty()) return OkStatus();
+  if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion.data(),
+                 static_cast<socklen_t>(congestion.size())) == 0)
+    return OkStatus();
+  return MakeStatus(StatusCode::kFailedPrecondition,
+                    "congestion control \"" + congestion +
+                        "\": the kernel refuses it; net.ipv4.tcp_available_congestion_control "
+                        "lists what it has");
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<Listener>> Listener::Open(io::Reactor& reactor,
+                                                   const ListenOptions& options,
+                                                   NetMetrics& metrics, AcceptHandler handler) {
+  const Address& address = options.address;
+  const bool is_unix = address.family == Address::Family::kUnix;
+  if (is_unix) {
+    POP_RETURN_IF_ERROR(ClaimPath(address));
+  } else if (options.claim && address.port != 0) {
+    POP_RETURN_IF_ERROR(ClaimPort(address));
+  }
+  POP_ASSIGN_OR_RETURN(base::UniqueFd socket, BoundSocket(address, /*reuse_port=*/true));
+  if (is_unix) {
+    if (chmod(address.path.c_str(), options.unix_mode) != 0)
+      return ListenError(errno, address, "chmod");
+  } else {
+    POP_RETURN_IF_ERROR(SetTcpOptions(socket.get(), options));
+  }
+  if (listen(socket.get(), static_cast<int>(options.backlog)) != 0)
+    return ListenError(errno, address, "listen");
+  POP_ASSIGN_OR_RETURN(auto listener,
+                       Adopt(reactor, std::move(socket), metrics, std::move(handler)));
+  listener->owns_path_ = is_unix;
+  return listener;
+}
+
+StatusOr<std::unique_ptr<Listener>> Listener::Adopt(io::Reactor& reactor, base::UniqueFd socket,
+                                                    NetMetrics& metrics, AcceptHandler handler) {
+  POP_ASSIGN_OR_RETURN(Address bound, Address::OfSocket(socket.get()));
+  const int flags = fcntl(socket.get(), F_GETFL);
+  if (flags < 0 || fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0)
+    return ListenError(errno, bound, "fcntl");
+  std::unique_ptr<Listener> listener(
+      new Listener(reactor, std::move(socket), std::move(bound), metrics, std::move(handler)));
+  listener->Accept();
+  return listener;
+}
+
+Listener::Listener(io::Reactor& reactor, base::UniqueFd socket, Address bound, NetMetrics& metrics,
+                   AcceptHandler handler)
+    : reactor_(reactor),
+      socket_(std::move(socket)),
+      bound_(std::move(bound)),
+      metrics_(metrics),
+      handler_(std::move(handler)),
+      pause_timer_(&reactor, this) {}
+
+Listener::~Listener() {
+  if (owns_path_) (void)unlink(bound_.path.c_str());
+}
+
+void Listener::Accept() { reactor_.AcceptMultishot(accept_op_, socket_.get()); }
+
+void Listener::OnAccepted(int32_t result, uint32_t flags) {
+  if (result >= 0) {
+    base::UniqueFd socket(result);
+    // A peer that left while it waited to be accepted has no address any more, and gets no session.
+    if (StatusOr<Address> peer = Address::OfPeer(socket.get()); peer.ok()) {
+      metrics_.accepted.Add();
+      handler_(std::move(socket), *peer);
+    }
+  }
+  if (flags & IORING_CQE_F_MORE) return;
+  if (stopping_ != nullptr) return FinishStop();
+  if (result >= 0 || result == -ECONNABORTED || result == -EINTR || result == -EAGAIN) {
+    Accept();
+  } else {
+    base::Log(base::LogLevel::kWarning, "accept",
+              {{"listener", bound_.Text()},
+               {"error", Message(ErrnoStatus(-result, "accepting rests"))}});
+    Pause();
+  }
+}
+
+void Listener::Pause() {
+  metrics_.accept_pauses.Add();
+  pause_timer_.Arm(kAcceptPauseMs);
+}
+
+void Listener::StopAccepting(io::Completion<Stopped>& done) {
+  POP_CHECK(stopping_ == nullptr);
+  stopping_ = &done;
+  pause_timer_.Disarm();
+  if (accept_op_.in_flight()) {
+    reactor_.Cancel(accept_op_);
+  } else {
+    FinishStop();
+  }
+}
+
+void Listener::FinishStop() {
+  socket_.Reset();
+  stopping_->Set({});
+}
+
+StatusOr<base::UniqueFd> Listener::ShareSocket() const {
+  base::UniqueFd copy(fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!copy.valid()) return ListenError(errno, bound_, "dup");
+  return copy;
+}
+
+void RefuseConnection(base::UniqueFd socket, std::string_view reply, NetMetrics& metrics) {
+  metrics.refused.Add();
+  if (!reply.empty())
+    (void)send(socket.get(), reply.data(), reply.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  (void)shutdown(socket.get(), SHUT_WR);
+}
+
+}  // namespace poplar::net

@@ -1,0 +1,94 @@
+// A listening socket of one shard: IPv4, IPv6 (without mapped IPv4) or Unix. Each shard opens its
+// own for the same address (SO_REUSEPORT), and the kernel spreads the connections; the shard that
+// accepts a connection keeps it.
+//
+// Lives on its reactor's thread. Accepting survives an exhausted process: without descriptors or
+// memory it rests kAcceptPauseMs and goes on, counted.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/base/fd.h"
+#include "core/base/status.h"
+#include "core/io/op.h"
+#include "core/io/reactor.h"
+#include "core/io/task.h"
+#include "core/io/timer.h"
+#include "core/net/address.h"
+#include "core/net/net_metrics.h"
+
+namespace poplar::net {
+
+inline constexpr uint64_t kAcceptPauseMs = 100;
+
+struct ListenOptions {
+  // Port 0 takes a free one; the other shards then open what bound() says.
+  Address address = {};
+  uint32_t backlog = 4096;  // The kernel cuts it to net.core.somaxconn.
+  // "cubic", "bbr"…; empty: the system's. What a connection starts with cannot be undone later, so
+  // it is set here.
+  std::string congestion_control = {};
+  uint32_t unix_mode = 0660;
+  // The first shard to open an address claims it: opening fails where another process listens,
+  // which SO_REUSEPORT alone would allow.
+  bool claim = true;
+};
+
+// The descriptor is non-blocking, and closed on exec. It is the handler's from here on.
+using AcceptHandler = std::function<void(base::UniqueFd, const Address& peer)>;
+
+struct Stopped {};
+
+class Listener {
+ public:
+  // Binds, listens and accepts. Errors are sentences that name the address. A Unix socket that
+  // nobody listens on any more is replaced.
+  static StatusOr<std::unique_ptr<Listener>> Open(io::Reactor& reactor,
+                                                  const ListenOptions& options,
+                                                  NetMetrics& metrics, AcceptHandler handler);
+  // Accepts from a socket that listens already: a duplicate of another shard's Unix socket
+  // (ShareSocket), or one that the service manager handed over.
+  static StatusOr<std::unique_ptr<Listener>> Adopt(io::Reactor& reactor, base::UniqueFd socket,
+                                                   NetMetrics& metrics, AcceptHandler handler);
+  // REQUIRES: stopped. Removes the Unix socket's path that Open made.
+  ~Listener();
+
+  // No connection is accepted from now on; `done` is set when the kernel holds nothing of this
+  // listener any more and its socket is closed.
+  void StopAccepting(io::Completion<Stopped>& done);
+
+  // Where it listens, with the port that was taken.
+  const Address& bound() const { return bound_; }
+  // Another descriptor of the same socket, for Adopt on another shard.
+  StatusOr<base::UniqueFd> ShareSocket() const;
+
+ private:
+  Listener(io::Reactor& reactor, base::UniqueFd socket, Address bound, NetMetrics& metrics,
+           AcceptHandler handler);
+
+  void Accept();
+  void OnAccepted(int32_t result, uint32_t flags);
+  void Pause();
+  void FinishStop();
+
+  io::Reactor& reactor_;
+  base::UniqueFd socket_;
+  const Address bound_;
+  NetMetrics& metrics_;
+  const AcceptHandler handler_;
+  bool owns_path_ = false;
+  io::Completion<Stopped>* stopping_ = nullptr;
+  io::OpFor<&Listener::OnAccepted> accept_op_{this};
+  io::TimerFor<&Listener::Accept> pause_timer_;
+};
+
+// Says `reply` (a greeting that refuses; empty for none), as far as the socket takes it at once,
+// and closes. For connections beyond a limit, which get no stream.
+void RefuseConnection(base::UniqueFd socket, std::string_view reply, NetMetrics& metrics);
+
+}  // namespace poplar::net

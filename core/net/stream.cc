@@ -1,0 +1,278 @@
+#include "core/net/stream.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/net/keepalive.h"
+
+namespace poplar::net {
+namespace {
+
+// Commands are short; a record holds 16 KiB at most.
+constexpr size_t kDecryptBytes = 2048;
+
+}  // namespace
+
+Stream::Stream(const StreamEnv& env, base::UniqueFd socket, const StreamOptions& options)
+    : env_(env),
+      options_(options),
+      socket_(std::move(socket)),
+      receiver_(env.reactor, env.buffers, env.metrics, socket_.get(), this,
+                [](void* self) { static_cast<Stream*>(self)->OnReceiverNews(); }),
+      wire_(socket_.get(), env.metrics),
+      buffer_sender_(env.reactor, wire_, this,
+                     [](void* self, StreamEnd end) { static_cast<Stream*>(self)->OnSendEnd(end); }),
+      body_sender_(env.reactor, wire_, env.chunks, env.metrics, this,
+                   [](void* self, StreamEnd end) { static_cast<Stream*>(self)->OnSendEnd(end); }),
+      handshaker_(env.reactor, receiver_, wire_, env.metrics, this,
+                  [](void* self, StreamEnd end) { static_cast<Stream*>(self)->OnSendEnd(end); }),
+      life_timer_(&env.reactor, this),
+      probe_timer_(&env.reactor, this) {
+  env_.metrics.open.Add(1);
+}
+
+Stream::~Stream() {
+  POP_CHECK(wait_ == Wait::kNothing);
+  if (socket_.valid()) env_.metrics.open.Add(-1);
+}
+
+void Stream::Ask(Wait wait, io::Completion<StreamEnd>& done) {
+  POP_CHECK(wait_ == Wait::kNothing);
+  wait_ = wait;
+  asked_ = &done;
+}
+
+void Stream::Answer(StreamEnd end) {
+  wait_ = Wait::kNothing;
+  std::exchange(asked_, nullptr)->Set(end);
+}
+
+// --- Input.
+
+void Stream::Receive(io::Completion<StreamEnd>& done) {
+  Ask(Wait::kInput, done);
+  if (dead_ != StreamEnd::kNone) return Answer(dead_);
+  if (interrupt_ != StreamEnd::kNone) return Answer(std::exchange(interrupt_, StreamEnd::kNone));
+  if (HaveInput()) return Answer(StreamEnd::kNone);
+  if (input_end_ != StreamEnd::kNone) return Answer(input_end_);
+  if (output_.empty()) output_.Release();
+  receiver_.Want();
+  life_timer_.Arm(options_.idle_timeout_ms);
+}
+
+std::string_view Stream::input() const {
+  return tls() != nullptr ? decrypted_.view() : receiver_.input();
+}
+
+void Stream::Consume(size_t bytes) {
+  if (tls() == nullptr) return receiver_.Consume(bytes);
+  decrypted_.Consume(bytes);
+  if (decrypted_.empty()) decrypted_.Release();
+}
+
+// False: none, and input_end_ says whether more will come.
+bool Stream::HaveInput() {
+  if (tls() != nullptr) {
+    if (decrypted_.empty() && input_end_ == StreamEnd::kNone) Decrypt();
+    return !decrypted_.empty();
+  }
+  if (!receiver_.input().empty()) return true;
+  input_end_ = receiver_.end();
+  return false;
+}
+
+void Stream::Decrypt() {
+  TlsSession& session = *handshaker_.session();
+  TlsStep step = TlsStep::kDone;
+  while (step == TlsStep::kDone && decrypted_.size() < kDecryptedBytesMax) {
+    size_t bytes = 0;
+    step = session.Read(decrypted_.Tail(kDecryptBytes).first(kDecryptBytes), bytes);
+    decrypted_.Extend(bytes);
+  }
+  if (decrypted_.empty()) decrypted_.Release();
+  if (session.must_close()) {
+    input_end_ = StreamEnd::kTlsKeyUpdate;
+    env_.metrics.tls_key_update_ends.Add();
+  } else if (step == TlsStep::kWantInput) {
+    input_end_ = receiver_.end();
+  } else if (step == TlsStep::kPeerClosed) {
+    input_end_ = StreamEnd::kPeerClosed;
+  } else if (step != TlsStep::kDone) {
+    input_end_ = StreamEnd::kTlsFailed;
+  }
+}
+
+void Stream::OnReceiverNews() {
+  switch (wait_) {
+    case Wait::kInput:
+      if (HaveInput()) return Answer(StreamEnd::kNone);
+      if (input_end_ != StreamEnd::kNone) return Answer(input_end_);
+      return receiver_.Want();
+    case Wait::kHandshake:
+      return handshaker_.OnInput();
+    case Wait::kClose:
+      return ContinueClose();
+    case Wait::kNothing:
+    case Wait::kOutput:
+      return;
+  }
+}
+
+// --- Output.
+
+void Stream::Flush(io::Completion<StreamEnd>& done) {
+  Ask(Wait::kOutput, done);
+  if (dead_ != StreamEnd::kNone) return Answer(dead_);
+  if (output_.empty()) return Answer(StreamEnd::kNone);
+  accepted_bytes_ = wire_.accepted_bytes();
+  life_timer_.Arm(options_.idle_timeout_ms);
+  buffer_sender_.Start(output_);
+}
+
+void Stream::SendBody(io::Body& body, io::Completion<StreamEnd>& done) {
+  Ask(Wait::kOutput, done);
+  if (dead_ != StreamEnd::kNone) return Answer(dead_);
+  accepted_bytes_ = wire_.accepted_bytes();
+  life_timer_.Arm(options_.idle_timeout_ms);
+  body_sender_.Start(output_, body);
+}
+
+bool Stream::AppendSmallBody(io::Body& body,
+                             const std::function<void(base::ByteBuffer&)>& append_head) {
+  static thread_local std::array<char, kSmallSealedBodyBytesMax> read;
+  const uint64_t bytes = body.wire_bytes();
+  if (bytes > SmallBodyBytesMax(wire_) || !body.TryReadAll({read.data(), bytes})) return false;
+  append_head(output_);
+  output_.Append({read.data(), bytes});
+  env_.metrics.small.uses.Add();
+  env_.metrics.small.bytes.Add(bytes);
+  return true;
+}
+
+void Stream::OnSendEnd(StreamEnd end) {
+  if (end != StreamEnd::kNone) Die(end);
+  Answer(dead_);  // Also where all was sent just before an abort took hold.
+}
+
+// --- TLS.
+
+void Stream::StartTls(std::shared_ptr<const TlsContext> context, TlsStart start,
+                      io::Completion<StreamEnd>& done) {
+  Ask(Wait::kHandshake, done);
+  if (dead_ != StreamEnd::kNone) return Answer(dead_);
+  handshaker_.Start(std::move(context), start, output_);
+}
+
+// --- Life and its end.
+
+void Stream::OnLifeTimer() {
+  switch (wait_) {
+    case Wait::kInput:
+      env_.metrics.ends_idle.Add();
+      return Answer(StreamEnd::kIdle);
+    case Wait::kOutput: {
+      const uint64_t accepted = wire_.accepted_bytes();
+      const uint64_t least =
+          std::max<uint64_t>(1, options_.output_bytes_per_s_min * options_.idle_timeout_ms / 1000);
+      if (accepted < accepted_bytes_ + least) return Abort(StreamEnd::kIdle);
+      accepted_bytes_ = accepted;
+      return life_timer_.Arm(options_.idle_timeout_ms);
+    }
+    case Wait::kClose:
+      receiver_.Stop();
+      return ContinueClose();
+    case Wait::kNothing:  // The driver is at work; it asks again.
+    case Wait::kHandshake:
+      return;
+  }
+}
+
+void Stream::InterruptIdle(StreamEnd why) {
+  POP_CHECK(why != StreamEnd::kNone);
+  if (wait_ == Wait::kInput) return Answer(why);
+  interrupt_ = why;
+}
+
+void Stream::Abort(StreamEnd why) {
+  POP_CHECK(why != StreamEnd::kNone);
+  reset_ = true;
+  Die(why);
+  switch (wait_) {
+    case Wait::kNothing:
+      return;
+    case Wait::kInput:
+      return Answer(dead_);
+    case Wait::kOutput:
+      buffer_sender_.Abort(why);
+      body_sender_.Abort(why);
+      return;
+    case Wait::kHandshake:
+      return handshaker_.Abort(why);
+    case Wait::kClose:
+      receiver_.Stop();
+      return ContinueClose();
+  }
+}
+
+void Stream::ProbePeer() {
+  if (probe_timer_.armed() || wait_ == Wait::kClose) return;
+  SetKeepalive(socket_.get(), kProbeKeepalive);
+  probe_timer_.Arm(kProbeMs);
+}
+
+void Stream::OnProbeTimer() {
+  // The kernel has given up already if it could ask; it cannot while sent bytes wait for their
+  // acknowledgement.
+  if (PeerIsSilent(socket_.get(), kProbeMs - 1'000)) return Abort(StreamEnd::kPeerLost);
+  SetKeepalive(socket_.get(), kQuietKeepalive);
+}
+
+// The first reason stays.
+void Stream::Die(StreamEnd why) {
+  if (dead_ != StreamEnd::kNone) return;
+  dead_ = why;
+  if (why == StreamEnd::kIdle) env_.metrics.ends_idle.Add();
+  if (why == StreamEnd::kPeerLost) env_.metrics.ends_lost.Add();
+}
+
+void Stream::Close(io::Completion<Closed>& done) {
+  POP_CHECK(wait_ == Wait::kNothing && socket_.valid());
+  wait_ = Wait::kClose;
+  closing_ = &done;
+  probe_timer_.Disarm();
+  output_.Release();
+  if (reset_) {
+    const linger reset{.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    receiver_.Stop();
+    return ContinueClose();
+  }
+  // Without it the peer knows that a body that failed is not all there.
+  if (handshaker_.session() != nullptr && dead_ != StreamEnd::kBodyFailed)
+    handshaker_.session()->CloseNotify();
+  (void)shutdown(socket_.get(), SHUT_WR);
+  life_timer_.Arm(kLingerMs);
+  receiver_.Want();
+  ContinueClose();
+}
+
+void Stream::ContinueClose() {
+  while (!receiver_.input().empty()) {
+    const size_t bytes = receiver_.input().size();
+    receiver_.Consume(bytes);
+    lingered_bytes_ += bytes;
+  }
+  if (receiver_.end() != StreamEnd::kNone || lingered_bytes_ > kLingerBytesMax) receiver_.Stop();
+  if (!receiver_.stopped() || !receiver_.quiet()) return;
+  life_timer_.Disarm();
+  socket_.Reset();
+  env_.metrics.open.Add(-1);
+  wait_ = Wait::kNothing;
+  std::exchange(closing_, nullptr)->Set({});
+}
+
+}  // namespace poplar::net

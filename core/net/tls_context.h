@@ -1,0 +1,75 @@
+// What all TLS connections of a listener share: certificate, key, versions, ciphers, ALPN, tickets.
+// Immutable once loaded, so all shards use one. A reload loads another one and swaps the pointer;
+// sessions keep the one they began with.
+//
+// Any thread. Loading reads files: not on a reactor.
+//
+// OpenSSL writes to the socket by write(2), which has no MSG_NOSIGNAL: the process must ignore
+// SIGPIPE (core/app does so first of all).
+
+#pragma once
+
+#include <openssl/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/status.h"
+#include "core/net/tls_tickets.h"
+
+namespace poplar::net {
+
+struct TlsOptions {
+  enum class Version : uint8_t { kTls12, kTls13 };
+
+  std::string certificate_path = {};  // PEM: the certificate, then the chain that leads to its root.
+  std::string key_path = {};  // PEM, without a passphrase.
+  Version version_min = Version::kTls12;
+  // Of TLS 1.2, in OpenSSL's notation. Forward secrecy and authenticated encryption only; these
+  // are also what the kernel can encrypt.
+  std::string ciphers_tls12 =
+      "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+      "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+      "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+  // A client that names protocols (RFC 7301) must name this one; others get the alert
+  // no_application_protocol. Empty: what clients name is not looked at.
+  std::string alpn = "pop3";
+  bool kernel_tls = true;  // Where the kernel has it.
+};
+
+class TlsContext {
+ public:
+  // Errors are sentences: which file, what is wrong with it. `tickets` may be null: then every
+  // handshake is a full one.
+  static StatusOr<std::shared_ptr<const TlsContext>> Load(const TlsOptions& options,
+                                                          std::shared_ptr<TicketKeys> tickets);
+  TlsContext(const TlsContext&) = delete;
+  TlsContext& operator=(const TlsContext&) = delete;
+  ~TlsContext();
+
+  // What works but should be looked at: an expired certificate, one that is not valid yet.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+  // When the certificate ends, in seconds since 1970.
+  int64_t expires_s() const { return expires_s_; }
+  SSL_CTX* native() const { return context_; }
+
+ private:
+  TlsContext(SSL_CTX* context, const TlsOptions& options, std::shared_ptr<TicketKeys> tickets);
+
+  Status LoadFiles(const TlsOptions& options);
+  Status Configure(const TlsOptions& options);
+  void Inspect(const TlsOptions& options);
+
+  SSL_CTX* const context_;
+  const std::string alpn_;
+  const std::shared_ptr<TicketKeys> tickets_;
+  std::vector<std::string> warnings_;
+  int64_t expires_s_ = 0;
+
+  friend struct TlsCallbacks;
+};
+
+}  // namespace poplar::net

@@ -1,0 +1,123 @@
+#include "core/net/tls_session.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/net/tls_error.h"
+
+namespace poplar::net {
+namespace {
+
+// A source BIO that takes from the receiver, so that ciphertext is not copied once more into a
+// memory BIO, and an idle session holds no such buffer.
+int ReadFromReceiver(BIO* bio, char* into, int bytes) {
+  BIO_clear_retry_flags(bio);
+  auto* const receiver = static_cast<Receiver*>(BIO_get_data(bio));
+  const std::string_view input = receiver->input();
+  if (input.empty()) {
+    BIO_set_retry_read(bio);
+    return -1;
+  }
+  const size_t taken = std::min(input.size(), static_cast<size_t>(bytes));
+  std::memcpy(into, input.data(), taken);
+  receiver->Consume(taken);
+  return static_cast<int>(taken);
+}
+
+long ControlReceiver(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+
+// Made once and never freed, like OpenSSL's own.
+const BIO_METHOD* ReceiverBioMethod() {
+  static const BIO_METHOD* const method = [] {
+    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "receiver");
+    POP_CHECK(made != nullptr);
+    BIO_meth_set_read(made, ReadFromReceiver);
+    BIO_meth_set_ctrl(made, ControlReceiver);
+    return made;
+  }();
+  return method;
+}
+
+}  // namespace
+
+TlsSession::TlsSession(std::shared_ptr<const TlsContext> context, int fd, Receiver& receiver)
+    : context_(std::move(context)), ssl_(SSL_new(context_->native())) {
+  // OpenSSL fails here only when memory has run out.
+  POP_CHECK(ssl_ != nullptr);
+  BIO* const source = BIO_new(ReceiverBioMethod());
+  BIO* const sink = BIO_new_socket(fd, BIO_NOCLOSE);
+  POP_CHECK(source != nullptr && sink != nullptr);
+  BIO_set_data(source, &receiver);
+  BIO_set_init(source, 1);
+  SSL_set0_rbio(ssl_, source);
+  SSL_set0_wbio(ssl_, sink);
+  SSL_set_accept_state(ssl_);
+}
+
+TlsSession::~TlsSession() { SSL_free(ssl_); }
+
+TlsStep TlsSession::Judge(int result) {
+  switch (SSL_get_error(ssl_, result)) {
+    case SSL_ERROR_NONE:
+      return TlsStep::kDone;
+    case SSL_ERROR_WANT_READ:
+      return TlsStep::kWantInput;
+    case SSL_ERROR_WANT_WRITE:
+      return TlsStep::kWantOutput;
+    case SSL_ERROR_ZERO_RETURN:
+      return TlsStep::kPeerClosed;
+    default:
+      break;
+  }
+  const unsigned long error = ERR_peek_last_error();
+  failed_by_alpn_ = ERR_GET_LIB(error) == ERR_LIB_SSL &&
+                    ERR_GET_REASON(error) == SSL_R_NO_APPLICATION_PROTOCOL;
+  // Without an entry in the queue it was the socket: the peer is gone.
+  failure_ = error == 0 ? "the connection was cut" : TakeTlsError();
+  ERR_clear_error();
+  broken_ = true;
+  return TlsStep::kFailed;
+}
+
+TlsStep TlsSession::Handshake() {
+  ERR_clear_error();
+  const TlsStep step = Judge(SSL_accept(ssl_));
+  if (step == TlsStep::kDone) kernel_sends_ = BIO_get_ktls_send(SSL_get_wbio(ssl_)) == 1;
+  return step;
+}
+
+TlsStep TlsSession::Read(std::span<char> into, size_t& bytes) {
+  bytes = 0;
+  ERR_clear_error();
+  const TlsStep step = Judge(SSL_read_ex(ssl_, into.data(), into.size(), &bytes));
+  if (kernel_sends_ && SSL_get_key_update_type(ssl_) != SSL_KEY_UPDATE_NONE) must_close_ = true;
+  return step;
+}
+
+TlsStep TlsSession::Write(std::string_view from, size_t& bytes) {
+  POP_CHECK(!kernel_sends_);
+  bytes = 0;
+  ERR_clear_error();
+  return Judge(SSL_write_ex(ssl_, from.data(), from.size(), &bytes));
+}
+
+void TlsSession::CloseNotify() {
+  // OpenSSL forbids it after a fatal error, and during a handshake there is nothing to close.
+  if (broken_ || SSL_in_init(ssl_)) return;
+  ERR_clear_error();
+  (void)SSL_shutdown(ssl_);
+  ERR_clear_error();
+}
+
+int TlsSession::version() const { return SSL_version(ssl_); }
+std::string_view TlsSession::version_name() const { return SSL_get_version(ssl_); }
+std::string_view TlsSession::cipher_name() const { return SSL_get_cipher_name(ssl_); }
+bool TlsSession::resumed() const { return SSL_session_reused(ssl_) == 1; }
+
+}  // namespace poplar::net

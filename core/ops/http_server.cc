@@ -1,0 +1,129 @@
+#include "core/ops/http_server.h"
+
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/base/fd.h"
+#include "core/base/log.h"
+#include "core/ops/exposition.h"
+
+namespace poplar::ops {
+namespace {
+
+constexpr unsigned kConnectionsMax = 64;
+constexpr unsigned kConnectionTimeoutS = 10;
+constexpr size_t kConnectionBytesMax = 16 * 1024;  // A request's head must fit.
+
+StatusOr<base::UniqueFd> Listen(const tenant::ListenAddress& address) {
+  sockaddr_storage storage;
+  const socklen_t length = address.ToSockaddr(storage);
+  base::UniqueFd fd(socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int on = 1;
+  if (!fd.valid() || setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+      bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 ||
+      listen(fd.get(), kConnectionsMax) != 0)
+    return ErrnoStatus(errno, "cannot listen on " + address.ToString() + " for HTTP");
+  return fd;
+}
+
+StatusOr<uint16_t> PortOf(int fd) {
+  sockaddr_storage bound{};
+  socklen_t length = sizeof bound;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &length) != 0)
+    return ErrnoStatus(errno, "getsockname");
+  return ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(bound).sin6_port
+                                           : reinterpret_cast<sockaddr_in&>(bound).sin_port);
+}
+
+struct Answer {
+  unsigned code;
+  std::string body;
+  const char* content_type = "text/plain; charset=utf-8";
+};
+
+MHD_Result Send(MHD_Connection* connection, const Answer& answer) {
+  MHD_Response* response = MHD_create_response_from_buffer(
+      answer.body.size(), const_cast<char*>(answer.body.data()), MHD_RESPMEM_MUST_COPY);
+  if (response == nullptr) return MHD_NO;
+  MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer.content_type);
+  MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+  if (answer.code == MHD_HTTP_METHOD_NOT_ALLOWED)
+    MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+  const MHD_Result queued = MHD_queue_response(connection, answer.code, response);
+  MHD_destroy_response(response);
+  return queued;
+}
+
+// What libmicrohttpd complains of is clients, not us.
+__attribute__((format(printf, 2, 0))) void LogComplaint(void*, const char* format, va_list values) {
+  std::array<char, 256> text{};
+  std::vsnprintf(text.data(), text.size(), format, values);
+  base::Log(base::LogLevel::kDebug, "http", {{"message", text.data()}});
+}
+
+}  // namespace
+
+struct HttpHandler {
+  static Answer AnswerTo(const HttpServer& server, std::string_view method, std::string_view path) {
+    if (method != "GET" && method != "HEAD")
+      return {MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD.\n"};
+    if (path == "/metrics")
+      return {MHD_HTTP_OK, ExpositionText(server.registry_), kExpositionContentType};
+    if (path == "/healthz") return {MHD_HTTP_OK, "ok\n"};
+    if (path == "/readyz") {
+      const auto reason = server.readiness_.WhyNotReady();
+      if (reason) return {MHD_HTTP_SERVICE_UNAVAILABLE, *reason + "\n"};
+      return {MHD_HTTP_OK, "ready\n"};
+    }
+    return {MHD_HTTP_NOT_FOUND, "Here are /metrics, /healthz and /readyz.\n"};
+  }
+
+  // Called once with the head, then for each part of a body, then to be answered. A body is not
+  // wanted, so anything but a GET is answered at its head.
+  static MHD_Result Handle(void* server, MHD_Connection* connection, const char* path,
+                           const char* method, const char* /*version*/, const char* /*body*/,
+                           size_t* /*body_bytes*/, void** state) {
+    static char head_was_seen;
+    const bool is_get = std::string_view(method) == "GET" || std::string_view(method) == "HEAD";
+    if (is_get && *state == nullptr) {
+      *state = &head_was_seen;
+      return MHD_YES;
+    }
+    return Send(connection, AnswerTo(*static_cast<const HttpServer*>(server), method, path));
+  }
+};
+
+StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const tenant::ListenAddress& address,
+                                                        const base::MetricRegistry& registry,
+                                                        const Readiness& readiness) {
+  POP_ASSIGN_OR_RETURN(base::UniqueFd listener, Listen(address));
+  std::unique_ptr<HttpServer> server(new HttpServer(registry, readiness));
+  POP_ASSIGN_OR_RETURN(server->port_, PortOf(listener.get()));
+  constexpr uint16_t kPortOfListener = 0;
+  server->daemon_ = MHD_start_daemon(
+      MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ERROR_LOG, kPortOfListener, nullptr, nullptr,
+      &HttpHandler::Handle, server.get(), MHD_OPTION_EXTERNAL_LOGGER, &LogComplaint, nullptr,
+      MHD_OPTION_LISTEN_SOCKET, listener.get(), MHD_OPTION_CONNECTION_LIMIT, kConnectionsMax,
+      MHD_OPTION_CONNECTION_TIMEOUT, kConnectionTimeoutS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+      kConnectionBytesMax, MHD_OPTION_END);
+  if (server->daemon_ == nullptr)
+    return MakeStatus(StatusCode::kUnavailable,
+                      "cannot start the HTTP thread for " + address.ToString());
+  static_cast<void>(listener.Release());  // The daemon closes it.
+  return server;
+}
+
+HttpServer::~HttpServer() {
+  if (daemon_ != nullptr) MHD_stop_daemon(daemon_);
+}
+
+}  // namespace poplar::ops

@@ -1,0 +1,32 @@
+#include "core/proto/pop3/capabilities.h"
+
+#include <string_view>
+
+#include "core/proto/pop3/replies.h"
+
+namespace poplar::pop3 {
+
+void AppendCapabilities(const CapabilitySituation& situation,
+                        std::span<const std::string> sasl_mechanisms, base::ByteBuffer& out) {
+  out.Append(reply::kCapabilitiesFollow);
+  out.Append("TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n");
+  // RFC 2449 §5: what may be used to log in is announced after the login, too.
+  if (situation.login_allowed) {
+    out.Append("USER\r\n");
+    if (!sasl_mechanisms.empty()) {
+      out.Append("SASL");
+      for (const std::string& mechanism : sasl_mechanisms) {
+        out.Append(' ');
+        out.Append(mechanism);
+      }
+      out.Append("\r\n");
+    }
+  }
+  // RFC 2595 §4: STLS is announced in the AUTHORIZATION state only. RFC 2449 §6.9 lets
+  // IMPLEMENTATION be kept for the TRANSACTION state, which tells strangers less.
+  if (!situation.logged_in && situation.stls_possible) out.Append("STLS\r\n");
+  if (situation.logged_in) out.Append("IMPLEMENTATION Poplar\r\n");
+  out.Append(reply::kEndOfList);
+}
+
+}  // namespace poplar::pop3

@@ -1,0 +1,99 @@
+#include "core/proto/pop3/command.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace poplar::pop3 {
+namespace {
+
+constexpr std::array<std::string_view, kVerbs> kNames = {"unknown", "USER", "PASS", "AUTH", "STLS",
+                                                         "CAPA",    "STAT", "LIST", "RETR", "DELE",
+                                                         "NOOP",    "RSET", "TOP",  "UIDL", "QUIT"};
+static_assert(static_cast<size_t>(Verb::kQuit) + 1 == kVerbs);
+
+// Three or four letters as one number, lower case. Setting bit 0x20 makes no letter of what is
+// none: only the two cases of a letter give its lower case.
+constexpr uint32_t Key(std::string_view letters) {
+  uint32_t key = 0;
+  for (const char letter : letters) key = key << 8 | (static_cast<uint8_t>(letter) | 0x20U);
+  return key;
+}
+
+Verb VerbOf(std::string_view word) {
+  if (word.size() != 3 && word.size() != 4) return Verb::kUnknown;
+  switch (Key(word)) {
+    case Key("user"):
+      return Verb::kUser;
+    case Key("pass"):
+      return Verb::kPass;
+    case Key("auth"):
+      return Verb::kAuth;
+    case Key("stls"):
+      return Verb::kStls;
+    case Key("capa"):
+      return Verb::kCapa;
+    case Key("stat"):
+      return Verb::kStat;
+    case Key("list"):
+      return Verb::kList;
+    case Key("retr"):
+      return Verb::kRetr;
+    case Key("dele"):
+      return Verb::kDele;
+    case Key("noop"):
+      return Verb::kNoop;
+    case Key("rset"):
+      return Verb::kRset;
+    case Key("top"):
+      return Verb::kTop;
+    case Key("uidl"):
+      return Verb::kUidl;
+    case Key("quit"):
+      return Verb::kQuit;
+    default:
+      return Verb::kUnknown;
+  }
+}
+
+// Takes the next word, and the blanks before it, from the front of `text`. Empty at the end.
+std::string_view TakeWord(std::string_view& text) {
+  text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+  const std::string_view word = text.substr(0, text.find(' '));
+  text.remove_prefix(word.size());
+  return word;
+}
+
+}  // namespace
+
+std::string_view VerbName(Verb verb) { return kNames[static_cast<size_t>(verb)]; }
+
+Command ParseCommand(std::string_view line) {
+  const size_t end = std::min(line.find(' '), line.size());
+  return {VerbOf(line.substr(0, end)), line.substr(std::min(end + 1, line.size()))};
+}
+
+Arguments SplitArguments(std::string_view rest) {
+  Arguments arguments;
+  arguments.first = TakeWord(rest);
+  arguments.second = TakeWord(rest);
+  arguments.count = static_cast<uint8_t>(!arguments.first.empty() + !arguments.second.empty() +
+                                         !TakeWord(rest).empty());
+  return arguments;
+}
+
+std::optional<uint32_t> ParseNumber(std::string_view text) {
+  uint32_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+bool HasControlByte(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<uint8_t>(c);
+    return byte < 0x20 || byte == 0x7F;
+  });
+}
+
+}  // namespace poplar::pop3

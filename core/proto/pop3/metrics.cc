@@ -1,0 +1,24 @@
+#include "core/proto/pop3/metrics.h"
+
+#include <string>
+
+namespace poplar::pop3 {
+
+void SessionMetrics::Register(base::MetricRegistry& registry) const {
+  for (size_t i = 0; i < kVerbs; ++i) {
+    registry.Add(commands[i], "poplar_pop3_commands_total", "POP3 commands received, by verb.",
+                 {{"verb", std::string(VerbName(static_cast<Verb>(i)))}});
+  }
+  for (size_t i = 0; i < kLoginOutcomes; ++i) {
+    registry.Add(logins[i], "poplar_pop3_logins_total", "POP3 logins, by outcome.",
+                 {{"outcome", std::string(Name(static_cast<LoginOutcome>(i)))}});
+  }
+  registry.Add(lines_too_long, "poplar_pop3_lines_too_long_total",
+               "POP3 lines refused because they were longer than their limit.");
+  registry.Add(closed_for_failed_logins, "poplar_pop3_closed_total",
+               "POP3 sessions closed at a limit, by limit.", {{"limit", "failed_logins"}});
+  registry.Add(closed_for_bad_commands, "poplar_pop3_closed_total",
+               "POP3 sessions closed at a limit, by limit.", {{"limit", "bad_commands"}});
+}
+
+}  // namespace poplar::pop3

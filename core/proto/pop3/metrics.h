@@ -1,0 +1,24 @@
+// What sessions count. One a shard: its sessions write, anybody reads.
+
+#pragma once
+
+#include <array>
+
+#include "core/base/metrics.h"
+#include "core/proto/pop3/command.h"
+#include "core/proto/pop3/outcomes.h"
+
+namespace poplar::pop3 {
+
+struct alignas(base::kCacheLineBytes) SessionMetrics {
+  std::array<base::Counter, kVerbs> commands;
+  std::array<base::Counter, kLoginOutcomes> logins;
+  base::Counter lines_too_long;
+  base::Counter closed_for_failed_logins;
+  base::Counter closed_for_bad_commands;
+
+  // REQUIRES: this object outlives the registry's last reader.
+  void Register(base::MetricRegistry& registry) const;
+};
+
+}  // namespace poplar::pop3

@@ -1,0 +1,40 @@
+#include "core/proto/pop3/outcomes.h"
+
+#include "core/base/check.h"
+
+namespace poplar::pop3 {
+namespace {
+
+// An enum that holds none of its values is a fault of this program.
+template <size_t kCount>
+std::string_view Pick(const std::string_view (&names)[kCount], uint8_t value) {
+  POP_CHECK(value < kCount);
+  return names[value];
+}
+
+}  // namespace
+
+std::string_view Name(LoginOutcome outcome) {
+  static constexpr std::string_view kNames[kLoginOutcomes] = {
+      "ok", "bad_credentials", "disabled", "too_many_failures", "in_use", "temporary", "permanent"};
+  return Pick(kNames, static_cast<uint8_t>(outcome));
+}
+
+std::string_view Name(CommitOutcome outcome) {
+  static constexpr std::string_view kNames[] = {"done", "refused", "failed", "unknown"};
+  return Pick(kNames, static_cast<uint8_t>(outcome));
+}
+
+std::string_view Name(EndReason reason) {
+  static constexpr std::string_view kNames[] = {"idle",  "login_timeout", "session_age",
+                                                "drain", "kicked",        "lease_lost"};
+  return Pick(kNames, static_cast<uint8_t>(reason));
+}
+
+std::string_view Name(CloseReason reason) {
+  static constexpr std::string_view kNames[] = {"quit", "too_many_failed_logins",
+                                                "too_many_bad_commands", "ended"};
+  return Pick(kNames, static_cast<uint8_t>(reason));
+}
+
+}  // namespace poplar::pop3

@@ -1,0 +1,57 @@
+// The closed sets that a driver answers a session's actions with, and reasons for an end.
+
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace poplar::pop3 {
+
+// How a login ended. A back end that cannot answer is kTemporary, never kBadCredentials.
+enum class LoginOutcome : uint8_t {
+  kOk,
+  kBadCredentials,   // Unknown user or wrong password: the client cannot tell which.
+  kDisabled,         // Right password, but the account may not log in: [AUTH] by RFC 3206 §4.
+  kTooManyFailures,  // The throttle's verdict: answered, then the session ends.
+  kInUse,            // Right password, but another session holds the maildrop.
+  kTemporary,
+  kPermanent,
+};
+inline constexpr size_t kLoginOutcomes = 7;
+
+// Why a body cannot be sent. It is the last error that can be told: after `+OK` there is only to
+// close without the terminator.
+enum class BodyFailure : uint8_t { kTemporary, kPermanent, kGone };
+
+enum class CommitOutcome : uint8_t {
+  kDone,
+  kRefused,  // The lease was lost; nothing was deleted.
+  kFailed,   // Nothing was deleted.
+  kUnknown,  // It may have happened.
+};
+
+// Why the server ends a session.
+enum class EndReason : uint8_t {
+  kIdle,  // Nothing is said: RFC 1939 §3.
+  kLoginTimeout,
+  kSessionAge,
+  kDrain,
+  kKicked,
+  kLeaseLost,
+};
+
+// Why the session itself asks to close.
+enum class CloseReason : uint8_t {
+  kQuit,
+  kTooManyFailedLogins,
+  kTooManyBadCommands,
+  kEnded,  // By End.
+};
+
+// The word that logs and metrics use.
+std::string_view Name(LoginOutcome outcome);
+std::string_view Name(CommitOutcome outcome);
+std::string_view Name(EndReason reason);
+std::string_view Name(CloseReason reason);
+
+}  // namespace poplar::pop3

@@ -1,0 +1,137 @@
+// One POP3 session (RFC 1939, 2449, 2595, 3206, 5034): bytes in, actions out, results in. It does
+// no I/O, reads no clock and knows no thread; it lives on its connection's shard, from the greeting
+// to kClose. A driver does for it what it asks:
+//
+//   while (true) {
+//     Action action = session.Next(input, out);
+//     switch (action.kind) { ... do it, give its result ... }
+//   }
+//
+// DIAGNOSTICS: whatever a client sends is answered, never checked: a POP_CHECK here means that the
+// driver gave a result that was not asked for.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/byte_buffer.h"
+#include "core/base/units.h"
+#include "core/proto/pop3/action.h"
+#include "core/proto/pop3/command.h"
+#include "core/proto/pop3/line_reader.h"
+#include "core/proto/pop3/listing.h"
+#include "core/proto/pop3/maildrop.h"
+#include "core/proto/pop3/metrics.h"
+#include "core/proto/pop3/outcomes.h"
+
+namespace poplar::pop3 {
+
+// What a listener offers; one for all its sessions.
+struct SessionOptions {
+  std::string hostname = {};  // For the greeting.
+  bool stls_offered = false;
+  // In the order that clients shall prefer, upper case. None: no AUTH works.
+  std::vector<std::string> sasl_mechanisms = {};
+  // The session ends with the reply to so many wrong passwords.
+  uint32_t failed_logins_max = 10;
+  // The session ends with the reply to so many bad commands (unknown, too long, control
+  // characters) in a row.
+  uint32_t bad_commands_max = 20;
+  // Beyond this `out` is flushed before anything else is done. It may hold one reply more.
+  uint32_t out_bytes_soft_max = 64 * kKiB;
+};
+
+// What differs from connection to connection.
+struct Transport {
+  bool tls = false;                       // Implicit TLS (RFC 8314 §3): active from the start.
+  bool clear_text_login_allowed = false;  // From loopback, or where the configuration says so.
+};
+
+class Session {
+ public:
+  // REQUIRES: `options` and `metrics` outlive the session; its shard alone writes the metrics.
+  Session(const SessionOptions& options, SessionMetrics& metrics, const Transport& transport);
+
+  // Runs commands from the front of `input` until something has to be done, and appends replies to
+  // `out`. The first call appends the greeting; it needs no input. What is consumed is taken off
+  // `input`; after kNeedInput and kStartTls nothing is left. REQUIRES: no result is owed.
+  Action Next(std::string_view& input, base::ByteBuffer& out);
+
+  // Results. Each appends what there is to say to `out`. REQUIRES: its action was the last one.
+
+  // `maildrop` is null unless the outcome is kOk; then it must outlive the session's last call.
+  void LoginDone(LoginOutcome outcome, const MaildropView* maildrop, base::ByteBuffer& out);
+  void SaslChallenge(std::string_view challenge, base::ByteBuffer& out);
+  void BodyReady(base::ByteBuffer& out);
+  void BodyFailed(BodyFailure failure, base::ByteBuffer& out);
+  void TlsStarted();
+  void CommitDone(CommitOutcome outcome, base::ByteBuffer& out);
+
+  // The server ends the session: says why where the protocol allows a reply now (not inside a
+  // listing, behind a body's +OK or during a handshake), then Next says kClose. What is owed is not
+  // owed any more; nothing is deleted. But a commit runs to its end: while one is under way this
+  // does nothing, and the session ends by itself.
+  void End(EndReason reason, base::ByteBuffer& out);
+
+  bool logged_in() const { return phase_ == Phase::kTransaction; }
+  // What the session keeps of an unfinished line; 0 when idle.
+  uint32_t kept_bytes() const { return reader_.kept_bytes(); }
+
+ private:
+  enum class Phase : uint8_t { kGreeting, kAuthorization, kTransaction, kClosing };
+  // The result that is owed.
+  enum class Owed : uint8_t { kNothing, kLogin, kBody, kTls, kCommit };
+
+  bool login_allowed() const { return transport_.tls || transport_.clear_text_login_allowed; }
+  bool stls_possible() const { return options_.stls_offered && !transport_.tls; }
+
+  void TakeLine(std::string_view& input, Action& action, base::ByteBuffer& out);
+  void RunCommand(std::string_view line, Action& action, base::ByteBuffer& out);
+  // Empty when the command may run now with these arguments, else the reply.
+  std::string_view Refusal(Verb verb, const Arguments& arguments) const;
+  void Dispatch(Verb verb, const Arguments& arguments, Action& action, base::ByteBuffer& out);
+  void AnswerBadCommand(std::string_view text, base::ByteBuffer& out);
+  void Close(CloseReason reason);
+
+  // AUTHORIZATION state: session_login.cc.
+  void User(std::string_view name, base::ByteBuffer& out);
+  void Pass(std::string_view password, Action& action, base::ByteBuffer& out);
+  void Auth(const Arguments& arguments, Action& action, base::ByteBuffer& out);
+  void RunSaslLine(std::string_view line, Action& action, base::ByteBuffer& out);
+  void FailSasl(std::string_view text, base::ByteBuffer& out);
+  void Stls(Action& action, base::ByteBuffer& out);
+  std::string_view LoginRefusal() const;
+  void ForgetLogin();
+
+  // TRANSACTION state: session_maildrop.cc.
+  bool FindMessage(std::string_view number, MessageIndex& message, base::ByteBuffer& out) const;
+  void Stat(base::ByteBuffer& out) const;
+  void AppendMessagesAndOctets(base::ByteBuffer& out) const;
+  void List(Listing::Column column, const Arguments& arguments, base::ByteBuffer& out);
+  void Send(const Arguments& arguments, Action& action, base::ByteBuffer& out);
+  void Dele(std::string_view number, base::ByteBuffer& out);
+  void Rset(base::ByteBuffer& out);
+  void Quit(Action& action, base::ByteBuffer& out);
+
+  const SessionOptions& options_;
+  SessionMetrics& metrics_;
+  LineReader reader_;
+  Maildrop maildrop_;
+  std::string user_;                 // Between USER and the end of its login.
+  std::string_view sasl_mechanism_;  // Not empty while an exchange runs.
+  MessageIndex message_;             // Of the kSendMessage that is owed.
+  uint32_t failed_logins_ = 0;
+  uint32_t bad_commands_ = 0;  // In a row.
+  Listing listing_;
+  Transport transport_;
+  Phase phase_ = Phase::kGreeting;
+  Owed owed_ = Owed::kNothing;
+  CloseReason close_reason_ = CloseReason::kQuit;
+  bool sending_top_ = false;
+  bool body_follows_ = false;  // From BodyReady until the next Next.
+};
+
+}  // namespace poplar::pop3

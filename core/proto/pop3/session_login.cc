@@ -1,0 +1,166 @@
+// The session's AUTHORIZATION state: USER, PASS, AUTH and its exchanges, STLS.
+
+#include <algorithm>
+
+#include "core/base/check.h"
+#include "core/base/limits.h"
+#include "core/proto/pop3/base64.h"
+#include "core/proto/pop3/replies.h"
+#include "core/proto/pop3/session.h"
+
+namespace poplar::pop3 {
+namespace {
+
+bool EqualIgnoringCase(std::string_view a, std::string_view b) {
+  const auto upper = [](char c) { return c >= 'a' && c <= 'z' ? c - 'a' + 'A' : int{c}; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [&](char x, char y) { return upper(x) == upper(y); });
+}
+
+std::string_view TextOf(LoginOutcome outcome) {
+  switch (outcome) {
+    case LoginOutcome::kBadCredentials:
+      return reply::kBadCredentials;
+    case LoginOutcome::kDisabled:
+      return reply::kAccountDisabled;
+    case LoginOutcome::kTooManyFailures:
+      return reply::kTooManyFailures;
+    case LoginOutcome::kInUse:
+      return reply::kInUse;
+    case LoginOutcome::kTemporary:
+      return reply::kLoginTemporary;
+    case LoginOutcome::kPermanent:
+      return reply::kLoginPermanent;
+    case LoginOutcome::kOk:
+      break;
+  }
+  POP_CHECK(false);
+}
+
+}  // namespace
+
+// Empty when a password may be sent over this transport.
+std::string_view Session::LoginRefusal() const {
+  if (login_allowed()) return "";
+  return stls_possible() ? reply::kStlsBeforeLogin : reply::kTlsOnly;
+}
+
+// Any name is accepted here: which users exist is nobody's business (RFC 1939 §13).
+void Session::User(std::string_view name, base::ByteBuffer& out) {
+  const std::string_view refusal = LoginRefusal();
+  if (!refusal.empty()) return out.Append(refusal);
+  if (name.size() > kAddressBytesMax) return out.Append(reply::kUserTooLong);
+  user_ = name;
+  out.Append(reply::kSendPass);
+}
+
+void Session::Pass(std::string_view password, Action& action, base::ByteBuffer& out) {
+  const std::string_view refusal = LoginRefusal();
+  if (!refusal.empty()) return out.Append(refusal);
+  if (user_.empty()) return out.Append(reply::kUserFirst);
+  // Some directories take an empty password for an anonymous login, so none ever gets there.
+  if (password.empty()) return out.Append(reply::kMissingArgument);
+  action.kind = Action::Kind::kVerifyPassword;
+  action.name = user_;
+  action.secret.emplace(password);
+  owed_ = Owed::kLogin;
+}
+
+void Session::Auth(const Arguments& arguments, Action& action, base::ByteBuffer& out) {
+  const std::string_view refusal = LoginRefusal();
+  if (!refusal.empty()) return out.Append(refusal);
+  if (arguments.count == 0) {
+    // No RFC says so, but Outlook asks for the mechanisms this way.
+    out.Append(reply::kMechanismsFollow);
+    for (const std::string& mechanism : options_.sasl_mechanisms) {
+      out.Append(mechanism);
+      out.Append("\r\n");
+    }
+    return out.Append(reply::kEndOfList);
+  }
+  const auto mechanism = std::find_if(
+      options_.sasl_mechanisms.begin(), options_.sasl_mechanisms.end(),
+      [&](const std::string& offered) { return EqualIgnoringCase(offered, arguments.first); });
+  if (mechanism == options_.sasl_mechanisms.end()) return out.Append(reply::kUnknownMechanism);
+  sasl_mechanism_ = *mechanism;
+  if (arguments.count == 2) {
+    // RFC 5034 §4: a single "=" is an empty initial response.
+    const std::string_view encoded = arguments.second == "=" ? "" : arguments.second;
+    if (!DecodeBase64(encoded, action.secret.emplace())) {
+      action.secret.reset();
+      return FailSasl(reply::kNotBase64, out);
+    }
+  }
+  user_.clear();
+  action.kind = Action::Kind::kSaslStart;
+  action.name = sasl_mechanism_;
+  owed_ = Owed::kLogin;
+}
+
+void Session::RunSaslLine(std::string_view line, Action& action, base::ByteBuffer& out) {
+  if (line == "*") return FailSasl(reply::kSaslCancelled, out);
+  if (!DecodeBase64(line, action.secret.emplace())) {
+    action.secret.reset();
+    return FailSasl(reply::kNotBase64, out);
+  }
+  action.kind = Action::Kind::kSaslRespond;
+  action.name = sasl_mechanism_;
+  owed_ = Owed::kLogin;
+}
+
+void Session::FailSasl(std::string_view text, base::ByteBuffer& out) {
+  sasl_mechanism_ = {};
+  out.Append(text);
+}
+
+void Session::SaslChallenge(std::string_view challenge, base::ByteBuffer& out) {
+  POP_CHECK(owed_ == Owed::kLogin && !sasl_mechanism_.empty());
+  owed_ = Owed::kNothing;
+  out.Append("+ ");
+  AppendBase64(challenge, out);
+  out.Append("\r\n");
+}
+
+void Session::LoginDone(LoginOutcome outcome, const MaildropView* maildrop, base::ByteBuffer& out) {
+  POP_CHECK(owed_ == Owed::kLogin);
+  POP_CHECK((maildrop != nullptr) == (outcome == LoginOutcome::kOk));
+  owed_ = Owed::kNothing;
+  metrics_.logins[static_cast<size_t>(outcome)].Add();
+  ForgetLogin();
+  if (outcome == LoginOutcome::kOk) {
+    phase_ = Phase::kTransaction;
+    maildrop_.Open(*maildrop);
+    return AppendMessagesAndOctets(out);
+  }
+  if (outcome == LoginOutcome::kBadCredentials && ++failed_logins_ >= options_.failed_logins_max) {
+    outcome = LoginOutcome::kTooManyFailures;
+  }
+  out.Append(TextOf(outcome));
+  if (outcome != LoginOutcome::kTooManyFailures) return;
+  metrics_.closed_for_failed_logins.Add();
+  Close(CloseReason::kTooManyFailedLogins);
+}
+
+// RFC 2595 §4: what the client said in clear, the user's name for one, counts no longer.
+void Session::Stls(Action& action, base::ByteBuffer& out) {
+  if (transport_.tls) return out.Append(reply::kTlsActive);
+  if (!options_.stls_offered) return out.Append(reply::kNoTls);
+  ForgetLogin();
+  out.Append(reply::kBeginTls);
+  action.kind = Action::Kind::kStartTls;
+  owed_ = Owed::kTls;
+}
+
+void Session::TlsStarted() {
+  POP_CHECK(owed_ == Owed::kTls);
+  owed_ = Owed::kNothing;
+  transport_.tls = true;
+  reader_.Reset();
+}
+
+void Session::ForgetLogin() {
+  std::string().swap(user_);
+  sasl_mechanism_ = {};
+}
+
+}  // namespace poplar::pop3

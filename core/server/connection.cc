@@ -1,0 +1,86 @@
+#include "core/server/connection.h"
+
+#include <utility>
+
+namespace poplar::server {
+namespace {
+
+// What a client that is thrown out has for taking the reply that says so.
+constexpr uint64_t kLastWordMs = 1000;
+
+}  // namespace
+
+std::string_view Name(Protocol protocol) { return protocol == Protocol::kPop3 ? "pop3" : "lmtp"; }
+
+Connection::Connection(ShardServices& services, Network& network, base::UniqueFd socket,
+                       net::Address peer, const net::StreamOptions& options)
+    : services_(services),
+      stream_(network.env(), std::move(socket), options),
+      peer_(std::move(peer)),
+      started_us_(services.reactor().now_us()),
+      id_(services.registry.NewId()),
+      word_timer_(&services.reactor(), this) {}
+
+void Connection::Start() {
+  task_ = RunToEnd();
+  task_.Start();
+}
+
+void Connection::End(EndCause cause) {
+  if (end_cause_) return;
+  end_cause_ = cause;
+  stream_.InterruptIdle(net::StreamEnd::kInterrupted);
+  // Only a drain lets a slow reader finish. Nobody waits for a client that is thrown out, and a
+  // handshake cannot be told.
+  if (cause != EndCause::kDrain) word_timer_.Arm(kLastWordMs);
+}
+
+void Connection::Abort() { stream_.Abort(net::StreamEnd::kInterrupted); }
+
+bool Connection::Judge(net::StreamEnd end) {
+  if (end == net::StreamEnd::kNone) return true;
+  end_word_ = net::StreamEndName(end);
+  return false;
+}
+
+io::Task<bool> Connection::Receive() {
+  io::Completion<net::StreamEnd> received;
+  stream_.Receive(received);
+  waiting_since_us_ = services_.reactor().now_us();
+  const net::StreamEnd end = co_await received;
+  waiting_since_us_ = 0;
+  if (end == net::StreamEnd::kInterrupted && end_cause_) co_return true;
+  co_return Judge(end);
+}
+
+io::Task<bool> Connection::Flush() {
+  if (stream_.output().empty()) co_return true;
+  io::Completion<net::StreamEnd> flushed;
+  stream_.Flush(flushed);
+  co_return Judge(co_await flushed);
+}
+
+io::Task<void> Connection::RunToEnd() {
+  co_await Run();
+  closing_ = true;
+  word_timer_.Disarm();
+  io::Completion<net::Closed> closed;
+  stream_.Close(closed);
+  co_await closed;
+  services_.reactor().Schedule(finished_);
+}
+
+ConnectionInfo Connection::CommonInfo() const {
+  const uint64_t now_us = services_.reactor().now_us();
+  ConnectionInfo info;
+  info.id = id_;
+  info.closing = closing_;
+  info.peer = peer_.Text();
+  info.age_ms = (now_us - started_us_) / 1000;
+  info.idle_ms = waiting_since_us_ == 0 ? 0 : (now_us - waiting_since_us_) / 1000;
+  return info;
+}
+
+void Connection::Finished() { services_.registry.Remove(id_); }
+
+}  // namespace poplar::server

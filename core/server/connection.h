@@ -1,0 +1,103 @@
+// One client's connection, from accept to close: what drivers of both protocols have in common, and
+// what the registry knows. A connection lives on the shard that accepted it; only that shard ends
+// it.
+//
+// The registry owns it. Its driver is a coroutine: when that has ended, Finished gives the
+// connection back to the registry, which destroys it from the reactor's queue, never from inside
+// the coroutine.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/base/ids.h"
+#include "core/io/task.h"
+#include "core/net/address.h"
+#include "core/net/stream.h"
+#include "core/server/shard_services.h"
+
+namespace poplar::server {
+
+enum class Protocol : uint8_t { kPop3, kLmtp };
+std::string_view Name(Protocol protocol);
+
+// Why the server ends a connection that would go on.
+enum class EndCause : uint8_t { kDrain, kKicked, kLoginTimeout, kSessionAge };
+
+// What `poplar session list` shows.
+struct ConnectionInfo {
+  SessionId id;
+  Protocol protocol = Protocol::kPop3;
+  bool tls = false;
+  bool closing = false;  // Its commit or its close is under way.
+  std::string peer;
+  std::string user;    // Empty before log-in.
+  std::string tenant;  // Empty before log-in.
+  std::string state;   // "authorization", "transaction", "envelope", "message"…
+  uint64_t age_ms = 0;
+  uint64_t idle_ms = 0;  // How long the client has been waited for; 0 while it is being served.
+};
+
+class Connection {
+ public:
+  // `network` is that of the connection's protocol.
+  Connection(ShardServices& services, Network& network, base::UniqueFd socket, net::Address peer,
+             const net::StreamOptions& options);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  virtual ~Connection() = default;
+
+  SessionId id() const { return id_; }
+  bool closing() const { return closing_; }
+  virtual ConnectionInfo Info() const = 0;
+
+  // Starts the driver. Once; the registry has the connection by then.
+  void Start();
+  // Asks the driver to end at the next point where the protocol allows a word about it. The first
+  // cause stays.
+  void End(EndCause cause);
+  // Ends it now: whatever is being sent or waited for fails.
+  void Abort();
+  // Makes sure that a peer that is gone is noticed within seconds.
+  void ProbePeer() { stream_.ProbePeer(); }
+
+ protected:
+  // The driver: the whole life of the connection. It ends with the stream closed.
+  virtual io::Task<void> Run() = 0;
+
+  std::optional<EndCause> end_cause() const { return end_cause_; }
+  void set_closing() { closing_ = true; }
+  // id, closing, peer, age_ms and idle_ms.
+  ConnectionInfo CommonInfo() const;
+
+  // The stream's operations for a driver. False: the connection is over, and end_word() says why.
+  // Receive: there is input, or an end_cause() to tell the session about.
+  io::Task<bool> Receive();
+  io::Task<bool> Flush();
+  bool Judge(net::StreamEnd end);
+
+  std::string_view end_word() const { return end_word_; }
+  void set_end_word(std::string_view word) { end_word_ = word; }
+
+  ShardServices& services_;
+  net::Stream stream_;
+  const net::Address peer_;
+  const uint64_t started_us_;
+
+ private:
+  io::Task<void> RunToEnd();
+  void Finished();
+
+  const SessionId id_;
+  uint64_t waiting_since_us_ = 0;  // For the client; 0: not waiting.
+  std::optional<EndCause> end_cause_;
+  bool closing_ = false;
+  std::string_view end_word_ = "lost";  // How it ended; for the log.
+  io::Task<void> task_;
+  io::TimerFor<&Connection::Abort> word_timer_;
+  io::WorkFor<&Connection::Finished> finished_{this};
+};
+
+}  // namespace poplar::server

@@ -1,0 +1,187 @@
+#include "core/server/lmtp_driver.h"
+
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/server/outcome_table.h"
+
+namespace poplar::server {
+namespace {
+
+net::StreamOptions StreamOptionsOf(const LmtpSettings& settings) {
+  net::StreamOptions options;
+  options.idle_timeout_ms = settings.idle_timeout_ms;
+  return options;
+}
+
+// The peer as RFC 5321 §4.1.3 writes it.
+std::string AddressLiteral(const net::Address& peer) {
+  switch (peer.family) {
+    case net::Address::Family::kUnix:
+      return "local";
+    case net::Address::Family::kIpv4:
+      return "[" + peer.HostText() + "]";
+    case net::Address::Family::kIpv6:
+      return "[IPv6:" + peer.HostText() + "]";
+  }
+  return "local";
+}
+
+}  // namespace
+
+LmtpDriver::LmtpDriver(ShardServices& services, base::UniqueFd socket, net::Address peer)
+    : Connection(services, *services.lmtp, std::move(socket), peer,
+                 StreamOptionsOf(services.settings->lmtp)),
+      settings_(services.settings),
+      session_(settings_->lmtp.session, services.lmtp_metrics, base::SystemClock(),
+               {.peer = AddressLiteral(peer), .session_id = std::to_string(id().value())}) {
+  services_.metrics.lmtp_connections.Add(1);
+}
+
+LmtpDriver::~LmtpDriver() { services_.metrics.lmtp_connections.Add(-1); }
+
+ConnectionInfo LmtpDriver::Info() const {
+  ConnectionInfo info = CommonInfo();
+  info.protocol = Protocol::kLmtp;
+  info.state = session_.receiving_message() ? "message" : "envelope";
+  return info;
+}
+
+io::Task<void> LmtpDriver::Run() {
+  bool open = true;
+  while (open) {
+    if (end_cause()) session_.End(lmtp::EndReason::kDrain);
+    std::string_view input = stream_.input();
+    const size_t received_bytes = input.size();
+    const lmtp::Action action = session_.Next(input, stream_.output());
+    stream_.Consume(received_bytes - input.size());
+    open = co_await Perform(action);
+  }
+  delivery_.reset();  // What was not committed leaves nothing behind.
+}
+
+io::Task<bool> LmtpDriver::Perform(lmtp::Action action) {
+  using Kind = lmtp::Action::Kind;
+  switch (action.kind) {
+    case Kind::kNeedInput:
+      if (!co_await Flush()) co_return false;
+      co_return co_await ReceiveMore();
+    case Kind::kFlush:
+      co_return co_await Flush();
+    case Kind::kResolveRecipient:
+      co_await Resolve(*action.recipient);
+      co_return true;
+    case Kind::kBeginMessage:
+      BeginMessage(*action.envelope);
+      co_return true;
+    case Kind::kBody:
+      co_await StoreBody(action.body);
+      co_return true;
+    case Kind::kCommitMessage:
+      co_await CommitMessage(*action.envelope, action.sizes);
+      co_return true;
+    case Kind::kAbortMessage:
+      delivery_.reset();
+      co_return true;
+    case Kind::kClose:
+      set_closing();
+      co_await Flush();
+      co_return false;
+  }
+  co_return false;
+}
+
+// An MTA that falls silent is told why; one that is being drained may still finish its message.
+io::Task<bool> LmtpDriver::ReceiveMore() {
+  if (end_cause() && !session_.receiving_message()) co_return true;
+  if (co_await Receive()) co_return true;
+  if (end_word() != net::StreamEndName(net::StreamEnd::kIdle)) co_return false;
+  session_.End(lmtp::EndReason::kIdle);
+  co_return true;
+}
+
+// The address as it stands first, then without its sub-address: an account may be named so.
+io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient) {
+  io::Completion<auth::ResolveResult> resolved;
+  services_.auth.Resolve(recipient.address, resolved);
+  auth::ResolveResult result = co_await resolved;
+  if (result.outcome == auth::ResolveOutcome::kUnknown &&
+      recipient.base_address != recipient.address) {
+    services_.auth.Resolve(recipient.base_address, resolved);
+    result = co_await resolved;
+  }
+  if (result.outcome == auth::ResolveOutcome::kFound) {
+    principals_.push_back(std::move(result.principal));
+  } else {
+    base::Log(base::LogLevel::kInfo, "recipient_refused",
+              {{"session", id().value()},
+               {"recipient", recipient.original},
+               {"outcome", lmtp::Name(ToLmtp(result.outcome))},
+               {"reason", result.reason}});
+  }
+  session_.RecipientResolved(ToLmtp(result.outcome), stream_.output());
+}
+
+void LmtpDriver::BeginMessage(const lmtp::Envelope& envelope) {
+  storage::DeliveryRequest request;
+  // A RSET or a new MAIL in between left principals of recipients that are not in this envelope:
+  // the last ones are ours.
+  POP_CHECK(principals_.size() >= envelope.recipients.size());
+  principals_.erase(principals_.begin(),
+                    principals_.end() - static_cast<ptrdiff_t>(envelope.recipients.size()));
+  for (const auth::Principal& principal : principals_) {
+    request.recipients.push_back({principal.tenant, principal.account});
+  }
+  request.received_us = base::SystemClock().WallUs();
+  request.expected_bytes = envelope.declared_octets;
+  delivery_ = services_.store.BeginDelivery(std::move(request));
+  session_.MessageBegun(stream_.output());
+}
+
+io::Task<void> LmtpDriver::StoreBody(std::string_view body) {
+  io::Completion<Status> stored;
+  delivery_->Write(body, stored);
+  const Status status = co_await stored;
+  if (status.ok()) {
+    session_.BodyStored();
+    co_return;
+  }
+  base::Log(base::LogLevel::kWarning, "delivery_failed",
+            {{"session", id().value()}, {"reason", Message(status)}});
+  session_.MessageFailed(ToLmtp(status), stream_.output());
+}
+
+io::Task<void> LmtpDriver::CommitMessage(const lmtp::Envelope& envelope, lmtp::MessageSizes sizes) {
+  const uint64_t since_us = services_.reactor().now_us();
+  io::Completion<std::vector<storage::DeliveryOutcome>> committed;
+  delivery_->Commit(
+      {.octets = sizes.octets, .wire_bytes = sizes.wire_bytes, .header_bytes = sizes.header_bytes},
+      committed);
+  const std::vector<storage::DeliveryOutcome> outcomes = co_await committed;
+  delivery_.reset();
+  services_.metrics.delivery_us.Observe(services_.reactor().now_us() - since_us);
+  LogDelivery(envelope, sizes, outcomes);
+  std::vector<lmtp::DeliveryOutcome> replies;
+  replies.reserve(outcomes.size());
+  for (const storage::DeliveryOutcome outcome : outcomes) replies.push_back(ToLmtp(outcome));
+  session_.CommitDone(replies);
+  principals_.clear();
+}
+
+void LmtpDriver::LogDelivery(const lmtp::Envelope& envelope, const lmtp::MessageSizes& sizes,
+                             const std::vector<storage::DeliveryOutcome>& outcomes) {
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    base::Log(base::LogLevel::kInfo, "delivery",
+              {{"session", id().value()},
+               {"id", envelope.id},
+               {"tenant", principals_[i].tenant_name},
+               {"user", principals_[i].address},
+               {"sender", envelope.sender},
+               {"octets", sizes.octets},
+               {"outcome", lmtp::Name(ToLmtp(outcomes[i]))}});
+  }
+}
+
+}  // namespace poplar::server

@@ -1,0 +1,42 @@
+// The driver of one LMTP connection: it does what lmtp::Session asks, as a coroutine. The
+// connection's shard only.
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/proto/lmtp/session.h"
+#include "core/server/connection.h"
+#include "storage/api/store.h"
+
+namespace poplar::server {
+
+class LmtpDriver : public Connection {
+ public:
+  LmtpDriver(ShardServices& services, base::UniqueFd socket, net::Address peer);
+  ~LmtpDriver() override;
+
+  ConnectionInfo Info() const override;
+
+ private:
+  io::Task<void> Run() override;
+  io::Task<bool> Perform(lmtp::Action action);
+  io::Task<bool> ReceiveMore();
+
+  io::Task<void> Resolve(lmtp::Recipient recipient);
+  void BeginMessage(const lmtp::Envelope& envelope);
+  io::Task<void> StoreBody(std::string_view body);
+  io::Task<void> CommitMessage(const lmtp::Envelope& envelope, lmtp::MessageSizes sizes);
+  void LogDelivery(const lmtp::Envelope& envelope, const lmtp::MessageSizes& sizes,
+                   const std::vector<storage::DeliveryOutcome>& outcomes);
+
+  const std::shared_ptr<const Settings> settings_;
+  lmtp::Session session_;
+  // One for each recipient that the session accepted in this transaction, in order.
+  std::vector<auth::Principal> principals_;
+  std::unique_ptr<storage::Delivery> delivery_;
+};
+
+}  // namespace poplar::server

@@ -1,0 +1,81 @@
+// RETR and TOP: which lane a message takes. A small one is copied behind its head, so that
+// pipelined replies leave in one send; a larger one goes to the stream, which has lanes of its own.
+
+#include <utility>
+
+#include "core/proto/pop3/top_cutter.h"
+#include "core/server/outcome_table.h"
+#include "core/server/pop3_driver.h"
+
+namespace poplar::server {
+namespace {
+
+// TOP reads the body in pieces of this size; most headers fit one.
+constexpr size_t kTopPieceBytes = 8 * kKiB;
+
+}  // namespace
+
+io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
+  const uint64_t since_us = services_.reactor().now_us();
+  std::unique_ptr<io::Body> body =
+      maildrop_->OpenBody(storage::MessagePosition(action.message.value()));
+  if (!action.top_lines &&
+      stream_.AppendSmallBody(*body, [this](base::ByteBuffer& out) { session_.BodyReady(out); })) {
+    CountSent(*body);
+    services_.metrics.body_us.Observe(services_.reactor().now_us() - since_us);
+    co_return true;
+  }
+  io::Completion<Status> verified;
+  body->Verify(verified);
+  const Status status = co_await verified;
+  if (!status.ok()) {
+    services_.metrics.bodies_failed.Add();
+    session_.BodyFailed(ToPop3(status), stream_.output());
+    co_return true;
+  }
+  session_.BodyReady(stream_.output());
+  const bool sent = action.top_lines ? co_await SendTop(std::move(body), *action.top_lines)
+                                     : co_await SendWhole(std::move(body));
+  if (!sent) services_.metrics.bodies_cut.Add();
+  services_.metrics.body_us.Observe(services_.reactor().now_us() - since_us);
+  co_return sent;
+}
+
+void Pop3Driver::CountSent(const io::Body& body) {
+  services_.metrics.messages_sent.Add();
+  services_.metrics.message_octets_sent.Add(body.wire_bytes());
+  ++messages_sent_;
+}
+
+io::Task<bool> Pop3Driver::SendWhole(std::unique_ptr<io::Body> body) {
+  io::Completion<net::StreamEnd> done;
+  stream_.SendBody(*body, done);
+  if (!Judge(co_await done)) co_return false;
+  CountSent(*body);
+  co_return true;
+}
+
+io::Task<bool> Pop3Driver::SendTop(std::unique_ptr<io::Body> body, uint32_t body_lines) {
+  pop3::TopCutter cutter(body_lines);
+  const uint32_t out_bytes_max = settings_->pop3.session.out_bytes_soft_max;
+  uint64_t at = 0;
+  while (!cutter.done() && at < body->wire_bytes()) {
+    if (stream_.output().size() > out_bytes_max && !co_await Flush()) co_return false;
+    const std::span<char> tail = stream_.output().Tail(kTopPieceBytes).first(kTopPieceBytes);
+    io::Completion<StatusOr<size_t>> read;
+    body->Read(at, tail, read);
+    const StatusOr<size_t> bytes = co_await read;
+    if (!bytes.ok() || *bytes == 0) {
+      set_end_word("body_failed");
+      co_return false;
+    }
+    const size_t passed = cutter.Pass({tail.data(), *bytes});
+    stream_.output().Extend(passed);
+    services_.metrics.message_octets_sent.Add(passed);
+    at += *bytes;
+  }
+  stream_.output().Append(cutter.Ending());
+  co_return true;
+}
+
+}  // namespace poplar::server

@@ -1,0 +1,168 @@
+#include "core/server/pop3_driver.h"
+
+#include <utility>
+
+#include "core/base/log.h"
+#include "core/server/outcome_table.h"
+
+namespace poplar::server {
+namespace {
+
+pop3::EndReason ReasonOf(EndCause cause) {
+  switch (cause) {
+    case EndCause::kDrain:
+      return pop3::EndReason::kDrain;
+    case EndCause::kKicked:
+      return pop3::EndReason::kKicked;
+    case EndCause::kLoginTimeout:
+      return pop3::EndReason::kLoginTimeout;
+    case EndCause::kSessionAge:
+      return pop3::EndReason::kSessionAge;
+  }
+  return pop3::EndReason::kDrain;
+}
+
+net::StreamOptions StreamOptionsOf(const Pop3Settings& settings) {
+  net::StreamOptions options;
+  options.idle_timeout_ms = settings.idle_timeout_ms;
+  return options;
+}
+
+pop3::Transport TransportOf(const Pop3Settings& settings, const Pop3Driver::Accepted& accepted) {
+  return {.tls = accepted.implicit_tls,
+          .clear_text_login_allowed = settings.allow_cleartext || accepted.peer.is_loopback()};
+}
+
+}  // namespace
+
+Pop3Driver::Pop3Driver(ShardServices& services, Accepted accepted)
+    : Connection(services, *services.pop3, std::move(accepted.socket), accepted.peer,
+                 StreamOptionsOf(services.settings->pop3)),
+      settings_(services.settings),
+      implicit_tls_(accepted.implicit_tls),
+      session_(settings_->pop3.session, services.pop3_metrics,
+               TransportOf(settings_->pop3, accepted)),
+      login_timer_(&services.reactor(), this),
+      age_timer_(&services.reactor(), this) {
+  services_.metrics.pop3_connections.Add(1);
+}
+
+Pop3Driver::~Pop3Driver() {
+  services_.metrics.pop3_connections.Add(-1);
+  services_.pop3_addresses.Leave(peer_.HostText());
+}
+
+ConnectionInfo Pop3Driver::Info() const {
+  ConnectionInfo info = CommonInfo();
+  info.protocol = Protocol::kPop3;
+  info.tls = tls_;
+  info.user = principal_.address;
+  info.tenant = principal_.tenant_name;
+  info.state = closing() ? "update" : (maildrop_ ? "transaction" : "authorization");
+  return info;
+}
+
+auth::ClientInfo Pop3Driver::Client() const {
+  return {.address = peer_.HostText(), .tls = tls_, .session = id()};
+}
+
+io::Task<void> Pop3Driver::Run() {
+  login_timer_.Arm(settings_->pop3.login_timeout_ms);
+  bool usable = true;
+  if (implicit_tls_) usable = co_await StartTls(net::TlsStart::kImplicit);
+  if (usable) co_await Serve();
+  set_closing();
+  if (maildrop_) services_.metrics.pop3_sessions.Add(-1);
+  view_.reset();
+  maildrop_.reset();  // The lease is free before the close is waited for.
+  if (!principal_.address.empty()) {
+    base::Log(base::LogLevel::kInfo, "session_end",
+              {{"session", id().value()},
+               {"protocol", "pop3"},
+               {"tenant", principal_.tenant_name},
+               {"user", principal_.address},
+               {"peer", peer_.HostText()},
+               {"end", end_word()},
+               {"sent", messages_sent_},
+               {"deleted", messages_deleted_},
+               {"octets_out", stream_.sent_bytes()},
+               {"ms", (services_.reactor().now_us() - started_us_) / 1000}});
+  }
+}
+
+io::Task<void> Pop3Driver::Serve() {
+  bool open = true;
+  while (open) {
+    if (end_cause()) session_.End(ReasonOf(*end_cause()), stream_.output());
+    std::string_view input = stream_.input();
+    const size_t received_bytes = input.size();
+    pop3::Action action = session_.Next(input, stream_.output());
+    stream_.Consume(received_bytes - input.size());
+    open = co_await Perform(std::move(action));
+  }
+}
+
+io::Task<bool> Pop3Driver::Perform(pop3::Action action) {
+  using Kind = pop3::Action::Kind;
+  switch (action.kind) {
+    case Kind::kNeedInput:
+      if (!co_await Flush()) co_return false;
+      co_return co_await Receive();
+    case Kind::kFlush:
+      co_return co_await Flush();
+    case Kind::kVerifyPassword:
+      co_await VerifyPassword(std::string(action.name), std::move(*action.secret));
+      co_return true;
+    case Kind::kSaslStart:
+      sasl_ = services_.auth.StartSasl(action.name);
+      sasl_since_us_ = services_.reactor().now_us();
+      co_await StepSasl(std::move(action.secret));
+      co_return true;
+    case Kind::kSaslRespond:
+      co_await StepSasl(std::move(action.secret));
+      co_return true;
+    case Kind::kSendMessage:
+      co_return co_await SendMessage(std::move(action));
+    case Kind::kStartTls:
+      if (!co_await StartTls(net::TlsStart::kUpgrade)) co_return false;
+      session_.TlsStarted();
+      co_return true;
+    case Kind::kCommit:
+      co_await Commit(std::move(action.deleted));
+      co_return true;
+    case Kind::kClose:
+      set_end_word(pop3::Name(action.close_reason));
+      set_closing();
+      co_await Flush();
+      co_return false;
+  }
+  co_return false;
+}
+
+io::Task<bool> Pop3Driver::StartTls(net::TlsStart start) {
+  io::Completion<net::StreamEnd> done;
+  stream_.StartTls(settings_->tls, start, done);
+  tls_ = Judge(co_await done);
+  co_return tls_;
+}
+
+io::Task<void> Pop3Driver::Commit(std::vector<pop3::MessageIndex> deleted) {
+  set_closing();
+  const uint64_t since_us = services_.reactor().now_us();
+  std::vector<storage::MessagePosition> positions;
+  positions.reserve(deleted.size());
+  for (const pop3::MessageIndex message : deleted) positions.emplace_back(message.value());
+  io::Completion<storage::CommitOutcome> committed;
+  maildrop_->Commit(std::move(positions), committed);
+  const storage::CommitOutcome outcome = co_await committed;
+  services_.metrics.commit_us.Observe(services_.reactor().now_us() - since_us);
+  if (outcome == storage::CommitOutcome::kDone) {
+    messages_deleted_ = deleted.size();
+    services_.metrics.messages_deleted.Add(deleted.size());
+  } else {
+    services_.metrics.commits_failed.Add();
+  }
+  session_.CommitDone(ToPop3(outcome), stream_.output());
+}
+
+}  // namespace poplar::server

@@ -1,0 +1,75 @@
+// The driver of one POP3 connection: it does what pop3::Session asks, as a coroutine that reads
+// from top to bottom. One reader, one writer; the connection's shard only.
+
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "auth/api/sasl.h"
+#include "core/proto/pop3/session.h"
+#include "core/server/connection.h"
+#include "core/server/snapshot_view.h"
+#include "storage/api/store.h"
+
+namespace poplar::server {
+
+class Pop3Driver : public Connection {
+ public:
+  struct Accepted {
+    base::UniqueFd socket;
+    net::Address peer;
+    bool implicit_tls = false;
+  };
+
+  Pop3Driver(ShardServices& services, Accepted accepted);
+  ~Pop3Driver() override;
+
+  ConnectionInfo Info() const override;
+
+ private:
+  io::Task<void> Run() override;
+  io::Task<void> Serve();
+  // Does what one action asks. False: the connection is over.
+  io::Task<bool> Perform(pop3::Action action);
+  io::Task<bool> StartTls(net::TlsStart start);
+
+  // pop3_login.cc
+  io::Task<void> VerifyPassword(std::string user, base::Secret password);
+  io::Task<void> StepSasl(std::optional<base::Secret> response);
+  io::Task<void> FinishLogin(auth::AuthResult result, uint64_t since_us);
+  io::Task<storage::OpenResult> OpenMaildrop(storage::MaildropKey key);
+  void LogLogin(std::string_view outcome, const auth::AuthResult& result);
+
+  // pop3_bodies.cc
+  io::Task<bool> SendMessage(pop3::Action action);
+  io::Task<bool> SendWhole(std::unique_ptr<io::Body> body);
+  io::Task<bool> SendTop(std::unique_ptr<io::Body> body, uint32_t body_lines);
+  void CountSent(const io::Body& body);
+
+  io::Task<void> Commit(std::vector<pop3::MessageIndex> deleted);
+
+  void OnLoginTimeout() { End(EndCause::kLoginTimeout); }
+  void OnSessionAge() { End(EndCause::kSessionAge); }
+  auth::ClientInfo Client() const;
+
+  const std::shared_ptr<const Settings> settings_;
+  const bool implicit_tls_;
+  bool tls_ = false;
+  pop3::Session session_;
+  std::unique_ptr<auth::SaslMechanism> sasl_;
+  uint64_t sasl_since_us_ = 0;
+
+  auth::Principal principal_;
+  std::unique_ptr<storage::Maildrop> maildrop_;
+  std::optional<SnapshotView> view_;
+  uint64_t messages_sent_ = 0;
+  uint64_t messages_deleted_ = 0;
+
+  io::TimerFor<&Pop3Driver::OnLoginTimeout> login_timer_;
+  io::TimerFor<&Pop3Driver::OnSessionAge> age_timer_;
+};
+
+}  // namespace poplar::server

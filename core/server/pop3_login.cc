@@ -1,0 +1,113 @@
+// Log-in: credentials to the directory, the maildrop from the store, and the wait for a lease that
+// is about to be free.
+
+#include <utility>
+#include <variant>
+
+#include "core/base/log.h"
+#include "core/server/lease_probe.h"
+#include "core/server/outcome_table.h"
+#include "core/server/pause.h"
+#include "core/server/pop3_driver.h"
+
+namespace poplar::server {
+namespace {
+
+// A session that closes while the next one logs in (a phone that reconnects) is worth this wait.
+constexpr uint64_t kClosingWaitMs = 1000;
+constexpr uint64_t kClosingRetryMs = 20;
+
+}  // namespace
+
+io::Task<void> Pop3Driver::VerifyPassword(std::string user, base::Secret password) {
+  const uint64_t since_us = services_.reactor().now_us();
+  io::Completion<auth::AuthResult> verified;
+  services_.auth.VerifyPassword(std::move(user), std::move(password), Client(), verified);
+  co_await FinishLogin(co_await verified, since_us);
+}
+
+io::Task<void> Pop3Driver::StepSasl(std::optional<base::Secret> response) {
+  std::optional<std::string_view> bytes;
+  if (response) bytes = response->Reveal();
+  auth::SaslStep step = sasl_->Step(bytes);
+  if (const auto* challenge = std::get_if<auth::SaslChallenge>(&step)) {
+    session_.SaslChallenge(challenge->bytes, stream_.output());
+    co_return;
+  }
+  sasl_.reset();
+  if (auto* credentials = std::get_if<auth::SaslCredentials>(&step)) {
+    io::Completion<auth::AuthResult> verified;
+    services_.auth.VerifyPassword(std::move(credentials->user), std::move(credentials->password),
+                                  Client(), verified);
+    co_await FinishLogin(co_await verified, sasl_since_us_);
+    co_return;
+  }
+  auth::AuthResult malformed;
+  malformed.outcome = auth::Outcome::kRefused;
+  malformed.reason = std::get<auth::SaslMalformed>(step).reason;
+  co_await FinishLogin(std::move(malformed), sasl_since_us_);
+}
+
+io::Task<void> Pop3Driver::FinishLogin(auth::AuthResult result, uint64_t since_us) {
+  pop3::LoginOutcome outcome = ToPop3(result.outcome);
+  if (outcome == pop3::LoginOutcome::kOk) {
+    storage::OpenResult opened =
+        co_await OpenMaildrop({result.principal.tenant, result.principal.account});
+    outcome = ToPop3(opened.outcome);
+    if (outcome == pop3::LoginOutcome::kOk) {
+      maildrop_ = std::move(opened.maildrop);
+      view_.emplace(*maildrop_);
+      principal_ = result.principal;
+      login_timer_.Disarm();
+      if (settings_->pop3.session_age_max_ms > 0)
+        age_timer_.Arm(settings_->pop3.session_age_max_ms);
+      services_.metrics.pop3_sessions.Add(1);
+    } else if (!opened.why.ok()) {
+      result.reason = Message(opened.why);
+    }
+  }
+  services_.metrics.login_us.Observe(services_.reactor().now_us() - since_us);
+  LogLogin(pop3::Name(outcome), result);
+  session_.LoginDone(outcome, view_ ? &*view_ : nullptr, stream_.output());
+}
+
+io::Task<storage::OpenResult> Pop3Driver::OpenMaildrop(storage::MaildropKey key) {
+  const uint64_t since_us = services_.reactor().now_us();
+  bool waited = false;
+  while (true) {
+    io::Completion<storage::OpenResult> opened;
+    services_.store.Open(key, id(), opened);
+    storage::OpenResult result = co_await opened;
+    const uint64_t now_us = services_.reactor().now_us();
+    if (result.outcome != storage::OpenOutcome::kInUse) {
+      services_.metrics.open_us.Observe(now_us - since_us);
+      co_return result;
+    }
+    io::Completion<HolderState> looked;
+    LeaseProbe probe(services_, result.held_by, looked);
+    const HolderState holder = co_await looked;
+    if (holder == HolderState::kAlive || now_us - since_us > kClosingWaitMs * 1000) {
+      services_.metrics.lease_conflicts.Add();
+      co_return result;
+    }
+    if (!waited) services_.metrics.lease_waits.Add();
+    waited = true;
+    io::Completion<PauseOver> over;
+    Pause pause(services_.reactor(), kClosingRetryMs, over);
+    co_await over;
+  }
+}
+
+void Pop3Driver::LogLogin(std::string_view outcome, const auth::AuthResult& result) {
+  base::Log(base::LogLevel::kInfo, "login",
+            {{"session", id().value()},
+             {"protocol", "pop3"},
+             {"tenant", result.principal.tenant_name},
+             {"user", result.principal.address},
+             {"peer", peer_.HostText()},
+             {"tls", tls_},
+             {"outcome", outcome},
+             {"reason", result.reason}});
+}
+
+}  // namespace poplar::server

@@ -1,0 +1,185 @@
+#include "core/server/server.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "core/base/clock.h"
+
+namespace poplar::server {
+namespace {
+
+constexpr std::chrono::milliseconds kDrainLook{10};
+// After the cut, descriptors and leases are given back within this.
+constexpr uint64_t kAbortWaitMs = 10'000;
+
+net::Address ToNet(const tenant::ListenAddress& address) {
+  sockaddr_storage storage{};
+  const socklen_t bytes = address.ToSockaddr(storage);
+  return net::Address::FromSockaddr(storage, bytes);
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<Server>> Server::Start(const tenant::Config& config,
+                                                std::shared_ptr<const net::TlsContext> tls,
+                                                Parts parts) {
+  std::unique_ptr<Server> server(new Server(std::move(parts)));
+  io::ShardSet& shards = server->parts_.shards;
+  const bool has_tls = tls != nullptr;
+  const std::shared_ptr<const Settings> settings = server->SettingsOf(config, std::move(tls));
+  server->servers_.resize(shards.count());
+  server->services_by_shard_.resize(shards.count());
+  Status status;
+  shards.RunOnEach([&](io::Shard& shard) {
+    const uint32_t index = shard.index().value();
+    auto& slot = server->servers_[index];
+    slot = std::make_unique<ShardServer>(shard, server->parts_.store.OnShard(shard.index()),
+                                         *server->parts_.auth[index]);
+    server->services_by_shard_[index] = &slot->services();
+    slot->services().by_shard = &server->services_by_shard_;
+    const Status prepared = slot->Prepare(settings);
+    if (status.ok()) status = prepared;
+  });
+  if (status.ok()) status = server->ListenOnAll(config, has_tls);
+  if (!status.ok()) {
+    server->Drain(0);
+    return status;
+  }
+  return server;
+}
+
+Server::~Server() {
+  if (servers_.empty()) return;
+  parts_.shards.RunOnEach([this](io::Shard& shard) { servers_[shard.index().value()].reset(); });
+}
+
+std::shared_ptr<const Settings> Server::SettingsOf(
+    const tenant::Config& config, std::shared_ptr<const net::TlsContext> tls) const {
+  return MakeSettings(config, {.tls = std::move(tls),
+                               .sasl_mechanisms = parts_.auth[0]->SaslMechanisms(),
+                               .shards = parts_.shards.count()});
+}
+
+Status Server::ListenOnAll(const tenant::Config& config, bool tls) {
+  net::ListenOptions options;
+  options.congestion_control = config.server.congestion_control;
+  const auto listen_on = [&](Service service, const std::vector<tenant::ListenAddress>& addresses) {
+    Status status;
+    for (const tenant::ListenAddress& address : addresses) {
+      options.address = ToNet(address);
+      status = Listen(service, options);
+      if (!status.ok()) break;
+    }
+    return status;
+  };
+  POP_RETURN_IF_ERROR(listen_on(Service::kPop3, config.pop3.listen));
+  if (tls) POP_RETURN_IF_ERROR(listen_on(Service::kPop3s, config.pop3s.listen));
+  POP_RETURN_IF_ERROR(listen_on(Service::kLmtp, config.lmtp.listen));
+  if (config.lmtp.socket.empty()) return OkStatus();
+  net::ListenOptions on_unix;
+  on_unix.address.path = config.lmtp.socket;
+  return ListenOnUnix(Service::kLmtp, on_unix);
+}
+
+// The first shard opens the address, the others the same one: with port 0, what the first has got.
+Status Server::Listen(Service service, net::ListenOptions options) {
+  Status status;
+  parts_.shards.RunOnEach([&](io::Shard& shard) {
+    if (!status.ok()) return;
+    const StatusOr<net::Address> bound = servers_[shard.index().value()]->Listen(service, options);
+    if (!bound.ok()) {
+      status = bound.status();
+      return;
+    }
+    options.address = *bound;
+    options.claim = false;
+  });
+  if (status.ok()) listening_.push_back({service, options.address.Text()});
+  return status;
+}
+
+// A Unix socket has no SO_REUSEPORT: the shards accept from one socket.
+Status Server::ListenOnUnix(Service service, net::ListenOptions options) {
+  Status status;
+  parts_.shards.RunOnEach([&](io::Shard& shard) {
+    if (!status.ok()) return;
+    ShardServer& server = *servers_[shard.index().value()];
+    if (shard.index() == ShardIndex(0)) {
+      status = server.Listen(service, options).status();
+      return;
+    }
+    StatusOr<base::UniqueFd> socket = servers_[0]->UnixSocketToShare();
+    status = socket.ok() ? server.ShareUnixSocket(service, std::move(*socket)) : socket.status();
+  });
+  if (status.ok()) listening_.push_back({service, options.address.Text()});
+  return status;
+}
+
+void Server::Register(base::MetricRegistry& registry) {
+  for (ShardServices* services : services_by_shard_) {
+    services->metrics.Register(registry);
+    services->pop3->metrics.Register(registry, {{"protocol", "pop3"}});
+    services->lmtp->metrics.Register(registry, {{"protocol", "lmtp"}});
+    services->pop3_metrics.Register(registry);
+    services->lmtp_metrics.Register(registry);
+  }
+}
+
+void Server::Reload(const tenant::Config& config, std::shared_ptr<const net::TlsContext> tls) {
+  const std::shared_ptr<const Settings> settings = SettingsOf(config, std::move(tls));
+  parts_.shards.RunOnEach(
+      [&](io::Shard& shard) { servers_[shard.index().value()]->Reload(settings); });
+}
+
+std::vector<ConnectionInfo> Server::Sessions() {
+  std::vector<ConnectionInfo> all;
+  parts_.shards.RunOnEach([&](io::Shard& shard) {
+    std::vector<ConnectionInfo> some = services_by_shard_[shard.index().value()]->registry.List();
+    all.insert(all.end(), std::make_move_iterator(some.begin()),
+               std::make_move_iterator(some.end()));
+  });
+  return all;
+}
+
+bool Server::Kick(SessionId id) {
+  const ShardIndex index = SessionRegistry::ShardOf(id);
+  if (index.value() >= servers_.size()) return false;
+  bool found = false;
+  parts_.shards.RunOn(
+      index, [&](io::Shard&) { found = services_by_shard_[index.value()]->registry.Kick(id); });
+  return found;
+}
+
+uint64_t Server::ConnectionsLeft() {
+  uint64_t left = 0;
+  parts_.shards.RunOnEach([&](io::Shard& shard) {
+    const uint32_t index = shard.index().value();
+    if (!servers_[index]->drained()) {
+      left += std::max<uint64_t>(1, services_by_shard_[index]->registry.size());
+    }
+  });
+  return left;
+}
+
+uint64_t Server::Drain(uint64_t limit_ms) {
+  parts_.shards.RunOnEach([&](io::Shard& shard) { servers_[shard.index().value()]->BeginDrain(); });
+  const auto wait_until = [&](uint64_t deadline_us) {
+    uint64_t left = ConnectionsLeft();
+    while (left > 0 && base::SystemClock().MonotonicUs() < deadline_us) {
+      std::this_thread::sleep_for(kDrainLook);
+      left = ConnectionsLeft();
+    }
+    return left;
+  };
+  const uint64_t cut = wait_until(base::SystemClock().MonotonicUs() + limit_ms * 1000);
+  if (cut > 0) {
+    parts_.shards.RunOnEach([&](io::Shard& shard) { servers_[shard.index().value()]->AbortAll(); });
+    const uint64_t stuck = wait_until(base::SystemClock().MonotonicUs() + kAbortWaitMs * 1000);
+    POP_CHECK(stuck == 0);  // An aborted connection that does not end is a fault of ours.
+  }
+  return cut;
+}
+
+}  // namespace poplar::server

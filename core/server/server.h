@@ -1,0 +1,74 @@
+// The running service: a ShardServer on every shard, started, reloaded, looked at and ended from
+// one thread that is no shard's (the main thread and the admin socket's).
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "auth/api/auth.h"
+#include "core/base/metrics.h"
+#include "core/base/status.h"
+#include "core/io/shard.h"
+#include "core/server/connection.h"
+#include "core/server/shard_server.h"
+#include "core/tenant/config.h"
+#include "storage/api/store.h"
+
+namespace poplar::server {
+
+class Server {
+ public:
+  // What the service works on; all of it outlives the Server.
+  struct Parts {
+    io::ShardSet& shards;
+    storage::Store& store;
+    std::vector<auth::ShardAuth*> auth;  // By shard.
+  };
+
+  struct Listening {
+    Service service;
+    std::string address;  // With the port that was taken.
+  };
+
+  // Opens all listeners, or none. Errors name the address.
+  static StatusOr<std::unique_ptr<Server>> Start(const tenant::Config& config,
+                                                 std::shared_ptr<const net::TlsContext> tls,
+                                                 Parts parts);
+  // REQUIRES: Drain returned.
+  ~Server();
+
+  const std::vector<Listening>& listening() const { return listening_; }
+  void Register(base::MetricRegistry& registry);
+
+  // Sessions that begin from now on see the new settings. Listeners stay as they are.
+  void Reload(const tenant::Config& config, std::shared_ptr<const net::TlsContext> tls);
+
+  std::vector<ConnectionInfo> Sessions();
+  // False: there is no such session.
+  bool Kick(SessionId id);
+
+  // Stops accepting, lets replies and deliveries in flight end, tells waiting clients, and cuts
+  // what is left after `limit_ms`. Returns when the last connection is gone: how many had to be
+  // cut.
+  uint64_t Drain(uint64_t limit_ms);
+
+ private:
+  explicit Server(Parts parts) : parts_(std::move(parts)) {}
+
+  std::shared_ptr<const Settings> SettingsOf(const tenant::Config& config,
+                                             std::shared_ptr<const net::TlsContext> tls) const;
+  Status Listen(Service service, net::ListenOptions options);
+  Status ListenOnUnix(Service service, net::ListenOptions options);
+  Status ListenOnAll(const tenant::Config& config, bool tls);
+  uint64_t ConnectionsLeft();
+
+  const Parts parts_;
+  std::vector<std::unique_ptr<ShardServer>> servers_;  // By shard.
+  std::vector<ShardServices*> services_by_shard_;
+  std::vector<Listening> listening_;
+};
+
+}  // namespace poplar::server

@@ -1,0 +1,43 @@
+#include "core/server/server_metrics.h"
+
+namespace poplar::server {
+
+void ServerMetrics::Register(base::MetricRegistry& registry) const {
+  constexpr double kUs = 1e-6;
+  registry.Add(pop3_connections, "poplar_pop3_connections", "Open POP3 connections.");
+  registry.Add(pop3_sessions, "poplar_pop3_sessions", "POP3 sessions that are logged in.");
+  registry.Add(lmtp_connections, "poplar_lmtp_connections", "Open LMTP connections.");
+  registry.Add(pop3_refused, "poplar_connections_refused_total", "Connections refused at a limit.",
+               {{"protocol", "pop3"}, {"limit", "connections_max"}});
+  registry.Add(pop3_refused_per_address, "poplar_connections_refused_total",
+               "Connections refused at a limit.",
+               {{"protocol", "pop3"}, {"limit", "connections_per_address_max"}});
+  registry.Add(lmtp_refused, "poplar_connections_refused_total", "Connections refused at a limit.",
+               {{"protocol", "lmtp"}, {"limit", "connections_max"}});
+  registry.Add(login_us, kUs, "poplar_pop3_login_seconds",
+               "Time from the credentials to the open maildrop.");
+  registry.Add(open_us, kUs, "poplar_pop3_open_seconds", "Time to open a maildrop.");
+  registry.Add(commit_us, kUs, "poplar_pop3_commit_seconds",
+               "Time from QUIT until its deletions are durable.");
+  registry.Add(body_us, kUs, "poplar_pop3_body_seconds",
+               "Time from RETR or TOP until the last byte is handed to the kernel.");
+  registry.Add(delivery_us, kUs, "poplar_lmtp_delivery_seconds",
+               "Time from the end of a message until it is durable for all recipients.");
+  registry.Add(lease_conflicts, "poplar_pop3_lease_conflicts_total",
+               "Log-ins that met another session of the same maildrop.");
+  registry.Add(lease_waits, "poplar_pop3_lease_waits_total",
+               "Log-ins that waited for a close under way.");
+  registry.Add(messages_sent, "poplar_pop3_messages_sent_total", "Messages sent by RETR, whole.");
+  registry.Add(message_octets_sent, "poplar_pop3_message_octets_sent_total",
+               "Octets of messages sent by RETR and TOP, on the wire.");
+  registry.Add(bodies_failed, "poplar_pop3_bodies_failed_total",
+               "RETR and TOP answered -ERR for a fault of ours.");
+  registry.Add(bodies_cut, "poplar_pop3_bodies_cut_total",
+               "Connections closed inside a message, its terminator not sent.");
+  registry.Add(messages_deleted, "poplar_pop3_messages_deleted_total",
+               "Messages deleted by a QUIT that was answered +OK.");
+  registry.Add(commits_failed, "poplar_pop3_commits_failed_total",
+               "QUITs whose deletions were not done, or are not known to be.");
+}
+
+}  // namespace poplar::server

@@ -1,0 +1,53 @@
+#include "core/server/settings.h"
+
+#include <unistd.h>
+
+#include <climits>
+#include <utility>
+
+namespace poplar::server {
+namespace {
+
+uint32_t ShareOf(uint32_t total, uint32_t shards) { return (total + shards - 1) / shards; }
+
+}  // namespace
+
+std::string HostName(const tenant::Config& config) {
+  if (!config.server.hostname.empty()) return config.server.hostname;
+  char name[HOST_NAME_MAX + 1] = "localhost";
+  gethostname(name, sizeof(name) - 1);
+  return name;
+}
+
+std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, SettingsInputs inputs) {
+  auto settings = std::make_shared<Settings>();
+  const std::string hostname = HostName(config);
+
+  Pop3Settings& pop3 = settings->pop3;
+  pop3.session.hostname = hostname;
+  pop3.session.stls_offered = inputs.tls != nullptr;
+  pop3.session.sasl_mechanisms.assign(inputs.sasl_mechanisms.begin(), inputs.sasl_mechanisms.end());
+  pop3.session.failed_logins_max = config.pop3.auth_failures_max;
+  pop3.session.out_bytes_soft_max = static_cast<uint32_t>(config.pop3.output_buffer_kib * kKiB);
+  pop3.allow_cleartext = config.pop3.allow_cleartext;
+  pop3.idle_timeout_ms = uint64_t{config.pop3.idle_timeout_s} * 1000;
+  pop3.login_timeout_ms = uint64_t{config.pop3.login_timeout_s} * 1000;
+  pop3.session_age_max_ms = uint64_t{config.pop3.session_age_max_s} * 1000;
+  pop3.connections_max = ShareOf(config.pop3.connections_max, inputs.shards);
+  pop3.connections_per_address_max =
+      ShareOf(config.pop3.connections_per_address_max, inputs.shards);
+
+  LmtpSettings& lmtp = settings->lmtp;
+  lmtp.session.hostname = hostname;
+  lmtp.session.message_octets_max = config.lmtp.message_mib_max * kMiB;
+  lmtp.session.recipients_max = config.lmtp.recipients_max;
+  lmtp.session.subaddress_delimiter =
+      config.lmtp.subaddress_delimiter.empty() ? '\0' : config.lmtp.subaddress_delimiter[0];
+  lmtp.idle_timeout_ms = uint64_t{config.lmtp.idle_timeout_s} * 1000;
+  lmtp.connections_max = ShareOf(config.lmtp.connections_max, inputs.shards);
+
+  settings->tls = std::move(inputs.tls);
+  return settings;
+}
+
+}  // namespace poplar::server

@@ -1,0 +1,51 @@
+// What the drivers need of the configuration, in their own terms. One reading of it: immutable,
+// shared by all shards. Sessions keep the one they began with; a reload makes a new one.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "core/net/tls_context.h"
+#include "core/proto/lmtp/session.h"
+#include "core/proto/pop3/session.h"
+#include "core/tenant/config.h"
+
+namespace poplar::server {
+
+struct Pop3Settings {
+  pop3::SessionOptions session;
+  bool allow_cleartext = false;
+  uint64_t idle_timeout_ms = 0;
+  uint64_t login_timeout_ms = 0;
+  uint64_t session_age_max_ms = 0;
+  uint32_t connections_max = 0;              // Of this shard.
+  uint32_t connections_per_address_max = 0;  // Of this shard.
+};
+
+struct LmtpSettings {
+  lmtp::SessionOptions session;
+  uint64_t idle_timeout_ms = 0;
+  uint32_t connections_max = 0;  // Of this shard.
+};
+
+struct Settings {
+  Pop3Settings pop3;
+  LmtpSettings lmtp;
+  std::shared_ptr<const net::TlsContext> tls;  // Null: no TLS.
+};
+
+struct SettingsInputs {
+  std::shared_ptr<const net::TlsContext> tls;
+  std::vector<std::string_view> sasl_mechanisms;
+  uint32_t shards = 1;  // Limits of the process are shared out evenly among them.
+};
+
+std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, SettingsInputs inputs);
+
+// The name that greetings and Received lines bear: the configured one, or the machine's own.
+std::string HostName(const tenant::Config& config);
+
+}  // namespace poplar::server

@@ -1,0 +1,119 @@
+#include "core/server/shard_server.h"
+
+#include <utility>
+
+#include "core/base/log.h"
+#include "core/server/connection.h"
+#include "core/server/lmtp_driver.h"
+#include "core/server/pop3_driver.h"
+
+namespace poplar::server {
+namespace {
+
+constexpr std::string_view kPop3Full = "-ERR [SYS/TEMP] Too many connections, try later\r\n";
+constexpr std::string_view kLmtpFull = "421 4.3.2 Too many connections, try later\r\n";
+
+// Receive buffers. POP3 clients send commands, MTAs send mail.
+constexpr io::BufferRingOptions kPop3Buffers = {.group = 1, .buffers = 1024, .buffer_bytes = 2048};
+constexpr io::BufferRingOptions kLmtpBuffers = {
+    .group = 2, .buffers = 128, .buffer_bytes = 64 * 1024};
+
+}  // namespace
+
+std::string_view Name(Service service) {
+  switch (service) {
+    case Service::kPop3:
+      return "pop3";
+    case Service::kPop3s:
+      return "pop3s";
+    case Service::kLmtp:
+      return "lmtp";
+  }
+  return "?";
+}
+
+Status ShardServer::Prepare(std::shared_ptr<const Settings> settings) {
+  services_.settings = std::move(settings);
+  POP_ASSIGN_OR_RETURN(services_.pop3, Network::Make(services_.reactor(), kPop3Buffers));
+  POP_ASSIGN_OR_RETURN(services_.lmtp, Network::Make(services_.reactor(), kLmtpBuffers));
+  return OkStatus();
+}
+
+net::NetMetrics& ShardServer::MetricsOf(Service service) {
+  return service == Service::kLmtp ? services_.lmtp->metrics : services_.pop3->metrics;
+}
+
+net::AcceptHandler ShardServer::HandlerOf(Service service) {
+  return [this, service](base::UniqueFd socket, const net::Address& peer) {
+    switch (service) {
+      case Service::kPop3:
+      case Service::kPop3s:
+        return AcceptPop3(std::move(socket), peer, service == Service::kPop3s);
+      case Service::kLmtp:
+        return AcceptLmtp(std::move(socket), peer);
+    }
+  };
+}
+
+StatusOr<net::Address> ShardServer::Listen(Service service, const net::ListenOptions& options) {
+  POP_ASSIGN_OR_RETURN(
+      std::unique_ptr<net::Listener> listener,
+      net::Listener::Open(services_.reactor(), options, MetricsOf(service), HandlerOf(service)));
+  listeners_.push_back(std::move(listener));
+  return listeners_.back()->bound();
+}
+
+Status ShardServer::ShareUnixSocket(Service service, base::UniqueFd socket) {
+  POP_ASSIGN_OR_RETURN(std::unique_ptr<net::Listener> listener,
+                       net::Listener::Adopt(services_.reactor(), std::move(socket),
+                                            MetricsOf(service), HandlerOf(service)));
+  listeners_.push_back(std::move(listener));
+  return OkStatus();
+}
+
+StatusOr<base::UniqueFd> ShardServer::UnixSocketToShare() const {
+  return listeners_.back()->ShareSocket();
+}
+
+void ShardServer::AcceptPop3(base::UniqueFd socket, const net::Address& peer, bool implicit_tls) {
+  const Pop3Settings& settings = services_.settings->pop3;
+  // Over implicit TLS nothing can be said before a handshake that the flood is not worth.
+  const std::string_view refusal = implicit_tls ? std::string_view() : kPop3Full;
+  if (services_.metrics.pop3_connections.Read() >= settings.connections_max) {
+    services_.metrics.pop3_refused.Add();
+    return net::RefuseConnection(std::move(socket), refusal, services_.pop3->metrics);
+  }
+  if (!services_.pop3_addresses.Enter(peer.HostText(), settings.connections_per_address_max)) {
+    services_.metrics.pop3_refused_per_address.Add();
+    return net::RefuseConnection(std::move(socket), refusal, services_.pop3->metrics);
+  }
+  services_.registry.Add(std::make_unique<Pop3Driver>(
+      services_, Pop3Driver::Accepted{
+                     .socket = std::move(socket), .peer = peer, .implicit_tls = implicit_tls}));
+}
+
+void ShardServer::AcceptLmtp(base::UniqueFd socket, const net::Address& peer) {
+  if (services_.metrics.lmtp_connections.Read() >= services_.settings->lmtp.connections_max) {
+    services_.metrics.lmtp_refused.Add();
+    return net::RefuseConnection(std::move(socket), kLmtpFull, services_.lmtp->metrics);
+  }
+  services_.registry.Add(std::make_unique<LmtpDriver>(services_, std::move(socket), peer));
+}
+
+void ShardServer::BeginDrain() {
+  stop_task_ = StopListeners();
+  stop_task_.Start();
+  services_.registry.EndAll(EndCause::kDrain);
+}
+
+io::Task<void> ShardServer::StopListeners() {
+  for (const std::unique_ptr<net::Listener>& listener : listeners_) {
+    io::Completion<net::Stopped> stopped;
+    listener->StopAccepting(stopped);
+    co_await stopped;
+  }
+  listeners_.clear();
+  stopped_listeners_ = true;
+}
+
+}  // namespace poplar::server

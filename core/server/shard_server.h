@@ -1,0 +1,61 @@
+// The services of one shard: its listeners, the limits at its door, and its share of a reload and
+// of the end. Made, used and destroyed on the shard's thread.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "core/base/fd.h"
+#include "core/base/status.h"
+#include "core/io/task.h"
+#include "core/net/listener.h"
+#include "core/server/shard_services.h"
+
+namespace poplar::server {
+
+enum class Service : uint8_t { kPop3, kPop3s, kLmtp };
+std::string_view Name(Service service);
+
+class ShardServer {
+ public:
+  ShardServer(io::Shard& shard, storage::ShardStore& store, auth::ShardAuth& auth)
+      : services_(shard, store, auth) {}
+  // REQUIRES: drained().
+  ~ShardServer() = default;
+
+  Status Prepare(std::shared_ptr<const Settings> settings);
+  ShardServices& services() { return services_; }
+
+  // Opens a listener; the address it has got, for the shards that open the same.
+  StatusOr<net::Address> Listen(Service service, const net::ListenOptions& options);
+  // Accepts from a Unix socket that the first shard opened.
+  Status ShareUnixSocket(Service service, base::UniqueFd socket);
+  StatusOr<base::UniqueFd> UnixSocketToShare() const;
+
+  // For sessions from here on.
+  void Reload(std::shared_ptr<const Settings> settings) {
+    services_.settings = std::move(settings);
+  }
+
+  // Stops accepting and asks all sessions to end.
+  void BeginDrain();
+  void AbortAll() { services_.registry.AbortAll(); }
+  bool drained() const { return stopped_listeners_ && services_.registry.size() == 0; }
+
+ private:
+  net::AcceptHandler HandlerOf(Service service);
+  net::NetMetrics& MetricsOf(Service service);
+  void AcceptPop3(base::UniqueFd socket, const net::Address& peer, bool implicit_tls);
+  void AcceptLmtp(base::UniqueFd socket, const net::Address& peer);
+  io::Task<void> StopListeners();
+
+  ShardServices services_;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  io::Task<void> stop_task_;
+  bool stopped_listeners_ = false;
+};
+
+}  // namespace poplar::server

@@ -1,0 +1,63 @@
+// What the drivers of one shard work with. Made by the Server on the shard's own thread; everything
+// here stays on it.
+
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "auth/api/auth.h"
+#include "core/io/buffer_ring.h"
+#include "core/io/shard.h"
+#include "core/net/stream.h"
+#include "core/proto/lmtp/metrics.h"
+#include "core/proto/pop3/metrics.h"
+#include "core/server/address_limit.h"
+#include "core/server/server_metrics.h"
+#include "core/server/session_registry.h"
+#include "core/server/settings.h"
+#include "storage/api/store.h"
+
+namespace poplar::server {
+
+// What the streams of one protocol share. Each has its own, so that a flood of one starves no
+// other.
+struct Network {
+  static StatusOr<std::unique_ptr<Network>> Make(io::Reactor& reactor,
+                                                 const io::BufferRingOptions& options);
+
+  Network(io::Reactor& r, std::unique_ptr<io::BufferRing> b) : reactor(r), buffers(std::move(b)) {}
+  net::StreamEnv env() { return {reactor, *buffers, chunks, metrics}; }
+
+  io::Reactor& reactor;
+  const std::unique_ptr<io::BufferRing> buffers;
+  net::ChunkPool chunks{reactor, kChunksMax};
+  net::NetMetrics metrics;
+
+  // Reads of bodies under way at once, 64 KiB each.
+  static constexpr uint32_t kChunksMax = 128;
+};
+
+struct ShardServices {
+  ShardServices(io::Shard& s, storage::ShardStore& st, auth::ShardAuth& a)
+      : shard(s), store(st), auth(a), registry(s.index()) {}
+
+  io::Reactor& reactor() { return shard.reactor(); }
+
+  io::Shard& shard;
+  storage::ShardStore& store;
+  auth::ShardAuth& auth;
+  std::unique_ptr<Network> pop3;
+  std::unique_ptr<Network> lmtp;
+  std::shared_ptr<const Settings> settings;
+  SessionRegistry registry;
+  AddressLimit pop3_addresses;
+  // Of every shard, by index; the same for all, fixed before the first connection. A request to
+  // another shard finds that shard's services here, on that shard's thread.
+  const std::vector<ShardServices*>* by_shard = nullptr;
+  pop3::SessionMetrics pop3_metrics;
+  lmtp::SessionMetrics lmtp_metrics;
+  ServerMetrics metrics;
+};
+
+}  // namespace poplar::server

@@ -1,0 +1,151 @@
+// The server's configuration: what poplar.toml says, with a default for everything it leaves out.
+// Plain values, made once by the one who reads the file and then passed on by const reference or
+// copied; any thread.
+//
+// Every path in the file is relative to the file's own folder; in a parsed Config every path is
+// absolute. Files that a setting names (a certificate) are not opened here: `poplar check` and the
+// server do that.
+//
+// To add a setting: a member here, a row in settings.cc. Parsing, faults, the generated
+// poplar.toml and the comparison on reload follow from the row.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/log.h"
+#include "core/base/status.h"
+#include "core/tenant/listen_address.h"
+
+namespace poplar::tenant {
+
+enum class TlsVersion : uint8_t { k12, k13 };
+enum class KtlsMode : uint8_t { kAuto, kOff };
+
+struct ServerConfig {
+  std::string hostname;  // Empty: the machine's own name.
+  uint32_t workers = 0;  // Reactors; 0: one a core that the process may use.
+  uint32_t drain_limit_s = 30;
+  std::string congestion_control;  // For the listeners; empty: the system's.
+  std::string run_dir = "run";
+};
+
+struct LogConfig {
+  base::LogLevel level = base::LogLevel::kInfo;
+  base::LogFormat format = base::LogFormat::kKeyValue;
+};
+
+struct StoreConfig {
+  std::string path = "store";
+  uint32_t partitions = 0;  // Read when the store is made; 0: the cores, at most 16.
+  uint32_t segment_mib = 64;
+  uint32_t checkpoint_interval_s = 30;
+  uint32_t checkpoint_changes_max = 100'000;
+  uint32_t body_memory_mib = 256;  // For bodies that are arriving, of the whole process.
+  uint32_t blob_threshold_kib = 1024;
+  uint32_t index_cache_mib = 256;  // Lists of recently used maildrops, of the whole process.
+};
+
+struct UsersConfig {
+  std::string database = "users.db";
+  uint32_t cache_seconds = 60;    // How long a verified password is remembered; 0: not at all.
+  std::string hash = "yescrypt";  // For passwords that are set from now on.
+};
+
+struct TlsConfig {
+  std::string certificate = "tls/cert.pem";  // Empty: no TLS.
+  std::string key = "tls/key.pem";
+  TlsVersion minimum = TlsVersion::k12;
+  KtlsMode ktls = KtlsMode::kAuto;
+  bool tickets = true;
+
+  bool enabled() const { return !certificate.empty(); }
+};
+
+// The limits hold for pop3s too.
+struct Pop3Config {
+  std::vector<ListenAddress> listen = {{"127.0.0.1", 1110}, {"::1", 1110}};
+  bool allow_cleartext = false;  // Log-in without TLS; loopback may always.
+  uint32_t idle_timeout_s = 600;
+  uint32_t login_timeout_s = 60;
+  uint32_t session_age_max_s = 21'600;
+  uint32_t auth_failures_max = 10;    // Then the connection is closed.
+  uint32_t connections_max = 20'000;  // Of the whole process.
+  uint32_t connections_per_address_max = 200;
+  uint32_t output_buffer_kib = 64;  // Replies waiting for a client; beyond it, no more is read.
+};
+
+struct Pop3sConfig {
+  std::vector<ListenAddress> listen = {{"127.0.0.1", 1995}, {"::1", 1995}};
+};
+
+struct LmtpConfig {
+  std::vector<ListenAddress> listen = {{"127.0.0.1", 1024}};
+  std::string socket = "run/lmtp.sock";  // Empty: none.
+  uint32_t message_mib_max = 64;
+  uint32_t recipients_max = 1000;
+  uint32_t idle_timeout_s = 300;
+  uint32_t connections_max = 1000;
+  std::string subaddress_delimiter = "+";  // Empty: addresses are taken as they are.
+};
+
+struct HttpConfig {
+  std::optional<ListenAddress> listen = ListenAddress{"127.0.0.1", 9110};
+};
+
+struct AdminConfig {
+  std::string socket = "run/admin.sock";
+};
+
+struct Config {
+  ServerConfig server;
+  LogConfig log;
+  StoreConfig store;
+  UsersConfig users;
+  TlsConfig tls;
+  Pop3Config pop3;
+  Pop3sConfig pop3s;
+  LmtpConfig lmtp;
+  HttpConfig http;
+  AdminConfig admin;
+};
+
+// One thing wrong with the file. `message` names the setting and says what to write instead.
+struct ConfigFault {
+  std::string file;
+  uint32_t line = 0;  // 0: the file as a whole.
+  std::string message;
+
+  // "FILE:LINE: MESSAGE".
+  std::string ToString() const;
+};
+
+struct ParsedConfig {
+  Config config;                                       // Right only if there are no faults.
+  std::vector<ConfigFault> faults;                     // In the order of the file.
+  std::map<std::string, uint32_t, std::less<>> lines;  // "section.key" to its line, if written.
+};
+
+// `file` names the text in faults, and its folder is what paths are relative to.
+ParsedConfig ParseConfig(std::string_view text, std::string_view file);
+
+// Reads and parses the file. A file that cannot be read is one fault.
+ParsedConfig ReadConfig(const std::string& path);
+
+// The same for a caller that needs all or nothing: kInvalidArgument with one fault a line.
+StatusOr<Config> LoadConfig(const std::string& path);
+
+// The poplar.toml of `poplar init`: every setting with its default and what it does.
+std::string DefaultConfigText();
+
+// What a reload would have to change but cannot: "section.key" of each setting that differs and is
+// only read at the start.
+std::vector<std::string> SettingsThatNeedRestart(const Config& running, const Config& next);
+
+}  // namespace poplar::tenant

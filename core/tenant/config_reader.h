@@ -1,0 +1,54 @@
+// Fills a Config from a parsed TOML document and collects what is wrong with it. Private to
+// core/tenant; lives for one parse.
+
+#pragma once
+
+#include <toml++/toml.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "core/tenant/config.h"
+#include "core/tenant/settings.h"
+
+namespace poplar::tenant {
+
+class ConfigReader {
+ public:
+  // REQUIRES: `file` outlives the reader.
+  explicit ConfigReader(std::string_view file);
+
+  ParsedConfig Read(const toml::table& document) &&;
+
+ private:
+  void ReadSection(std::string_view section, const toml::table& table);
+
+  void Take(const Setting&, const NumberForm&, const toml::node&);
+  void Take(const Setting&, const SwitchForm&, const toml::node&);
+  void Take(const Setting&, const TextForm&, const toml::node&);
+  void Take(const Setting&, const PathForm&, const toml::node&);
+  void Take(const Setting&, const ChoiceForm&, const toml::node&);
+  void Take(const Setting&, const AddressForm&, const toml::node&);
+  void Take(const Setting&, const AddressListForm&, const toml::node&);
+
+  // The text of a string value; otherwise a fault, and null.
+  const std::string* TextOf(const Setting& setting, const toml::node& node);
+
+  void MakePathsAbsolute();
+  // Rules between settings; only asked when each is right by itself.
+  void CheckTogether();
+  void CheckListenersDiffer();
+
+  // Where the setting "section.key" is written; 0 if it is not.
+  uint32_t LineOf(std::string_view name) const;
+  void Fault(uint32_t line, std::string message);
+  void WrongType(const Setting& setting, const toml::node& node, std::string_view expected);
+
+  std::string_view file_;
+  std::filesystem::path folder_;
+  ParsedConfig parsed_;
+};
+
+}  // namespace poplar::tenant

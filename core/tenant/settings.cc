@@ -1,0 +1,298 @@
+#include "core/tenant/settings.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/base/limits.h"
+#include "core/base/units.h"
+
+namespace poplar::tenant {
+namespace {
+
+template <auto section, auto member>
+auto& At(Config& config) {
+  return config.*section.*member;
+}
+
+template <auto section, auto member>
+size_t GetChoice(const Config& config) {
+  return static_cast<size_t>(config.*section.*member);
+}
+
+template <auto section, auto member>
+void SetChoice(Config& config, size_t index) {
+  auto& value = config.*section.*member;
+  value = static_cast<std::remove_reference_t<decltype(value)>>(index);
+}
+
+// In the order of the enums.
+constexpr std::array<std::string_view, 4> kLogLevels = {"debug", "info", "warning", "error"};
+constexpr std::array<std::string_view, 2> kLogFormats = {"text", "json"};
+constexpr std::array<std::string_view, 2> kTlsVersions = {"1.2", "1.3"};
+constexpr std::array<std::string_view, 2> kKtlsModes = {"auto", "off"};
+
+constexpr uint32_t kDayS = 86'400;
+
+bool IsHostname(std::string_view text) {
+  constexpr size_t kHostnameBytesMax = 253;
+  return text.size() <= kHostnameBytesMax && std::ranges::all_of(text, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '.';
+         });
+}
+
+bool IsCongestionControl(std::string_view text) {
+  constexpr size_t kNameBytesMax = 15;  // TCP_CA_NAME_MAX, less its NUL.
+  return text.size() <= kNameBytesMax && std::ranges::all_of(text, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+         });
+}
+
+bool IsHash(std::string_view text) {
+  return text == "yescrypt" || text == "bcrypt" || text == "sha512crypt";
+}
+
+// A delimiter is a character of RFC 5322's atext that addresses use for little else.
+bool IsSubaddressDelimiter(std::string_view text) {
+  constexpr std::string_view kDelimiters = "+-_=#%$!&*~^/|";
+  return text.empty() ||
+         (text.size() == 1 && kDelimiters.find(text.front()) != std::string_view::npos);
+}
+
+using C = Config;
+constexpr auto kFile = PathForm::Kind::kFile;
+constexpr auto kSocket = PathForm::Kind::kSocket;
+
+std::vector<Setting> ServerSettings() {
+  using S = ServerConfig;
+  constexpr auto s = &C::server;
+  return {
+      {"server", "hostname",
+       TextForm{&At<s, &S::hostname>, &IsHostname, "write a host name like \"mail.example.org\""},
+       Takes::kRestart, Shown::kPlain,
+       "The name in greetings and in Received lines. Empty: the machine's own name."},
+      {"server", "workers", NumberForm{&At<s, &S::workers>, 0, 1024}, Takes::kRestart,
+       Shown::kPlain, "Threads that serve connections. 0: one for each core granted."},
+      {"server", "drain_limit_s", NumberForm{&At<s, &S::drain_limit_s>, 0, 3600}, Takes::kReload,
+       Shown::kPlain, "How long a stopping server lets sessions finish."},
+      {"server", "run_dir", PathForm{&At<s, &S::run_dir>, kFile, false}, Takes::kRestart,
+       Shown::kPlain, "Made when the server starts."},
+      {"server", "congestion_control",
+       TextForm{&At<s, &S::congestion_control>, &IsCongestionControl,
+                "write a name that /proc/sys/net/ipv4/tcp_available_congestion_control lists"},
+       Takes::kRestart, Shown::kCommented,
+       "TCP congestion control of clients' connections, for example \"cubic\".\n"
+       "Empty: the system's default."},
+  };
+}
+
+std::vector<Setting> LogSettings() {
+  using S = LogConfig;
+  constexpr auto s = &C::log;
+  return {
+      {"log", "level", ChoiceForm{kLogLevels, &GetChoice<s, &S::level>, &SetChoice<s, &S::level>},
+       Takes::kReload, Shown::kPlain, "\"debug\", \"info\", \"warning\" or \"error\"."},
+      {"log", "format",
+       ChoiceForm{kLogFormats, &GetChoice<s, &S::format>, &SetChoice<s, &S::format>},
+       Takes::kReload, Shown::kPlain, "\"text\" is key=value; \"json\" is one object a line."},
+  };
+}
+
+std::vector<Setting> StoreSettings() {
+  using S = StoreConfig;
+  constexpr auto s = &C::store;
+  return {
+      {"store", "path", PathForm{&At<s, &S::path>, kFile, false}, Takes::kRestart, Shown::kPlain,
+       "The folder that holds the mail. One server owns it at a time."},
+      {"store", "partitions", NumberForm{&At<s, &S::partitions>, 0, 256}, Takes::kRestart,
+       Shown::kPlain,
+       "Read when the store is made; it cannot change later.\n"
+       "0: as many as there are cores, at most 16."},
+      {"store", "segment_mib", NumberForm{&At<s, &S::segment_mib>, 8, 1024}, Takes::kRestart,
+       Shown::kCommented, "The size of one file of the log."},
+      {"store", "checkpoint_interval_s", NumberForm{&At<s, &S::checkpoint_interval_s>, 1, 3600},
+       Takes::kRestart, Shown::kCommented,
+       "The index is written after so many seconds, or so many changes, whichever is first.\n"
+       "Rare checkpoints cost less; frequent ones make the start after a crash shorter."},
+      {"store", "checkpoint_changes_max",
+       NumberForm{&At<s, &S::checkpoint_changes_max>, 100, 10'000'000}, Takes::kRestart,
+       Shown::kCommented, ""},
+      {"store", "body_memory_mib", NumberForm{&At<s, &S::body_memory_mib>, 8, 1024 * 1024},
+       Takes::kRestart, Shown::kCommented,
+       "Memory for messages that are arriving. What does not fit goes to disk at once."},
+      {"store", "blob_threshold_kib", NumberForm{&At<s, &S::blob_threshold_kib>, 16, 1024 * 1024},
+       Takes::kRestart, Shown::kCommented,
+       "A message of this size or more gets a file of its own. At most a quarter of segment_mib."},
+      {"store", "index_cache_mib", NumberForm{&At<s, &S::index_cache_mib>, 8, 1024 * 1024},
+       Takes::kRestart, Shown::kCommented,
+       "Memory for the message lists of maildrops that were used lately."},
+  };
+}
+
+std::vector<Setting> UsersSettings() {
+  using S = UsersConfig;
+  constexpr auto s = &C::users;
+  return {
+      {"users", "database", PathForm{&At<s, &S::database>, kFile, false}, Takes::kRestart,
+       Shown::kPlain, "Tenants, users and password hashes (SQLite)."},
+      {"users", "cache_seconds", NumberForm{&At<s, &S::cache_seconds>, 0, 60}, Takes::kRestart,
+       Shown::kPlain,
+       "How long a password that was right is known without asking again, at most 60.\n"
+       "0: ask every time."},
+      {"users", "hash",
+       TextForm{&At<s, &S::hash>, &IsHash, "write \"yescrypt\", \"bcrypt\" or \"sha512crypt\""},
+       Takes::kReload, Shown::kCommented,
+       "How passwords that are set from now on are stored: \"yescrypt\", \"bcrypt\" or\n"
+       "\"sha512crypt\". Those stored already keep their own."},
+  };
+}
+
+std::vector<Setting> TlsSettings() {
+  using S = TlsConfig;
+  constexpr auto s = &C::tls;
+  return {
+      {"tls", "certificate", PathForm{&At<s, &S::certificate>, kFile, true}, Takes::kReload,
+       Shown::kPlain,
+       "The certificate, then those that vouch for it (PEM). Empty, like key: no TLS."},
+      {"tls", "key", PathForm{&At<s, &S::key>, kFile, true}, Takes::kReload, Shown::kPlain,
+       "Its private key (PEM, without a passphrase)."},
+      {"tls", "minimum",
+       ChoiceForm{kTlsVersions, &GetChoice<s, &S::minimum>, &SetChoice<s, &S::minimum>},
+       Takes::kReload, Shown::kPlain, "The oldest version that is spoken: \"1.2\" or \"1.3\"."},
+      {"tls", "ktls", ChoiceForm{kKtlsModes, &GetChoice<s, &S::ktls>, &SetChoice<s, &S::ktls>},
+       Takes::kReload, Shown::kCommented,
+       "\"auto\": the kernel encrypts where it can. \"off\": never."},
+      {"tls", "tickets", SwitchForm{&At<s, &S::tickets>}, Takes::kReload, Shown::kCommented,
+       "Lets a client that comes again resume its TLS session."},
+  };
+}
+
+std::vector<Setting> Pop3Settings() {
+  using S = Pop3Config;
+  constexpr auto s = &C::pop3;
+  return {
+      {"pop3", "listen", AddressListForm{&At<s, &S::listen>}, Takes::kRestart, Shown::kPlain,
+       "Addresses with ports. For everyone: [\"0.0.0.0:110\", \"[::]:110\"]. None: []."},
+      {"pop3", "allow_cleartext", SwitchForm{&At<s, &S::allow_cleartext>}, Takes::kReload,
+       Shown::kPlain, "Whether a client may log in without TLS. From this machine it always may."},
+      {"pop3", "idle_timeout_s", NumberForm{&At<s, &S::idle_timeout_s>, 1, kDayS}, Takes::kReload,
+       Shown::kPlain, "A silent session is closed. RFC 1939 asks for 600 at least."},
+      {"pop3", "login_timeout_s", NumberForm{&At<s, &S::login_timeout_s>, 1, 3600}, Takes::kReload,
+       Shown::kPlain, "How long a client has to log in."},
+      {"pop3", "session_age_max_s", NumberForm{&At<s, &S::session_age_max_s>, 60, 7 * kDayS},
+       Takes::kReload, Shown::kCommented, "A session is closed after so long, silent or not."},
+      {"pop3", "auth_failures_max", NumberForm{&At<s, &S::auth_failures_max>, 1, 100},
+       Takes::kReload, Shown::kPlain, "Wrong passwords until the connection is closed."},
+      {"pop3", "connections_max", NumberForm{&At<s, &S::connections_max>, 1, 10'000'000},
+       Takes::kReload, Shown::kPlain, "At once, in all; further ones are refused."},
+      {"pop3", "connections_per_address_max",
+       NumberForm{&At<s, &S::connections_per_address_max>, 1, 10'000'000}, Takes::kReload,
+       Shown::kPlain, "At once from one address; an office often shares one."},
+      {"pop3", "output_buffer_kib", NumberForm{&At<s, &S::output_buffer_kib>, 16, 16'384},
+       Takes::kReload, Shown::kCommented,
+       "Replies kept for a client that does not read them; then it is no longer listened to."},
+  };
+}
+
+std::vector<Setting> LmtpSettings() {
+  using S = LmtpConfig;
+  constexpr auto s = &C::lmtp;
+  constexpr auto kMessageMibCeiling = static_cast<uint32_t>(kMessageOctetsCeiling / kMiB);
+  return {
+      {"lmtp", "listen", AddressListForm{&At<s, &S::listen>}, Takes::kRestart, Shown::kPlain,
+       "LMTP asks for no password: let nobody but your MTA reach it."},
+      {"lmtp", "socket", PathForm{&At<s, &S::socket>, kSocket, true}, Takes::kRestart,
+       Shown::kPlain, "A Unix socket for an MTA on this machine. Empty: none."},
+      {"lmtp", "message_mib_max", NumberForm{&At<s, &S::message_mib_max>, 1, kMessageMibCeiling},
+       Takes::kReload, Shown::kPlain, "The largest message that is taken."},
+      {"lmtp", "recipients_max",
+       NumberForm{&At<s, &S::recipients_max>, 100, kRecipientsPerTransactionMax}, Takes::kReload,
+       Shown::kCommented, "Recipients of one message. RFC 5321 asks for 100 at least."},
+      {"lmtp", "idle_timeout_s", NumberForm{&At<s, &S::idle_timeout_s>, 1, kDayS}, Takes::kReload,
+       Shown::kPlain, "A silent connection is closed."},
+      {"lmtp", "connections_max", NumberForm{&At<s, &S::connections_max>, 1, 1'000'000},
+       Takes::kReload, Shown::kPlain, "At once, in all; further ones are refused."},
+      {"lmtp", "subaddress_delimiter",
+       TextForm{&At<s, &S::subaddress_delimiter>, &IsSubaddressDelimiter,
+                "write one of + - _ = # % $ ! & * ~ ^ / | in quotes, or \"\""},
+       Takes::kReload, Shown::kPlain,
+       "alice+news@ reaches alice@. Empty: addresses are taken as they are."},
+  };
+}
+
+std::vector<Setting> OtherSettings() {
+  return {
+      {"pop3s", "listen", AddressListForm{&At<&C::pop3s, &Pop3sConfig::listen>}, Takes::kRestart,
+       Shown::kPlain, "For everyone: [\"0.0.0.0:995\", \"[::]:995\"]. None: []."},
+      {"http", "listen", AddressForm{&At<&C::http, &HttpConfig::listen>}, Takes::kRestart,
+       Shown::kPlain, "Asks for no password: keep it inside. Empty: none."},
+      {"admin", "socket", PathForm{&At<&C::admin, &AdminConfig::socket>, kSocket, false},
+       Takes::kRestart, Shown::kPlain, "Answers root and the server's own user only."},
+  };
+}
+
+std::vector<Setting> AllSettings() {
+  std::vector<Setting> all;
+  for (auto& part : {ServerSettings(), LogSettings(), StoreSettings(), UsersSettings(),
+                     TlsSettings(), Pop3Settings(), LmtpSettings(), OtherSettings()})
+    all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+std::string Quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
+
+struct ValueWriter {
+  Config& config;
+
+  std::string operator()(const NumberForm& form) const { return std::to_string(form.at(config)); }
+  std::string operator()(const SwitchForm& form) const {
+    return form.at(config) ? "true" : "false";
+  }
+  std::string operator()(const TextForm& form) const { return Quoted(form.at(config)); }
+  std::string operator()(const PathForm& form) const { return Quoted(form.at(config)); }
+  std::string operator()(const ChoiceForm& form) const {
+    return Quoted(form.words[form.get(config)]);
+  }
+  std::string operator()(const AddressForm& form) const {
+    const auto& address = form.at(config);
+    return Quoted(address ? address->ToString() : "");
+  }
+  std::string operator()(const AddressListForm& form) const {
+    std::string text;
+    for (const ListenAddress& address : form.at(config)) {
+      if (!text.empty()) text += ", ";
+      text += Quoted(address.ToString());
+    }
+    return "[" + text + "]";
+  }
+};
+
+}  // namespace
+
+std::span<const Section> Sections() {
+  static constexpr std::array<Section, 10> kSections = {{
+      {"server", ""},
+      {"log", "One event, one line, on standard error."},
+      {"store", ""},
+      {"users", ""},
+      {"tls", "Read again at a reload, without dropping a session."},
+      {"pop3",
+       "POP3, in clear until the client asks for TLS (STLS). The limits hold for pop3s too."},
+      {"pop3s", "POP3 inside TLS from the first byte."},
+      {"lmtp", "Where the mail comes from."},
+      {"http", "/metrics for Prometheus, /healthz and /readyz."},
+      {"admin", "For the poplar command on this machine."},
+  }};
+  return kSections;
+}
+
+std::span<const Setting> Settings() {
+  static const std::vector<Setting> kSettings = AllSettings();
+  return kSettings;
+}
+
+std::string ValueText(const Setting& setting, Config config) {
+  return std::visit(ValueWriter{config}, setting.form);
+}
+
+}  // namespace poplar::tenant

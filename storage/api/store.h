@@ -1,0 +1,178 @@
+// The door to the store. Above it nothing knows files, partitions or growing ids, so that another
+// engine may stand behind it. Everything here belongs to the shard that asked: objects are used and
+// destroyed on the shard whose ShardStore made them.
+//
+// A maildrop is known by (tenant, account id), never by an address. Opening one gives an exclusive
+// lease and an immutable snapshot; reading the snapshot crosses no shard. Delivery is never blocked
+// by a lease.
+//
+// Answers come through io::Completion, which the asker owns and awaits; whatever was passed in by
+// reference or view stays until then.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/ids.h"
+#include "core/base/metrics.h"
+#include "core/base/status.h"
+#include "core/io/body.h"
+#include "core/io/task.h"
+
+namespace poplar::storage {
+
+struct MaildropKey {
+  TenantId tenant;
+  std::string account;  // Opaque, 1 to kAccountIdBytesMax octets.
+
+  friend bool operator==(const MaildropKey&, const MaildropKey&) = default;
+};
+
+// A message's 0-based position in one snapshot.
+using MessagePosition = Strong<struct MessagePositionTag, uint32_t>;
+
+enum MessageFlags : uint32_t {
+  kMessageFlagNone = 0,
+  kMessageImported = 1,  // The UIDL came from another server.
+};
+
+struct MessageInfo {
+  uint64_t octets = 0;        // As RFC 1939 counts: unstuffed, CRLF line ends, no terminator.
+  uint64_t wire_bytes = 0;    // As sent: stuffed, with the final `.` CRLF.
+  uint64_t header_bytes = 0;  // Of the wire form, up to and including the blank line.
+  int64_t received_us = 0;    // Since 1970-01-01 UTC.
+  uint32_t flags = kMessageFlagNone;
+  std::string_view uidl;  // Valid until the next call on the maildrop.
+};
+
+// How a session's deletions ended. Repeating a commit does no harm.
+enum class CommitOutcome : uint8_t {
+  kDone,     // Durable.
+  kRefused,  // The lease was lost: nothing was deleted.
+  kFailed,   // Nothing was deleted; a fault of ours, for now.
+  kUnknown,  // Deleted or not: the answer never came.
+};
+
+// An open maildrop: the lease, and the list of messages as it was when it was opened. Destroying it
+// gives the lease back and deletes nothing.
+class Maildrop {
+ public:
+  virtual ~Maildrop() = default;
+
+  virtual uint32_t count() const = 0;
+  virtual uint64_t octets() const = 0;  // Sum over all messages.
+  // REQUIRES: position < count().
+  virtual MessageInfo Info(MessagePosition position) const = 0;
+  virtual uint64_t MessageOctets(MessagePosition position) const = 0;
+  // The UIDL: 1 to kUidlBytesMax octets of 0x21..0x7E. Writes into `into`, returns its length. For
+  // listings at memory speed.
+  virtual uint32_t CopyUidl(MessagePosition position, std::span<char> into) const = 0;
+  // Touches no disk; Body::Verify does.
+  virtual std::unique_ptr<io::Body> OpenBody(MessagePosition position) = 0;
+
+  // True once another holder took the lease (never for the embedded engine): end the session
+  // without deleting.
+  virtual bool lease_lost() const = 0;
+
+  // Deletes all of `deleted` or none, durably, and ends the lease; with none it only ends the
+  // lease. The lease is free before the answer. Bodies opened before stay readable.
+  virtual void Commit(std::vector<MessagePosition> deleted,
+                      io::Completion<CommitOutcome>& done) = 0;
+};
+
+// Who holds a lease, for those who meet it.
+struct LeaseHolder {
+  ShardIndex shard{0};
+  SessionId session{0};
+};
+
+enum class OpenOutcome : uint8_t { kOpen, kInUse, kTemporary, kDamaged };
+
+struct OpenResult {
+  OpenOutcome outcome = OpenOutcome::kTemporary;
+  std::unique_ptr<Maildrop> maildrop;  // With kOpen.
+  LeaseHolder held_by;                 // With kInUse.
+  Status why;                          // With kTemporary and kDamaged; for logs.
+};
+
+// What the bytes of a delivery measure, known when the last of them was written.
+struct DeliveryFacts {
+  uint64_t octets = 0;
+  uint64_t wire_bytes = 0;
+  uint64_t header_bytes = 0;
+};
+
+struct DeliveryRequest {
+  std::vector<MaildropKey> recipients;  // In the order of the transaction; one maildrop may occur
+                                        // twice and gets two copies.
+  int64_t received_us = 0;
+  uint64_t expected_bytes = 0;  // A hint (SIZE=), 0 if not known.
+};
+
+enum class DeliveryOutcome : uint8_t {
+  kStored,     // Durable.
+  kFull,       // Disk or maildrop limit: 452.
+  kTemporary,  // 451.
+};
+
+// A message on its way in. Destroying it before Commit, or while none is under way, leaves nothing
+// behind.
+class Delivery {
+ public:
+  virtual ~Delivery() = default;
+
+  // Adds wire-form bytes. Waits while the budget for arriving bodies is spent. kResourceExhausted:
+  // the disk is full. After an error only destruction is allowed.
+  virtual void Write(std::string_view bytes, io::Completion<Status>& done) = 0;
+
+  // Makes the message durable in every recipient's maildrop. The answer has an outcome for each
+  // recipient, in order. REQUIRES: the bytes end with the terminator, and `facts` measures them.
+  // Once.
+  virtual void Commit(const DeliveryFacts& facts,
+                      io::Completion<std::vector<DeliveryOutcome>>& done) = 0;
+};
+
+struct MaildropTotals {
+  uint64_t messages = 0;
+  uint64_t octets = 0;
+  uint64_t wire_bytes = 0;
+};
+
+// The store as one shard sees it. Use it on that shard only.
+class ShardStore {
+ public:
+  virtual ~ShardStore() = default;
+
+  // `session` is remembered as the lease's holder.
+  virtual void Open(MaildropKey key, SessionId session, io::Completion<OpenResult>& done) = 0;
+
+  // Never waits; room is found while the bytes come.
+  virtual std::unique_ptr<Delivery> BeginDelivery(DeliveryRequest request) = 0;
+
+  virtual void Totals(MaildropKey key, io::Completion<StatusOr<MaildropTotals>>& done) = 0;
+
+  // Ends everything that the maildrop held before, durably. An open session of it loses its lease.
+  virtual void Remove(MaildropKey key, io::Completion<Status>& done) = 0;
+};
+
+// A running store. Made by its engine (storage/engine.h for the embedded one), before the shards
+// serve.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  virtual ShardStore& OnShard(ShardIndex shard) = 0;
+
+  // Ends the store in order: waits for what is under way, writes a last checkpoint, gives the lock
+  // back. Called from a thread that is no shard's, after the last session and delivery ended.
+  virtual Status Close() = 0;
+
+  virtual void Register(base::MetricRegistry& registry) const = 0;
+};
+
+}  // namespace poplar::storage

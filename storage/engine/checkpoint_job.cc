@@ -1,0 +1,20 @@
+#include "storage/engine/checkpoint_job.h"
+
+#include "storage/blob/blob_writer.h"
+
+namespace poplar::storage {
+
+Status UnlinkBlobs(Env& env, const std::string& directory, const std::vector<BlobId>& blobs) {
+  for (const BlobId blob : blobs) {
+    const Status gone = env.Unlink(directory + "/" + BlobName(blob));
+    if (!gone.ok() && gone.code() != StatusCode::kNotFound) return gone;
+  }
+  return OkStatus();
+}
+
+void CheckpointJob::Work() {
+  status = UnlinkBlobs(*env, blob_directory, blobs);
+  if (status.ok()) status = index->Write(checkpoint);
+}
+
+}  // namespace poplar::storage

@@ -1,0 +1,58 @@
+// A partition's work for the disk pool beside loading lists: checkpoints, and unlinking the blobs
+// of deleted messages. Fields of the partition; one of each at a time.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/io/offload_pool.h"
+#include "storage/env/env.h"
+#include "storage/index/index.h"
+
+namespace poplar::storage {
+
+// Unlinks blobs under `directory`; those that are gone already are fine.
+Status UnlinkBlobs(Env& env, const std::string& directory, const std::vector<BlobId>& blobs);
+
+class CheckpointJob final : public io::OffloadJob {
+ public:
+  using Handler = void (*)(void* owner);
+  CheckpointJob(void* owner, Handler handler) : owner_(owner), handler_(handler) {}
+
+  Env* env = nullptr;
+  Index* index = nullptr;
+  std::string blob_directory;
+  // Blobs that only records before the checkpoint name: they go first, as nobody would look for
+  // them after it.
+  std::vector<BlobId> blobs;
+  Checkpoint checkpoint;
+  Status status;
+
+ private:
+  void Work() override;
+  void Done() override { handler_(owner_); }
+
+  void* const owner_;
+  const Handler handler_;
+};
+
+class UnlinkJob final : public io::OffloadJob {
+ public:
+  using Handler = void (*)(void* owner);
+  UnlinkJob(void* owner, Handler handler) : owner_(owner), handler_(handler) {}
+
+  Env* env = nullptr;
+  std::string blob_directory;
+  std::vector<BlobId> blobs;
+  Status status;
+
+ private:
+  void Work() override { status = UnlinkBlobs(*env, blob_directory, blobs); }
+  void Done() override { handler_(owner_); }
+
+  void* const owner_;
+  const Handler handler_;
+};
+
+}  // namespace poplar::storage

@@ -1,0 +1,45 @@
+// What the shards of one open store share. Set up before they serve, immutable afterwards but for
+// the blob counter; each partition is used on its own shard only.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "storage/blob/blob_writer.h"
+#include "storage/engine/engine.h"
+#include "storage/engine/partition.h"
+
+namespace poplar::storage {
+
+struct EngineContext {
+  EngineContext(StoreOptions store_options, const Superblock& block, io::ShardSet& shard_set,
+                io::OffloadPool& disk_pool)
+      : options(std::move(store_options)),
+        superblock(block),
+        shards(shard_set),
+        disk(disk_pool),
+        partitions(block.partitions) {}
+
+  const StoreOptions options;  // With env and clock filled in.
+  const Superblock superblock;
+  io::ShardSet& shards;
+  io::OffloadPool& disk;
+  uint32_t epoch = 0;
+  std::vector<std::unique_ptr<Partition>> partitions;
+  std::atomic<uint64_t> next_blob{1};
+
+  uint32_t Place(const MaildropKey& key) const { return PlacePartition(superblock, key); }
+  ShardIndex ShardOf(uint32_t partition) const { return ShardIndex(partition % shards.count()); }
+  BlobId NewBlobId() {
+    return BlobId((static_cast<uint64_t>(epoch) << 32) |
+                  next_blob.fetch_add(1, std::memory_order_relaxed));
+  }
+};
+
+std::string PartitionDirectory(const std::string& store, uint32_t partition);
+
+}  // namespace poplar::storage

@@ -1,0 +1,60 @@
+// The embedded store: partitions of logs, blobs and an index in one folder (FORMAT.md beside this
+// folder). One process owns it.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "core/base/clock.h"
+#include "core/base/status.h"
+#include "core/base/units.h"
+#include "core/io/offload_pool.h"
+#include "core/io/shard.h"
+#include "storage/api/store.h"
+#include "storage/env/env.h"
+
+namespace poplar::storage {
+
+struct CreateOptions {
+  uint32_t partitions = 0;  // 0: one a granted core, at most 16. Fixed for the store's life.
+  Env* env = nullptr;       // Null: the system's disk.
+};
+
+struct StoreOptions {
+  std::string path;
+
+  uint64_t body_memory_bytes = 64 * kMiB;  // For arriving bodies, over all shards.
+  uint64_t blob_bytes_min = kMiB;          // From here on a message is a blob.
+  uint64_t list_cache_bytes = 256 * kMiB;  // For maildrop lists, over all partitions.
+
+  uint64_t segment_bytes = 64 * kMiB;
+  uint64_t first_segment_bytes = 16 * kMiB;  // A run's first ones: a start waits for them.
+  uint32_t segment_pace_us_per_mib = 2000;   // Rest while segments are laid out ahead.
+  uint64_t reserve_bytes = 256 * kMiB;       // Of the disk, for deletions and the index only.
+
+  uint64_t checkpoint_changes = 50'000;        // A checkpoint begins after so many changes,
+  uint64_t checkpoint_log_bytes = 512 * kMiB;  // so many octets of log,
+  uint64_t checkpoint_interval_ms = 30'000;    // or so long after the last.
+  uint64_t index_map_bytes = 64 * kGiB;        // Address space for each partition's index.
+
+  uint32_t open_files_a_shard = 512;  // Segments that are read.
+  uint32_t recovery_threads = 4;
+
+  Env* env = nullptr;                  // Null: the system's disk.
+  const base::Clock* clock = nullptr;  // Null: the system's.
+};
+
+// Makes an empty store in `path`, which need not exist. kAlreadyExists: there is one.
+Status CreateStore(const std::string& path, const CreateOptions& options);
+
+// Recovers what a crash left and opens the store. Blocks; from a thread that is no shard's.
+// `shards` and `disk` outlive the store; `disk` needs at least two threads, better four.
+// kNotFound: no store there. kFailedPrecondition: in use by another process, or of a format that
+// this build does not know. kDataLoss: the superblock is damaged. Other damage is set aside, named
+// in the log and counted.
+StatusOr<std::unique_ptr<Store>> OpenStore(const StoreOptions& options, io::ShardSet& shards,
+                                           io::OffloadPool& disk);
+
+}  // namespace poplar::storage

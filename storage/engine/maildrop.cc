@@ -1,0 +1,246 @@
+#include "storage/engine/maildrop.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/base/log.h"
+
+namespace poplar::storage {
+
+EmbeddedMaildrop::EmbeddedMaildrop(EmbeddedShardStore& home, std::unique_ptr<OpenGrant> grant)
+    : home_(home), grant_(std::move(grant)) {
+  home_.metrics().open_maildrops.Add(1);
+}
+
+EmbeddedMaildrop::~EmbeddedMaildrop() {
+  home_.metrics().open_maildrops.Add(-1);
+  if (!committed_) home_.commit_calls.Take(home_).Start(std::move(grant_), {}, nullptr);
+}
+
+MessageInfo EmbeddedMaildrop::Info(MessagePosition position) const {
+  const MessageEntry& entry = grant_->list->At(position.value(), hint_);
+  MessageInfo info;
+  info.octets = entry.octets;
+  info.wire_bytes = entry.wire_bytes;
+  info.header_bytes = entry.header_bytes;
+  info.received_us = entry.received_us;
+  info.flags = (entry.flags & kEntryImported) != 0 ? kMessageImported : kMessageFlagNone;
+  info.uidl = {uidl_.data(), CopyUidl(position, uidl_)};
+  return info;
+}
+
+uint64_t EmbeddedMaildrop::MessageOctets(MessagePosition position) const {
+  return grant_->list->At(position.value(), hint_).octets;
+}
+
+uint32_t EmbeddedMaildrop::CopyUidl(MessagePosition position, std::span<char> into) const {
+  const MessageEntry& entry = grant_->list->At(position.value(), hint_);
+  if ((entry.flags & kEntryImported) == 0) {
+    POP_CHECK(into.size() >= kOwnUidlBytes);
+    WriteUidl(home_.context().superblock.tag(), entry.id, into.data());
+    return kOwnUidlBytes;
+  }
+  const std::string_view uidl = grant_->list->ImportedUidl(position.value(), hint_);
+  POP_CHECK(into.size() >= uidl.size());
+  std::copy(uidl.begin(), uidl.end(), into.begin());
+  return static_cast<uint32_t>(uidl.size());
+}
+
+std::unique_ptr<io::Body> EmbeddedMaildrop::OpenBody(MessagePosition position) {
+  return std::make_unique<StoredBody>(home_, grant_, grant_->list->At(position.value(), hint_));
+}
+
+void EmbeddedMaildrop::Commit(std::vector<MessagePosition> deleted,
+                              io::Completion<CommitOutcome>& done) {
+  if (std::exchange(committed_, true)) {  // Repeated: the lease is gone.
+    done.Set(CommitOutcome::kRefused);
+    return;
+  }
+  std::sort(deleted.begin(), deleted.end());
+  deleted.erase(std::unique(deleted.begin(), deleted.end()), deleted.end());
+  std::vector<MessageId> ids;
+  ids.reserve(deleted.size());
+  for (const MessagePosition position : deleted) {
+    ids.push_back(grant_->list->At(position.value(), hint_).id);
+  }
+  home_.commit_calls.Take(home_).Start(grant_, std::move(ids), &done);
+}
+
+// --- StoredBody
+
+StoredBody::StoredBody(EmbeddedShardStore& home, std::shared_ptr<const OpenGrant> grant,
+                       const MessageEntry& entry)
+    : home_(home),
+      grant_(std::move(grant)),
+      entry_(entry),
+      head_bytes_(kRecordFixedBytes +
+                  static_cast<uint32_t>(grant_->key.account.size() + entry.uidl_bytes)),
+      segment_(home.files().Find(grant_->partition, entry.lsn.segment())) {}
+
+void StoredBody::Verify(io::Completion<Status>& done) {
+  POP_CHECK(verify_done_ == nullptr && read_done_ == nullptr);
+  verify_done_ = &done;
+  Advance();
+}
+
+void StoredBody::Advance() {
+  if (segment_ == nullptr) segment_ = home_.files().Find(grant_->partition, entry_.lsn.segment());
+  const std::string directory = PartitionDirectory(home_.context().options.path, grant_->partition);
+  if (segment_ == nullptr) {
+    OpenFile(directory + "/log/" + SegmentName(entry_.lsn.segment()) + ".seg");
+  } else if (!head_sound_) {
+    const iovec piece{head_.data(), head_bytes_};
+    const ssize_t got = segment_->TryRead({&piece, 1}, entry_.lsn.offset());
+    if (got == static_cast<ssize_t>(head_bytes_)) {
+      OnHeadRead(static_cast<int32_t>(got));
+    } else {
+      segment_->StartRead(home_.shard().reactor(), head_op_, {head_.data(), head_bytes_},
+                          entry_.lsn.offset());
+    }
+  } else if (in_blob() && blob_ == nullptr) {
+    OpenFile(directory + "/blobs/" + BlobName(entry_.blob));
+  } else {
+    Answer(OkStatus());
+  }
+}
+
+void StoredBody::OpenFile(std::string path) {
+  path_ = std::move(path);
+  if (!home_.context().disk.Submit(home_.shard().reactor(), grant_->key.tenant.value(), *this)) {
+    Answer(MakeStatus(StatusCode::kUnavailable, "the disk pool's queue is full"));
+  }
+}
+
+void StoredBody::Work() {
+  opened_ = home_.context().options.env->OpenToRead(path_);
+  if (!opened_.ok() || !in_blob() || segment_ == nullptr) return;
+  const StatusOr<uint64_t> bytes = (*opened_)->Bytes();
+  if (!bytes.ok()) {
+    opened_ = bytes.status();
+  } else if (*bytes != entry_.wire_bytes) {
+    opened_ = MakeStatus(StatusCode::kDataLoss, path_ + ": not as long as the message");
+  }
+}
+
+void StoredBody::Done() {
+  if (!opened_.ok()) {
+    Answer(opened_.status());
+    return;
+  }
+  if (segment_ == nullptr) {
+    segment_ = std::move(*opened_);
+    home_.files().Keep(grant_->partition, entry_.lsn.segment(), segment_);
+  } else {
+    blob_ = std::move(*opened_);
+  }
+  Advance();
+}
+
+void StoredBody::OnHeadRead(int32_t result) {
+  const Status status = result < 0 ? ErrnoStatus(-result, "reading a record")
+                                   : CheckHead(static_cast<size_t>(result));
+  if (!status.ok()) {
+    Answer(status);
+    return;
+  }
+  head_sound_ = true;
+  Advance();
+}
+
+Status StoredBody::CheckHead(size_t got) {
+  const auto damaged = [&](std::string_view what) {
+    home_.metrics().damaged_bodies.Add();
+    base::Log(base::LogLevel::kError, "store_body_damaged",
+              {{"partition", grant_->partition},
+               {"segment", entry_.lsn.segment()},
+               {"offset", entry_.lsn.offset()},
+               {"tenant", grant_->key.tenant.value()},
+               {"account", grant_->key.account},
+               {"id", entry_.id.value()},
+               {"what", what}});
+    return MakeStatus(StatusCode::kDataLoss, what);
+  };
+  const std::optional<uint64_t> salt = grant_->segments->SaltOf(entry_.lsn.segment());
+  if (!salt.has_value()) return damaged("the message's segment is missing");
+  if (got != head_bytes_) return damaged("the message's segment is cut short");
+  const auto record = DecodeRecordHead({head_.data(), head_bytes_}, entry_.lsn, *salt);
+  if (!record.has_value() || record->tenant != grant_->key.tenant ||
+      record->account != grant_->key.account || record->id != entry_.id ||
+      record->octets != entry_.octets || record->wire_bytes != entry_.wire_bytes ||
+      record->header_bytes != entry_.header_bytes ||
+      (in_blob() && record->reference != entry_.blob.value())) {
+    return damaged("the record's head is not that of the message");
+  }
+  return OkStatus();
+}
+
+void StoredBody::Answer(const Status& status) {
+  if (read_done_ == nullptr) {
+    std::exchange(verify_done_, nullptr)->Set(status);
+  } else if (status.ok()) {
+    StartRead();
+  } else {
+    AnswerRead(status);
+  }
+}
+
+bool StoredBody::TryReadAll(std::span<char> into) {
+  POP_CHECK(into.size() >= entry_.wire_bytes);
+  if (in_blob() || segment_ == nullptr) return false;
+  const iovec pieces[] = {{head_.data(), head_bytes_}, {into.data(), entry_.wire_bytes}};
+  const ssize_t got = segment_->TryRead(pieces, entry_.lsn.offset());
+  if (got != static_cast<ssize_t>(head_bytes_ + uint64_t{entry_.wire_bytes})) return false;
+  head_sound_ = head_sound_ || CheckHead(head_bytes_).ok();
+  return head_sound_;
+}
+
+void StoredBody::Read(uint64_t at, std::span<char> into, io::Completion<StatusOr<size_t>>& done) {
+  POP_CHECK(at < entry_.wire_bytes && verify_done_ == nullptr && read_done_ == nullptr);
+  read_done_ = &done;
+  read_at_ = at;
+  read_into_ = into.subspan(0, std::min<uint64_t>(into.size(), entry_.wire_bytes - at));
+  if (head_sound_ && data_file() != nullptr) {
+    StartRead();
+  } else {
+    Advance();
+  }
+}
+
+void StoredBody::StartRead() {
+  const iovec piece{read_into_.data(), read_into_.size()};
+  const uint64_t offset = data_offset() + read_at_;
+  read_got_ = 0;
+  const ssize_t got = data_file()->TryRead({&piece, 1}, offset);
+  if (got == static_cast<ssize_t>(read_into_.size())) {
+    OnRead(static_cast<int32_t>(got));
+  } else {
+    data_file()->StartRead(home_.shard().reactor(), read_op_, read_into_, offset);
+  }
+}
+
+void StoredBody::OnRead(int32_t result) {
+  if (result < 0) {
+    AnswerRead(ErrnoStatus(-result, "reading a message"));
+  } else if (result == 0) {
+    AnswerRead(MakeStatus(StatusCode::kDataLoss, "the message is cut short"));
+  } else if ((read_got_ += static_cast<size_t>(result)) < read_into_.size()) {
+    data_file()->StartRead(home_.shard().reactor(), read_op_, read_into_.subspan(read_got_),
+                           data_offset() + read_at_ + read_got_);
+  } else {
+    AnswerRead(read_got_);
+  }
+}
+
+void StoredBody::AnswerRead(StatusOr<size_t> result) {
+  std::exchange(read_done_, nullptr)->Set(std::move(result));
+}
+
+std::optional<io::FileRange> StoredBody::AsFileRange() const {
+  const File* const file = data_file();
+  if (!head_sound_ || file == nullptr || file->descriptor() < 0) return std::nullopt;
+  return io::FileRange{file->descriptor(), data_offset(), entry_.wire_bytes};
+}
+
+}  // namespace poplar::storage

@@ -1,0 +1,88 @@
+// An open maildrop and its bodies: a lease, a list that does not change, and files to read from.
+// Lives on the shard that opened it.
+
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/io/offload_pool.h"
+#include "storage/engine/shard_store.h"
+
+namespace poplar::storage {
+
+class EmbeddedMaildrop final : public Maildrop {
+ public:
+  EmbeddedMaildrop(EmbeddedShardStore& home, std::unique_ptr<OpenGrant> grant);
+  ~EmbeddedMaildrop() override;
+
+  uint32_t count() const override { return grant_->list->count(); }
+  uint64_t octets() const override { return grant_->list->octets(); }
+  MessageInfo Info(MessagePosition position) const override;
+  uint64_t MessageOctets(MessagePosition position) const override;
+  uint32_t CopyUidl(MessagePosition position, std::span<char> into) const override;
+  std::unique_ptr<io::Body> OpenBody(MessagePosition position) override;
+  bool lease_lost() const override { return grant_->lease->lost.load(std::memory_order_relaxed); }
+  void Commit(std::vector<MessagePosition> deleted, io::Completion<CommitOutcome>& done) override;
+
+ private:
+  EmbeddedShardStore& home_;
+  std::shared_ptr<const OpenGrant> grant_;
+  bool committed_ = false;
+  mutable uint32_t hint_ = 0;
+  mutable std::array<char, kUidlBytesMax> uidl_{};
+};
+
+// A message's bytes: in a segment, behind its record's head, or in a blob.
+class StoredBody final : public io::Body, private io::OffloadJob {
+ public:
+  StoredBody(EmbeddedShardStore& home, std::shared_ptr<const OpenGrant> grant,
+             const MessageEntry& entry);
+
+  uint64_t wire_bytes() const override { return entry_.wire_bytes; }
+  void Verify(io::Completion<Status>& done) override;
+  bool TryReadAll(std::span<char> into) override;
+  void Read(uint64_t at, std::span<char> into, io::Completion<StatusOr<size_t>>& done) override;
+  std::optional<io::FileRange> AsFileRange() const override;
+
+ private:
+  bool in_blob() const { return (entry_.flags & kEntryInBlob) != 0; }
+  const File* data_file() const { return in_blob() ? blob_.get() : segment_.get(); }
+  uint64_t data_offset() const { return in_blob() ? 0 : entry_.lsn.offset() + head_bytes_; }
+
+  // Does the next of: open the segment, check the head, open the blob; then answers.
+  void Advance();
+  void Answer(const Status& status);
+  void OpenFile(std::string path);
+  void Work() override;
+  void Done() override;
+  void OnHeadRead(int32_t result);
+  void StartRead();
+  void OnRead(int32_t result);
+  void AnswerRead(StatusOr<size_t> result);
+  Status CheckHead(size_t got);
+
+  EmbeddedShardStore& home_;
+  const std::shared_ptr<const OpenGrant> grant_;
+  const MessageEntry entry_;
+  const uint32_t head_bytes_;
+  std::shared_ptr<const File> segment_;
+  std::unique_ptr<File> blob_;
+  bool head_sound_ = false;
+
+  io::Completion<Status>* verify_done_ = nullptr;
+  io::Completion<StatusOr<size_t>>* read_done_ = nullptr;
+  uint64_t read_at_ = 0;
+  std::span<char> read_into_;
+  size_t read_got_ = 0;
+
+  std::string path_;
+  StatusOr<std::unique_ptr<File>> opened_ = std::unique_ptr<File>();
+  DiskOpFor<&StoredBody::OnHeadRead> head_op_{this};
+  DiskOpFor<&StoredBody::OnRead> read_op_{this};
+  std::array<char, kRecordHeadBytesMax> head_;
+};
+
+}  // namespace poplar::storage

@@ -1,0 +1,291 @@
+#include "storage/engine/partition.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/base/log.h"
+
+namespace poplar::storage {
+namespace {
+
+constexpr uint64_t kTickMs = 250;
+constexpr uint64_t kRetryCheckpointUs = 5'000'000;
+// So many times the changes that begin a checkpoint may wait in memory while one runs; then the
+// log rests.
+constexpr uint64_t kOverlayFactor = 8;
+
+}  // namespace
+
+void PartitionMetrics::Register(base::MetricRegistry& registry,
+                                const base::MetricLabels& labels) const {
+  registry.Add(deliveries, "poplar_store_deliveries_total", "Messages stored.", labels);
+  registry.Add(delivered_bytes, "poplar_store_delivered_bytes_total",
+               "Octets of messages stored, in wire form.", labels);
+  registry.Add(blobs, "poplar_store_blobs_total", "Messages stored as blobs.", labels);
+  registry.Add(commits, "poplar_store_commits_total", "Sessions' deletions committed.", labels);
+  registry.Add(expunged, "poplar_store_expunged_total", "Messages deleted.", labels);
+  registry.Add(list_hits, "poplar_store_list_hits_total", "Lists found in memory.", labels);
+  registry.Add(list_misses, "poplar_store_list_misses_total", "Lists read from the index.", labels);
+  registry.Add(checkpoints, "poplar_store_checkpoints_total", "Checkpoints written.", labels);
+  registry.Add(checkpoint_failures, "poplar_store_checkpoint_failures_total",
+               "Checkpoints that failed and will be tried again.", labels);
+  registry.Add(checkpoint_maildrops, "poplar_store_checkpoint_maildrops_total",
+               "Maildrops written by checkpoints.", labels);
+  registry.Add(checkpoint_us, 1e-6, "poplar_store_checkpoint_seconds", "Time of a checkpoint.",
+               labels);
+  registry.Add(damages, "poplar_store_damages_total", "Damage found and set aside.", labels);
+  registry.Add(leases, "poplar_store_leases", "Maildrops held by sessions.", labels);
+  registry.Add(pending_changes, "poplar_store_pending_changes",
+               "Changes that the next checkpoint will write.", labels);
+  registry.Add(cached_bytes, "poplar_store_list_cache_bytes", "Octets of lists in memory.", labels);
+  registry.Add(segments, "poplar_store_segments", "Segments of the logs.", labels);
+}
+
+// Reads one maildrop's list from the index.
+class Partition::LoadJob final : public io::OffloadJob {
+ public:
+  explicit LoadJob(Partition& partition) : partition_(partition) {}
+
+  MaildropState* maildrop = nullptr;
+  ListWaiter* waiters = nullptr;
+  std::string key;  // Of its own: the maildrop belongs to the shard.
+  StatusOr<std::shared_ptr<MessageList>> list = std::shared_ptr<MessageList>();
+
+ private:
+  void Work() override { list = partition_.index_->Load(key); }
+  void Done() override { partition_.Loaded(*this); }
+
+  Partition& partition_;
+};
+
+Partition::Partition(const PartitionOptions& options, const LogOptions& log_options,
+                     std::unique_ptr<Index> index, std::unique_ptr<MaildropTable> table,
+                     LogStart start, uint64_t damages, io::Shard& shard, io::OffloadPool& disk)
+    : options_(options),
+      reactor_(shard.reactor()),
+      disk_(disk),
+      index_(std::move(index)),
+      table_(std::move(table)),
+      checkpoint_(this, [](void* self) { static_cast<Partition*>(self)->OnCheckpoint(); }),
+      unlinking_(this, [](void* self) { static_cast<Partition*>(self)->StartUnlinking(); }),
+      checkpointed_(start.flushed),
+      tick_(&shard.reactor(), this) {
+  auto segments = std::make_shared<SegmentTable>();
+  for (const auto& [number, stats] : table_->segments()) {
+    segments->segments.push_back({number, stats.salt});
+  }
+  segments_ = std::move(segments);
+  metrics_.damages.Add(damages);
+  checkpoint_.env = unlinking_.env = options_.env;
+  checkpoint_.index = index_.get();
+  checkpoint_.blob_directory = unlinking_.blob_directory = options_.directory + "/blobs";
+  log_ = std::make_unique<Log>(log_options, std::move(start), reactor_, disk,
+                               static_cast<Log::Listener&>(*this));
+  last_checkpoint_us_ = reactor_.now_us();
+  tick_.Arm(kTickMs);
+}
+
+Partition::~Partition() { POP_CHECK(idle()); }
+
+void Partition::SegmentBegun(const SegmentHead& head) {
+  table_->AddSegment(head.number, {head.salt, head.bytes, 0, 0});
+  auto segments = std::make_shared<SegmentTable>(*segments_);
+  segments->segments.push_back({head.number, head.salt});
+  metrics_.segments.Set(static_cast<int64_t>(segments->segments.size()));
+  segments_ = std::move(segments);
+}
+
+void Partition::WithList(const std::string& key, ListWaiter& waiter) {
+  MaildropState& maildrop = table_->FindOrMake(key);
+  ++maildrop.pins;
+  if (maildrop.list != nullptr) {
+    metrics_.list_hits.Add();
+    waiter.ListReady(&maildrop, OkStatus());
+    table_->Unpin(maildrop);
+    return;
+  }
+  waiter.next_ = nullptr;
+  const auto under_way = std::find_if(loading_.begin(), loading_.end(), [&](const LoadJob* job) {
+    return job->maildrop == &maildrop;
+  });
+  if (under_way != loading_.end()) {
+    --maildrop.pins;  // The load holds one.
+    ListWaiter** last = &(*under_way)->waiters;
+    while (*last != nullptr) last = &(*last)->next_;
+    *last = &waiter;
+    return;
+  }
+  metrics_.list_misses.Add();
+  LoadJob& job = loads_.Take(*this);
+  job.maildrop = &maildrop;
+  job.key = key;
+  job.waiters = &waiter;
+  if (!disk_.Submit(reactor_, DecodeMaildropKey(key).tenant.value(), job)) {
+    loads_.Give(job);
+    waiter.ListReady(nullptr,
+                     MakeStatus(StatusCode::kUnavailable, "the disk pool's queue is full"));
+    table_->Unpin(maildrop);
+    return;
+  }
+  loading_.push_back(&job);
+}
+
+void Partition::Loaded(LoadJob& job) {
+  std::erase(loading_, &job);
+  MaildropState& maildrop = *job.maildrop;
+  ListWaiter* waiter = std::exchange(job.waiters, nullptr);
+  Status why;
+  if (job.list.ok()) {
+    table_->InstallList(maildrop, std::move(*job.list));
+  } else {
+    why = job.list.status();
+    const MaildropKey key = DecodeMaildropKey(job.key);
+    if (why.code() == StatusCode::kDataLoss) metrics_.damages.Add();
+    base::Log(base::LogLevel::kError, "store_list_failed",
+              {{"partition", options_.partition},
+               {"tenant", key.tenant.value()},
+               {"account", key.account},
+               {"why", why.ToString()}});
+  }
+  loads_.Give(job);
+  while (waiter != nullptr) {
+    ListWaiter* const next = waiter->next_;
+    waiter->ListReady(why.ok() ? &maildrop : nullptr, why);
+    waiter = next;
+  }
+  table_->Unpin(maildrop);
+  reactor_.AtTurnEnd(consider_);
+}
+
+void Partition::Applied() { reactor_.AtTurnEnd(consider_); }
+
+void Partition::UnlinkBlob(BlobId blob) {
+  to_unlink_.push_back(blob);
+  reactor_.AtTurnEnd(consider_);
+}
+
+void Partition::EndLease(const std::string& key, const std::shared_ptr<Lease>& lease) {
+  MaildropState* const maildrop = table_->Find(key);
+  if (maildrop == nullptr || maildrop->lease != lease) return;  // Lost before.
+  maildrop->lease.reset();
+  metrics_.leases.Add(-1);
+}
+
+void Partition::OnTick() {
+  if (closing_) return;
+  tick_.Arm(kTickMs);
+  Consider();
+}
+
+// At the end of a turn, when every record that was flushed is applied.
+void Partition::Consider() {
+  if (table_->has_doomed_blobs() || !to_unlink_.empty()) StartUnlinking();
+  table_->Evict();
+  metrics_.pending_changes.Set(static_cast<int64_t>(table_->changes()));
+  metrics_.cached_bytes.Set(static_cast<int64_t>(table_->cached_bytes()));
+  if (checkpoint_.pending()) {
+    if (table_->changes() >= kOverlayFactor * options_.checkpoint_changes) log_->Hold(true);
+  } else if (CheckpointDue()) {
+    BeginCheckpoint();
+  }
+}
+
+bool Partition::CheckpointDue() const {
+  if (closing_ || reactor_.now_us() < not_before_us_) return false;
+  if (table_->changes() == 0 && log_->flushed() == checkpointed_) return false;
+  return table_->changes() >= options_.checkpoint_changes ||
+         log_->written_bytes() - log_bytes_at_checkpoint_ >= options_.checkpoint_log_bytes ||
+         reactor_.now_us() - last_checkpoint_us_ >= options_.checkpoint_interval_ms * 1000;
+}
+
+Checkpoint Partition::TakeCheckpoint() {
+  Checkpoint checkpoint = table_->TakeCheckpoint();
+  checkpoint.meta = {options_.store_id, options_.partition, options_.epoch, log_->flushed(),
+                     log_->next_id()};
+  return checkpoint;
+}
+
+void Partition::BeginCheckpoint() {
+  StartUnlinking();
+  checkpoint_.blobs = to_unlink_;
+  if (unlinking_.pending()) {
+    checkpoint_.blobs.insert(checkpoint_.blobs.end(), unlinking_.blobs.begin(),
+                             unlinking_.blobs.end());
+  }
+  checkpoint_.checkpoint = TakeCheckpoint();
+  checkpoint_began_us_ = options_.clock->MonotonicUs();
+  last_checkpoint_us_ = reactor_.now_us();
+  log_bytes_at_checkpoint_ = log_->written_bytes();
+  if (!disk_.Submit(reactor_, options_.partition, checkpoint_)) {
+    checkpoint_.status = MakeStatus(StatusCode::kUnavailable, "the disk pool's queue is full");
+    OnCheckpoint();
+  }
+}
+
+void Partition::OnCheckpoint() {
+  const Checkpoint& checkpoint = checkpoint_.checkpoint;
+  const bool written = checkpoint_.status.ok();
+  table_->FinishCheckpoint(checkpoint, written);
+  if (written) {
+    checkpointed_ = checkpoint.meta->checkpoint;
+    metrics_.checkpoints.Add();
+    metrics_.checkpoint_maildrops.Add(checkpoint.maildrops.size());
+    metrics_.checkpoint_us.Observe(options_.clock->MonotonicUs() - checkpoint_began_us_);
+  } else {
+    metrics_.checkpoint_failures.Add();
+    not_before_us_ = reactor_.now_us() + kRetryCheckpointUs;
+    base::Log(base::LogLevel::kError, "store_checkpoint_failed",
+              {{"partition", options_.partition}, {"why", checkpoint_.status.ToString()}});
+    if (table_->changes() >= kOverlayFactor * options_.checkpoint_changes) {
+      log_->RefuseWaiting(AppendOutcome::kTemporary);
+    }
+  }
+  checkpoint_.checkpoint = {};
+  log_->Hold(false);
+  reactor_.AtTurnEnd(consider_);
+}
+
+void Partition::StartUnlinking() {
+  for (const BlobId blob : table_->TakeDoomedBlobs()) to_unlink_.push_back(blob);
+  if (unlinking_.pending()) return;
+  if (!unlinking_.status.ok()) {
+    base::Log(base::LogLevel::kWarning, "store_unlink_failed",
+              {{"partition", options_.partition}, {"why", unlinking_.status.ToString()}});
+    unlinking_.status = OkStatus();
+  }
+  unlinking_.blobs.clear();
+  if (to_unlink_.empty()) return;
+  unlinking_.blobs.swap(to_unlink_);
+  // A full pool keeps them for the next time.
+  if (!disk_.Submit(reactor_, options_.partition, unlinking_)) to_unlink_.swap(unlinking_.blobs);
+}
+
+void Partition::BeginClose() {
+  closing_ = true;
+  tick_.Disarm();
+  log_->BeginClose();
+}
+
+bool Partition::idle() const {
+  return log_->idle() && loading_.empty() && !checkpoint_.pending() && !unlinking_.pending() &&
+         !consider_.queued();
+}
+
+Status Partition::FinishClose() {
+  POP_CHECK(idle());
+  for (const BlobId blob : table_->TakeDoomedBlobs()) to_unlink_.push_back(blob);
+  POP_RETURN_IF_ERROR(
+      UnlinkBlobs(*options_.env, checkpoint_.blob_directory, std::exchange(to_unlink_, {})));
+  for (const uint32_t number : log_->UnusedSegments()) {
+    table_->RemoveSegment(number);
+    // One that stays is removed at the next start.
+    (void)options_.env->Unlink(options_.directory + "/log/" + SegmentName(number) + ".seg");
+  }
+  const Checkpoint checkpoint = TakeCheckpoint();
+  const Status status = index_->Write(checkpoint);
+  table_->FinishCheckpoint(checkpoint, status.ok());
+  return status;
+}
+
+}  // namespace poplar::storage

@@ -1,0 +1,138 @@
+// A partition at work: its log, its maildrops, leases, loads from the index and checkpoints. Lives
+// on its shard, which alone changes it. What comes from other shards comes as the calls of calls.h,
+// executed here.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/base/metrics.h"
+#include "core/io/offload_pool.h"
+#include "core/io/shard.h"
+#include "storage/engine/call_pool.h"
+#include "storage/engine/checkpoint_job.h"
+#include "storage/engine/segment_table.h"
+#include "storage/index/maildrop_table.h"
+#include "storage/segment/log.h"
+
+namespace poplar::storage {
+
+struct alignas(base::kCacheLineBytes) PartitionMetrics {
+  base::Counter deliveries;
+  base::Counter delivered_bytes;
+  base::Counter blobs;
+  base::Counter commits;
+  base::Counter expunged;
+  base::Counter list_hits;
+  base::Counter list_misses;
+  base::Counter checkpoints;
+  base::Counter checkpoint_failures;
+  base::Counter checkpoint_maildrops;
+  base::Histogram checkpoint_us;
+  base::Counter damages;
+  base::Gauge leases;
+  base::Gauge pending_changes;
+  base::Gauge cached_bytes;
+  base::Gauge segments;
+
+  void Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const;
+};
+
+struct PartitionOptions {
+  Env* env = nullptr;
+  const base::Clock* clock = nullptr;
+  std::string directory;
+  StoreId store_id{};
+  uint32_t partition = 0;
+  uint32_t epoch = 0;
+  uint64_t checkpoint_changes = 0;
+  uint64_t checkpoint_log_bytes = 0;
+  uint64_t checkpoint_interval_ms = 0;
+};
+
+// Waits for a maildrop's list: a part of a call.
+class ListWaiter {
+ public:
+  virtual ~ListWaiter() = default;
+
+ protected:
+  friend class Partition;
+  // With the maildrop, loaded; or null and why. It is pinned for the length of the call only.
+  virtual void ListReady(MaildropState* maildrop, const Status& why) = 0;
+
+ private:
+  ListWaiter* next_ = nullptr;
+};
+
+class Partition final : private Log::Listener {
+ public:
+  Partition(const PartitionOptions& options, const LogOptions& log_options,
+            std::unique_ptr<Index> index, std::unique_ptr<MaildropTable> table, LogStart start,
+            uint64_t damages, io::Shard& shard, io::OffloadPool& disk);
+  ~Partition() override;
+
+  Log& log() { return *log_; }
+  MaildropTable& table() { return *table_; }
+  PartitionMetrics& metrics() { return metrics_; }
+  const LogMetrics& log_metrics() const { return log_->metrics(); }
+  std::shared_ptr<const SegmentTable> segments() const { return segments_; }
+
+  // Calls `waiter` with the loaded list, at once or later.
+  void WithList(const std::string& key, ListWaiter& waiter);
+
+  // After a durable record was applied.
+  void Applied();
+  // Frees a blob that no record names.
+  void UnlinkBlob(BlobId blob);
+  // Of a maildrop that this partition leased.
+  void EndLease(const std::string& key, const std::shared_ptr<Lease>& lease);
+
+  // --- The end, on the shard: BeginClose, wait until idle, FinishClose.
+  void BeginClose();
+  bool idle() const;
+  // Blocks: a last checkpoint.
+  Status FinishClose();
+
+ private:
+  class LoadJob;
+
+  void SegmentBegun(const SegmentHead& head) override;
+  void Loaded(LoadJob& job);
+  void OnTick();
+  void Consider();
+  bool CheckpointDue() const;
+  void BeginCheckpoint();
+  void OnCheckpoint();
+  void StartUnlinking();
+  Checkpoint TakeCheckpoint();
+
+  const PartitionOptions options_;
+  io::Reactor& reactor_;
+  io::OffloadPool& disk_;
+  PartitionMetrics metrics_;
+  const std::unique_ptr<Index> index_;
+  const std::unique_ptr<MaildropTable> table_;
+  std::shared_ptr<const SegmentTable> segments_;
+  std::unique_ptr<Log> log_;
+
+  CallPool<LoadJob> loads_;
+  std::vector<LoadJob*> loading_;
+  CheckpointJob checkpoint_;
+  UnlinkJob unlinking_;
+  std::vector<BlobId> to_unlink_;
+
+  bool closing_ = false;
+  uint64_t checkpoint_began_us_ = 0;
+  uint64_t last_checkpoint_us_ = 0;
+  uint64_t log_bytes_at_checkpoint_ = 0;
+  uint64_t not_before_us_ = 0;  // After a failed checkpoint.
+  Lsn checkpointed_;
+  io::TimerFor<&Partition::OnTick> tick_;
+  io::WorkFor<&Partition::Consider> consider_{this};
+};
+
+}  // namespace poplar::storage

@@ -1,0 +1,346 @@
+#include "storage/engine/recovery.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "core/base/log.h"
+#include "storage/blob/blob_writer.h"
+#include "storage/engine/replayer.h"
+#include "storage/format/bytes.h"
+#include "storage/segment/preparer.h"
+#include "storage/segment/walker.h"
+
+namespace poplar::storage {
+namespace {
+
+constexpr uint64_t kReadPieceBytes = kMiB;
+
+// A segment that is there, before it is read whole.
+struct FoundSegment {
+  uint32_t number = 0;
+  uint64_t bytes = 0;
+  uint64_t salt = 0;
+  uint32_t epoch = 0;
+  bool sound = false;  // The salt is known, so it can be read.
+  std::optional<BatchHead> first;
+};
+
+bool ParseHex(std::string_view text, uint32_t* number) {
+  if (text.size() != 8) return false;
+  char* end = nullptr;
+  const std::string digits(text);
+  *number = static_cast<uint32_t>(std::strtoul(digits.c_str(), &end, 16));
+  return *end == '\0';
+}
+
+class Recovery {
+ public:
+  explicit Recovery(const RecoveryOptions& options)
+      : options_(options),
+        env_(*options.env),
+        log_directory_(options.directory + "/log"),
+        index_directory_(options.directory + "/index") {}
+
+  StatusOr<RecoveredPartition> Run() {
+    Status status = OpenIndex();
+    if (status.ok()) status = Replay();
+    if (status.code() == StatusCode::kDataLoss) {
+      // Everything that the index knew stands in the segments.
+      POP_RETURN_IF_ERROR(SetIndexAside(status));
+      POP_RETURN_IF_ERROR(OpenIndex());
+      POP_RETURN_IF_ERROR(Replay());
+    } else if (!status.ok()) {
+      return status;
+    }
+    POP_RETURN_IF_ERROR(DropOrphanBlobs());
+    return std::move(result_);
+  }
+
+ private:
+  Status OpenIndex() {
+    result_ = {};
+    segments_.clear();
+    meta_ = {};
+    POP_ASSIGN_OR_RETURN(result_.index, Index::Open({index_directory_, options_.index_map_bytes}));
+    POP_ASSIGN_OR_RETURN(const std::optional<IndexMeta> meta, result_.index->ReadMeta());
+    result_.rebuilt = !meta.has_value();
+    if (result_.rebuilt) POP_RETURN_IF_ERROR(StartIndexAnew());
+    if (meta.has_value()) {
+      meta_ = *meta;
+      if (meta_.store_id != options_.superblock.store_id || meta_.partition != options_.partition) {
+        return MakeStatus(StatusCode::kDataLoss, "the index is of another store or partition");
+      }
+    }
+    result_.table = std::make_unique<MaildropTable>(options_.cache_bytes_max);
+    POP_ASSIGN_OR_RETURN(auto known, result_.index->ReadSegments());
+    const uint32_t last_known = known.empty() ? 0 : known.rbegin()->first;
+    result_.table->LoadSegments(std::move(known));
+    result_.next_id = std::max<uint64_t>(meta_.next_id, 1);
+    result_.epoch = meta_.epoch;
+    result_.end = meta_.checkpoint;
+    result_.next_segment = std::max(meta_.checkpoint.segment(), last_known) + 1;
+    return OkStatus();
+  }
+
+  // Without meta it is new, or what an interrupted rebuild left.
+  Status StartIndexAnew() {
+    result_.index.reset();
+    for (const char* name : {"/data.mdb", "/lock.mdb"}) {
+      const Status gone = env_.Unlink(index_directory_ + name);
+      if (!gone.ok() && gone.code() != StatusCode::kNotFound) return gone;
+    }
+    POP_ASSIGN_OR_RETURN(result_.index, Index::Open({index_directory_, options_.index_map_bytes}));
+    return OkStatus();
+  }
+
+  Status SetIndexAside(const Status& why) {
+    result_ = {};
+    for (int attempt = 0;; ++attempt) {
+      const std::string aside = index_directory_ + ".damaged-" + std::to_string(attempt);
+      if (env_.List(aside).ok()) continue;
+      base::Log(base::LogLevel::kError, "store_index_set_aside",
+                {{"partition", options_.partition}, {"as", aside}, {"why", why.ToString()}});
+      POP_RETURN_IF_ERROR(env_.Rename(index_directory_, aside));
+      break;
+    }
+    POP_RETURN_IF_ERROR(env_.MakeDirectory(index_directory_));
+    ++damages_before_;
+    return env_.SyncDirectory(options_.directory);
+  }
+
+  Status FindSegments() {
+    POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, env_.List(log_directory_));
+    for (const std::string& name : names) {
+      const std::string_view view = name;
+      FoundSegment found;
+      if (view.ends_with(".tmp")) {
+        POP_RETURN_IF_ERROR(env_.Unlink(log_directory_ + "/" + name));
+      } else if (view.ends_with(".seg") &&
+                 ParseHex(view.substr(0, view.size() - 4), &found.number)) {
+        segments_.push_back(found);
+      }
+    }
+    std::sort(segments_.begin(), segments_.end(),
+              [](const auto& a, const auto& b) { return a.number < b.number; });
+    if (!segments_.empty()) {
+      result_.next_segment = std::max(result_.next_segment, segments_.back().number + 1);
+    }
+    return OkStatus();
+  }
+
+  std::string PathOf(uint32_t number) const {
+    return log_directory_ + "/" + SegmentName(number) + ".seg";
+  }
+
+  // Head and first batch. A damaged head costs nothing: a batch head has the salt, too.
+  Status Look(FoundSegment& segment) {
+    POP_ASSIGN_OR_RETURN(const auto file, env_.OpenToRead(PathOf(segment.number)));
+    POP_ASSIGN_OR_RETURN(segment.bytes, file->Bytes());
+    std::string begin(kFirstBatchOffset + kBatchHeadBytes, '\0');
+    const StatusOr<size_t> got = file->ReadAt(begin, 0);
+    begin.resize(got.ok() ? *got : 0);
+    const std::string_view view = begin;
+    const auto head = DecodeSegmentHead(view.substr(0, kBlockBytes));
+    if (head.status().code() == StatusCode::kFailedPrecondition) return head.status();
+    const bool sound_head = head.ok() && head->number == segment.number &&
+                            head->store_id == options_.superblock.store_id &&
+                            head->partition == options_.partition;
+    std::optional<uint64_t> salt;
+    if (sound_head) salt = head->salt;
+    if (view.size() > kFirstBatchOffset) {
+      segment.first = ReadFirstBatch(view.substr(kFirstBatchOffset), segment.number, salt);
+    }
+    segment.sound = sound_head || segment.first.has_value();
+    if (!segment.sound) {
+      Name({Lsn(segment.number, 0),
+            segment.bytes,
+            "a segment's head and first batch are damaged",
+            {},
+            MessageId(0)});
+      return OkStatus();
+    }
+    segment.salt = sound_head ? head->salt : segment.first->salt;
+    segment.epoch = sound_head ? head->epoch : EpochOf(segment.first->next_id);
+    if (!sound_head) {
+      Name({Lsn(segment.number, 0), kBlockBytes, "a segment's head is damaged", {}, MessageId(0)});
+    }
+    return OkStatus();
+  }
+
+  void Name(const Damage& damage) {
+    ++result_.damages;
+    base::Log(base::LogLevel::kError, "store_damage",
+              {{"partition", options_.partition},
+               {"segment", damage.at.segment()},
+               {"offset", damage.at.offset()},
+               {"octets", damage.bytes},
+               {"what", damage.what},
+               {"tenant", damage.maildrop.tenant.value()},
+               {"account", damage.maildrop.account},
+               {"id", damage.id.value()}});
+  }
+
+  StatusOr<std::string> ReadSegment(const FoundSegment& segment) {
+    POP_ASSIGN_OR_RETURN(const auto file, env_.OpenToRead(PathOf(segment.number)));
+    std::string bytes(std::min(segment.bytes, kSegmentBytesMax), '\0');
+    for (uint64_t at = 0; at < bytes.size(); at += kReadPieceBytes) {
+      const std::span<char> piece =
+          std::span(bytes).subspan(at, std::min(kReadPieceBytes, bytes.size() - at));
+      const StatusOr<size_t> got = file->ReadAt(piece, at);
+      if (!got.ok()) {
+        Name({Lsn(segment.number, at),
+              piece.size(),
+              std::string(Message(got.status())),
+              {},
+              MessageId(0)});
+      }
+    }
+    return bytes;
+  }
+
+  Status Replay() {
+    POP_RETURN_IF_ERROR(FindSegments());
+    // Segments before the checkpoint's are known to the index and are not looked at.
+    std::erase_if(segments_, [this](const FoundSegment& segment) {
+      return segment.number < meta_.checkpoint.segment();
+    });
+    for (FoundSegment& segment : segments_) {
+      POP_RETURN_IF_ERROR(Look(segment));
+      result_.epoch = std::max(result_.epoch, segment.epoch);
+    }
+    NameMissing();
+    Replayer replayer(*result_.index, *result_.table, result_.rebuilt);
+    Lsn mark = kLsnMax;
+    std::vector<Lsn> ends(segments_.size(), kLsnMax);
+    Lsn proven = meta_.checkpoint;
+    for (size_t i = segments_.size(); i-- > 0;) {
+      const Lsn begin(segments_[i].number, kFirstBatchOffset);
+      const Lsn behind(segments_[i].number + 1, 0);
+      if (mark != kLsnMax && mark < behind) ends[i] = std::max(mark, begin);
+      if (!segments_[i].first.has_value()) continue;
+      proven = std::max(proven, segments_[i].first->flushed);
+      // A segment behind the log's end is not part of it, nor is what it says.
+      if (mark == kLsnMax || mark > begin) mark = segments_[i].first->flushed;
+    }
+    for (size_t i = 0; i < segments_.size(); ++i) {
+      POP_RETURN_IF_ERROR(ReplaySegment(segments_[i], ends[i], proven, replayer));
+    }
+    result_.next_id = std::max(result_.next_id, replayer.next_id());
+    result_.epoch = std::max(result_.epoch, EpochOf(result_.next_id));
+    result_.records = replayer.records();
+    result_.damages += replayer.damages() + damages_before_;
+    return WriteCheckpoint(true);
+  }
+
+  // Segments with living messages that are not there.
+  void NameMissing() {
+    if (result_.rebuilt) return;
+    for (const auto& [number, stats] : result_.table->segments()) {
+      if (stats.live_records == 0) continue;
+      const uint32_t wanted = number;
+      const bool found = number < meta_.checkpoint.segment()
+                             ? env_.OpenToRead(PathOf(number)).ok()
+                             : std::any_of(
+                                   segments_.begin(), segments_.end(),
+                                   [&](const auto& s) { return s.number == wanted; });
+      if (!found) {
+        Name({Lsn(number, 0),
+              stats.bytes,
+              "a segment with living messages is missing",
+              {},
+              MessageId(0)});
+      }
+    }
+  }
+
+  Status ReplaySegment(const FoundSegment& segment, Lsn end, Lsn proven, Replayer& replayer) {
+    if (!segment.sound) return OkStatus();
+    const Lsn begin(segment.number, kFirstBatchOffset);
+    const auto& known = result_.table->segments();
+    if (!known.contains(segment.number)) {
+      result_.table->AddSegment(segment.number, {segment.salt, segment.bytes, 0, 0});
+    }
+    POP_ASSIGN_OR_RETURN(const std::string bytes, ReadSegment(segment));
+    const uint64_t damages_before = replayer.damages();
+    WalkOptions walk{segment.number, segment.salt, meta_.checkpoint, end, proven};
+    replayer.set_partition(options_.partition);
+    const WalkResult walked = WalkSegment(bytes, walk, replayer);
+    POP_RETURN_IF_ERROR(replayer.status());
+    if (walked.torn) {
+      base::Log(base::LogLevel::kInfo, "store_torn_tail",
+                {{"partition", options_.partition},
+                 {"segment", segment.number},
+                 {"offset", walked.end.offset()}});
+    }
+    result_.next_id = std::max(result_.next_id, walked.next_id);
+    if (walked.batches == 0 && meta_.checkpoint <= begin && replayer.damages() == damages_before) {
+      result_.table->RemoveSegment(segment.number);
+      return env_.Unlink(PathOf(segment.number));
+    }
+    result_.end = std::max(result_.end, walked.end);
+    if (result_.table->changes() < options_.checkpoint_changes) return OkStatus();
+    result_.next_id = std::max(result_.next_id, replayer.next_id());
+    return WriteCheckpoint(!result_.rebuilt);
+  }
+
+  // A rebuild that is interrupted begins anew: until its end the index has no meta.
+  Status WriteCheckpoint(bool with_meta) {
+    for (const BlobId blob : result_.table->TakeDoomedBlobs()) {
+      const Status gone = env_.Unlink(options_.directory + "/blobs/" + BlobName(blob));
+      if (!gone.ok() && gone.code() != StatusCode::kNotFound) return gone;
+    }
+    Checkpoint checkpoint = result_.table->TakeCheckpoint();
+    if (with_meta) {
+      checkpoint.meta = {options_.superblock.store_id, options_.partition, meta_.epoch, result_.end,
+                         result_.next_id};
+    }
+    POP_RETURN_IF_ERROR(result_.index->Write(checkpoint));
+    result_.table->FinishCheckpoint(checkpoint, true);
+    return OkStatus();
+  }
+
+  // Links whose record never got into the log. Only runs since the last checkpoint's can have left
+  // any.
+  Status DropOrphanBlobs() {
+    const std::string blobs = options_.directory + "/blobs";
+    POP_ASSIGN_OR_RETURN(const auto known, result_.index->ReadBlobs());
+    std::unordered_set<uint64_t> living;
+    for (const auto& [message, blob] : known) living.insert(blob.value());
+    POP_ASSIGN_OR_RETURN(const std::vector<std::string> epochs, env_.List(blobs));
+    for (const std::string& name : epochs) {
+      uint32_t epoch = 0;
+      if (!ParseHex(name, &epoch)) continue;
+      result_.epoch = std::max(result_.epoch, epoch);
+      if (epoch < meta_.epoch) continue;
+      const std::string directory = blobs + "/" + name;
+      POP_ASSIGN_OR_RETURN(const std::vector<std::string> files, env_.List(directory));
+      for (const std::string& file : files) {
+        uint32_t number = 0;
+        if (!ParseHex(std::string_view(file).substr(0, 8), &number)) continue;
+        if (living.contains((static_cast<uint64_t>(epoch) << 32) | number)) continue;
+        POP_RETURN_IF_ERROR(env_.Unlink(directory + "/" + file));
+      }
+      (void)env_.RemoveDirectory(directory);  // Where it is empty now.
+    }
+    return OkStatus();
+  }
+
+  const RecoveryOptions& options_;
+  Env& env_;
+  const std::string log_directory_;
+  const std::string index_directory_;
+  IndexMeta meta_;
+  std::vector<FoundSegment> segments_;
+  uint64_t damages_before_ = 0;
+  RecoveredPartition result_;
+};
+
+}  // namespace
+
+StatusOr<RecoveredPartition> RecoverPartition(const RecoveryOptions& options) {
+  return Recovery(options).Run();
+}
+
+}  // namespace poplar::storage

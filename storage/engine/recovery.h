@@ -1,0 +1,43 @@
+// Brings one partition back after its run ended, in order or not (FORMAT.md section 5). Blocking;
+// on a thread of its own, before the shards see the partition.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "core/base/status.h"
+#include "storage/env/env.h"
+#include "storage/format/superblock.h"
+#include "storage/index/index.h"
+#include "storage/index/maildrop_table.h"
+
+namespace poplar::storage {
+
+struct RecoveryOptions {
+  Env* env = nullptr;
+  std::string directory;  // Of the partition.
+  Superblock superblock;
+  uint32_t partition = 0;
+  uint64_t cache_bytes_max = 0;
+  uint64_t checkpoint_changes = 0;
+  uint64_t index_map_bytes = 0;
+};
+
+struct RecoveredPartition {
+  std::unique_ptr<Index> index;
+  std::unique_ptr<MaildropTable> table;
+  Lsn end;               // Where the log ends.
+  uint64_t next_id = 0;  // Above every id that was given.
+  uint32_t epoch = 0;    // The greatest seen.
+  uint32_t next_segment = 1;
+  uint64_t records = 0;  // Replayed.
+  uint64_t damages = 0;
+  bool rebuilt = false;  // The index was made anew.
+};
+
+StatusOr<RecoveredPartition> RecoverPartition(const RecoveryOptions& options);
+
+}  // namespace poplar::storage

@@ -1,0 +1,110 @@
+#include "storage/engine/replayer.h"
+
+#include <algorithm>
+
+#include "core/base/log.h"
+#include "storage/format/bytes.h"
+
+namespace poplar::storage {
+namespace {
+
+std::string KeyOf(const Record& record) {
+  return EncodeMaildropKey({record.tenant, std::string(record.account)});
+}
+
+}  // namespace
+
+void Replayer::OnDamage(const Damage& damage) {
+  ++damages_;
+  base::Log(base::LogLevel::kError, "store_damage",
+            {{"partition", partition_},
+             {"segment", damage.at.segment()},
+             {"offset", damage.at.offset()},
+             {"octets", damage.bytes},
+             {"what", damage.what},
+             {"tenant", damage.maildrop.tenant.value()},
+             {"account", damage.maildrop.account},
+             {"id", damage.id.value()}});
+}
+
+void Replayer::OnRecord(const Record& record, Lsn at) {
+  if (!status_.ok()) return;
+  ++records_;
+  in_order_ = record.id.value() >= next_id_;
+  next_id_ = std::max(next_id_, record.id.value() + 1);
+  switch (record.kind) {
+    case RecordKind::kAdd:
+    case RecordKind::kAddRef:
+      return Add(record, at);
+    case RecordKind::kExpunge:
+      return Expunge(record);
+    case RecordKind::kRemove:
+      return Remove(record);
+    case RecordKind::kMove:
+    case RecordKind::kMoveRef:
+      return Move(record, at);
+  }
+}
+
+MaildropState* Replayer::Loaded(const Record& record) {
+  MaildropState& maildrop = table_.FindOrMake(KeyOf(record));
+  if (maildrop.list != nullptr) return &maildrop;
+  auto list = index_.Load(maildrop.key);
+  if (!list.ok()) {
+    status_ = list.status();
+    return nullptr;
+  }
+  table_.InstallList(maildrop, std::move(*list));
+  return &maildrop;
+}
+
+void Replayer::Add(const Record& record, Lsn at) {
+  if (in_order_) {
+    MaildropState& maildrop = table_.FindOrMake(KeyOf(record));
+    if (maildrop.list == nullptr || record.id > maildrop.list->last_id()) {
+      table_.Add(maildrop, EntryOf(record, at), record.uidl);
+      return;
+    }
+  }
+  // Not as a log is written; what it says is taken all the same.
+  MaildropState* const maildrop = Loaded(record);
+  if (maildrop == nullptr || maildrop->list->Find(record.id) != nullptr) return;
+  table_.Insert(*maildrop, EntryOf(record, at), record.uidl);
+}
+
+void Replayer::Expunge(const Record& record) {
+  MaildropState* const maildrop = Loaded(record);
+  if (maildrop == nullptr) return;
+  std::vector<MessageId> ids;
+  for (size_t i = 0; i + sizeof(uint64_t) <= record.body.size(); i += sizeof(uint64_t)) {
+    ids.emplace_back(LoadLe<uint64_t>(record.body.data() + i));
+    if (rebuilding_) expunged_.insert(ids.back().value());
+  }
+  std::sort(ids.begin(), ids.end());
+  table_.Expunge(*maildrop, ids);
+}
+
+void Replayer::Remove(const Record& record) {
+  MaildropState* const maildrop = Loaded(record);
+  if (maildrop == nullptr) return;
+  if (rebuilding_) removed_[maildrop->key] = record.id;
+  table_.Remove(*maildrop, record.id);
+}
+
+bool Replayer::WasDeleted(const Record& record) const {
+  if (expunged_.contains(record.id.value())) return true;
+  const auto removed = removed_.find(KeyOf(record));
+  return removed != removed_.end() && record.id < removed->second;
+}
+
+void Replayer::Move(const Record& record, Lsn at) {
+  MaildropState* const maildrop = Loaded(record);
+  if (maildrop == nullptr) return;
+  if (maildrop->list->Find(record.id) != nullptr) {
+    table_.Move(*maildrop, record.id, record.moved_from, at);
+  } else if (rebuilding_ && !WasDeleted(record)) {
+    table_.Insert(*maildrop, EntryOf(record, at), record.uidl);
+  }
+}
+
+}  // namespace poplar::storage

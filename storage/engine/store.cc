@@ -1,0 +1,299 @@
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <mutex>
+#include <thread>
+
+#include "core/base/check.h"
+#include "core/base/log.h"
+#include "storage/engine/engine.h"
+#include "storage/engine/recovery.h"
+#include "storage/engine/shard_store.h"
+
+namespace poplar::storage {
+namespace {
+
+constexpr uint32_t kDefaultPartitionsMax = 16;
+constexpr auto kClosePoll = std::chrono::milliseconds(2);
+
+Status MakeDirectoryIfMissing(Env& env, const std::string& path) {
+  const Status made = env.MakeDirectory(path);
+  return made.code() == StatusCode::kAlreadyExists ? OkStatus() : made;
+}
+
+class EmbeddedStore final : public Store {
+ public:
+  EmbeddedStore(std::unique_ptr<EngineContext> context, std::unique_ptr<FileLock> lock)
+      : context_(std::move(context)), lock_(std::move(lock)) {}
+  ~EmbeddedStore() override { (void)Close(); }
+
+  Status Start(std::vector<RecoveredPartition> recovered);
+
+  ShardStore& OnShard(ShardIndex shard) override { return *shards_[shard.value()]; }
+  Status Close() override;
+  void Register(base::MetricRegistry& registry) const override;
+
+ private:
+  StatusOr<LogStart> PrepareLog(uint32_t partition, RecoveredPartition& recovered);
+  LogOptions LogOptionsOf(uint32_t partition) const;
+  bool Idle();
+
+  std::unique_ptr<EngineContext> context_;
+  std::unique_ptr<FileLock> lock_;
+  std::vector<std::unique_ptr<EmbeddedShardStore>> shards_;
+  bool closed_ = false;
+};
+
+LogOptions EmbeddedStore::LogOptionsOf(uint32_t partition) const {
+  const StoreOptions& options = context_->options;
+  LogOptions log;
+  log.env = options.env;
+  log.clock = options.clock;
+  log.directory = PartitionDirectory(options.path, partition) + "/log";
+  log.store_id = context_->superblock.store_id;
+  log.partition = partition;
+  log.epoch = context_->epoch;
+  log.segment_bytes = options.segment_bytes;
+  log.free_bytes_floor = options.reserve_bytes;
+  log.pace_us_per_mib = options.segment_pace_us_per_mib;
+  return log;
+}
+
+// Makes the run's epoch durable in two fresh segments, and a checkpoint that knows it.
+StatusOr<LogStart> EmbeddedStore::PrepareLog(uint32_t partition, RecoveredPartition& recovered) {
+  const StoreOptions& options = context_->options;
+  const LogOptions log = LogOptionsOf(partition);
+  const std::atomic<bool> hurry{true};
+  LogStart start;
+  start.flushed = recovered.end;
+  start.next_id = std::max(recovered.next_id, FirstIdOf(context_->epoch));
+  start.next_segment = recovered.next_segment;
+  for (OpenSegment* segment : {&start.active, &start.reserve}) {
+    SegmentLayout layout;
+    layout.env = options.env;
+    layout.directory = log.directory;
+    layout.head = {
+        log.store_id,           partition,
+        start.next_segment++,   context_->epoch,
+        options.env->Random(),  std::min(options.first_segment_bytes, options.segment_bytes),
+        options.clock->WallUs()};
+    POP_ASSIGN_OR_RETURN(*segment, LayOutSegment(layout, hurry));
+  }
+  const std::string blobs = PartitionDirectory(options.path, partition) + "/blobs";
+  POP_RETURN_IF_ERROR(
+      MakeDirectoryIfMissing(*options.env, blobs + "/" + BlobEpochName(context_->epoch)));
+  POP_RETURN_IF_ERROR(options.env->SyncDirectory(blobs));
+  Checkpoint checkpoint = recovered.table->TakeCheckpoint();
+  checkpoint.meta = {log.store_id, partition, context_->epoch, recovered.end, start.next_id};
+  POP_RETURN_IF_ERROR(recovered.index->Write(checkpoint));
+  recovered.table->FinishCheckpoint(checkpoint, true);
+  return start;
+}
+
+Status EmbeddedStore::Start(std::vector<RecoveredPartition> recovered) {
+  const StoreOptions& options = context_->options;
+  uint32_t epoch = static_cast<uint32_t>(options.clock->WallUs() / 1'000'000);
+  for (const RecoveredPartition& each : recovered) epoch = std::max(epoch, each.epoch + 1);
+  context_->epoch = epoch;
+  std::vector<LogStart> starts;
+  for (uint32_t p = 0; p < recovered.size(); ++p) {
+    POP_ASSIGN_OR_RETURN(LogStart start, PrepareLog(p, recovered[p]));
+    starts.push_back(std::move(start));
+  }
+  for (uint32_t s = 0; s < context_->shards.count(); ++s) {
+    context_->shards.RunOn(ShardIndex(s), [this](io::Shard& shard) {
+      shards_.push_back(std::make_unique<EmbeddedShardStore>(*context_, shard));
+    });
+  }
+  for (uint32_t p = 0; p < recovered.size(); ++p) {
+    PartitionOptions partition;
+    partition.env = options.env;
+    partition.clock = options.clock;
+    partition.directory = PartitionDirectory(options.path, p);
+    partition.store_id = context_->superblock.store_id;
+    partition.partition = p;
+    partition.epoch = epoch;
+    partition.checkpoint_changes = options.checkpoint_changes;
+    partition.checkpoint_log_bytes = options.checkpoint_log_bytes;
+    partition.checkpoint_interval_ms = options.checkpoint_interval_ms;
+    context_->shards.RunOn(context_->ShardOf(p), [&](io::Shard& shard) {
+      context_->partitions[p] = std::make_unique<Partition>(
+          partition, LogOptionsOf(p), std::move(recovered[p].index), std::move(recovered[p].table),
+          std::move(starts[p]), recovered[p].damages, shard, context_->disk);
+    });
+  }
+  return OkStatus();
+}
+
+bool EmbeddedStore::Idle() {
+  bool idle = true;
+  context_->shards.RunOnEach([&](io::Shard& shard) {
+    idle = idle && shards_[shard.index().value()]->idle();
+    for (uint32_t p = 0; p < context_->partitions.size(); ++p) {
+      if (context_->ShardOf(p) == shard.index()) idle = idle && context_->partitions[p]->idle();
+    }
+  });
+  return idle;
+}
+
+Status EmbeddedStore::Close() {
+  if (std::exchange(closed_, true)) return OkStatus();
+  Status status;
+  const auto each_partition = [this](const std::function<void(uint32_t)>& step) {
+    for (uint32_t p = 0; p < context_->partitions.size(); ++p) {
+      if (context_->partitions[p] == nullptr) continue;
+      context_->shards.RunOn(context_->ShardOf(p), [&](io::Shard&) { step(p); });
+    }
+  };
+  if (shards_.size() == context_->shards.count() && !context_->partitions.empty() &&
+      context_->partitions.back() != nullptr) {
+    each_partition([this](uint32_t p) { context_->partitions[p]->BeginClose(); });
+    while (!Idle()) std::this_thread::sleep_for(kClosePoll);
+    each_partition([&](uint32_t p) {
+      const Status closed = context_->partitions[p]->FinishClose();
+      if (status.ok()) status = closed;
+    });
+    each_partition([this](uint32_t p) { context_->partitions[p].reset(); });
+  }
+  for (uint32_t s = 0; s < shards_.size(); ++s) {
+    context_->shards.RunOn(ShardIndex(s), [&](io::Shard&) { shards_[s].reset(); });
+  }
+  lock_.reset();
+  return status;
+}
+
+void EmbeddedStore::Register(base::MetricRegistry& registry) const {
+  for (const auto& partition : context_->partitions) {
+    partition->metrics().Register(registry, {});
+    partition->log_metrics().Register(registry, {});
+  }
+  for (const auto& shard : shards_) shard->metrics().Register(registry, {});
+}
+
+StatusOr<Superblock> ReadSuperblock(Env& env, const std::string& path) {
+  const StatusOr<std::string> block = ReadWholeFile(env, path + "/superblock", kBlockBytes);
+  if (block.status().code() == StatusCode::kNotFound) {
+    return MakeStatus(StatusCode::kNotFound, path + ": no store is there");
+  }
+  if (!block.ok()) return block.status();
+  StatusOr<Superblock> superblock = DecodeSuperblock(*block);
+  if (!superblock.ok()) return Annotate(superblock.status(), path);
+  return superblock;
+}
+
+// Bodies that were arriving when the last run ended.
+Status EmptyIncoming(Env& env, const std::string& directory) {
+  POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, env.List(directory));
+  for (const std::string& name : names) {
+    POP_RETURN_IF_ERROR(env.Unlink(directory + "/" + name));
+  }
+  return OkStatus();
+}
+
+StatusOr<std::vector<RecoveredPartition>> RecoverAll(const EngineContext& context) {
+  const StoreOptions& options = context.options;
+  const uint32_t count = context.superblock.partitions;
+  std::vector<RecoveredPartition> recovered(count);
+  std::vector<Status> statuses(count);
+  std::atomic<uint32_t> next{0};
+  const auto work = [&] {
+    for (uint32_t p = next++; p < count; p = next++) {
+      RecoveryOptions recovery;
+      recovery.env = options.env;
+      recovery.directory = PartitionDirectory(options.path, p);
+      recovery.superblock = context.superblock;
+      recovery.partition = p;
+      recovery.cache_bytes_max = options.list_cache_bytes / count;
+      recovery.checkpoint_changes = options.checkpoint_changes;
+      recovery.index_map_bytes = options.index_map_bytes;
+      StatusOr<RecoveredPartition> one = RecoverPartition(recovery);
+      if (one.ok()) {
+        recovered[p] = std::move(*one);
+      } else {
+        statuses[p] = Annotate(one.status(), recovery.directory);
+      }
+    }
+  };
+  std::vector<std::thread> threads;
+  for (uint32_t t = 1; t < std::min(options.recovery_threads, count); ++t) {
+    threads.emplace_back(work);
+  }
+  work();
+  for (std::thread& thread : threads) thread.join();
+  for (const Status& status : statuses) POP_RETURN_IF_ERROR(status);
+  return recovered;
+}
+
+void LogOpened(const EngineContext& context, const std::vector<RecoveredPartition>& recovered) {
+  uint64_t records = 0, damages = 0;
+  for (const RecoveredPartition& each : recovered) {
+    records += each.records;
+    damages += each.damages;
+  }
+  base::Log(base::LogLevel::kInfo, "store_open",
+            {{"path", context.options.path},
+             {"partitions", context.superblock.partitions},
+             {"records_replayed", records},
+             {"damages", damages}});
+}
+
+}  // namespace
+
+std::string PartitionDirectory(const std::string& store, uint32_t partition) {
+  char name[16];
+  std::snprintf(name, sizeof name, "/p%03u", partition);
+  return store + name;
+}
+
+Status CreateStore(const std::string& path, const CreateOptions& options) {
+  Env& env = options.env != nullptr ? *options.env : SystemEnv();
+  if (env.OpenToRead(path + "/superblock").ok()) {
+    return MakeStatus(StatusCode::kAlreadyExists, path + ": a store is there already");
+  }
+  Superblock superblock;
+  superblock.partitions = options.partitions != 0
+                              ? options.partitions
+                              : std::min(io::GrantedCores(), kDefaultPartitionsMax);
+  if (superblock.partitions > kPartitionsMax) {
+    return MakeStatus(StatusCode::kInvalidArgument, "a store has at most 999 partitions");
+  }
+  for (size_t i = 0; i < superblock.store_id.size(); i += sizeof(uint64_t)) {
+    const uint64_t random = env.Random();
+    std::memcpy(&superblock.store_id[i], &random, sizeof random);
+  }
+  superblock.placement_seed = env.Random();
+  superblock.created_us = base::SystemClock().WallUs();
+  WriteUidlTag(env.Random(), superblock.uidl_tag.data());
+
+  POP_RETURN_IF_ERROR(MakeDirectoryIfMissing(env, path));
+  POP_RETURN_IF_ERROR(MakeDirectoryIfMissing(env, path + "/incoming"));
+  for (uint32_t p = 0; p < superblock.partitions; ++p) {
+    const std::string directory = PartitionDirectory(path, p);
+    POP_RETURN_IF_ERROR(MakeDirectoryIfMissing(env, directory));
+    for (const char* part : {"/log", "/blobs", "/index"}) {
+      POP_RETURN_IF_ERROR(MakeDirectoryIfMissing(env, directory + part));
+    }
+    POP_RETURN_IF_ERROR(env.SyncDirectory(directory));
+  }
+  POP_RETURN_IF_ERROR(env.SyncDirectory(path));
+  return ReplaceFile(env, path, "superblock", EncodeSuperblock(superblock));
+}
+
+StatusOr<std::unique_ptr<Store>> OpenStore(const StoreOptions& options, io::ShardSet& shards,
+                                           io::OffloadPool& disk) {
+  StoreOptions filled = options;
+  if (filled.env == nullptr) filled.env = &SystemEnv();
+  if (filled.clock == nullptr) filled.clock = &base::SystemClock();
+  Env& env = *filled.env;
+  POP_ASSIGN_OR_RETURN(const Superblock superblock, ReadSuperblock(env, filled.path));
+  POP_ASSIGN_OR_RETURN(std::unique_ptr<FileLock> lock, env.Lock(filled.path + "/lock"));
+  POP_RETURN_IF_ERROR(EmptyIncoming(env, filled.path + "/incoming"));
+  auto context = std::make_unique<EngineContext>(std::move(filled), superblock, shards, disk);
+  POP_ASSIGN_OR_RETURN(std::vector<RecoveredPartition> recovered, RecoverAll(*context));
+  LogOpened(*context, recovered);
+  auto store = std::make_unique<EmbeddedStore>(std::move(context), std::move(lock));
+  POP_RETURN_IF_ERROR(store->Start(std::move(recovered)));
+  return store;
+}
+
+}  // namespace poplar::storage

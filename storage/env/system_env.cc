@@ -1,0 +1,187 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "core/base/check.h"
+#include "core/base/fd.h"
+#include "storage/env/env.h"
+
+namespace poplar::storage {
+namespace {
+
+constexpr mode_t kFileMode = 0600;
+constexpr mode_t kDirectoryMode = 0700;
+
+class SystemFile final : public File {
+ public:
+  SystemFile(base::UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+
+  StatusOr<size_t> ReadAt(std::span<char> into, uint64_t offset) const override {
+    size_t done = 0;
+    while (done < into.size()) {
+      const ssize_t got = ::pread(fd_.get(), into.data() + done, into.size() - done,
+                                  static_cast<off_t>(offset + done));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return ErrnoStatus(errno, path_);
+      if (got == 0) break;
+      done += static_cast<size_t>(got);
+    }
+    return done;
+  }
+
+  Status WriteAt(std::string_view bytes, uint64_t offset) override {
+    while (!bytes.empty()) {
+      const ssize_t put =
+          ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) return ErrnoStatus(errno, path_);
+      bytes.remove_prefix(static_cast<size_t>(put));
+      offset += static_cast<uint64_t>(put);
+    }
+    return OkStatus();
+  }
+
+  Status SyncData() override {
+    return ::fdatasync(fd_.get()) == 0 ? OkStatus() : ErrnoStatus(errno, path_);
+  }
+
+  StatusOr<uint64_t> Bytes() const override {
+    struct stat facts{};
+    if (::fstat(fd_.get(), &facts) != 0) return ErrnoStatus(errno, path_);
+    return static_cast<uint64_t>(facts.st_size);
+  }
+
+  ssize_t TryRead(std::span<const iovec> into, uint64_t offset) const override {
+    const ssize_t got = ::preadv2(fd_.get(), into.data(), static_cast<int>(into.size()),
+                                  static_cast<off_t>(offset), RWF_NOWAIT);
+    return got < 0 ? -errno : got;
+  }
+
+  void StartRead(io::Reactor& reactor, DiskOp& op, std::span<char> into,
+                 uint64_t offset) const override {
+    reactor.Read(op.ring_op(), fd_.get(), into, offset);
+  }
+  void StartWrite(io::Reactor& reactor, DiskOp& op, std::span<const iovec> pieces,
+                  uint64_t offset) override {
+    reactor.WriteVector(op.ring_op(), fd_.get(), pieces, offset);
+  }
+  void StartSyncData(io::Reactor& reactor, DiskOp& op) override {
+    reactor.SyncData(op.ring_op(), fd_.get());
+  }
+
+  int descriptor() const override { return fd_.get(); }
+
+ private:
+  base::UniqueFd fd_;
+  std::string path_;
+};
+
+class SystemLock final : public FileLock {
+ public:
+  explicit SystemLock(base::UniqueFd fd) : fd_(std::move(fd)) {}
+
+ private:
+  base::UniqueFd fd_;  // Its close gives the lock back.
+};
+
+class SystemEnvironment final : public Env {
+ public:
+  StatusOr<std::unique_ptr<File>> OpenToRead(const std::string& path) override {
+    return Open(path, O_RDONLY);
+  }
+  StatusOr<std::unique_ptr<File>> CreateFile(const std::string& path) override {
+    return Open(path, O_RDWR | O_CREAT | O_TRUNC);
+  }
+  Status MakeDirectory(const std::string& path) override {
+    return Said(::mkdir(path.c_str(), kDirectoryMode), path);
+  }
+  Status RemoveDirectory(const std::string& path) override {
+    return Said(::rmdir(path.c_str()), path);
+  }
+  Status Rename(const std::string& from, const std::string& to) override {
+    return Said(::rename(from.c_str(), to.c_str()), to);
+  }
+  Status Link(const std::string& from, const std::string& to) override {
+    return Said(::link(from.c_str(), to.c_str()), to);
+  }
+  Status Unlink(const std::string& path) override { return Said(::unlink(path.c_str()), path); }
+
+  Status SyncDirectory(const std::string& path) override {
+    const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd.valid()) return ErrnoStatus(errno, path);
+    return Said(::fsync(fd.get()), path);
+  }
+
+  StatusOr<std::vector<std::string>> List(const std::string& path) override {
+    DIR* directory = ::opendir(path.c_str());
+    if (directory == nullptr) return ErrnoStatus(errno, path);
+    std::vector<std::string> names;
+    errno = 0;
+    while (const dirent* entry = ::readdir(directory)) {
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") names.emplace_back(name);
+    }
+    const int error_number = errno;
+    ::closedir(directory);
+    if (error_number != 0) return ErrnoStatus(error_number, path);
+    return names;
+  }
+
+  StatusOr<uint64_t> FreeBytes(const std::string& path) override {
+    struct statvfs facts{};
+    if (::statvfs(path.c_str(), &facts) != 0) return ErrnoStatus(errno, path);
+    return static_cast<uint64_t>(facts.f_bavail) * facts.f_frsize;
+  }
+
+  uint64_t Random() override {
+    uint64_t number = 0;
+    POP_CHECK(::getrandom(&number, sizeof number, 0) == sizeof number);
+    return number;
+  }
+
+  StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
+    base::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kFileMode));
+    if (!fd.valid()) return ErrnoStatus(errno, path);
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK) return ErrnoStatus(errno, path);
+      char holder[32];
+      const ssize_t got = ::pread(fd.get(), holder, sizeof holder, 0);
+      std::string who = got > 0 ? std::string(holder, static_cast<size_t>(got)) : "";
+      who.erase(who.find_last_not_of(" \n") + 1);
+      return MakeStatus(StatusCode::kFailedPrecondition,
+                        path + ": the store is in use by process " + (who.empty() ? "?" : who));
+    }
+    const std::string pid = std::to_string(::getpid()) + "\n";
+    if (::ftruncate(fd.get(), 0) != 0 ||
+        ::pwrite(fd.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+      return ErrnoStatus(errno, path);
+    }
+    return std::make_unique<SystemLock>(std::move(fd));
+  }
+
+ private:
+  static Status Said(int result, const std::string& path) {
+    return result == 0 ? OkStatus() : ErrnoStatus(errno, path);
+  }
+
+  static StatusOr<std::unique_ptr<File>> Open(const std::string& path, int flags) {
+    base::UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC, kFileMode));
+    if (!fd.valid()) return ErrnoStatus(errno, path);
+    return std::make_unique<SystemFile>(std::move(fd), path);
+  }
+};
+
+}  // namespace
+
+Env& SystemEnv() {
+  static SystemEnvironment env;
+  return env;
+}
+
+}  // namespace poplar::storage

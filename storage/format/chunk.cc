@@ -1,0 +1,72 @@
+#include "storage/format/chunk.h"
+
+#include "core/base/check.h"
+#include "core/base/limits.h"
+#include "storage/format/bytes.h"
+#include "storage/format/checksum.h"
+
+namespace poplar::storage {
+namespace {
+
+constexpr size_t kHeadBytes = 16;
+
+bool EntriesAgree(const Chunk& chunk) {
+  uint64_t uidl_bytes = 0;
+  MessageId before{0};
+  for (const MessageEntry& entry : chunk.entries) {
+    const bool imported = (entry.flags & kEntryImported) != 0;
+    const bool in_blob = (entry.flags & kEntryInBlob) != 0;
+    if (entry.id <= before || imported != (entry.uidl_bytes != 0) ||
+        entry.uidl_bytes > kUidlBytesMax || in_blob != (entry.blob.value() != 0) ||
+        entry.header_bytes > entry.wire_bytes) {
+      return false;
+    }
+    before = entry.id;
+    uidl_bytes += entry.uidl_bytes;
+  }
+  return uidl_bytes == chunk.uidls.size();
+}
+
+}  // namespace
+
+std::string_view Chunk::ImportedUidl(size_t index) const {
+  size_t at = 0;
+  for (size_t i = 0; i < index; ++i) at += entries[i].uidl_bytes;
+  return std::string_view(uidls).substr(at, entries[index].uidl_bytes);
+}
+
+std::string EncodeChunk(const Chunk& chunk) {
+  POP_CHECK(!chunk.entries.empty() && chunk.entries.size() <= kChunkEntriesMax);
+  const size_t entry_bytes = chunk.entries.size() * sizeof(MessageEntry);
+  std::string value(kHeadBytes + entry_bytes + chunk.uidls.size(), '\0');
+  char* at = value.data();
+  StoreLe<uint16_t>(at + 8, static_cast<uint16_t>(chunk.entries.size()));
+  StoreLe<uint16_t>(at + 10, static_cast<uint16_t>(chunk.uidls.size()));
+  std::memcpy(at + kHeadBytes, chunk.entries.data(), entry_bytes);
+  std::memcpy(at + kHeadBytes + entry_bytes, chunk.uidls.data(), chunk.uidls.size());
+  StoreLe<uint64_t>(at, Checksum(std::string_view(value).substr(8)));
+  return value;
+}
+
+StatusOr<Chunk> DecodeChunk(std::string_view value) {
+  const auto damaged = [] { return MakeStatus(StatusCode::kDataLoss, "index chunk: not sound"); };
+  if (value.size() < kHeadBytes) return damaged();
+  const char* at = value.data();
+  const size_t count = LoadLe<uint16_t>(at + 8);
+  const size_t uidl_bytes = LoadLe<uint16_t>(at + 10);
+  const size_t entry_bytes = count * sizeof(MessageEntry);
+  if (count == 0 || count > kChunkEntriesMax ||
+      value.size() != kHeadBytes + entry_bytes + uidl_bytes ||
+      LoadLe<uint64_t>(at) != Checksum(value.substr(8))) {
+    return damaged();
+  }
+  Chunk chunk;
+  chunk.entries.resize(count);
+  // Ids are plain 64-bit numbers in a class of their own.
+  std::memcpy(static_cast<void*>(chunk.entries.data()), at + kHeadBytes, entry_bytes);
+  chunk.uidls.assign(at + kHeadBytes + entry_bytes, uidl_bytes);
+  if (!EntriesAgree(chunk)) return damaged();
+  return chunk;
+}
+
+}  // namespace poplar::storage

@@ -1,0 +1,41 @@
+#include "storage/format/ids.h"
+
+#include "core/base/limits.h"
+#include "storage/format/bytes.h"
+
+namespace poplar::storage {
+namespace {
+
+constexpr char kAlphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
+
+// The lowest 5 * digits bits of `number`, most significant first.
+void WriteBase32(uint64_t number, uint32_t digits, char* into) {
+  for (uint32_t i = digits; i-- > 0; number >>= 5) into[i] = kAlphabet[number & 31];
+}
+
+}  // namespace
+
+void WriteUidl(std::string_view tag, MessageId id, char* into) {
+  std::memcpy(into, tag.data(), kUidlTagBytes);
+  WriteBase32(id.value(), kOwnUidlBytes - kUidlTagBytes, into + kUidlTagBytes);
+}
+
+void WriteUidlTag(uint64_t random, char* into) { WriteBase32(random, kUidlTagBytes, into); }
+
+std::string EncodeMaildropKey(const MaildropKey& key) {
+  std::string encoded;
+  encoded.reserve(sizeof(uint64_t) + 1 + key.account.size());
+  AppendBe64(encoded, key.tenant.value());
+  encoded.push_back(static_cast<char>(key.account.size()));
+  encoded += key.account;
+  return encoded;
+}
+
+MaildropKey DecodeMaildropKey(std::string_view encoded) {
+  constexpr size_t kFixed = sizeof(uint64_t) + 1;
+  if (encoded.size() <= kFixed || encoded.size() > kFixed + kAccountIdBytesMax) return {};
+  if (static_cast<unsigned char>(encoded[kFixed - 1]) != encoded.size() - kFixed) return {};
+  return {TenantId(LoadBe64(encoded.data())), std::string(encoded.substr(kFixed))};
+}
+
+}  // namespace poplar::storage

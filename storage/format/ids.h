@@ -1,0 +1,58 @@
+// The store's own numbers (FORMAT.md section 3). They stay below the door.
+
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/base/strong.h"
+#include "storage/api/store.h"
+
+namespace poplar::storage {
+
+// Where a record or batch begins: segment number and offset. 0 is before everything.
+class Lsn {
+ public:
+  constexpr Lsn() = default;
+  constexpr explicit Lsn(uint64_t value) : value_(value) {}
+  constexpr Lsn(uint32_t segment, uint64_t offset)
+      : value_((static_cast<uint64_t>(segment) << 32) + offset) {}
+
+  constexpr uint64_t value() const { return value_; }
+  constexpr uint32_t segment() const { return static_cast<uint32_t>(value_ >> 32); }
+  constexpr uint32_t offset() const { return static_cast<uint32_t>(value_); }
+  friend constexpr auto operator<=>(Lsn, Lsn) = default;
+
+ private:
+  uint64_t value_ = 0;
+};
+
+// Behind every place of every log.
+inline constexpr Lsn kLsnMax{UINT64_MAX};
+
+// A message in its partition.
+using MessageId = Strong<struct MessageIdTag, uint64_t>;
+
+// One file of a blob; 0 is none.
+using BlobId = Strong<struct BlobIdTag, uint64_t>;
+
+inline constexpr uint32_t EpochOf(uint64_t id) { return static_cast<uint32_t>(id >> 32); }
+inline constexpr uint64_t FirstIdOf(uint32_t epoch) {
+  return (static_cast<uint64_t>(epoch) << 32) + 1;
+}
+
+inline constexpr uint32_t kUidlTagBytes = 7;
+inline constexpr uint32_t kOwnUidlBytes = kUidlTagBytes + 13;
+
+// The UIDL of a message that was not imported. Writes kOwnUidlBytes.
+void WriteUidl(std::string_view tag, MessageId id, char* into);
+
+// The tag of a store, drawn from its random id.
+void WriteUidlTag(uint64_t random, char* into);
+
+// A maildrop as a key of the index and of maps: sorts by tenant, then account length and bytes.
+std::string EncodeMaildropKey(const MaildropKey& key);
+// Empty account when `encoded` is no such key.
+MaildropKey DecodeMaildropKey(std::string_view encoded);
+
+}  // namespace poplar::storage

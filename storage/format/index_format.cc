@@ -1,0 +1,94 @@
+#include "storage/format/index_format.h"
+
+#include "storage/format/bytes.h"
+#include "storage/format/checksum.h"
+
+namespace poplar::storage {
+namespace {
+
+constexpr std::string_view kMagic = "POPLINDX";
+constexpr size_t kMetaBytes = 80;
+constexpr size_t kTotalsBytes = 48;
+constexpr size_t kStatsBytes = 32;
+
+bool Sound(std::string_view value, size_t bytes) {
+  return value.size() == bytes && LoadLe<uint64_t>(value.data()) == Checksum(value.substr(8));
+}
+
+}  // namespace
+
+std::string EncodeIndexMeta(const IndexMeta& meta) {
+  std::string value(kMetaBytes, '\0');
+  char* at = value.data();
+  std::memcpy(at + 8, kMagic.data(), kMagic.size());
+  StoreLe<uint32_t>(at + 16, kFormatVersion);
+  std::memcpy(at + 24, meta.store_id.data(), meta.store_id.size());
+  StoreLe<uint32_t>(at + 40, meta.partition);
+  StoreLe<uint32_t>(at + 44, meta.epoch);
+  StoreLe<uint64_t>(at + 48, meta.checkpoint.value());
+  StoreLe<uint64_t>(at + 56, meta.next_id);
+  StoreLe<uint64_t>(at, Checksum(std::string_view(value).substr(8)));
+  return value;
+}
+
+StatusOr<IndexMeta> DecodeIndexMeta(std::string_view value) {
+  if (!Sound(value, kMetaBytes) || value.substr(8, kMagic.size()) != kMagic) {
+    return MakeStatus(StatusCode::kDataLoss, "index meta: not sound");
+  }
+  const char* at = value.data();
+  POP_RETURN_IF_ERROR(CheckVersion(LoadLe<uint32_t>(at + 16), LoadLe<uint32_t>(at + 20), "index"));
+  IndexMeta meta;
+  std::memcpy(meta.store_id.data(), at + 24, meta.store_id.size());
+  meta.partition = LoadLe<uint32_t>(at + 40);
+  meta.epoch = LoadLe<uint32_t>(at + 44);
+  meta.checkpoint = Lsn(LoadLe<uint64_t>(at + 48));
+  meta.next_id = LoadLe<uint64_t>(at + 56);
+  return meta;
+}
+
+std::string EncodeIndexTotals(const IndexTotals& totals) {
+  std::string value(kTotalsBytes, '\0');
+  char* at = value.data();
+  StoreLe<uint64_t>(at + 8, totals.messages);
+  StoreLe<uint64_t>(at + 16, totals.octets);
+  StoreLe<uint64_t>(at + 24, totals.wire_bytes);
+  StoreLe<uint64_t>(at + 32, totals.last_id.value());
+  StoreLe<uint32_t>(at + 40, totals.chunks);
+  StoreLe<uint64_t>(at, Checksum(std::string_view(value).substr(8)));
+  return value;
+}
+
+StatusOr<IndexTotals> DecodeIndexTotals(std::string_view value) {
+  if (!Sound(value, kTotalsBytes)) {
+    return MakeStatus(StatusCode::kDataLoss, "index totals: not sound");
+  }
+  const char* at = value.data();
+  IndexTotals totals;
+  totals.messages = LoadLe<uint64_t>(at + 8);
+  totals.octets = LoadLe<uint64_t>(at + 16);
+  totals.wire_bytes = LoadLe<uint64_t>(at + 24);
+  totals.last_id = MessageId(LoadLe<uint64_t>(at + 32));
+  totals.chunks = LoadLe<uint32_t>(at + 40);
+  return totals;
+}
+
+std::string EncodeSegmentStats(const SegmentStats& stats) {
+  std::string value(kStatsBytes, '\0');
+  char* at = value.data();
+  StoreLe<uint64_t>(at, stats.salt);
+  StoreLe<uint64_t>(at + 8, stats.bytes);
+  StoreLe<uint64_t>(at + 16, stats.live_bytes);
+  StoreLe<uint64_t>(at + 24, stats.live_records);
+  return value;
+}
+
+StatusOr<SegmentStats> DecodeSegmentStats(std::string_view value) {
+  if (value.size() != kStatsBytes) {
+    return MakeStatus(StatusCode::kDataLoss, "index segment: not sound");
+  }
+  const char* at = value.data();
+  return SegmentStats{LoadLe<uint64_t>(at), LoadLe<uint64_t>(at + 8), LoadLe<uint64_t>(at + 16),
+                      LoadLe<uint64_t>(at + 24)};
+}
+
+}  // namespace poplar::storage

@@ -1,0 +1,52 @@
+// Values of the index other than chunks (FORMAT.md section 7). Any thread.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/base/status.h"
+#include "storage/format/superblock.h"
+
+namespace poplar::storage {
+
+struct IndexMeta {
+  StoreId store_id{};
+  uint32_t partition = 0;
+  uint32_t epoch = 0;
+  Lsn checkpoint;
+  uint64_t next_id = 0;
+};
+
+std::string EncodeIndexMeta(const IndexMeta& meta);
+// Errors as DecodeSuperblock.
+StatusOr<IndexMeta> DecodeIndexMeta(std::string_view value);
+
+// What the index knows of one maildrop beside its chunks.
+struct IndexTotals {
+  uint64_t messages = 0;
+  uint64_t octets = 0;
+  uint64_t wire_bytes = 0;
+  MessageId last_id{0};
+  uint32_t chunks = 0;
+
+  friend bool operator==(const IndexTotals&, const IndexTotals&) = default;
+};
+
+std::string EncodeIndexTotals(const IndexTotals& totals);
+StatusOr<IndexTotals> DecodeIndexTotals(std::string_view value);
+
+struct SegmentStats {
+  uint64_t salt = 0;
+  uint64_t bytes = 0;
+  uint64_t live_bytes = 0;
+  uint64_t live_records = 0;
+
+  friend bool operator==(const SegmentStats&, const SegmentStats&) = default;
+};
+
+std::string EncodeSegmentStats(const SegmentStats& stats);
+StatusOr<SegmentStats> DecodeSegmentStats(std::string_view value);
+
+}  // namespace poplar::storage

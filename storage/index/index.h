@@ -1,0 +1,78 @@
+// A partition's index: maildrop lists and totals in LMDB, changed by one transaction a checkpoint
+// (FORMAT.md section 7). Every method blocks; any thread, one Write at a time.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/base/status.h"
+#include "core/base/units.h"
+#include "storage/format/index_format.h"
+#include "storage/index/message_list.h"
+
+struct MDB_env;
+struct MDB_txn;
+
+namespace poplar::storage {
+
+struct IndexOptions {
+  std::string directory;           // Exists.
+  uint64_t map_bytes = 64 * kGiB;  // Address space; the file grows as it needs.
+};
+
+// What one checkpoint does to one maildrop, in this order.
+struct MaildropChange {
+  std::string key;      // Encoded.
+  bool wipe = false;    // Everything that the index holds of it goes.
+  ListChanges changes;  // With totals: of a list that was in memory.
+  std::optional<IndexTotals> totals;
+  Chunk appended;  // Of a list that was not: any number of entries, for its end.
+};
+
+struct Checkpoint {
+  std::optional<IndexMeta> meta;  // None: not complete yet.
+  std::vector<MaildropChange> maildrops;
+  std::map<uint32_t, SegmentStats> segments;  // As they are now.
+  std::vector<uint32_t> segments_gone;
+  std::map<MessageId, BlobId> blobs;  // New ones; BlobId 0: gone.
+};
+
+class Index {
+ public:
+  // kDataLoss: what lies there is unsound, and shall be set aside and rebuilt. kFailedPrecondition:
+  // of a version that this build does not know.
+  static StatusOr<std::unique_ptr<Index>> Open(const IndexOptions& options);
+  ~Index();
+
+  // Nothing: it is new.
+  StatusOr<std::optional<IndexMeta>> ReadMeta();
+  // An empty list where the index knows nothing. kDataLoss: unsound.
+  StatusOr<std::shared_ptr<MessageList>> Load(const std::string& key);
+  StatusOr<std::map<uint32_t, SegmentStats>> ReadSegments();
+  StatusOr<std::map<MessageId, BlobId>> ReadBlobs();
+  // Whole or not at all, durably.
+  Status Write(const Checkpoint& checkpoint);
+
+ private:
+  struct Databases {
+    unsigned meta = 0, maildrops = 0, chunks = 0, segments = 0, blobs = 0;
+  };
+  class Transaction;
+
+  explicit Index(MDB_env* env) : env_(env) {}
+  Status OpenDatabases();
+  Status Wipe(Transaction& transaction, const std::string& key);
+  Status WriteMaildrop(Transaction& transaction, const MaildropChange& change);
+  Status Append(Transaction& transaction, const std::string& key, const Chunk& appended);
+
+  MDB_env* const env_;
+  Databases databases_;
+};
+
+}  // namespace poplar::storage

@@ -1,0 +1,315 @@
+#include "storage/index/maildrop_table.h"
+
+#include <algorithm>
+
+#include "core/base/check.h"
+#include "storage/format/checksum.h"
+
+namespace poplar::storage {
+namespace {
+
+constexpr size_t kMaildropOverheadBytes = sizeof(MaildropState) + 64;
+constexpr size_t kEncodedKeyFixedBytes = 9;
+constexpr int kEvictionStepsMax = 64;
+
+void AppendTail(Chunk& tail, const MessageEntry& entry, std::string_view uidl) {
+  tail.entries.push_back(entry);
+  tail.uidls += uidl;
+}
+
+// Visits entries with the UIDLs that imported ones brought.
+template <class Visit>
+void ForEachEntry(const Chunk& chunk, const Visit& visit) {
+  size_t at = 0;
+  for (const MessageEntry& entry : chunk.entries) {
+    visit(entry, std::string_view(chunk.uidls).substr(at, entry.uidl_bytes));
+    at += entry.uidl_bytes;
+  }
+}
+
+}  // namespace
+
+MessageEntry EntryOf(const Record& record, Lsn at) {
+  MessageEntry entry;
+  entry.id = record.id;
+  entry.lsn = at;
+  entry.received_us = record.time_us;
+  entry.blob = BlobId(record.kind == RecordKind::kAddRef || record.kind == RecordKind::kMoveRef
+                          ? record.reference
+                          : 0);
+  entry.octets = record.octets;
+  entry.wire_bytes = record.wire_bytes;
+  entry.header_bytes = record.header_bytes;
+  if (!record.uidl.empty()) entry.flags |= kEntryImported;
+  if (entry.blob != BlobId(0)) entry.flags |= kEntryInBlob;
+  entry.uidl_bytes = static_cast<uint16_t>(record.uidl.size());
+  return entry;
+}
+
+uint64_t RecordBytes(std::string_view encoded_key, const MessageEntry& entry) {
+  const uint64_t body = (entry.flags & kEntryInBlob) != 0 ? 0 : entry.wire_bytes;
+  return RoundUp(
+      kRecordFixedBytes + encoded_key.size() - kEncodedKeyFixedBytes + entry.uidl_bytes + body, 8);
+}
+
+size_t MaildropTable::Hash::operator()(std::string_view key) const { return Checksum(key); }
+
+MaildropTable::~MaildropTable() = default;
+
+MaildropState* MaildropTable::Find(std::string_view key) {
+  const auto found = maildrops_.find(key);
+  return found == maildrops_.end() ? nullptr : found->second.get();
+}
+
+MaildropState& MaildropTable::FindOrMake(std::string_view key) {
+  const auto found = maildrops_.find(key);
+  if (found != maildrops_.end()) return *found->second;
+  auto made = std::make_unique<MaildropState>(std::string(key));
+  MaildropState& maildrop = *made;
+  maildrops_.emplace(std::string_view(maildrop.key), std::move(made));
+  return maildrop;
+}
+
+std::shared_ptr<const MessageList> MaildropTable::Snapshot(MaildropState& maildrop) {
+  POP_CHECK(maildrop.list != nullptr);
+  maildrop.list_shared = true;
+  Use(maildrop);
+  return maildrop.list;
+}
+
+void MaildropTable::InstallList(MaildropState& maildrop, std::shared_ptr<MessageList> from_index) {
+  POP_CHECK(maildrop.list == nullptr);
+  const bool complete = maildrop.tail.entries.empty() && maildrop.in_checkpoint.entries.empty();
+  const MessageId known = from_index->last_id();
+  maildrop.list = std::move(from_index);
+  maildrop.list_shared = false;
+  if (!complete) {
+    // What the checkpoint under way brings may or may not have been in the index when it was read.
+    // Appending is deterministic, so both ways end in the same chunks.
+    for (const Chunk* part : {&maildrop.in_checkpoint, &maildrop.tail}) {
+      ForEachEntry(*part, [&](const MessageEntry& entry, std::string_view uidl) {
+        if (entry.id > known) maildrop.list->Append(entry, uidl);
+      });
+    }
+    maildrop.in_checkpoint = {};
+    maildrop.tail = {};
+    MarkDirty(maildrop);
+  }
+  Charge(maildrop);
+  Use(maildrop);
+}
+
+MessageList& MaildropTable::Change(MaildropState& maildrop) {
+  POP_CHECK(maildrop.list != nullptr);
+  if (maildrop.list_shared) {
+    maildrop.list = std::make_shared<MessageList>(*maildrop.list);
+    maildrop.list_shared = false;
+  }
+  MarkDirty(maildrop);
+  return *maildrop.list;
+}
+
+void MaildropTable::MarkDirty(MaildropState& maildrop) {
+  ++changes_;
+  if (maildrop.dirty) return;
+  maildrop.dirty = true;
+  dirty_.push_back(&maildrop);
+}
+
+void MaildropTable::CountLive(const MaildropState& maildrop, const MessageEntry& entry,
+                              bool added) {
+  const auto segment = segments_.find(entry.lsn.segment());
+  if (segment == segments_.end()) return;  // Lost: its damage was named.
+  const uint64_t bytes = RecordBytes(maildrop.key, entry);
+  segment->second.live_bytes += added ? bytes : -bytes;
+  segment->second.live_records += added ? 1 : -1;
+}
+
+void MaildropTable::Add(MaildropState& maildrop, const MessageEntry& entry, std::string_view uidl) {
+  if (maildrop.list != nullptr) {
+    Change(maildrop).Append(entry, uidl);
+    Charge(maildrop);
+  } else {
+    AppendTail(maildrop.tail, entry, uidl);
+    MarkDirty(maildrop);
+  }
+  if (entry.blob != BlobId(0)) blob_changes_[entry.id] = entry.blob;
+  CountLive(maildrop, entry, true);
+}
+
+void MaildropTable::Insert(MaildropState& maildrop, const MessageEntry& entry,
+                           std::string_view uidl) {
+  Change(maildrop).Insert(entry, uidl);
+  if (entry.blob != BlobId(0)) blob_changes_[entry.id] = entry.blob;
+  CountLive(maildrop, entry, true);
+}
+
+void MaildropTable::Drop(MaildropState& maildrop, std::span<const MessageEntry> gone) {
+  for (const MessageEntry& entry : gone) {
+    CountLive(maildrop, entry, false);
+    if (entry.blob == BlobId(0)) continue;
+    doomed_blobs_.push_back(entry.blob);
+    blob_changes_[entry.id] = BlobId(0);
+  }
+  Charge(maildrop);
+}
+
+void MaildropTable::Expunge(MaildropState& maildrop, std::span<const MessageId> ids) {
+  Drop(maildrop, Change(maildrop).Erase(ids));
+}
+
+void MaildropTable::Remove(MaildropState& maildrop, MessageId id) {
+  POP_CHECK(maildrop.list != nullptr);
+  std::vector<MessageEntry> gone;
+  std::vector<std::pair<MessageEntry, std::string>> kept;
+  uint32_t hint = 0;
+  for (uint32_t i = 0; i < maildrop.list->count(); ++i) {
+    const MessageEntry& entry = maildrop.list->At(i, hint);
+    if (entry.id < id) {
+      gone.push_back(entry);
+    } else {
+      kept.emplace_back(entry, maildrop.list->ImportedUidl(i, hint));
+    }
+  }
+  maildrop.list = std::make_shared<MessageList>();
+  maildrop.list_shared = false;
+  maildrop.list->RaiseLastId(id);
+  for (const auto& [entry, uidl] : kept) maildrop.list->Append(entry, uidl);
+  maildrop.wipe = true;
+  MarkDirty(maildrop);
+  Drop(maildrop, gone);
+  if (maildrop.lease != nullptr) {
+    maildrop.lease->lost.store(true, std::memory_order_relaxed);
+    maildrop.lease.reset();
+  }
+}
+
+void MaildropTable::Move(MaildropState& maildrop, MessageId id, Lsn from, Lsn to) {
+  const MessageEntry* const entry = maildrop.list->Find(id);
+  if (entry == nullptr || entry->lsn != from) return;
+  CountLive(maildrop, *entry, false);
+  POP_CHECK(Change(maildrop).Move(id, from, to));
+  CountLive(maildrop, *maildrop.list->Find(id), true);
+}
+
+void MaildropTable::AddSegment(uint32_t number, const SegmentStats& stats) {
+  segments_[number] = stats;
+}
+
+void MaildropTable::RemoveSegment(uint32_t number) {
+  segments_.erase(number);
+  segments_gone_.push_back(number);
+}
+
+Checkpoint MaildropTable::TakeCheckpoint() {
+  Checkpoint checkpoint;
+  checkpoint.maildrops.reserve(dirty_.size());
+  for (MaildropState* maildrop : std::exchange(dirty_, {})) {
+    MaildropChange change;
+    change.key = maildrop->key;
+    change.wipe = std::exchange(maildrop->wipe, false);
+    if (maildrop->list != nullptr) {
+      change.changes = maildrop->list->TakeChanges();
+      change.totals = maildrop->list->totals();
+    } else {
+      change.appended = std::exchange(maildrop->tail, {});
+      ForEachEntry(change.appended, [&](const MessageEntry& entry, std::string_view uidl) {
+        AppendTail(maildrop->in_checkpoint, entry, uidl);
+      });
+    }
+    maildrop->dirty = false;
+    maildrop->flushing = true;
+    checkpoint.maildrops.push_back(std::move(change));
+  }
+  checkpoint.segments = segments_;
+  checkpoint.segments_gone = std::exchange(segments_gone_, {});
+  checkpoint.blobs = std::exchange(blob_changes_, {});
+  changes_ = 0;
+  return checkpoint;
+}
+
+void MaildropTable::FinishCheckpoint(const Checkpoint& checkpoint, bool written) {
+  for (const MaildropChange& change : checkpoint.maildrops) {
+    MaildropState& maildrop = *Find(change.key);
+    maildrop.flushing = false;
+    if (!written) {
+      MarkDirty(maildrop);
+      maildrop.wipe = maildrop.wipe || change.wipe;
+      if (maildrop.list != nullptr) {
+        maildrop.list->PutBack(change.changes);
+      } else {
+        // Nobody loaded it meanwhile, so what was taken stands in front of what came since.
+        ForEachEntry(maildrop.tail, [&](const MessageEntry& entry, std::string_view uidl) {
+          AppendTail(maildrop.in_checkpoint, entry, uidl);
+        });
+        maildrop.tail = std::exchange(maildrop.in_checkpoint, {});
+      }
+      continue;
+    }
+    // A pin may be a load that read the index before this checkpoint: it still needs them.
+    if (maildrop.list == nullptr && maildrop.pins == 0) maildrop.in_checkpoint = {};
+    if (Idle(maildrop) && maildrop.list == nullptr) Forget(maildrop);
+  }
+  if (!written) {
+    for (const auto& [message, blob] : checkpoint.blobs) blob_changes_.emplace(message, blob);
+    segments_gone_.insert(segments_gone_.end(), checkpoint.segments_gone.begin(),
+                          checkpoint.segments_gone.end());
+  }
+  Evict();
+}
+
+void MaildropTable::Charge(MaildropState& maildrop) {
+  cached_bytes_ -= maildrop.charged_bytes;
+  maildrop.charged_bytes =
+      maildrop.list == nullptr ? 0 : maildrop.list->memory_bytes() + kMaildropOverheadBytes;
+  cached_bytes_ += maildrop.charged_bytes;
+}
+
+void MaildropTable::Use(MaildropState& maildrop) {
+  if (newest_ == &maildrop) return;
+  Unlink(maildrop);
+  maildrop.older = newest_;
+  if (newest_ != nullptr) newest_->newer = &maildrop;
+  newest_ = &maildrop;
+  if (oldest_ == nullptr) oldest_ = &maildrop;
+}
+
+void MaildropTable::Unlink(MaildropState& maildrop) {
+  if (maildrop.newer != nullptr) maildrop.newer->older = maildrop.older;
+  if (maildrop.older != nullptr) maildrop.older->newer = maildrop.newer;
+  if (newest_ == &maildrop) newest_ = maildrop.older;
+  if (oldest_ == &maildrop) oldest_ = maildrop.newer;
+  maildrop.newer = maildrop.older = nullptr;
+}
+
+bool MaildropTable::Idle(const MaildropState& maildrop) const {
+  return maildrop.pins == 0 && maildrop.lease == nullptr && !maildrop.dirty && !maildrop.flushing;
+}
+
+void MaildropTable::Evict() {
+  MaildropState* next = oldest_;
+  for (int step = 0; step < kEvictionStepsMax && next != nullptr; ++step) {
+    if (cached_bytes_ <= cache_bytes_max_) return;
+    MaildropState& maildrop = *std::exchange(next, next->newer);
+    if (Idle(maildrop)) {
+      Forget(maildrop);
+    } else {
+      Use(maildrop);  // Out of the way of the next search.
+    }
+  }
+}
+
+void MaildropTable::Unpin(MaildropState& maildrop) {
+  POP_CHECK(maildrop.pins > 0);
+  --maildrop.pins;
+  if (maildrop.pins == 0 && !maildrop.flushing) maildrop.in_checkpoint = {};
+  if (Idle(maildrop) && maildrop.list == nullptr) Forget(maildrop);
+}
+
+void MaildropTable::Forget(MaildropState& maildrop) {
+  Unlink(maildrop);
+  cached_bytes_ -= maildrop.charged_bytes;
+  maildrops_.erase(std::string_view(maildrop.key));
+}
+
+}  // namespace poplar::storage

@@ -1,0 +1,140 @@
+// What a partition knows of its maildrops in memory: the changes since the last checkpoint, and the
+// lists of those used lately. Records are applied here once they are durable. No I/O: lists are
+// loaded and checkpoints written by whoever calls.
+//
+// A maildrop is *loaded* (its whole list is here) or not (only what arrived since the last
+// checkpoint is). Only a loaded one can be read or have messages deleted.
+//
+// Belongs to its partition's shard; during start-up to the thread that recovers.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "storage/format/segment_format.h"
+#include "storage/index/index.h"
+
+namespace poplar::storage {
+
+// A session's hold on a maildrop. `lost` is read by the holder's shard.
+struct Lease {
+  LeaseHolder holder;
+  std::atomic<bool> lost{false};
+};
+
+struct MaildropState {
+  explicit MaildropState(std::string encoded) : key(std::move(encoded)) {}
+
+  const std::string key;              // Encoded.
+  std::shared_ptr<MessageList> list;  // Null: not loaded.
+  std::shared_ptr<Lease> lease;       // Null: free.
+  uint32_t pins = 0;                  // Others hold a pointer to this state.
+
+ private:
+  friend class MaildropTable;
+
+  bool list_shared = false;  // A snapshot of `list` was handed out: copy before a change.
+  bool wipe = false;         // The index's entries are to go first.
+  bool dirty = false;        // Has changes for the next checkpoint.
+  bool flushing = false;     // Is part of the checkpoint under way.
+  Chunk tail;                // Not loaded: arrived since the last checkpoint began.
+  Chunk in_checkpoint;       // Not loaded: part of it, or written while the list was loading.
+  size_t charged_bytes = 0;
+  MaildropState* newer = nullptr;
+  MaildropState* older = nullptr;
+};
+
+class MaildropTable {
+ public:
+  explicit MaildropTable(uint64_t cache_bytes_max) : cache_bytes_max_(cache_bytes_max) {}
+  ~MaildropTable();
+  MaildropTable(const MaildropTable&) = delete;
+  MaildropTable& operator=(const MaildropTable&) = delete;
+
+  // --- Looking. Pointers end when the maildrop is evicted: pin what is kept.
+  MaildropState* Find(std::string_view key);
+  MaildropState& FindOrMake(std::string_view key);
+  // REQUIRES: loaded. The list as it is now, for ever.
+  std::shared_ptr<const MessageList> Snapshot(MaildropState& maildrop);
+  // What the index had, when it was read after the state was made and pinned.
+  void InstallList(MaildropState& maildrop, std::shared_ptr<MessageList> from_index);
+
+  // --- Changing.
+  void Add(MaildropState& maildrop, const MessageEntry& entry, std::string_view uidl);
+  // REQUIRES for the others: loaded. Ids ascend.
+  void Expunge(MaildropState& maildrop, std::span<const MessageId> ids);
+  // Everything with a smaller id ends; so does the lease.
+  void Remove(MaildropState& maildrop, MessageId id);
+  void Move(MaildropState& maildrop, MessageId id, Lsn from, Lsn to);
+  void Insert(MaildropState& maildrop, const MessageEntry& entry, std::string_view uidl);
+
+  void AddSegment(uint32_t number, const SegmentStats& stats);
+  void RemoveSegment(uint32_t number);
+  const std::map<uint32_t, SegmentStats>& segments() const { return segments_; }
+  // Forgets live counts, to count anew by Add.
+  void LoadSegments(std::map<uint32_t, SegmentStats> segments) { segments_ = std::move(segments); }
+
+  // --- Checkpoints, one at a time. Without `meta`, which is the caller's.
+  Checkpoint TakeCheckpoint();
+  void FinishCheckpoint(const Checkpoint& checkpoint, bool written);
+  uint64_t changes() const { return changes_; }  // Since the last TakeCheckpoint.
+
+  // Blobs of deleted messages, to be unlinked.
+  std::vector<BlobId> TakeDoomedBlobs() { return std::exchange(doomed_blobs_, {}); }
+  bool has_doomed_blobs() const { return !doomed_blobs_.empty(); }
+
+  // Frees lists that were not used lately until the cache holds its budget.
+  void Evict();
+  // Frees `maildrop` if nothing needs it in memory.
+  void Unpin(MaildropState& maildrop);
+  uint64_t cached_bytes() const { return cached_bytes_; }
+  size_t size() const { return maildrops_.size(); }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view key) const;
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(std::string_view a, std::string_view b) const { return a == b; }
+  };
+
+  MessageList& Change(MaildropState& maildrop);
+  void MarkDirty(MaildropState& maildrop);
+  void Drop(MaildropState& maildrop, std::span<const MessageEntry> gone);
+  void CountLive(const MaildropState& maildrop, const MessageEntry& entry, bool added);
+  void Charge(MaildropState& maildrop);
+  void Use(MaildropState& maildrop);
+  void Unlink(MaildropState& maildrop);
+  bool Idle(const MaildropState& maildrop) const;
+  void Forget(MaildropState& maildrop);
+
+  absl::flat_hash_map<std::string_view, std::unique_ptr<MaildropState>, Hash, Equal> maildrops_;
+  std::vector<MaildropState*> dirty_;
+  std::map<uint32_t, SegmentStats> segments_;
+  std::vector<uint32_t> segments_gone_;
+  std::map<MessageId, BlobId> blob_changes_;
+  std::vector<BlobId> doomed_blobs_;
+  MaildropState* newest_ = nullptr;
+  MaildropState* oldest_ = nullptr;
+  const uint64_t cache_bytes_max_;
+  uint64_t cached_bytes_ = 0;
+  uint64_t changes_ = 0;
+};
+
+// The entry for a message whose record stands at `at`.
+MessageEntry EntryOf(const Record& record, Lsn at);
+
+// Octets of the record of a message in the log.
+uint64_t RecordBytes(std::string_view encoded_key, const MessageEntry& entry);
+
+}  // namespace poplar::storage

@@ -1,0 +1,182 @@
+// A partition's log, as it is written: what arrived while the last flush ran becomes one batch, one
+// write and one flush (FORMAT.md section 4).
+//
+// Lives on its partition's shard. What is appended is a field of its owner, who outlives the
+// answer; answers come in the order of the log.
+//
+// A write or flush that fails ends its segment where it was last flushed: the batch fails as a
+// whole, nothing is retried into it, and the log goes on in the next segment.
+//
+// Two segments are kept laid out behind the one in use. The last of them is the reserve: deliveries
+// are written only while it stays untouched. So when no segment can be laid out (a full disk),
+// deliveries are refused, and what frees space goes on.
+
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/base/metrics.h"
+#include "core/io/reactor.h"
+#include "storage/segment/preparer.h"
+
+namespace poplar::storage {
+
+enum class AppendOutcome : uint8_t {
+  kDurable,
+  kFull,       // Refused: no room.
+  kTemporary,  // Refused for another reason.
+  kUnknown,    // The write or flush failed: after a crash it may be found, or not.
+};
+
+// One record on its way into the log.
+class LogAppend {
+ public:
+  LogAppend() = default;
+  LogAppend(const LogAppend&) = delete;
+  LogAppend& operator=(const LogAppend&) = delete;
+  virtual ~LogAppend() = default;
+
+  // Filled by the owner but for the id, which ADD, ADD_REF and REMOVE get when they join a batch.
+  // What its views point at stays until the answer.
+  Record record;
+  // Deletions: may use the reserve.
+  bool frees_space = false;
+
+ protected:
+  friend class Log;
+  virtual void Appended(AppendOutcome outcome, Lsn at) = 0;
+
+ private:
+  LogAppend* next_ = nullptr;
+  Lsn at_;
+};
+
+struct alignas(base::kCacheLineBytes) LogMetrics {
+  base::Counter batches;
+  base::Counter written_bytes;
+  base::Counter failed_batches;
+  base::Counter refused;
+  base::Counter segments_laid_out;
+  base::Counter segments_failed;
+  base::Histogram batch_records;
+  base::Histogram flush_us;
+  base::Gauge queued;
+
+  void Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const;
+};
+
+struct LogOptions {
+  Env* env = nullptr;
+  std::string directory;
+  StoreId store_id{};
+  uint32_t partition = 0;
+  uint32_t epoch = 0;
+  uint64_t segment_bytes = 64 * kMiB;
+  uint64_t free_bytes_floor = 0;  // For ordinary segments; laying out the reserve may go below.
+  uint32_t pace_us_per_mib = 0;
+  const base::Clock* clock = nullptr;
+};
+
+// Where a log stands when a run begins.
+struct LogStart {
+  Lsn flushed;
+  uint64_t next_id = 0;
+  uint32_t next_segment = 1;
+  OpenSegment active;
+  OpenSegment reserve;  // With a higher number.
+};
+
+class Log {
+ public:
+  // Told before the first record of a segment is answered.
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    virtual void SegmentBegun(const SegmentHead& head) = 0;
+  };
+
+  // REQUIRES: on the shard of `reactor`; `listener` and `pool` outlive the log.
+  Log(const LogOptions& options, LogStart start, io::Reactor& reactor, io::OffloadPool& pool,
+      Listener& listener);
+  ~Log();
+
+  void Append(LogAppend& append);
+  // While held, nothing new is written; what came waits.
+  void Hold(bool held);
+  // While held: answers all that waits with `outcome`.
+  void RefuseWaiting(AppendOutcome outcome);
+
+  Lsn flushed() const { return flushed_; }
+  uint64_t next_id() const { return next_id_; }
+  uint64_t written_bytes() const { return metrics_.written_bytes.Read(); }
+  bool idle() const {
+    return batch_.empty() && queue_head_ == nullptr && !preparer_.busy() && !pump_.queued();
+  }
+  // No further segment is laid out. For the end.
+  void BeginClose();
+  // Segments that hold nothing, to be unlinked. REQUIRES: idle.
+  std::vector<uint32_t> UnusedSegments() const;
+  const LogMetrics& metrics() const { return metrics_; }
+
+ private:
+  void Pump();
+  // False: nothing that may be written now fits.
+  bool TakeBatch();
+  bool MayWrite(const LogAppend& append) const;
+  void LayOutBatch();
+  bool Rotate();
+  void Activate(OpenSegment segment);
+  void Prepare();
+  void OnPrepared(StatusOr<OpenSegment> segment);
+  void StartWrite();
+  void OnWritten(int32_t result);
+  void OnFlushed(int32_t result);
+  void EndBatch(AppendOutcome outcome);
+  void Refuse(bool frees_space_too, AppendOutcome outcome);
+  void Enqueue(LogAppend& append);
+  // Empties the queue and gives its first.
+  LogAppend* TakeQueue();
+
+  const LogOptions options_;
+  io::Reactor& reactor_;
+  io::OffloadPool& pool_;
+  Listener& listener_;
+
+  Lsn flushed_;
+  uint64_t next_id_;
+  uint32_t next_segment_;
+
+  OpenSegment active_;  // Without a file: none.
+  uint64_t active_offset_ = 0;
+  uint32_t next_sequence_ = 1;
+  std::deque<OpenSegment> prepared_;  // By number; at most kPreparedMax.
+
+  LogAppend* queue_head_ = nullptr;
+  LogAppend* queue_tail_ = nullptr;
+  bool held_ = false;
+  bool closing_ = false;
+
+  std::vector<LogAppend*> batch_;  // In flight; empty: none.
+  uint64_t batch_bytes_ = 0;       // Padded.
+  std::string scratch_;            // Heads and paddings of the batch.
+  std::vector<iovec> pieces_;
+  size_t piece_ = 0;
+  uint64_t written_ = 0;
+  uint64_t flush_began_us_ = 0;
+
+  uint64_t retry_at_us_ = 0;  // After a failure to lay a segment out: not before.
+  AppendOutcome why_refused_ = AppendOutcome::kTemporary;
+
+  LogMetrics metrics_;
+  SegmentPreparer preparer_;
+  DiskOpFor<&Log::OnWritten> write_op_{this};
+  DiskOpFor<&Log::OnFlushed> flush_op_{this};
+  io::WorkFor<&Log::Pump> pump_{this};
+};
+
+}  // namespace poplar::storage

@@ -1,0 +1,237 @@
+"""Kills the server with SIGKILL at random moments under deliveries, fetches and deletions, restarts it, and compares what it
+holds with what it acknowledged.
+
+  crash_test.py [--rounds N] [--seconds S] [--seed X] [--directory DIR]
+
+What must hold after every restart:
+  * every delivery that was answered 250 is there, byte for byte (more than once at most if its answer never came);
+  * every deletion whose QUIT was answered +OK stays deleted;
+  * a QUIT whose answer never came deleted all of its messages or none;
+  * a message that stays keeps its UIDL, and no UIDL ever comes back for another message.
+A failing run prints its seed.
+"""
+
+import argparse
+import hashlib
+import random
+import re
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from poplar_server import PoplarServer  # noqa: E402
+
+USERS = [f"user{n}@crash.example" for n in range(6)]
+PASSWORD = "crash test"
+
+
+class Mailbox:
+    """What must be true of one mailbox. Tokens name messages; each message carries its own."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.present = {}      # token -> UIDL or None: acknowledged, not known to be deleted.
+        self.digests = {}      # token -> digest of what was sent.
+        self.maybe_added = set()   # No answer came: there 0 or more times.
+        self.maybe_deleted = []    # Sets of UIDLs whose QUIT was not answered: all or none.
+        self.deleted_uidls = set()
+        self.owner_of_uidl = {}    # UIDL -> token, for ever.
+
+
+class Fault(AssertionError):
+    pass
+
+
+def message(token, random_source):
+    size = random_source.choice([0, 100, 3000, 9000, 70_000] + ([1_200_000] if random_source.random() < 0.1 else []))
+    filler = random_source.randbytes(size // 2).hex().encode()
+    lines = b"\r\n".join(b"." + filler[n : n + 70] for n in range(0, len(filler), 70))
+    return b"Subject: %s\r\n\r\n%s\r\n" % (token.encode(), lines)
+
+
+class Round:
+    def __init__(self, server, mailboxes, seed):
+        self.server, self.mailboxes, self.seed = server, mailboxes, seed
+        self.stopping = threading.Event()
+        self.faults = []
+
+    def run(self, seconds):
+        threads = [threading.Thread(target=self.guarded, args=(work, index), daemon=True)
+                   for index, work in enumerate([self.deliver, self.deliver, self.deliver, self.fetch_and_delete, self.fetch_and_delete])]
+        for thread in threads:
+            thread.start()
+        time.sleep(seconds)
+        self.server.kill()
+        self.stopping.set()
+        for thread in threads:
+            thread.join(timeout=60)
+            if thread.is_alive():
+                raise Fault("a client did not end after the server was killed")
+        if self.faults:
+            raise self.faults[0]
+
+    def guarded(self, work, index):
+        random_source = random.Random(f"{self.seed}/{index}")
+        while not self.stopping.is_set():
+            try:
+                work(random_source)
+            except Fault as fault:
+                self.faults.append(fault)
+                return
+            except Exception:  # noqa: BLE001 - the server was killed: every kind of broken connection is expected
+                time.sleep(0.01)
+
+    def deliver(self, random_source):
+        with self.server.lmtp(timeout=20) as client:
+            client.ehlo_or_helo_if_needed()
+            while not self.stopping.is_set():
+                token = "%016x" % random_source.getrandbits(64)
+                users = random_source.sample(USERS, random_source.choice([1, 1, 1, 2, 3]))
+                content = message(token, random_source)
+                for user in users:
+                    box = self.mailboxes[user]
+                    with box.lock:
+                        box.digests[token] = hashlib.sha256(content).hexdigest()
+                        box.maybe_added.add(token)
+                refused = client.sendmail("crash@mta.test", users, content)
+                for user in users:
+                    box = self.mailboxes[user]
+                    with box.lock:
+                        box.maybe_added.discard(token)
+                        if user in refused:
+                            if refused[user][0] not in (451, 452):
+                                raise Fault(f"{user} was refused: {refused[user]}")
+                        else:
+                            box.present[token] = None
+
+    def fetch_and_delete(self, random_source):
+        user = random_source.choice(USERS)
+        box = self.mailboxes[user]
+        client = self.server.pop3(user, PASSWORD, timeout=20)
+        uidls = dict(line.decode().split() for line in client.uidl()[1])
+        chosen = random_source.sample(sorted(uidls), min(len(uidls), random_source.choice([0, 1, 2, 5])))
+        for number in chosen:
+            check_message(box, fetch(client, number), uidls[number])
+            client.dele(number)
+        if random_source.random() < 0.2:
+            client.close()  # Without QUIT: nothing is deleted.
+            return
+        deleted = {uidls[number] for number in chosen}
+        with box.lock:
+            box.maybe_deleted.append(deleted)
+        reply = client._shortcmd("QUIT")
+        client.close()
+        if reply.startswith(b"+OK"):
+            with box.lock:
+                box.maybe_deleted.remove(deleted)
+                forget(box, deleted)
+
+
+def forget(box, uidls):
+    for uidl in uidls:
+        box.deleted_uidls.add(uidl)
+        token = box.owner_of_uidl[uidl]
+        if box.present.get(token, uidl) in (None, uidl):
+            box.present.pop(token, None)
+
+
+def fetch(client, number):
+    return b"".join(line + b"\r\n" for line in client.retr(number)[1])
+
+
+def check_message(box, content, uidl):
+    """The message is whole, and its UIDL never named another."""
+    start = content.index(b"Subject: ")
+    token = content[start + 9 : start + 25].decode()
+    with box.lock:
+        if box.digests.get(token) != hashlib.sha256(content[start:]).hexdigest():
+            raise Fault(f"message {token} ({uidl}) is damaged or belongs to another mailbox")
+        if box.owner_of_uidl.setdefault(uidl, token) != token:
+            raise Fault(f"UIDL {uidl} named {box.owner_of_uidl[uidl]} and now names {token}")
+        if uidl in box.deleted_uidls:
+            raise Fault(f"deleted message {uidl} came back")
+    return token
+
+
+def verify(server, user, box):
+    client = server.pop3(user, PASSWORD, timeout=60)
+    uidls = dict(line.decode().split() for line in client.uidl()[1])
+    sizes = dict(line.decode().split() for line in client.list()[1])
+    found = {}
+    for number, uidl in uidls.items():
+        content = fetch(client, number)
+        if len(content) != int(sizes[number]):
+            raise Fault(f"{user} {uidl}: LIST says {sizes[number]}, it has {len(content)} octets")
+        found[uidl] = check_message(box, content, uidl)
+    client.quit()
+    if len(set(uidls.values())) != len(uidls):
+        raise Fault(f"{user}: a UIDL occurs twice")
+
+    for deleted in box.maybe_deleted:
+        gone = deleted - found.keys()
+        if gone and gone != deleted:
+            raise Fault(f"{user}: an interrupted QUIT deleted {len(gone)} of {len(deleted)}")
+        forget(box, gone)
+    box.maybe_deleted.clear()
+
+    tokens = set(found.values())
+    missing = box.present.keys() - tokens
+    if missing:
+        raise Fault(f"{user}: {len(missing)} acknowledged messages are lost, such as {sorted(missing)[0]}")
+    for uidl, token in found.items():
+        known = box.present.get(token)
+        if known is not None and known not in found:
+            raise Fault(f"{user}: the UIDL of {token} changed from {known} to {uidl}")
+        if token not in box.present and token not in box.maybe_added and token not in box.digests:
+            raise Fault(f"{user}: {token} was never sent")
+        box.present[token] = uidl
+    box.maybe_added.clear()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=240, help="ends after so many seconds, whatever the rounds")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
+    parser.add_argument("--directory")
+    options = parser.parse_args()
+    print(f"seed {options.seed}", flush=True)
+    random_source = random.Random(options.seed)
+
+    with tempfile.TemporaryDirectory(prefix="poplar-crash-") as scratch:
+        server = PoplarServer(Path(options.directory or scratch) / "server", store="segment_mib = 4\ncheckpoint_interval_s = 1")
+        server.add_tenant("crash", "crash.example")
+        for user in USERS:
+            server.add_user(user, PASSWORD)
+        mailboxes = {user: Mailbox() for user in USERS}
+        deadline = time.monotonic() + options.seconds
+        rounds = 0
+        try:
+            while rounds < options.rounds and time.monotonic() < deadline:
+                server.start()
+                for user in USERS:
+                    verify(server, user, mailboxes[user])
+                Round(server, mailboxes, random_source.getrandbits(64)).run(random_source.uniform(0.02, 0.8))
+                rounds += 1
+            server.start()
+            for user in USERS:
+                verify(server, user, mailboxes[user])
+            server.stop()
+        except BaseException:
+            log = server.log()
+            server.kill()
+            print(f"failed in round {rounds}, seed {options.seed}\n{log[-6000:]}", flush=True)
+            raise
+    messages = sum(len(box.owner_of_uidl) for box in mailboxes.values())
+    deleted = sum(len(box.deleted_uidls) for box in mailboxes.values())
+    print(f"{rounds} kills, {messages} messages, {deleted} deletions: nothing lost, nothing came back")
+    if rounds < min(20, options.rounds) or not re.match(r"\d+", str(messages)) or messages == 0:
+        raise SystemExit("too little happened to prove anything")
+
+
+if __name__ == "__main__":
+    main()

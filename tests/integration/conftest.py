@@ -1,0 +1,40 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from poplar_server import PoplarServer  # noqa: E402
+
+ALICE, BOB, CAROL = "alice@alpha.example", "bob@alpha.example", "carol@beta.example"
+PASSWORDS = {ALICE: "wonder land", BOB: "b0b's password", CAROL: "c\u00e4rol"}
+
+
+def populate(server):
+    """Two tenants, three users."""
+    server.add_tenant("alpha", "alpha.example")
+    server.add_tenant("beta", "beta.example")
+    for address, password in PASSWORDS.items():
+        server.add_user(address, password)
+    return server
+
+
+@pytest.fixture
+def new_server(tmp_path):
+    """Makes servers that end with the test: new_server(workers=1, pop3="idle_timeout_s = 2")."""
+    made = []
+
+    def make(**options):
+        server = populate(PoplarServer(tmp_path / f"server{len(made)}", **options))
+        made.append(server)
+        return server.start()
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture
+def server(new_server):
+    return new_server()

@@ -1,0 +1,241 @@
+"""Start, reload, drain, and what cannot start."""
+
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from conftest import ALICE, BOB, PASSWORDS
+from poplar_server import POPLAR, read_line, read_to_end, wait_for
+
+
+def test_ready_until_draining(new_server):
+    server = new_server(drain_limit_s=20)
+    assert server.http("/healthz")[0] == 200
+    assert server.http("/readyz")[0] == 200
+    server.deliver([ALICE], b"Subject: x\r\n\r\n" + b"y" * 30_000_000 + b"\r\n")
+
+    idle = server.raw()
+    assert read_line(idle).startswith(b"+OK")
+    busy = server.raw(timeout=60)
+    busy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    read_line(busy)
+    busy.sendall(b"USER %s\r\nPASS %s\r\nRETR 1\r\n" % (ALICE.encode(), PASSWORDS[ALICE].encode()))
+    assert read_line(busy).startswith(b"+OK")
+    assert read_line(busy).startswith(b"+OK")
+    head = read_line(busy)  # The reply is under way, and nobody reads it.
+    assert head.startswith(b"+OK"), head
+
+    server.signal(signal.SIGTERM)
+    wait_for("readyz says 503", 10, lambda: server.http("/readyz")[0] == 503)
+    assert server.http("/healthz")[0] == 200
+    assert read_to_end(idle).startswith(b"-ERR [SYS/TEMP]")
+    wait_for("new connections are refused", 5, lambda: refused(server.ports["pop3"]))
+    received = b""
+    while not received.endswith(b"\r\n.\r\n"):
+        piece = busy.recv(1 << 20)
+        assert piece, f"the reply under way was cut after {len(received)} octets"
+        received += piece
+    assert int(head.split()[1]) == len(received) - 3
+    assert read_to_end(busy).startswith(b"-ERR [SYS/TEMP]")
+    assert server.wait() == 0
+
+
+def refused(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
+def test_a_delivery_in_flight_is_finished(new_server):
+    server = new_server(drain_limit_s=20)
+    connection = server.raw("lmtp")
+    read_line(connection)
+    connection.sendall(b"LHLO mta.test\r\n")
+    while not read_line(connection).startswith(b"250 "):
+        pass
+    connection.sendall(b"MAIL FROM:<>\r\nRCPT TO:<%s>\r\nDATA\r\n" % ALICE.encode())
+    for code in (b"250", b"250", b"354"):
+        assert read_line(connection).startswith(code)
+    connection.sendall(b"Subject: half\r\n")
+    server.signal(signal.SIGTERM)
+    time.sleep(0.3)
+    connection.sendall(b"\r\nthe other half\r\n.\r\n")
+    assert read_line(connection).startswith(b"250 2.")
+    assert read_line(connection).startswith(b"421")
+    assert server.wait() == 0
+    server.start()
+    client = server.pop3(ALICE, PASSWORDS[ALICE])
+    assert b"the other half" in client.retr(1)[1]
+    client.quit()
+
+
+def test_the_drain_has_a_limit(new_server):
+    server = new_server(drain_limit_s=1)
+    server.deliver([ALICE], b"Subject: x\r\n\r\n" + b"y" * 30_000_000 + b"\r\n")
+    stuck = server.raw(timeout=60)
+    stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    stuck.sendall(b"USER %s\r\nPASS %s\r\nRETR 1\r\n" % (ALICE.encode(), PASSWORDS[ALICE].encode()))
+    for _ in range(4):
+        assert read_line(stuck).startswith(b"+OK")
+    server.signal(signal.SIGTERM)
+    assert server.wait(30) == 0
+
+
+def certificate_seen(server):
+    with socket.create_connection(("127.0.0.1", server.ports["pop3s"]), timeout=30) as raw:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with context.wrap_socket(raw, server_hostname="localhost") as tls:
+            return tls.getpeercert(binary_form=True)
+
+
+def test_reload_takes_a_new_certificate_and_keeps_sessions(new_server, tmp_path):
+    server = new_server()
+    before = certificate_seen(server)
+    running = server.pop3(ALICE, PASSWORDS[ALICE], "pop3s")
+    server.run("init", str(tmp_path / "other"), config=False)
+    for name in ("cert.pem", "key.pem"):
+        shutil.copy(tmp_path / "other/tls" / name, server.directory / "tls" / name)
+    server.signal(signal.SIGHUP)
+    wait_for("the new certificate is shown", 10, lambda: certificate_seen(server) != before)
+    assert running.noop().startswith(b"+OK")
+    running.quit()
+
+
+def test_reload_refuses_a_broken_file_and_keeps_the_old_one(new_server):
+    server = new_server()
+    before = certificate_seen(server)
+    good = server.config_path.read_text()
+    server.config_path.write_text(good.replace("[pop3s]", "[pop3s]\nlisen = 3"))
+    server.signal(signal.SIGHUP)
+    wait_for("the fault is logged", 10, lambda: "lisen" in server.log())
+    assert "poplar.toml:" in server.log()
+    (server.directory / "tls/cert.pem").write_text("no certificate")
+    server.config_path.write_text(good)
+    server.signal(signal.SIGHUP)
+    wait_for("the fault is logged", 10, lambda: "cert.pem" in server.log())
+    assert certificate_seen(server) == before
+    server.pop3(ALICE, PASSWORDS[ALICE]).quit()
+
+
+def test_one_process_a_store(server):
+    second = server.run("serve", check=False)
+    assert second.returncode != 0
+    assert str(server.process.pid) in second.stderr.decode() or "store" in second.stderr.decode()
+
+
+REFUSE_IO_URING = """
+import ctypes, os, struct, sys
+# A seccomp filter that answers io_uring_setup (425) with the errno given, as container runtimes do.
+libc = ctypes.CDLL(None, use_errno=True)
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, 425), (0x06, 0, 0, 0x00050000 | int(sys.argv[1])), (0x06, 0, 0, 0x7fff0000)]
+program = b"".join(struct.pack("HBBI", *line) for line in code)
+buffer = ctypes.create_string_buffer(program)
+class Filter(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+argument = Filter(len(code), ctypes.addressof(buffer))
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.byref(argument), 0, 0) == 0
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("error, words", [("1", ["seccomp", "io_uring"]), ("38", ["6.1", "io_uring"])])
+def test_without_io_uring_it_says_so(new_server, tmp_path, error, words):
+    server = new_server()
+    server.stop()
+    wrapper = tmp_path / "refuse.py"
+    wrapper.write_text(REFUSE_IO_URING)
+    result = subprocess.run([sys.executable, str(wrapper), error, os.path.abspath(POPLAR), "serve", "--config", str(server.config_path)],
+                            capture_output=True, timeout=60)
+    assert result.returncode != 0
+    for word in words:
+        assert word in result.stderr.decode(), result.stderr.decode()
+
+
+def test_a_low_descriptor_limit_is_named(new_server):
+    server = new_server()
+    server.stop()
+    result = subprocess.run(["prlimit", "--nofile=16:16", POPLAR, "serve", "--config", str(server.config_path)],
+                            capture_output=True, timeout=60)
+    assert result.returncode != 0
+    assert "RLIMIT_NOFILE" in result.stderr.decode() or "descriptors" in result.stderr.decode()
+
+
+def test_a_port_in_use_is_named(new_server):
+    server = new_server()
+    server.stop()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        text = server.config_path.read_text()
+        server.config_path.write_text(text.replace('listen = ["127.0.0.1:0", "[::1]:0"]', f'listen = ["127.0.0.1:{port}"]'))
+        result = server.run("serve", check=False)
+    assert result.returncode != 0
+    assert str(port) in result.stderr.decode()
+
+
+def test_ipv6(server):
+    with socket.create_connection(("::1", server.ports["pop3_v6"]), timeout=10) as connection:
+        assert read_line(connection).startswith(b"+OK")
+
+
+def test_mail_survives_sigkill_and_restart(new_server):
+    server = new_server()
+    server.deliver([ALICE, BOB], b"Subject: kept\r\n\r\nbody\r\n")
+    client = server.pop3(BOB, PASSWORDS[BOB])
+    uidl = client.uidl()[1]
+    client.quit()
+    server.kill()
+    server.start()
+    client = server.pop3(BOB, PASSWORDS[BOB])
+    assert client.uidl()[1] == uidl
+    assert b"body" in client.retr(1)[1]
+    client.dele(1)
+    client.quit()
+    server.kill()
+    server.start()
+    client = server.pop3(BOB, PASSWORDS[BOB])
+    assert client.stat()[0] == 0
+    client.quit()
+
+
+def test_sessions_go_on_while_many_stop(new_server):
+    """Connections that end without QUIT delete nothing and free their lease."""
+    server = new_server()
+    server.deliver([ALICE], b"Subject: kept\r\n\r\nbody\r\n")
+
+    def cut():
+        with server.raw() as connection:
+            read_line(connection)
+            connection.sendall(b"USER %s\r\nPASS %s\r\nDELE 1\r\n" % (ALICE.encode(), PASSWORDS[ALICE].encode()))
+            for _ in range(2):
+                read_line(connection)
+
+    for _ in range(30):
+        thread = threading.Thread(target=cut)
+        thread.start()
+        thread.join()
+    client = wait_for("the lease is free", 10, lambda: try_login(server))
+    assert client.stat()[0] == 1
+    client.quit()
+
+
+def try_login(server):
+    import poplib
+
+    try:
+        return server.pop3(ALICE, PASSWORDS[ALICE])
+    except poplib.error_proto as error:
+        assert b"[IN-USE]" in error.args[0], error
+        return None

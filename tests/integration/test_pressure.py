@@ -1,0 +1,199 @@
+"""Clients that do not read, do not send, or come in crowds; bad input on live connections."""
+
+import os
+import poplib
+import random
+import socket
+import ssl
+import time
+
+import pytest
+from conftest import ALICE, BOB, PASSWORDS
+from poplar_server import read_line, read_to_end, wait_for
+
+MIB = 1 << 20
+SANITIZED = bool(os.environ.get("POPLAR_SANITIZE"))
+
+
+def logged_in(server, user=ALICE, **options):
+    connection = server.raw(**options)
+    connection.sendall(b"USER %s\r\nPASS %s\r\n" % (user.encode(), PASSWORDS[user].encode()))
+    for _ in range(3):
+        line = read_line(connection)
+        assert line.startswith(b"+OK"), line
+    return connection
+
+
+def test_a_client_that_does_not_read_is_not_read(server):
+    server.deliver([ALICE], b"Subject: x\r\n\r\n" + b"y" * 4_000_000 + b"\r\n")
+    connection = logged_in(server)
+    connection.setblocking(False)
+    before = server.memory_bytes()
+    sent = 0
+    quiet_since = time.monotonic()
+    while time.monotonic() - quiet_since < 1.5 and sent < 200 * MIB:
+        try:
+            sent += connection.send(b"RETR 1\r\n" * 1000)
+            quiet_since = time.monotonic()
+        except BlockingIOError:
+            time.sleep(0.05)
+    assert sent < 64 * MIB, "the server goes on reading commands whose replies nobody reads"
+    if not SANITIZED:  # Quarantines keep freed memory.
+        assert server.memory_bytes() - before < 32 * MIB
+    client = server.pop3(BOB, PASSWORDS[BOB])
+    assert client.noop().startswith(b"+OK")
+    client.quit()
+    connection.close()
+
+
+def test_an_idle_session_is_closed(new_server):
+    server = new_server(pop3="idle_timeout_s = 1\nlogin_timeout_s = 1")
+    connection = logged_in(server)
+    started = time.monotonic()
+    assert read_to_end(connection) == b""  # RFC 1939 §3: closed without a response.
+    assert 0.9 < time.monotonic() - started < 20
+    silent = server.raw()
+    assert read_line(silent).startswith(b"+OK")
+    assert read_to_end(silent).startswith(b"-ERR")
+
+
+def test_a_stalled_reader_is_closed(new_server):
+    server = new_server(pop3="idle_timeout_s = 2")
+    server.deliver([ALICE], b"Subject: x\r\n\r\n" + b"y" * 30_000_000 + b"\r\n")
+    stalled = server.raw(timeout=60)
+    stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    stalled.sendall(b"USER %s\r\nPASS %s\r\nRETR 1\r\n" % (ALICE.encode(), PASSWORDS[ALICE].encode()))
+    for _ in range(4):
+        assert read_line(stalled).startswith(b"+OK")
+
+    def lease_is_free():
+        try:
+            server.pop3(ALICE, PASSWORDS[ALICE]).quit()
+            return True
+        except poplib.error_proto:
+            return False
+
+    wait_for("the stalled session is closed", 30, lease_is_free)
+    try:
+        received = read_to_end(stalled)
+    except ConnectionResetError:
+        received = b""
+    assert not received.endswith(b"\r\n.\r\n")
+
+
+def test_connections_beyond_the_limit_are_refused_and_others_go_on(new_server):
+    server = new_server(workers=1, pop3="connections_max = 20")
+    inside = [server.raw() for _ in range(20)]
+    for connection in inside:
+        assert read_line(connection).startswith(b"+OK")
+    for _ in range(50):
+        beyond = server.raw()
+        assert read_to_end(beyond).startswith(b"-ERR [SYS/TEMP]")
+        beyond.close()
+    for connection in inside:
+        connection.sendall(b"CAPA\r\n")
+        assert read_line(connection).startswith(b"+OK")
+        connection.close()
+    wait_for("room is made", 10, lambda: read_line(server.raw()).startswith(b"+OK"))
+
+
+def test_ten_wrong_passwords_end_the_connection(server):
+    connection = server.raw(timeout=120)
+    read_line(connection)
+    refusals = 0
+    while True:
+        connection.sendall(b"USER %s\r\n" % ALICE.encode())
+        if not read_line(connection).startswith(b"+OK"):
+            break
+        connection.sendall(b"PASS wrong %d\r\n" % refusals)
+        line = read_line(connection)
+        if not line:
+            break
+        assert line.startswith(b"-ERR [AUTH]"), line
+        refusals += 1
+        assert refusals <= 10
+    assert refusals >= 3
+    # The owner, with the right password, is not locked out.
+    server.pop3(ALICE, PASSWORDS[ALICE], timeout=120).quit()
+
+
+def test_commands_behind_stls_are_dropped(server):
+    connection = server.raw()
+    read_line(connection)
+    connection.sendall(b"STLS\r\nUSER %s\r\nPASS injected\r\n" % ALICE.encode())
+    assert read_line(connection).startswith(b"+OK")
+    tls = server.tls().wrap_socket(connection, server_hostname="localhost")
+    tls.sendall(b"PASS %s\r\nCAPA\r\n" % PASSWORDS[ALICE].encode())
+    assert read_line(tls).startswith(b"-ERR")  # No USER came through.
+    assert read_line(tls).startswith(b"+OK")
+    tls.close()
+
+
+def test_garbage_instead_of_a_client_hello(server):
+    for garbage in (b"GET / HTTP/1.0\r\n\r\n", b"\0" * 100, bytes(random.Random(1).randbytes(5000)), b"\x16\x03\x01\xff\xff"):
+        connection = server.raw("pop3s")
+        connection.sendall(garbage)
+        connection.shutdown(socket.SHUT_WR)
+        try:
+            assert not read_to_end(connection).startswith(b"+OK")
+        except ConnectionResetError:
+            pass
+        connection.close()
+    server.pop3(ALICE, PASSWORDS[ALICE], "pop3s").quit()
+
+
+def test_connections_cut_at_every_byte(server):
+    server.deliver([ALICE], b"Subject: x\r\n\r\nbody\r\n")
+    script = b"USER %s\r\nPASS %s\r\nSTAT\r\nUIDL\r\nRETR 1\r\nDELE 1\r\nTOP 1 0\r\n" % (ALICE.encode(), PASSWORDS[ALICE].encode())
+    for length in range(len(script) + 1):
+        connection = server.raw()
+        connection.sendall(script[:length])
+        if length % 3 == 0:  # Some by reset, some in order.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        connection.close()
+
+    def still_there():
+        try:
+            client = server.pop3(ALICE, PASSWORDS[ALICE])
+        except poplib.error_proto:
+            return False
+        assert client.stat()[0] == 1
+        client.quit()
+        return True
+
+    wait_for("the mailbox is whole and free", 20, still_there)
+    wait_for("no session is left", 20, lambda: server.run_json("session", "list") == [])
+
+
+def test_a_kicked_session_ends_and_deletes_nothing(server):
+    server.deliver([ALICE], b"Subject: x\r\n\r\nbody\r\n")
+    connection = logged_in(server)
+    connection.sendall(b"DELE 1\r\n")
+    assert read_line(connection).startswith(b"+OK")
+    [session] = [s for s in server.run_json("session", "list") if s.get("user") == ALICE]
+    server.run("session", "kick", session["id"])
+    assert read_to_end(connection).startswith(b"-ERR [SYS/TEMP]")
+    client = wait_for("the lease is free", 10, lambda: server.pop3(ALICE, PASSWORDS[ALICE]))
+    assert client.stat()[0] == 1
+    client.quit()
+
+
+def test_a_second_session_is_in_use_and_a_dead_one_makes_room(server):
+    first = logged_in(server)
+    with pytest.raises(poplib.error_proto, match="IN-USE"):
+        server.pop3(ALICE, PASSWORDS[ALICE])
+    with pytest.raises(poplib.error_proto, match="AUTH"):
+        server.pop3(ALICE, "wrong")  # IN-USE is told after a correct password only.
+    first.sendall(b"QUIT\r\n")
+    assert read_line(first).startswith(b"+OK")
+    server.pop3(ALICE, PASSWORDS[ALICE]).quit()  # The lease is free before the reply to QUIT travels.
+
+
+def test_half_a_login_over_tls_then_silence(new_server):
+    server = new_server(pop3="login_timeout_s = 1")
+    connection = server.raw("pop3s")
+    assert read_to_end(connection) == b""  # No ClientHello within the login timeout.
+    context = ssl.create_default_context(cafile=server.certificate)
+    with context.wrap_socket(server.raw("pop3s"), server_hostname="localhost") as tls:
+        assert read_line(tls).startswith(b"+OK")
+        assert read_to_end(tls).startswith(b"-ERR")

@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Rules of the tree that no compiler checks.
+
+  lint.py layers ROOT BUILD   folders include, and targets link, only what stands below them
+  lint.py shape ROOT          lengths of files and functions, #pragma once, banned words and calls
+  lint.py headers ROOT        every header compiles by itself
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+# Longest prefix wins. What a folder may include beside itself.
+MAY_INCLUDE = {
+    "core/base": [],
+    "core/io": ["core/base"],
+    "core/proto/wire": ["core/base"],
+    "core/proto/pop3": ["core/base", "core/proto/wire"],
+    "core/proto/lmtp": ["core/base", "core/proto/wire"],
+    "core/net": ["core/base", "core/io"],
+    "core/tenant": ["core/base"],
+    "storage": ["core/base", "core/io", "storage"],
+    "auth": ["core/base", "core/io", "auth"],
+    "core/server": ["core/base", "core/io", "core/proto", "core/net", "core/tenant", "storage/api", "auth/api"],
+    "core/ops": ["core/base", "core/io", "core/proto", "core/net", "core/tenant", "core/server", "storage/api", "auth/api"],
+    "core/app": ["core", "storage", "auth"],
+    "bench": ["core", "storage", "auth", "bench"],
+    "tests": ["core", "storage", "auth", "bench", "tests"],
+}
+
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 70
+SOURCES = (".cc", ".h", ".c")
+
+BANNED = [
+    (r"\b(strcpy|strcat|sprintf|gets|strtok|rand|atoi|gmtime|localtime)\s*\(", "use a bounded or reentrant call"),
+    (r"\bthrow\b", "no exceptions across module borders: return a Status"),
+    (r"\b(TODO|FIXME|XXX)\b", "finish it, or say in the README why not"),
+    (r"^\s*using namespace\b", "name what is used"),
+    (r"\babsl::string_view\b", "std::string_view in interfaces; core/base/status.h bridges"),
+]
+BANNED_EXCEPTIONS = {"core/base/status.h"}
+
+
+def sources(root):
+    for top in ("core", "storage", "auth", "bench", "tests"):
+        for path in sorted((root / top).rglob("*")):
+            if path.suffix in SOURCES and path.is_file() and "node_modules" not in path.parts:
+                yield path
+
+
+def folder_of(name):
+    """The row of MAY_INCLUDE that a path belongs to."""
+    matches = [folder for folder in MAY_INCLUDE if name == folder or name.startswith(folder + "/")]
+    return max(matches, key=len, default=None)
+
+
+def allowed(folder, target_path):
+    return target_path.startswith(folder + "/") or any(
+        target_path == other or target_path.startswith(other + "/") for other in MAY_INCLUDE[folder]
+    )
+
+
+def check_includes(root):
+    for path in sources(root):
+        name = str(path.relative_to(root))
+        folder = folder_of(name)
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            match = re.match(r'\s*#include "([^"]+)"', line)
+            if not match:
+                continue
+            if not (root / match[1]).exists():
+                yield f"{name}:{number}: {match[1]} is not a path from the root"
+            elif not allowed(folder, match[1]):
+                yield f"{name}:{number}: {folder} must not include {match[1]}"
+
+
+def check_links(root, build):
+    """Targets are named after their folders: poplar_proto_pop3 is core/proto/pop3, poplar_storage_api is storage/api."""
+    with tempfile.TemporaryDirectory() as scratch:
+        dot = Path(scratch) / "links.dot"
+        subprocess.run(["cmake", f"--graphviz={dot}", str(build)], check=True, capture_output=True, timeout=120)
+        text = dot.read_text()
+    names = dict(re.findall(r'"(node\d+)" \[ label = "(\w+)', text))
+
+    def folder(target):
+        path = target.removeprefix("poplar_").replace("_", "/", 1) if target.startswith("poplar_") else None
+        if not path:
+            return None
+        for candidate in ("core/" + path, path, "core/" + path.split("/")[0], path.split("/")[0]):
+            if (root / candidate).is_dir():
+                return candidate
+        return None
+
+    edges = re.findall(r'"(node\d+)" -> "(node\d+)"', text)
+    if not edges:
+        yield "the link graph is empty"
+    for source, target in edges:
+        source_name, target_name = names.get(source, ""), names.get(target, "")
+        source_folder, target_folder = folder(source_name), folder(target_name)
+        if source_folder and target_folder and source_folder.split("/")[0] not in ("tests", "bench"):
+            row = folder_of(source_folder)
+            if row and not (target_folder == row or allowed(row, target_folder)):
+                yield f"target {source_name} must not link {target_name}"
+
+
+def function_lengths(lines):
+    """(first line, length) of each function body whose brace stands at the end of an unindented line."""
+    start = None
+    for number, line in enumerate(lines, 1):
+        if start is None:
+            if line.endswith("{") and line[:1] not in (" ", "}", "") and not re.match(
+                r"(namespace|struct|class|enum|union|extern|const\w*\s.*=|static const|inline const|TEST|#)", line
+            ):
+                start = number
+        elif line.startswith("}"):
+            yield start, number - start
+            start = None
+
+
+def check_shape(root):
+    for path in sources(root):
+        name = str(path.relative_to(root))
+        lines = path.read_text(errors="replace").splitlines()
+        if len(lines) > FILE_LINES_MAX:
+            yield f"{name}: {len(lines)} lines; {FILE_LINES_MAX} are the limit"
+        if path.suffix == ".h" and "#pragma once" not in lines:
+            yield f"{name}: no #pragma once"
+        if path.suffix == ".cc":
+            for start, length in function_lengths(lines):
+                if length > FUNCTION_LINES_MAX:
+                    yield f"{name}:{start}: a function of {length} lines; {FUNCTION_LINES_MAX} are the limit"
+        if name in BANNED_EXCEPTIONS:
+            continue
+        for number, line in enumerate(lines, 1):
+            code = re.sub(r'"(?:[^"\\]|\\.)*"', '""', line)
+            for pattern, advice in BANNED:
+                if re.search(pattern, code if "TODO" in pattern else re.sub(r"//.*", "", code)):
+                    yield f"{name}:{number}: {line.strip()[:60]} ({advice})"
+
+
+def check_headers(root):
+    def compile_alone(path):
+        result = subprocess.run(
+            [os.environ.get("CXX", "c++"), "-std=c++20", "-fsyntax-only", "-I", str(root), "-x", "c++", "-include", str(path), "/dev/null"],
+            capture_output=True, timeout=300,
+        )
+        return None if result.returncode == 0 else f"{path.relative_to(root)}: not self-contained: {result.stderr.decode()[:300]}"
+
+    headers = [path for path in sources(root) if path.suffix == ".h"]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from filter(None, pool.map(compile_alone, headers))
+
+
+def main():
+    what, root = sys.argv[1], Path(sys.argv[2]).resolve()
+    if what == "layers":
+        faults = [*check_includes(root), *check_links(root, Path(sys.argv[3]))]
+    elif what == "shape":
+        faults = list(check_shape(root))
+    elif what == "headers":
+        faults = list(check_headers(root))
+    else:
+        raise SystemExit(__doc__)
+    for fault in faults:
+        print(fault)
+    raise SystemExit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()

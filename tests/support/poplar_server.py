@@ -1,0 +1,265 @@
+"""A real Poplar server for tests: its own directory and ports, started and stopped by the test that uses it.
+
+Everything waits with an end, and only the process that was started here is ever signalled.
+"""
+
+import json
+import os
+import poplib
+import re
+import shutil
+import signal
+import smtplib
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+POPLAR = os.environ.get("POPLAR", "build/release/core/app/poplar")
+START_SECONDS = 30  # Sanitizer builds on a busy machine are slow to start.
+STOP_SECONDS = 60
+
+poplib._MAXLINE = 1 << 20  # The messages here have lines that poplib would refuse.
+
+CONFIG = """
+[server]
+hostname = "mail.test"
+workers = {workers}
+drain_limit_s = {drain_limit_s}
+congestion_control = "cubic"
+
+[log]
+level = "info"
+
+[store]
+path = "store"
+{store}
+
+[users]
+database = "users.db"
+{users}
+
+[tls]
+certificate = "tls/cert.pem"
+key = "tls/key.pem"
+
+[pop3]
+listen = ["127.0.0.1:0", "[::1]:0"]
+{pop3}
+
+[pop3s]
+listen = ["127.0.0.1:0"]
+
+[lmtp]
+listen = ["127.0.0.1:0"]
+socket = "run/lmtp.sock"
+{lmtp}
+
+[http]
+listen = "127.0.0.1:0"
+
+[admin]
+socket = "run/admin.sock"
+"""
+
+
+def wait_for(what, seconds, probe):
+    """Calls `probe` until it is true; fails with `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = probe()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.02)
+
+
+class PoplarServer:
+    def __init__(self, directory, workers=2, drain_limit_s=10, wrapper=(), **sections):
+        self.directory = Path(directory)
+        self.wrapper = list(wrapper)
+        self.process = None
+        self.ports = {}
+        self.log_path = self.directory / "server.log"
+        self.config_path = self.directory / "poplar.toml"
+        self.run("init", str(self.directory), config=False)
+        self.configure(workers=workers, drain_limit_s=drain_limit_s, **sections)
+
+    # --- The command line.
+    def configure(self, workers=2, drain_limit_s=10, store="", users="", pop3="", lmtp=""):
+        self.config_path.write_text(
+            CONFIG.format(workers=workers, drain_limit_s=drain_limit_s, store=store, users=users, pop3=pop3, lmtp=lmtp)
+        )
+
+    def run(self, *arguments, config=True, check=True, **options):
+        command = [POPLAR, *arguments]
+        if config:
+            command += ["--config", str(self.config_path)]
+        result = subprocess.run(command, capture_output=True, timeout=60, **options)
+        if check and result.returncode != 0:
+            raise AssertionError(f"{command} ended with {result.returncode}: {result.stderr.decode()}")
+        return result
+
+    def run_json(self, *arguments):
+        return json.loads(self.run(*arguments, "--json").stdout)
+
+    def add_tenant(self, name, *domains):
+        self.run("tenant", "add", name, *(word for domain in domains for word in ("--domain", domain)))
+
+    def add_user(self, address, password):
+        self.run("user", "add", address, "--password-stdin", input=password.encode() + b"\n")
+
+    # --- The process.
+    def start(self):
+        assert self.process is None
+        log = open(self.log_path, "ab")
+        log_start = self.log_path.stat().st_size
+        self.process = subprocess.Popen(
+            [*self.wrapper, POPLAR, "serve", "--config", str(self.config_path)],
+            stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+        )
+        log.close()
+
+        def ready():
+            if self.process.poll() is not None:
+                raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.log()}")
+            text = self.log()[log_start:]
+            if "event=ready" not in text and not re.search(r" ready( |$)", text, re.M):
+                return False
+            for protocol, address in re.findall(r" listening .*?protocol=(\S+) .*?address=(\S+)", text):
+                if ":" in address and not address.startswith("["):
+                    self.ports[protocol] = int(address.rsplit(":", 1)[1])
+                elif address.startswith("["):
+                    self.ports[protocol + "_v6"] = int(address.rsplit(":", 1)[1])
+            return True
+
+        wait_for("the server is ready", START_SECONDS, ready)
+        return self
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait(self, seconds=STOP_SECONDS):
+        try:
+            return self.process.wait(timeout=seconds)
+        finally:
+            if self.process.poll() is not None:
+                self.process = None
+
+    def stop(self):
+        """Ends the server in order and checks that it ended well."""
+        if self.process is None:
+            return
+        self.signal(signal.SIGTERM)
+        try:
+            code = self.wait()
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the server did not stop:\n{self.log()[-4000:]}") from None
+        assert code == 0, f"the server ended with {code}:\n{self.log()[-8000:]}"
+
+    def kill(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(timeout=STOP_SECONDS)
+            self.process = None
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, _value, _trace):
+        if kind is None:
+            self.stop()
+        else:
+            self.kill()
+            print(f"--- the server's log\n{self.log()[-8000:]}")
+
+    # --- Clients.
+    @property
+    def certificate(self):
+        return self.directory / "tls/cert.pem"
+
+    def tls(self):
+        return ssl.create_default_context(cafile=self.certificate)
+
+    def pop3(self, user=None, password=None, mode="plain", timeout=30):
+        if mode == "pop3s":
+            client = poplib.POP3_SSL("localhost", self.ports["pop3s"], context=self.tls(), timeout=timeout)
+        else:
+            client = poplib.POP3("127.0.0.1", self.ports["pop3"], timeout=timeout)
+            if mode == "stls":
+                client.host = "localhost"
+                client.stls(self.tls())
+        if user is not None:
+            client.user(user)
+            client.pass_(password)
+        return client
+
+    def lmtp(self, timeout=30):
+        return smtplib.LMTP("127.0.0.1", self.ports["lmtp"], local_hostname="mta.test", timeout=timeout)
+
+    def deliver(self, recipients, message, sender="sender@mta.test"):
+        """Hands `message` (bytes) over by LMTP; every recipient must be accepted."""
+        with self.lmtp() as client:
+            refused = client.sendmail(sender, recipients, message)
+            assert not refused, refused
+
+    def raw(self, port="pop3", timeout=30):
+        return socket.create_connection(("127.0.0.1", self.ports[port]), timeout=timeout)
+
+    def http(self, path):
+        """Status and text of a page of the metrics port."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['http']}{path}", timeout=10) as reply:
+                return reply.status, reply.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def metric(self, name, **labels):
+        """The sum of a metric's samples whose labels include `labels`."""
+        total, found = 0.0, False
+        for line in self.http("/metrics")[1].splitlines():
+            match = re.match(r"([a-zA-Z_:]+)(?:\{(.*)\})? (\S+)$", line)
+            if not match or match[1] != name:
+                continue
+            have = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match[2] or ""))
+            if all(have.get(key) == value for key, value in labels.items()):
+                total, found = total + float(match[3]), True
+        assert found, f"no metric {name} {labels}"
+        return total
+
+    def memory_bytes(self):
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+
+def read_line(connection, limit=65536):
+    """One line from a socket, without its CRLF."""
+    line = b""
+    while not line.endswith(b"\n") and len(line) < limit:
+        byte = connection.recv(1)
+        if not byte:
+            break
+        line += byte
+    return line.rstrip(b"\r\n")
+
+
+def read_to_end(connection):
+    received = b""
+    while piece := connection.recv(65536):
+        received += piece
+    return received
+
+
+def needs(program):
+    """The path of a program that tests/packages.txt installs."""
+    path = shutil.which(program)
+    assert path, f"{program} is missing: tests/run installs it"
+    return path

@@ -1,0 +1,57 @@
+#include "tests/unit/app/command_test.h"
+
+namespace poplar::app {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class CheckTest : public CommandTest {
+ protected:
+  void SetUp() override {
+    CommandTest::SetUp();
+    ASSERT_EQ(Run({"init", folder_}), ExitCode::kOk) << err_;
+  }
+};
+
+TEST_F(CheckTest, AFreshServerIsRight) {
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk) << err_;
+  EXPECT_THAT(out_, StartsWith(config_path_ + " is right."));
+}
+
+TEST_F(CheckTest, SaysEveryFaultWithItsLine) {
+  Write(config_path_, "[pop3]\nlisten = [\"x\"]\nidle = 3\n");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kConfig);
+  EXPECT_THAT(err_, AllOf(HasSubstr(config_path_ + ":2: pop3.listen"),
+                          HasSubstr(config_path_ + ":3: pop3.idle: there is no such setting; did "
+                                                   "you mean idle_timeout_s?\n")));
+  EXPECT_EQ(out_, "");
+}
+
+TEST_F(CheckTest, LooksAtWhatTheSettingsName) {
+  Write(config_path_,
+        "[server]\ncongestion_control = \"nonesuch\"\n[store]\npath = \"nowhere\"\n[users]\n"
+        "database = \"nobody.db\"\n[tls]\ncertificate = \"no.pem\"\n");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kConfig);
+  EXPECT_THAT(err_, AllOf(HasSubstr(":2: server.congestion_control: this kernel does not offer"),
+                          HasSubstr(":4: store.path: there is no store at " +
+                                    (folder_ / "nowhere").string()),
+                          HasSubstr(":6: users.database: there is no user database at"),
+                          HasSubstr(":8: tls.certificate: cannot read")));
+}
+
+TEST_F(CheckTest, WarningsAreNotFaults) {
+  std::filesystem::permissions(folder_ / "tls" / "key.pem", std::filesystem::perms::others_read,
+                               std::filesystem::perm_options::add);
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk);
+  EXPECT_THAT(err_, AllOf(StartsWith("warning: "), HasSubstr("can be read by everybody")));
+}
+
+TEST_F(CheckTest, AMissingFileSaysHowToMakeOne) {
+  EXPECT_EQ(Run({"check", "--config", folder_ / "none.toml"}), ExitCode::kConfig);
+  EXPECT_THAT(err_, HasSubstr("poplar init"));
+}
+
+}  // namespace
+}  // namespace poplar::app

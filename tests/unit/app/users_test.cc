@@ -1,0 +1,135 @@
+#include <nlohmann/json.hpp>
+
+#include "auth/schemes/password_hasher.h"
+#include "auth/users/address.h"
+#include "auth/users/user_database.h"
+#include "tests/unit/app/command_test.h"
+
+namespace poplar::app {
+namespace {
+
+using nlohmann::json;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class UsersTest : public CommandTest {
+ protected:
+  void SetUp() override {
+    CommandTest::SetUp();
+    Write(config_path_, "[users]\nhash = \"sha512crypt\"\n");
+    ASSERT_EQ(Run({"init", folder_}), ExitCode::kOk) << err_;
+  }
+  void AddTenant() {
+    ASSERT_EQ(RunHere({"tenant", "add", "acme", "--domain", "acme.example", "--domain", "a.test"}),
+              ExitCode::kOk)
+        << err_;
+  }
+  // Whether this password is the user's, by the database's own word.
+  bool Fits(const std::string& address, const std::string& password) {
+    auto users = auth::UserDatabase::Open(folder_ / "users.db");
+    const auto login = (*users)->FindLogin(auth::LookupKey(address));
+    return login.ok() && auth::PasswordHasher().Verify(login->hash, base::Secret(password)) ==
+                             auth::HashVerdict::kMatch;
+  }
+};
+
+TEST_F(UsersTest, Tenants) {
+  EXPECT_EQ(RunHere({"tenant", "list"}), ExitCode::kOk);
+  EXPECT_THAT(out_, HasSubstr("No tenants yet"));
+  EXPECT_EQ(RunHere({"tenant", "list", "--json"}), ExitCode::kOk);
+  EXPECT_EQ(json::parse(out_), json::array());
+
+  AddTenant();
+  EXPECT_THAT(out_, HasSubstr("poplar user add NAME@"));
+  EXPECT_EQ(RunHere({"tenant", "list"}), ExitCode::kOk);
+  EXPECT_THAT(out_, AllOf(HasSubstr("TENANT  STATE"), HasSubstr("\nacme    enabled")));
+  EXPECT_EQ(RunHere({"tenant", "show", "acme", "--json"}), ExitCode::kOk);
+  EXPECT_EQ(json::parse(out_)["domains"].size(), 2U);
+  EXPECT_EQ(RunHere({"tenant", "show", "acme"}), ExitCode::kOk);
+  EXPECT_THAT(out_, HasSubstr("acme.example"));
+
+  EXPECT_EQ(RunHere({"tenant", "add", "acme"}), ExitCode::kCannotCreate);
+  EXPECT_EQ(RunHere({"tenant", "add", "a b"}), ExitCode::kDataError);
+  EXPECT_EQ(RunHere({"tenant", "show", "nobody"}), ExitCode::kNoUser);
+  EXPECT_THAT(err_, AllOf(HasSubstr("poplar: "), HasSubstr("nobody")));
+}
+
+TEST_F(UsersTest, ATenantWithUsersIsOnlyRemovedWithThem) {
+  AddTenant();
+  ASSERT_EQ(RunHere({"user", "add", "a@acme.example", "--no-password"}), ExitCode::kOk) << err_;
+  EXPECT_EQ(RunHere({"tenant", "remove", "acme"}), ExitCode::kUnavailable);
+  EXPECT_THAT(err_, HasSubstr("--with-users"));
+  EXPECT_EQ(RunHere({"tenant", "remove", "acme", "--with-users"}), ExitCode::kOk) << err_;
+  EXPECT_EQ(RunHere({"tenant", "show", "acme"}), ExitCode::kNoUser);
+}
+
+TEST_F(UsersTest, PasswordsFromStandardInput) {
+  AddTenant();
+  EXPECT_EQ(RunHere({"user", "add", "Alice@acme.example", "--password-stdin"}, "s3cret word\r\nx"),
+            ExitCode::kOk)
+      << err_;
+  EXPECT_TRUE(Fits("alice@acme.example", "s3cret word"));
+  EXPECT_EQ(RunHere({"user", "passwd", "alice@acme.example", "--password-stdin"}, "new"),
+            ExitCode::kOk)
+      << err_;
+  EXPECT_TRUE(Fits("alice@acme.example", "new"));
+  EXPECT_THAT(out_ + err_, Not(HasSubstr("new\n")));
+
+  EXPECT_EQ(RunHere({"user", "passwd", "alice@acme.example", "--password-stdin"}, ""),
+            ExitCode::kDataError);
+  EXPECT_EQ(
+      RunHere({"user", "passwd", "alice@acme.example", "--password-stdin"}, std::string(1025, 'x')),
+      ExitCode::kDataError);
+  EXPECT_TRUE(Fits("alice@acme.example", "new"));
+}
+
+TEST_F(UsersTest, PasswordsFromTheTerminal) {
+  AddTenant();
+  typed_passwords_ = {"one", "two"};
+  EXPECT_EQ(RunHere({"user", "add", "bob@acme.example"}), ExitCode::kDataError);
+  EXPECT_THAT(err_, HasSubstr("differ"));
+  typed_passwords_ = {"one", "one"};
+  EXPECT_EQ(RunHere({"user", "add", "bob@acme.example"}), ExitCode::kOk) << err_;
+  EXPECT_TRUE(Fits("bob@acme.example", "one"));
+  EXPECT_EQ(RunHere({"user", "passwd", "bob@acme.example"}), ExitCode::kUnavailable);
+  EXPECT_THAT(err_, HasSubstr("no terminal"));
+}
+
+TEST_F(UsersTest, TheConfiguredHashIsUsed) {
+  AddTenant();
+  RunHere({"user", "add", "a@acme.example", "--password-stdin"}, "x\n");
+  RunHere({"user", "list", "--json"});
+  EXPECT_EQ(json::parse(out_).at(0)["hash"], "sha512crypt");
+  Write(config_path_, "");
+  RunHere({"user", "passwd", "a@acme.example", "--password-stdin"}, "x\n");
+  RunHere({"user", "list", "--json"});
+  EXPECT_EQ(json::parse(out_).at(0)["hash"], "yescrypt");
+}
+
+TEST_F(UsersTest, ListDisableEnableRemove) {
+  AddTenant();
+  EXPECT_EQ(RunHere({"user", "list"}), ExitCode::kOk);
+  EXPECT_THAT(out_, HasSubstr("No users yet"));
+  RunHere({"user", "add", "a@acme.example", "--no-password"});
+  EXPECT_THAT(out_, HasSubstr("poplar user passwd a@acme.example"));
+  EXPECT_EQ(RunHere({"user", "disable", "a@acme.example"}), ExitCode::kOk);
+  EXPECT_THAT(out_, HasSubstr("poplar session kick --user a@acme.example"));
+  RunHere({"user", "list", "--tenant", "acme"});
+  EXPECT_THAT(out_, AllOf(HasSubstr("ADDRESS"), HasSubstr("a@acme.example  acme    disabled")));
+  EXPECT_EQ(RunHere({"user", "enable", "a@acme.example"}), ExitCode::kOk);
+  EXPECT_EQ(RunHere({"user", "remove", "a@acme.example"}), ExitCode::kOk);
+  EXPECT_EQ(RunHere({"user", "remove", "a@acme.example"}), ExitCode::kNoUser);
+  EXPECT_EQ(RunHere({"user", "list", "--tenant", "nobody"}), ExitCode::kNoUser);
+  EXPECT_EQ(RunHere({"user", "add", "a@unknown.example", "--no-password"}), ExitCode::kNoUser);
+  EXPECT_EQ(RunHere({"user", "add", "nonsense", "--no-password"}), ExitCode::kDataError);
+}
+
+TEST_F(UsersTest, WithoutADatabaseItSaysHowToMakeOne) {
+  std::filesystem::remove(folder_ / "users.db");
+  EXPECT_EQ(RunHere({"user", "list"}), ExitCode::kUnavailable);
+  EXPECT_THAT(err_, HasSubstr("poplar init"));
+}
+
+}  // namespace
+}  // namespace poplar::app

@@ -1,0 +1,117 @@
+// What a server does wrong must be found, and be called by its name; what it does right must pass.
+
+#include <gtest/gtest.h>
+
+#include "bench/load/corpus.h"
+#include "bench/load/dots.h"
+#include "bench/load/run.h"
+#include "tests/unit/bench/scripted_server.h"
+
+namespace poplar::load {
+namespace {
+
+std::string Mail() { return "Return-Path: <a@b>\r\n" + Generate({.id = 5, .octets = 700}); }
+
+// A maildrop with one message, served as it should be.
+Script GoodScript() {
+  std::string octets = std::to_string(Mail().size());
+  return {{"", "+OK hello\r\n"},
+          {"CAPA", "+OK\r\nUSER\r\nUIDL\r\n.\r\n"},
+          {"USER", "+OK\r\n"},
+          {"PASS", "+OK\r\n"},
+          {"STAT", "+OK 1 " + octets + "\r\n"},
+          {"LIST", "+OK\r\n1 " + octets + "\r\n.\r\n"},
+          {"UIDL", "+OK\r\n1 abc\r\n.\r\n"},
+          {"RETR", "+OK " + octets + " octets\r\n" + Stuff(Mail())},
+          {"DELE", "+OK\r\n"},
+          {"QUIT", "+OK\r\n"}};
+}
+
+// One operation against the script; the kind of the error, or nothing.
+std::string ErrorOf(const Script& script, const std::string& profile) {
+  ScriptedServer server(script);
+  Options options;
+  options.profile = profile;
+  StatusOr<Endpoint> endpoint = ParseEndpoint(server.endpoint());
+  EXPECT_TRUE(endpoint.ok());
+  options.pop3 = *endpoint;
+  options.user_pattern = "u";
+  options.warmup_seconds = 0;
+  options.operations_max = 1;
+  options.errors_max = 1;
+  options.timeout_ms = 300;
+  options.delete_fetched = true;
+  StatusOr<RunResult> result = RunLoad(options);
+  EXPECT_TRUE(result.ok());
+  if (result->meter.errors_by_kind().empty()) {
+    EXPECT_EQ(result->meter.operations(), 1U);
+    return "";
+  }
+  EXPECT_EQ(result->meter.operations(), 0U);
+  return result->meter.errors_by_kind().begin()->first;
+}
+
+std::string ErrorWith(const std::string& verb, const std::string& said,
+                      const std::string& profile) {
+  Script script = GoodScript();
+  script[verb] = said;
+  return ErrorOf(script, profile);
+}
+
+TEST(WrongRepliesTest, TheRightOnesPass) {
+  for (const char* profile : {"session", "poll", "fetch", "retr"}) {
+    EXPECT_EQ(ErrorOf(GoodScript(), profile), "") << profile;
+  }
+}
+
+TEST(WrongRepliesTest, Refusals) {
+  for (const char* verb : {"", "USER", "PASS", "STAT", "UIDL", "LIST", "QUIT"}) {
+    EXPECT_EQ(ErrorWith(verb, "-ERR no\r\n", "poll"), "reply") << verb;
+  }
+  EXPECT_EQ(ErrorWith("RETR", "-ERR no\r\n", "fetch"), "reply");
+  EXPECT_EQ(ErrorWith("DELE", "-ERR no\r\n", "fetch"), "reply");
+}
+
+TEST(WrongRepliesTest, WhatIsNoReplyAtAll) {
+  EXPECT_EQ(ErrorWith("STAT", "+OK 1\r\n", "session"), "reply");
+  EXPECT_EQ(ErrorWith("STAT", "+OK one 2\r\n", "session"), "reply");
+  EXPECT_EQ(ErrorWith("USER", "+OKAY\r\n", "session"), "reply");
+  EXPECT_EQ(ErrorWith("USER", "+OK\n", "session"), "reply");
+  EXPECT_EQ(ErrorWith("UIDL", "+OK\r\n1\r\n.\r\n", "poll"), "reply");
+  EXPECT_EQ(ErrorWith("UIDL", "+OK\r\n1 a\x07\r\n.\r\n", "poll"), "reply");
+  EXPECT_EQ(ErrorWith("QUIT", "+OK\r\n+OK\r\n", "session"), "reply");
+}
+
+TEST(WrongRepliesTest, SilenceAndHangUps) {
+  Script silent = GoodScript();
+  silent.erase("STAT");
+  EXPECT_EQ(ErrorOf(silent, "session"), "timeout");
+  EXPECT_EQ(ErrorWith("STAT", std::string(kHangUp), "session"), "connection");
+  EXPECT_EQ(ErrorWith("RETR", "+OK\r\nSubject: half\r\n", "fetch"), "timeout");
+}
+
+TEST(WrongRepliesTest, NumbersThatDoNotAgree) {
+  EXPECT_EQ(ErrorWith("STAT", "+OK 2 720\r\n", "poll"), "count");
+  EXPECT_EQ(ErrorWith("STAT", "+OK 1 719\r\n", "poll"), "count");
+  EXPECT_EQ(ErrorWith("LIST", "+OK\r\n2 720\r\n.\r\n", "poll"), "count");
+  EXPECT_EQ(ErrorWith("UIDL", "+OK\r\n1 a\r\n2 a\r\n.\r\n", "poll"), "count");
+  EXPECT_EQ(ErrorWith("UIDL", "+OK\r\n.\r\n", "fetch"), "count");
+  EXPECT_EQ(ErrorWith("LIST", "+OK\r\n1 721\r\n.\r\n", "fetch"), "count");
+  EXPECT_EQ(ErrorWith("RETR", "+OK 721 octets\r\n" + Stuff(Mail()), "fetch"), "count");
+}
+
+TEST(WrongRepliesTest, MessagesThatAreNotWhatWasSent) {
+  std::string changed = Mail();
+  changed[500] = changed[500] == 'x' ? 'y' : 'x';
+  std::string longer = Mail() + "more\r\n";
+  std::string bare = Stuff(Mail());
+  bare.erase(bare.find("\r\n", 400), 1);
+  for (const std::string& wire : {Stuff(changed), Stuff(longer), bare,
+                                  std::string("Subject: not ours\r\n\r\nhello\r\n.\r\n")}) {
+    EXPECT_EQ(ErrorWith("RETR", "+OK\r\n" + wire, "fetch"), "content");
+    EXPECT_EQ(ErrorWith("RETR", "+OK\r\n" + wire, "retr"), "content");
+  }
+}
+
+}  // namespace
+}  // namespace poplar::load

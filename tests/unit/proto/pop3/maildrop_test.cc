@@ -1,0 +1,134 @@
+#include "core/proto/pop3/maildrop.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "core/base/limits.h"
+#include "core/proto/pop3/listing.h"
+#include "tests/support/pop3_peer.h"
+
+namespace poplar::pop3 {
+namespace {
+
+test::MemoryMaildrop Messages(uint32_t count) {
+  test::MemoryMaildrop view;
+  for (uint32_t i = 0; i < count; ++i) view.AddOctets(20 + i, "uid-" + std::to_string(i));
+  return view;
+}
+
+TEST(Maildrop, MarksChangeWhatIsCounted) {
+  const test::MemoryMaildrop view = Messages(200);
+  Maildrop maildrop;
+  maildrop.Open(view);
+  EXPECT_EQ(maildrop.count(), 200u);
+  EXPECT_EQ(maildrop.octets(), view.total_octets());
+  EXPECT_TRUE(maildrop.Deleted().empty());
+
+  uint64_t octets = view.total_octets();
+  for (const uint32_t i : {199u, 0u, 63u, 64u, 127u, 128u}) {
+    EXPECT_FALSE(maildrop.IsDeleted(MessageIndex(i)));
+    maildrop.Delete(MessageIndex(i));
+    EXPECT_TRUE(maildrop.IsDeleted(MessageIndex(i)));
+    octets -= 20 + i;
+    EXPECT_EQ(maildrop.octets(), octets);
+  }
+  EXPECT_EQ(maildrop.count(), 194u);
+  const std::vector<MessageIndex> expected = {MessageIndex(0),   MessageIndex(63),
+                                              MessageIndex(64),  MessageIndex(127),
+                                              MessageIndex(128), MessageIndex(199)};
+  EXPECT_EQ(maildrop.Deleted(), expected);
+
+  maildrop.Undelete();
+  EXPECT_EQ(maildrop.count(), 200u);
+  EXPECT_EQ(maildrop.octets(), view.total_octets());
+  EXPECT_TRUE(maildrop.Deleted().empty());
+}
+
+std::string RowsOf(const Maildrop& maildrop, Listing::Column column) {
+  std::string rows;
+  for (uint32_t i = 0; i < maildrop.view().count(); ++i) {
+    const MessageIndex message(i);
+    if (maildrop.IsDeleted(message)) continue;
+    rows += std::to_string(i + 1) + " " +
+            (column == Listing::Column::kUidl ? std::string(maildrop.view().uidl(message))
+                                              : std::to_string(maildrop.view().octets(message))) +
+            "\r\n";
+  }
+  return rows + ".\r\n";
+}
+
+TEST(Listing, RowsAreTheSameInPiecesOfAnySize) {
+  const test::MemoryMaildrop view = Messages(1000);
+  Maildrop maildrop;
+  maildrop.Open(view);
+  for (uint32_t i = 0; i < 1000; i += 3) maildrop.Delete(MessageIndex(i));
+  for (const Listing::Column column : {Listing::Column::kOctets, Listing::Column::kUidl}) {
+    const std::string expected = RowsOf(maildrop, column);
+    for (const size_t bytes_max : {1, 100, 4096, 1 << 20}) {
+      Listing listing;
+      listing.Start(column);
+      std::string rows;
+      base::ByteBuffer out;
+      while (listing.under_way()) {
+        listing.Fill(maildrop, bytes_max, out);
+        EXPECT_LE(out.size(), bytes_max + 32 * 100);
+        rows += out.view();
+        out.Clear();
+      }
+      EXPECT_EQ(rows, expected) << bytes_max;
+    }
+  }
+}
+
+TEST(Listing, EverythingDeletedAndNothingThere) {
+  const test::MemoryMaildrop view = Messages(70);
+  Maildrop maildrop;
+  maildrop.Open(view);
+  for (uint32_t i = 0; i < 70; ++i) maildrop.Delete(MessageIndex(i));
+  const test::MemoryMaildrop empty;
+  Maildrop nothing;
+  nothing.Open(empty);
+  for (const Maildrop* const each : {&maildrop, &nothing}) {
+    Listing listing;
+    listing.Start(Listing::Column::kUidl);
+    base::ByteBuffer out;
+    while (listing.under_way()) listing.Fill(*each, 1 << 20, out);
+    EXPECT_EQ(out.view(), ".\r\n");
+  }
+}
+
+// A view with the largest values that can be.
+class LargeView : public MaildropView {
+ public:
+  uint32_t count() const override { return kMessagesPerMaildropMax; }
+  uint64_t total_octets() const override { return ~uint64_t{0}; }
+  uint64_t octets(MessageIndex) const override { return ~uint64_t{0}; }
+  std::string_view uidl(MessageIndex) const override { return uidl_; }
+
+ private:
+  std::string uidl_ = std::string(kUidlBytesMax, '~');
+};
+
+TEST(Listing, TheWidestRowsFit) {
+  const LargeView view;
+  Maildrop maildrop;
+  maildrop.Open(view);
+  for (const Listing::Column column : {Listing::Column::kOctets, Listing::Column::kUidl}) {
+    Listing listing;
+    listing.Start(column);
+    base::ByteBuffer out;
+    std::string last;
+    while (listing.under_way()) {
+      out.Clear();
+      listing.Fill(maildrop, 1 << 16, out);
+      last = out.view();
+    }
+    const std::string value =
+        column == Listing::Column::kUidl ? std::string(kUidlBytesMax, '~') : "18446744073709551615";
+    EXPECT_TRUE(last.ends_with("\r\n1000000 " + value + "\r\n.\r\n"));
+  }
+}
+
+}  // namespace
+}  // namespace poplar::pop3

@@ -1,0 +1,206 @@
+// After a crash, and with damage: what was promised is there, what is damaged is named and costs no
+// more than itself. A crash is a copy of the store's files while it runs.
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "tests/unit/storage/store_fixture.h"
+
+namespace poplar::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string ReadFile(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+void WriteFile(const fs::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+class DamageTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(fixture_.Create(folder_.path(), 1).ok());
+    ASSERT_TRUE(fixture_.Open(SmallStoreOptions(folder_.path())).ok());
+    for (uint64_t i = 0; i < 30; ++i) fixture_.MustDeliver(0, Key("alice"), MakeMessage(i, 2000));
+    OpenResult opened = fixture_.OpenMaildrop(0, Key("alice"));
+    ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
+    ASSERT_EQ(fixture_.Commit(0, std::move(opened.maildrop), {2, 3, 4}), CommitOutcome::kDone);
+    ASSERT_TRUE(fixture_.Remove(0, Key("bob")).ok());
+    fixture_.MustDeliver(0, Key("bob"), MakeMessage(900, 1500));
+    fixture_.MustDeliver(0, Key("bob"), MakeMessage(901, 2 * kMiB));
+    alice_ = fixture_.List(0, Key("alice"));
+    bob_ = fixture_.List(0, Key("bob"));
+    ASSERT_EQ(alice_.size(), 27U);
+    ASSERT_EQ(bob_.size(), 2U);
+  }
+
+  // The files as a crash would leave them now.
+  void Crash() {
+    fs::copy(folder_.path(), crashed_.path(),
+             fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+  }
+  Status OpenCrashed() { return after_.Open(SmallStoreOptions(crashed_.path())); }
+
+  // The segment that holds `text`, and where.
+  std::pair<fs::path, size_t> Find(const std::string& text) {
+    for (const auto& entry : fs::directory_iterator(crashed_.path() + "/p000/log")) {
+      const size_t at = ReadFile(entry.path()).find(text);
+      if (at != std::string::npos) return {entry.path(), at};
+    }
+    ADD_FAILURE() << "not found";
+    return {};
+  }
+  void FlipAt(const fs::path& path, size_t at) {
+    std::string bytes = ReadFile(path);
+    bytes[at] ^= 0x40;
+    WriteFile(path, bytes);
+  }
+  void ExpectAllThere() {
+    EXPECT_EQ(after_.List(0, Key("alice")), alice_);
+    EXPECT_EQ(after_.List(0, Key("bob")), bob_);
+  }
+
+  TemporaryFolder folder_;
+  TemporaryFolder crashed_;
+  StoreFixture fixture_{1};
+  StoreFixture after_{2};
+  std::vector<Listed> alice_;
+  std::vector<Listed> bob_;
+};
+
+TEST_F(DamageTest, ACrashLosesNothing) {
+  Crash();
+  ASSERT_TRUE(OpenCrashed().ok());
+  ExpectAllThere();
+  EXPECT_EQ(after_.Metric("poplar_store_damages_total"), 0);
+  after_.MustDeliver(0, Key("alice"), MakeMessage(77));
+  EXPECT_EQ(after_.List(0, Key("alice")).size(), 28U);
+}
+
+TEST_F(DamageTest, ATornTailIsDropped) {
+  fixture_.MustDeliver(0, Key("alice"), MakeMessage(555, 2500));
+  Crash();
+  const auto [path, at] = Find(MakeMessage(555, 2500));
+  FlipAt(path, at + 700);
+  ASSERT_TRUE(OpenCrashed().ok());
+  ExpectAllThere();
+  EXPECT_EQ(after_.Metric("poplar_store_damages_total"), 0);
+}
+
+TEST_F(DamageTest, ADamagedMessageCostsItself) {
+  Crash();
+  const auto [path, at] = Find(alice_[10].wire);
+  FlipAt(path, at + 100);
+  ASSERT_TRUE(OpenCrashed().ok());
+  alice_.erase(alice_.begin() + 10);
+  ExpectAllThere();
+  EXPECT_EQ(after_.Metric("poplar_store_damages_total"), 1);
+}
+
+TEST_F(DamageTest, ADamagedBatchHeadCostsNothing) {
+  Crash();
+  const auto [path, at] = Find(alice_[10].wire);
+  FlipAt(path, at / 4096 * 4096 + 20);
+  ASSERT_TRUE(OpenCrashed().ok());
+  ExpectAllThere();
+  EXPECT_EQ(after_.Metric("poplar_store_damages_total"), 1);
+}
+
+TEST_F(DamageTest, ADamagedSegmentHeadCostsNothing) {
+  Crash();
+  const auto [path, at] = Find(alice_[10].wire);
+  FlipAt(path, 60);
+  ASSERT_TRUE(OpenCrashed().ok());
+  ExpectAllThere();
+  EXPECT_EQ(after_.Metric("poplar_store_damages_total"), 1);
+}
+
+// Found before the message is handed out, not by the client.
+TEST_F(DamageTest, DamageBehindTheCheckpointIsFoundWhenItIsRead) {
+  ASSERT_TRUE(fixture_.Close().ok());
+  Crash();
+  const auto [path, at] = Find(alice_[10].wire);
+  FlipAt(path, at - 30);  // In the record's head.
+  ASSERT_TRUE(OpenCrashed().ok());
+  OpenResult opened = after_.OpenMaildrop(0, Key("alice"));
+  ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
+  EXPECT_EQ(after_.ReadBody(0, *opened.maildrop, 10).status().code(), StatusCode::kDataLoss);
+  EXPECT_EQ(*after_.ReadBody(0, *opened.maildrop, 11), alice_[11].wire);
+  EXPECT_EQ(after_.Commit(0, std::move(opened.maildrop), {}), CommitOutcome::kDone);
+}
+
+TEST_F(DamageTest, AMissingIndexIsRebuilt) {
+  for (const bool closed : {false, true}) {
+    if (closed) {
+      ASSERT_TRUE(after_.Close().ok());
+      ASSERT_TRUE(fixture_.Close().ok());
+      fs::remove_all(crashed_.path() + "/p000");
+    }
+    Crash();
+    fs::remove(crashed_.path() + "/p000/index/data.mdb");
+    ASSERT_TRUE(OpenCrashed().ok());
+    ExpectAllThere();  // Without what was deleted.
+  }
+}
+
+TEST_F(DamageTest, AnUnsoundIndexIsSetAsideAndRebuilt) {
+  ASSERT_TRUE(fixture_.Close().ok());
+  Crash();
+  const std::string index = crashed_.path() + "/p000/index/data.mdb";
+  WriteFile(index, std::string(ReadFile(index).size(), 'x'));
+  ASSERT_TRUE(OpenCrashed().ok());
+  ExpectAllThere();
+  EXPECT_TRUE(fs::exists(crashed_.path() + "/p000/index.damaged-0"));
+  EXPECT_GE(after_.Metric("poplar_store_damages_total"), 1);
+}
+
+TEST_F(DamageTest, AnIndexCutShortIsSetAsideAndRebuilt) {
+  ASSERT_TRUE(fixture_.Close().ok());
+  Crash();
+  fs::resize_file(crashed_.path() + "/p000/index/data.mdb", 3 * 4096);
+  ASSERT_TRUE(OpenCrashed().ok());
+  ExpectAllThere();
+}
+
+TEST_F(DamageTest, BlobsThatNoRecordNamesAreRemoved) {
+  Crash();
+  std::vector<fs::path> blobs;
+  for (const auto& entry : fs::recursive_directory_iterator(crashed_.path() + "/p000/blobs")) {
+    if (entry.is_regular_file()) blobs.push_back(entry.path());
+  }
+  ASSERT_EQ(blobs.size(), 1U);
+  const fs::path orphan = blobs[0].parent_path() / "0000ffff.blob";
+  fs::copy_file(blobs[0], orphan);
+  WriteFile(crashed_.path() + "/incoming/1.tmp", "half");
+  ASSERT_TRUE(OpenCrashed().ok());
+  ExpectAllThere();
+  EXPECT_FALSE(fs::exists(orphan));
+  EXPECT_FALSE(fs::exists(crashed_.path() + "/incoming/1.tmp"));
+}
+
+// A crash during or right after a recovery, again and again.
+TEST_F(DamageTest, RecoveringTwiceIsRecoveringOnce) {
+  Crash();
+  for (int round = 0; round < 4; ++round) {
+    ASSERT_TRUE(OpenCrashed().ok());
+    ExpectAllThere();
+    const std::string extra = MakeMessage(3000 + round, 900);
+    after_.MustDeliver(0, Key("alice"), extra);
+    alice_ = after_.List(0, Key("alice"));
+    TemporaryFolder next;
+    fs::copy(crashed_.path(), next.path(),
+             fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+    ASSERT_TRUE(after_.Close().ok());
+    fs::remove_all(crashed_.path());
+    fs::copy(next.path(), crashed_.path(), fs::copy_options::recursive);
+  }
+  EXPECT_EQ(alice_.size(), 31U);
+}
+
+}  // namespace
+}  // namespace poplar::storage

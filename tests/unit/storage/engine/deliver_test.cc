@@ -1,0 +1,108 @@
+// Deliveries: what is acknowledged is listed and read back byte for byte.
+
+#include <atomic>
+
+#include "tests/unit/storage/store_fixture.h"
+
+namespace poplar::storage {
+namespace {
+
+class DeliverTest : public testing::TestWithParam<uint32_t> {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(fixture_.Create(folder_.path(), 3).ok());
+    ASSERT_TRUE(fixture_.Open(SmallStoreOptions(folder_.path())).ok());
+  }
+
+  uint32_t AShard(uint64_t i) const { return static_cast<uint32_t>(i % GetParam()); }
+
+  TemporaryFolder folder_;
+  StoreFixture fixture_{GetParam()};
+};
+
+TEST_P(DeliverTest, WhatArrivedIsReadBack) {
+  std::vector<std::string> sent;
+  for (uint64_t i = 0; i < 60; ++i) {
+    sent.push_back(MakeMessage(i, 100 + i * 700));
+    fixture_.MustDeliver(AShard(i), Key("alice"), sent.back());
+  }
+  const std::vector<Listed> list = fixture_.List(AShard(1), Key("alice"));
+  ASSERT_EQ(list.size(), sent.size());
+  for (size_t i = 0; i < sent.size(); ++i) EXPECT_EQ(list[i].wire, sent[i]) << i;
+  EXPECT_TRUE(fixture_.List(0, Key("bob")).empty());
+  EXPECT_EQ(fixture_.Metric("poplar_store_deliveries_total"), 60);
+}
+
+TEST_P(DeliverTest, RecipientsOnManyPartitionsAndOneTwice) {
+  std::vector<MaildropKey> recipients;
+  for (int i = 0; i < 20; ++i) recipients.push_back(Key("user" + std::to_string(i), i % 2));
+  recipients.push_back(recipients[3]);
+  const std::string wire = MakeMessage(7, 3000);
+  const auto outcomes = fixture_.Deliver(0, recipients, wire);
+  EXPECT_EQ(outcomes, std::vector<DeliveryOutcome>(21, DeliveryOutcome::kStored));
+  for (int i = 0; i < 20; ++i) {
+    const auto list = fixture_.List(AShard(i), recipients[i]);
+    ASSERT_EQ(list.size(), i == 3 ? 2U : 1U);
+    EXPECT_EQ(list[0].wire, wire);
+  }
+}
+
+TEST_P(DeliverTest, AnAccountIdThatCannotBeIsRefusedAlone) {
+  const auto outcomes = fixture_.Deliver(
+      0, {Key("alice"), Key(""), Key(std::string(129, 'x')), Key(std::string(128, 'x'))},
+      MakeMessage(1));
+  EXPECT_EQ(outcomes,
+            (std::vector<DeliveryOutcome>{DeliveryOutcome::kStored, DeliveryOutcome::kTemporary,
+                                          DeliveryOutcome::kTemporary, DeliveryOutcome::kStored}));
+}
+
+TEST_P(DeliverTest, TheSmallestMessage) {
+  fixture_.MustDeliver(0, Key("alice"), ".\r\n");
+  const auto list = fixture_.List(0, Key("alice"));
+  ASSERT_EQ(list.size(), 1U);
+  EXPECT_EQ(list[0].wire, ".\r\n");
+}
+
+// Starts `count` deliveries at once on one shard and waits for all.
+io::Task<int> DeliverManyTask(ShardStore* store, int count, uint64_t seed) {
+  struct One {
+    static io::Task<void> Run(ShardStore* on, uint64_t number, int* left, int* stored,
+                              io::Completion<int>* all) {
+      std::vector<MaildropKey> recipients(1, Key("user" + std::to_string(number % 7)));
+      const auto outcomes =
+          co_await DeliverTask(on, std::move(recipients), MakeMessage(number, 4000), 4096);
+      *stored += outcomes[0] == DeliveryOutcome::kStored ? 1 : 0;
+      if (--*left == 0) all->Set(*stored);
+    }
+  };
+  int left = count;
+  int stored = 0;
+  io::Completion<int> all;
+  std::vector<io::Task<void>> tasks;
+  for (int i = 0; i < count; ++i) {
+    tasks.push_back(One::Run(store, seed + i, &left, &stored, &all));
+    tasks.back().Start();
+  }
+  const int result = co_await all;
+  co_return result;
+}
+
+TEST_P(DeliverTest, WhatArrivesTogetherIsFlushedTogether) {
+  int stored = 0;
+  for (uint64_t round = 0; round < 10; ++round) {
+    stored += fixture_.Run<int>(AShard(round), [&](ShardStore* store) {
+      return DeliverManyTask(store, 128, round * 1000);
+    });
+  }
+  EXPECT_EQ(stored, 1280);
+  // 3 partitions and 10 rounds: at best 30 flushes; far fewer than one a message.
+  EXPECT_LE(fixture_.Metric("poplar_store_batches_total"), 200);
+  uint64_t found = 0;
+  for (int i = 0; i < 7; ++i) found += fixture_.List(0, Key("user" + std::to_string(i))).size();
+  EXPECT_EQ(found, 1280U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shards, DeliverTest, testing::Values(1, 2, 4));
+
+}  // namespace
+}  // namespace poplar::storage

@@ -1,0 +1,110 @@
+// A disk that fails or is full: each answer says so, nothing half-done is found later, and the
+// store goes on.
+
+#include <filesystem>
+
+#include "tests/support/faulty_env.h"
+#include "tests/unit/storage/store_fixture.h"
+
+namespace poplar::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+class FaultTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(fixture_.Create(folder_.path(), 1).ok());
+    options_ = SmallStoreOptions(folder_.path());
+    options_.env = &env_;
+    options_.reserve_bytes = 1;
+    ASSERT_TRUE(fixture_.Open(options_).ok());
+  }
+  void TearDown() override {
+    if (!fixture_.open()) return;
+    EXPECT_TRUE(fixture_.Close().ok());
+  }
+  DeliveryOutcome Deliver(uint64_t seed, size_t bytes = 2000) {
+    return fixture_.Deliver(0, {Key("alice")}, MakeMessage(seed, bytes))[0];
+  }
+  void ExpectListed(StoreFixture& fixture, const std::vector<uint64_t>& seeds) {
+    const std::vector<Listed> list = fixture.List(0, Key("alice"));
+    ASSERT_EQ(list.size(), seeds.size());
+    for (size_t i = 0; i < seeds.size(); ++i) EXPECT_EQ(list[i].wire, MakeMessage(seeds[i], 2000));
+  }
+
+  FaultyEnv env_;
+  TemporaryFolder folder_;
+  StoreFixture fixture_{1};
+  StoreOptions options_;
+};
+
+TEST_F(FaultTest, AFailedFlushFailsItsBatchOnly) {
+  EXPECT_EQ(Deliver(1), DeliveryOutcome::kStored);
+  env_.failing_flushes = 1;
+  EXPECT_EQ(Deliver(2), DeliveryOutcome::kTemporary);
+  EXPECT_EQ(Deliver(3), DeliveryOutcome::kStored);
+  env_.failing_writes = 1;
+  EXPECT_EQ(Deliver(4), DeliveryOutcome::kTemporary);
+  EXPECT_EQ(Deliver(5), DeliveryOutcome::kStored);
+  ExpectListed(fixture_, {1, 3, 5});
+  EXPECT_EQ(fixture_.Metric("poplar_store_failed_batches_total"), 2);
+  // The batch whose flush failed stands whole in its segment; the next segment says that it does
+  // not count.
+  TemporaryFolder crashed;
+  fs::copy(folder_.path(), crashed.path(),
+           fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+  StoreFixture after(1);
+  ASSERT_TRUE(after.Open(SmallStoreOptions(crashed.path())).ok());
+  ExpectListed(after, {1, 3, 5});
+  EXPECT_EQ(after.Metric("poplar_store_damages_total"), 0);
+}
+
+TEST_F(FaultTest, ACommitWhoseFlushFailsIsUnknownAndDeletesNothing) {
+  EXPECT_EQ(Deliver(1), DeliveryOutcome::kStored);
+  OpenResult opened = fixture_.OpenMaildrop(0, Key("alice"));
+  ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
+  env_.failing_flushes = 1;
+  EXPECT_EQ(fixture_.Commit(0, std::move(opened.maildrop), {0}), CommitOutcome::kUnknown);
+  ExpectListed(fixture_, {1});  // And the lease is free.
+}
+
+TEST_F(FaultTest, AFullDiskRefusesMailAndStillDeletes) {
+  uint64_t stored = 0;
+  while (stored < 4) stored += Deliver(stored) == DeliveryOutcome::kStored ? 1 : 0;
+  env_.full = true;
+  DeliveryOutcome outcome = DeliveryOutcome::kStored;
+  for (int i = 0; i < 50 && outcome == DeliveryOutcome::kStored; ++i) {
+    outcome = fixture_.Deliver(0, {Key("bob")}, MakeMessage(i, 500 * kKiB))[0];
+  }
+  EXPECT_EQ(outcome, DeliveryOutcome::kFull);
+  EXPECT_EQ(Deliver(9, 2 * kMiB), DeliveryOutcome::kFull);  // A blob.
+  ExpectListed(fixture_, {0, 1, 2, 3});
+  OpenResult opened = fixture_.OpenMaildrop(0, Key("alice"));
+  ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
+  EXPECT_EQ(fixture_.Commit(0, std::move(opened.maildrop), {0, 1}), CommitOutcome::kDone);
+  EXPECT_TRUE(fixture_.Remove(0, Key("bob")).ok());
+  ExpectListed(fixture_, {2, 3});
+
+  env_.full = false;
+  outcome = DeliveryOutcome::kFull;
+  for (int i = 0; i < 500 && outcome != DeliveryOutcome::kStored; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    outcome = Deliver(4);
+  }
+  EXPECT_EQ(outcome, DeliveryOutcome::kStored);
+  ExpectListed(fixture_, {2, 3, 4});
+}
+
+TEST_F(FaultTest, ALinkThatFailsFailsItsRecipientOnly) {
+  env_.failing_links = 1;
+  const auto outcomes =
+      fixture_.Deliver(0, {Key("alice"), Key("bob")}, MakeMessage(1, 2 * kMiB), 100'000);
+  EXPECT_EQ(outcomes,
+            (std::vector<DeliveryOutcome>{DeliveryOutcome::kTemporary, DeliveryOutcome::kStored}));
+  EXPECT_TRUE(fixture_.List(0, Key("alice")).empty());
+  EXPECT_EQ(fixture_.List(0, Key("bob")).size(), 1U);
+}
+
+}  // namespace
+}  // namespace poplar::storage

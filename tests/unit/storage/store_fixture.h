@@ -1,0 +1,122 @@
+// A store in a temporary folder with shards and a disk pool of its own, driven from the test's
+// thread: each call runs a coroutine on a shard and waits for it.
+
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <semaphore>
+#include <string>
+#include <vector>
+
+#include "core/io/offload_pool.h"
+#include "core/io/shard.h"
+#include "core/io/task.h"
+#include "storage/engine/engine.h"
+
+namespace poplar::storage {
+
+// A folder that goes with its object.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// Small enough that a test fills segments and caches.
+StoreOptions SmallStoreOptions(const std::string& path);
+
+// A message of about `bytes` octets whose content depends on `seed`.
+std::string MakeMessage(uint64_t seed, size_t bytes = 200);
+DeliveryFacts FactsOf(std::string_view wire);
+
+inline MaildropKey Key(std::string account, uint64_t tenant = 1) {
+  return {TenantId(tenant), std::move(account)};
+}
+
+// Coroutines that sessions and deliveries are made of.
+io::Task<std::vector<DeliveryOutcome>> DeliverTask(ShardStore* store,
+                                                   std::vector<MaildropKey> recipients,
+                                                   std::string wire, size_t piece_bytes = 4096);
+io::Task<OpenResult> OpenTask(ShardStore* store, MaildropKey key, SessionId session = SessionId(1));
+io::Task<StatusOr<std::string>> ReadTask(io::Body* body);
+io::Task<CommitOutcome> CommitTask(Maildrop* maildrop, std::vector<MessagePosition> deleted);
+
+struct Listed {
+  std::string uidl;
+  std::string wire;
+
+  friend bool operator==(const Listed&, const Listed&) = default;
+};
+
+class StoreFixture {
+ public:
+  explicit StoreFixture(uint32_t shards, uint32_t disk_threads = 3);
+  ~StoreFixture();
+
+  Status Create(const std::string& path, uint32_t partitions);
+  Status Open(const StoreOptions& options);
+  Status Close();
+  bool open() const { return store_ != nullptr; }
+  Store& store() { return *store_; }
+  io::ShardSet& shards() { return *shards_; }
+  io::OffloadPool& disk() { return *disk_; }
+
+  // Runs `make(shard's store)` to its end on `shard`; its result.
+  template <class T>
+  T Run(uint32_t shard, std::function<io::Task<T>(ShardStore*)> make);
+  // Runs `step` on `shard`.
+  void On(uint32_t shard, const std::function<void()>& step);
+
+  std::vector<DeliveryOutcome> Deliver(uint32_t shard, std::vector<MaildropKey> recipients,
+                                       std::string wire, size_t piece_bytes = 4096);
+  // REQUIRES: it is stored.
+  void MustDeliver(uint32_t shard, const MaildropKey& key, std::string wire);
+  OpenResult OpenMaildrop(uint32_t shard, const MaildropKey& key, SessionId session = SessionId(1));
+  CommitOutcome Commit(uint32_t shard, std::unique_ptr<Maildrop> maildrop,
+                       std::vector<uint32_t> positions);
+  // Opens, reads everything, closes.
+  std::vector<Listed> List(uint32_t shard, const MaildropKey& key);
+  StatusOr<std::string> ReadBody(uint32_t shard, Maildrop& maildrop, uint32_t position);
+  StatusOr<MaildropTotals> Totals(uint32_t shard, const MaildropKey& key);
+  Status Remove(uint32_t shard, const MaildropKey& key);
+  // The sum of a metric over shards and partitions.
+  double Metric(const std::string& name) const;
+
+ private:
+  std::unique_ptr<io::ShardSet> shards_;
+  std::unique_ptr<io::OffloadPool> disk_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<base::MetricRegistry> registry_;
+};
+
+template <class T>
+T StoreFixture::Run(uint32_t shard, std::function<io::Task<T>(ShardStore*)> make) {
+  struct Driver {
+    static io::Task<void> Drive(std::function<io::Task<T>(ShardStore*)>* make_task,
+                                ShardStore* store, std::optional<T>* result,
+                                std::binary_semaphore* finished) {
+      *result = co_await (*make_task)(store);
+      finished->release();
+    }
+  };
+  std::optional<T> result;
+  std::binary_semaphore finished(0);
+  io::Task<void> task;
+  On(shard, [&] {
+    task = Driver::Drive(&make, &store_->OnShard(ShardIndex(shard)), &result, &finished);
+    task.Start();
+  });
+  finished.acquire();
+  On(shard, [&] { task = io::Task<void>(); });
+  return std::move(*result);
+}
+
+}  // namespace poplar::storage
