@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <utility>
 #include <vector>
 
@@ -44,6 +45,16 @@ json ToJson(const server::ConnectionInfo& info) {
           {"idle_s", info.idle_ms / 1000}};
 }
 
+// Sockets live in folders that nobody else made (a tmpfs that is empty after a boot).
+Status MakeFolderOf(const std::string& socket_path) {
+  if (socket_path.empty()) return OkStatus();
+  const std::filesystem::path folder = std::filesystem::path(socket_path).parent_path();
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  return error ? ErrnoStatus(error.value(), "cannot make the folder " + folder.string())
+               : OkStatus();
+}
+
 Status NoSuchSession(std::string_view what) {
   return MakeStatus(StatusCode::kNotFound, "there is no session of " + std::string(what));
 }
@@ -53,7 +64,9 @@ Status NoSuchSession(std::string_view what) {
 StatusOr<std::unique_ptr<Service>> Service::Start(const tenant::Config& config) {
   std::unique_ptr<Service> service(new Service(config));
   service->tickets_ = std::make_shared<net::TicketKeys>(base::SystemClock());
-  Status status = service->MakeHttp();
+  Status status = MakeFolderOf(config.lmtp.socket);
+  if (status.ok()) status = MakeFolderOf(config.admin.socket);
+  if (status.ok()) status = service->MakeHttp();
   if (status.ok()) status = service->MakeShardsAndPools();
   if (status.ok()) status = service->MakeStore();
   if (status.ok()) status = service->MakeAuth();
