@@ -14,7 +14,8 @@ io::Task<void> Remove(storage::ShardStore* store, storage::MaildropKey key,
                       std::promise<Status>* answer) {
   io::Completion<Status> removed;
   store->Remove(std::move(key), removed);
-  answer->set_value(co_await removed);
+  Status status = co_await removed;
+  answer->set_value(std::move(status));
 }
 
 }  // namespace

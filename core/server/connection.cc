@@ -57,7 +57,8 @@ io::Task<bool> Connection::Flush() {
   if (stream_.output().empty()) co_return true;
   io::Completion<net::StreamEnd> flushed;
   stream_.Flush(flushed);
-  co_return Judge(co_await flushed);
+  const net::StreamEnd end = co_await flushed;
+  co_return Judge(end);
 }
 
 io::Task<void> Connection::RunToEnd() {

@@ -65,11 +65,16 @@ io::Task<void> LmtpDriver::Run() {
 io::Task<bool> LmtpDriver::Perform(lmtp::Action action) {
   using Kind = lmtp::Action::Kind;
   switch (action.kind) {
-    case Kind::kNeedInput:
-      if (!co_await Flush()) co_return false;
-      co_return co_await ReceiveMore();
-    case Kind::kFlush:
-      co_return co_await Flush();
+    case Kind::kNeedInput: {
+      const bool flushed = co_await Flush();
+      if (!flushed) co_return false;
+      const bool received = co_await ReceiveMore();
+      co_return received;
+    }
+    case Kind::kFlush: {
+      const bool flushed = co_await Flush();
+      co_return flushed;
+    }
     case Kind::kResolveRecipient:
       co_await Resolve(*action.recipient);
       co_return true;
@@ -96,7 +101,8 @@ io::Task<bool> LmtpDriver::Perform(lmtp::Action action) {
 // An MTA that falls silent is told why; one that is being drained may still finish its message.
 io::Task<bool> LmtpDriver::ReceiveMore() {
   if (end_cause() && !session_.receiving_message()) co_return true;
-  if (co_await Receive()) co_return true;
+  const bool received = co_await Receive();
+  if (received) co_return true;
   if (end_word() != net::StreamEndName(net::StreamEnd::kIdle)) co_return false;
   session_.End(lmtp::EndReason::kIdle);
   co_return true;

@@ -34,8 +34,12 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
     co_return true;
   }
   session_.BodyReady(stream_.output());
-  const bool sent = action.top_lines ? co_await SendTop(std::move(body), *action.top_lines)
-                                     : co_await SendWhole(std::move(body));
+  bool sent = false;
+  if (action.top_lines) {
+    sent = co_await SendTop(std::move(body), *action.top_lines);
+  } else {
+    sent = co_await SendWhole(std::move(body));
+  }
   if (!sent) services_.metrics.bodies_cut.Add();
   services_.metrics.body_us.Observe(services_.reactor().now_us() - since_us);
   co_return sent;
@@ -50,7 +54,8 @@ void Pop3Driver::CountSent(const io::Body& body) {
 io::Task<bool> Pop3Driver::SendWhole(std::unique_ptr<io::Body> body) {
   io::Completion<net::StreamEnd> done;
   stream_.SendBody(*body, done);
-  if (!Judge(co_await done)) co_return false;
+  const net::StreamEnd end = co_await done;
+  if (!Judge(end)) co_return false;
   CountSent(*body);
   co_return true;
 }
@@ -60,7 +65,10 @@ io::Task<bool> Pop3Driver::SendTop(std::unique_ptr<io::Body> body, uint32_t body
   const uint32_t out_bytes_max = settings_->pop3.session.out_bytes_soft_max;
   uint64_t at = 0;
   while (!cutter.done() && at < body->wire_bytes()) {
-    if (stream_.output().size() > out_bytes_max && !co_await Flush()) co_return false;
+    if (stream_.output().size() > out_bytes_max) {
+      const bool flushed = co_await Flush();
+      if (!flushed) co_return false;
+    }
     const std::span<char> tail = stream_.output().Tail(kTopPieceBytes).first(kTopPieceBytes);
     io::Completion<StatusOr<size_t>> read;
     body->Read(at, tail, read);

@@ -105,11 +105,16 @@ io::Task<void> Pop3Driver::Serve() {
 io::Task<bool> Pop3Driver::Perform(pop3::Action action) {
   using Kind = pop3::Action::Kind;
   switch (action.kind) {
-    case Kind::kNeedInput:
-      if (!co_await Flush()) co_return false;
-      co_return co_await Receive();
-    case Kind::kFlush:
-      co_return co_await Flush();
+    case Kind::kNeedInput: {
+      const bool flushed = co_await Flush();
+      if (!flushed) co_return false;
+      const bool received = co_await Receive();
+      co_return received;
+    }
+    case Kind::kFlush: {
+      const bool flushed = co_await Flush();
+      co_return flushed;
+    }
     case Kind::kVerifyPassword:
       co_await VerifyPassword(std::string(action.name), std::move(*action.secret));
       co_return true;
@@ -121,12 +126,16 @@ io::Task<bool> Pop3Driver::Perform(pop3::Action action) {
     case Kind::kSaslRespond:
       co_await StepSasl(std::move(action.secret));
       co_return true;
-    case Kind::kSendMessage:
-      co_return co_await SendMessage(std::move(action));
-    case Kind::kStartTls:
-      if (!co_await StartTls(net::TlsStart::kUpgrade)) co_return false;
+    case Kind::kSendMessage: {
+      const bool sent = co_await SendMessage(std::move(action));
+      co_return sent;
+    }
+    case Kind::kStartTls: {
+      const bool started = co_await StartTls(net::TlsStart::kUpgrade);
+      if (!started) co_return false;
       session_.TlsStarted();
       co_return true;
+    }
     case Kind::kCommit:
       co_await Commit(std::move(action.deleted));
       co_return true;
@@ -142,7 +151,8 @@ io::Task<bool> Pop3Driver::Perform(pop3::Action action) {
 io::Task<bool> Pop3Driver::StartTls(net::TlsStart start) {
   io::Completion<net::StreamEnd> done;
   stream_.StartTls(settings_->tls, start, done);
-  tls_ = Judge(co_await done);
+  const net::StreamEnd end = co_await done;
+  tls_ = Judge(end);
   co_return tls_;
 }
 
