@@ -23,7 +23,8 @@ io::Task<void> Pop3Driver::VerifyPassword(std::string user, base::Secret passwor
   const uint64_t since_us = services_.reactor().now_us();
   io::Completion<auth::AuthResult> verified;
   services_.auth.VerifyPassword(std::move(user), std::move(password), Client(), verified);
-  co_await FinishLogin(co_await verified, since_us);
+  auth::AuthResult result = co_await verified;
+  co_await FinishLogin(std::move(result), since_us);
 }
 
 io::Task<void> Pop3Driver::StepSasl(std::optional<base::Secret> response) {
@@ -39,7 +40,8 @@ io::Task<void> Pop3Driver::StepSasl(std::optional<base::Secret> response) {
     io::Completion<auth::AuthResult> verified;
     services_.auth.VerifyPassword(std::move(credentials->user), std::move(credentials->password),
                                   Client(), verified);
-    co_await FinishLogin(co_await verified, sasl_since_us_);
+    auth::AuthResult result = co_await verified;
+    co_await FinishLogin(std::move(result), sasl_since_us_);
     co_return;
   }
   auth::AuthResult malformed;

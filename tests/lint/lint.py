@@ -33,6 +33,7 @@ MAY_INCLUDE = {
 }
 
 FILE_LINES_MAX = 400
+TEST_FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 70
 SOURCES = (".cc", ".h", ".c")
 
@@ -44,7 +45,7 @@ BANNED = [
     (r"\babsl::string_view\b", "std::string_view in interfaces; core/base/status.h bridges"),
 ]
 # g++ 12 loses the continuation of some awaits inside a larger expression (seen: `if (co_await Receive()) co_return true;`).
-NESTED_AWAIT = re.compile(r"\b(if|while|switch)\s*\(.*\bco_await\b|\bco_return\b.*\bco_await\b|[!?&|(]\s*co_await\b")
+NESTED_AWAIT = re.compile(r"\b(if|while|switch)\s*\([^)]*\bco_await\b|\bco_return\b.*\bco_await\b|[!?&|(]\s*co_await\b")
 BANNED_EXCEPTIONS = {"core/base/status.h"}
 
 
@@ -128,15 +129,16 @@ def check_shape(root):
     for path in sources(root):
         name = str(path.relative_to(root))
         lines = path.read_text(errors="replace").splitlines()
-        if len(lines) > FILE_LINES_MAX:
-            yield f"{name}: {len(lines)} lines; {FILE_LINES_MAX} are the limit"
+        lines_max = TEST_FILE_LINES_MAX if name.startswith("tests/") else FILE_LINES_MAX
+        if len(lines) > lines_max:
+            yield f"{name}: {len(lines)} lines; {lines_max} are the limit"
         if path.suffix == ".h" and "#pragma once" not in lines:
             yield f"{name}: no #pragma once"
         if path.suffix == ".cc":
             for start, length in function_lengths(lines):
                 if length > FUNCTION_LINES_MAX:
                     yield f"{name}:{start}: a function of {length} lines; {FUNCTION_LINES_MAX} are the limit"
-        if name in BANNED_EXCEPTIONS:
+        if name in BANNED_EXCEPTIONS or name.startswith("tests/"):
             continue
         for number, line in enumerate(lines, 1):
             code = re.sub(r'"(?:[^"\\]|\\.)*"', '""', line)
