@@ -39,7 +39,7 @@ uint32_t EmbeddedMaildrop::CopyUidl(MessagePosition position, std::span<char> in
   const MessageEntry& entry = grant_->list->At(position.value(), hint_);
   if ((entry.flags & kEntryImported) == 0) {
     POP_CHECK(into.size() >= kOwnUidlBytes);
-    WriteUidl(home_.context().superblock.tag(), entry.id, into.data());
+    WriteUidl(home_.context().superblock.tag(), grant_->partition, entry.id, into.data());
     return kOwnUidlBytes;
   }
   const std::string_view uidl = grant_->list->ImportedUidl(position.value(), hint_);

@@ -15,9 +15,10 @@ void WriteBase32(uint64_t number, uint32_t digits, char* into) {
 
 }  // namespace
 
-void WriteUidl(std::string_view tag, MessageId id, char* into) {
+void WriteUidl(std::string_view tag, uint32_t partition, MessageId id, char* into) {
   std::memcpy(into, tag.data(), kUidlTagBytes);
-  WriteBase32(id.value(), kOwnUidlBytes - kUidlTagBytes, into + kUidlTagBytes);
+  WriteBase32(partition, 2, into + kUidlTagBytes);
+  WriteBase32(id.value(), 13, into + kUidlTagBytes + 2);
 }
 
 void WriteUidlTag(uint64_t random, char* into) { WriteBase32(random, kUidlTagBytes, into); }

@@ -42,10 +42,10 @@ inline constexpr uint64_t FirstIdOf(uint32_t epoch) {
 }
 
 inline constexpr uint32_t kUidlTagBytes = 7;
-inline constexpr uint32_t kOwnUidlBytes = kUidlTagBytes + 13;
+inline constexpr uint32_t kOwnUidlBytes = kUidlTagBytes + 2 + 13;
 
-// The UIDL of a message that was not imported. Writes kOwnUidlBytes.
-void WriteUidl(std::string_view tag, MessageId id, char* into);
+// The UIDL of a message that was not imported, unique in all stores. Writes kOwnUidlBytes.
+void WriteUidl(std::string_view tag, uint32_t partition, MessageId id, char* into);
 
 // The tag of a store, drawn from its random id.
 void WriteUidlTag(uint64_t random, char* into);

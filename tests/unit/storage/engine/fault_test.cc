@@ -78,6 +78,12 @@ TEST_F(FaultTest, AFullDiskRefusesMailAndStillDeletes) {
     outcome = fixture_.Deliver(0, {Key("bob")}, MakeMessage(i, 500 * kKiB))[0];
   }
   EXPECT_EQ(outcome, DeliveryOutcome::kFull);
+  // Until the segment in use holds nothing more at all: deletions must take the reserve.
+  outcome = DeliveryOutcome::kStored;
+  for (int i = 0; i < 1000 && outcome == DeliveryOutcome::kStored; ++i) {
+    outcome = fixture_.Deliver(0, {Key("bob")}, MakeMessage(i, 3500))[0];
+  }
+  EXPECT_EQ(outcome, DeliveryOutcome::kFull);
   EXPECT_EQ(Deliver(9, 2 * kMiB), DeliveryOutcome::kFull);  // A blob.
   ExpectListed(fixture_, {0, 1, 2, 3});
   OpenResult opened = fixture_.OpenMaildrop(0, Key("alice"));

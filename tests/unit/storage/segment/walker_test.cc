@@ -45,7 +45,7 @@ TEST(WalkerTest, BeginsWhereTheCheckpointEnds) {
 TEST(WalkerTest, ATornTailIsDroppedWhole) {
   const SegmentBuilder builder = ThreeBatches();
   const uint64_t begin = builder.batch_offset(2);
-  const uint64_t end = begin + kBatchHeadBytes + 96 + 8 + 96 + 6000;
+  const uint64_t end = begin + kBatchHeadBytes + 96 + kRecordFixedBytes + 9 + 6000;
   for (uint64_t at = begin; at < end; at += 7) {
     std::string torn = builder.bytes();
     std::fill(torn.begin() + static_cast<ptrdiff_t>(at), torn.end(), '\0');
