@@ -29,6 +29,8 @@ LoginAttempt::LoginAttempt(ShardAuthImpl& source, LoginQuestion question, const 
       home_(source.context().HomeOf(question_.macs.name)),
       wait_(&source.shard().reactor(), this) {}
 
+bool LoginAttempt::is_local() const { return home_ == source_.shard().index(); }
+
 void LoginAttempt::Begin(bool not_remembered) {
   remembered_asked_ = not_remembered;
   delay_ms_ = source_.context().throttle.DelayMs(origin_.prefix, source_.now_us());
@@ -44,7 +46,7 @@ void LoginAttempt::Begin(bool not_remembered) {
 void LoginAttempt::Ask(Depth depth) {
   depth_ = depth;
   missed_ = false;
-  if (home_ == source_.shard().index()) {
+  if (is_local()) {
     AskHome(source_.home());
     return;
   }
@@ -101,10 +103,10 @@ void LoginAttempt::Answer(const AuthResult& result) {
 }
 
 void LoginAttempt::GiveBack() {
-  if (under_way()) {
-    Reply();
-  } else {
+  if (is_local()) {
     OnAnswer();
+  } else {
+    Reply();
   }
 }
 

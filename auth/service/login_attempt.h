@@ -31,6 +31,9 @@ class LoginAttempt : public io::ShardRequest, public LoginAsker {
   // How far the name's shard goes.
   enum class Depth : uint8_t { kRemembered, kVerify };
 
+  // The name's shard is the asking one: no message is needed.
+  bool is_local() const;
+
   // On the asking shard.
   void Ask(Depth depth);
   void Wait();

@@ -311,8 +311,7 @@ TEST_F(UserDatabaseTest, ABusyFileIsTemporary) {
   ASSERT_EQ(sqlite3_open(path_.c_str(), &handle), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(handle, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
   EXPECT_EQ(patient->AddUser("alice@example.org", kHash).status().code(), StatusCode::kUnavailable);
-  EXPECT_TRUE(patient->FindLogin("alice@example.org").ok())
-      << "readers do not wait for writers";
+  EXPECT_TRUE(patient->FindLogin("alice@example.org").ok()) << "readers do not wait for writers";
   sqlite3_close(handle);
   EXPECT_TRUE(patient->AddUser("alice@example.org", kHash).ok());
 }

@@ -1,0 +1,97 @@
+// A back end that a test can hold: it knows one password for each of its users, counts what it is
+// asked, and answers only while its gate is open.
+
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "auth/service/backend.h"
+
+namespace poplar::auth {
+
+class GateBackend : public Backend {
+ public:
+  explicit GateBackend(Capabilities capabilities = {.password = true})
+      : capabilities_(capabilities) {}
+
+  void SetUser(const std::string& login, const std::string& password) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    users_[login] = password;
+  }
+  void Close() { SetOpen(false); }
+  void Open() { SetOpen(true); }
+  // Password questions so far, also those that wait at the gate.
+  int asked() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return asked_;
+  }
+  void WaitUntilAsked(int times) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [&] { return asked_ >= times; });
+  }
+
+  std::string_view name() const override { return "gate"; }
+  Capabilities capabilities() const override { return capabilities_; }
+  BackendAnswer Resolve(std::string_view address) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return users_.contains(std::string(address)) ? Known(address) : Unknown();
+  }
+  BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password) override {
+    std::unique_lock<std::mutex> lock(mutex_);
+    ++asked_;
+    changed_.notify_all();
+    const auto user = users_.find(std::string(login));
+    const bool known = user != users_.end();
+    const bool right = known && user->second == password.Reveal();  // As it is when asked.
+    changed_.wait(lock, [&] { return open_; });
+    if (right) return Known(login);
+    BackendAnswer answer = Unknown();
+    if (known) answer.outcome = BackendOutcome::kRefused;
+    return answer;
+  }
+  BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism,
+                              Verifier& verifier) override {
+    verifier = {.mechanism = std::string(mechanism), .material = base::Secret("stored key")};
+    return Known(login);
+  }
+  BackendAnswer VerifyToken(std::string_view login, const base::Secret& token) override {
+    if (token.Reveal() == "right token") return Known(login);
+    BackendAnswer answer;
+    answer.outcome = BackendOutcome::kRefused;
+    return answer;
+  }
+
+ private:
+  static BackendAnswer Known(std::string_view login) {
+    BackendAnswer answer;
+    answer.outcome = BackendOutcome::kOk;
+    answer.principal = {.tenant = TenantId(7),
+                        .account = "account of " + std::string(login),
+                        .address = std::string(login),
+                        .tenant_name = "gated"};
+    return answer;
+  }
+  static BackendAnswer Unknown() {
+    BackendAnswer answer;
+    answer.outcome = BackendOutcome::kUnknown;
+    return answer;
+  }
+  void SetOpen(bool open) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    open_ = open;
+    changed_.notify_all();
+  }
+
+  const Capabilities capabilities_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, std::string> users_;
+  bool open_ = true;
+  int asked_ = 0;
+};
+
+}  // namespace poplar::auth

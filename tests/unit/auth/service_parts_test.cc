@@ -1,0 +1,258 @@
+// The parts of the service that need no shards.
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "auth/service/chain.h"
+#include "auth/service/expiring_map.h"
+#include "auth/service/fair_key.h"
+#include "auth/service/fault_log.h"
+#include "auth/service/keyed_hash.h"
+#include "auth/service/throttle.h"
+#include "tests/unit/auth/gate_backend.h"
+
+namespace poplar::auth {
+namespace {
+
+constexpr uint64_t kSecondUs = 1'000'000;
+
+TEST(ExpiringMapTest, EntriesLiveEquallyLong) {
+  ExpiringMap<std::string, int> map({.ttl_ms = 60'000, .entries_max = 10});
+  map.Insert("a", 1, 0);
+  map.Insert("b", 2, 30 * kSecondUs);
+  EXPECT_EQ(*map.Find("a", 60 * kSecondUs - 1), 1);
+  EXPECT_EQ(map.Find("a", 60 * kSecondUs), nullptr);
+  EXPECT_EQ(*map.Find("b", 60 * kSecondUs), 2);
+  map.Trim(60 * kSecondUs);
+  EXPECT_EQ(map.size(), 1U);
+  map.Trim(90 * kSecondUs);
+  EXPECT_EQ(map.size(), 0U);
+}
+
+TEST(ExpiringMapTest, WhatIsPutInAgainLivesOn) {
+  ExpiringMap<std::string, int> map({.ttl_ms = 10'000, .entries_max = 10});
+  map.Insert("a", 1, 0);
+  map.Insert("a", 2, 5 * kSecondUs);
+  map.Trim(12 * kSecondUs);
+  EXPECT_EQ(*map.Find("a", 12 * kSecondUs), 2);
+  map.Erase("a");
+  map.Insert("a", 3, 13 * kSecondUs);
+  map.Trim(16 * kSecondUs);
+  EXPECT_EQ(*map.Find("a", 16 * kSecondUs), 3);
+}
+
+TEST(ExpiringMapTest, TheOldestMakesRoom) {
+  ExpiringMap<int, int> map({.ttl_ms = 10'000, .entries_max = 3});
+  for (int i = 0; i < 5; ++i) map.Insert(i, i, 0);
+  EXPECT_EQ(map.size(), 3U);
+  EXPECT_EQ(map.Find(1, 0), nullptr);
+  EXPECT_NE(map.Find(2, 0), nullptr);
+  map.Clear();
+  EXPECT_EQ(map.size(), 0U);
+  map.Insert(7, 7, 0);
+  EXPECT_NE(map.Find(7, 0), nullptr);
+}
+
+TEST(ExpiringMapTest, NothingIsKeptWithoutATimeToLive) {
+  ExpiringMap<int, int> map({.ttl_ms = 0, .entries_max = 3});
+  map.Insert(1, 1, 5);
+  EXPECT_EQ(map.Find(1, 5), nullptr);
+  EXPECT_EQ(map.size(), 0U);
+}
+
+TEST(LoginHasherTest, OneKeyOneHash) {
+  const LoginHasher::Key key = LoginHasher::NewKey();
+  LoginHasher first(key);
+  LoginHasher second(key);
+  LoginHasher other(LoginHasher::NewKey());
+  const LoginMacs macs = first.OfLogin("alice", base::Secret("secret"));
+  EXPECT_EQ(second.OfLogin("alice", base::Secret("secret")).login, macs.login);
+  EXPECT_EQ(second.OfName("alice"), macs.name);
+  EXPECT_FALSE(other.OfName("alice") == macs.name);
+  EXPECT_FALSE(first.OfLogin("alice", base::Secret("secreT")).login == macs.login);
+  EXPECT_FALSE(first.OfLogin("alices", base::Secret("ecret")).login == macs.login);
+  EXPECT_FALSE(macs.name == macs.login);
+}
+
+// The reference vectors of SipHash-2-4 with 128 bits, for 0 and 15 octets.
+TEST(LoginHasherTest, IsSipHash) {
+  LoginHasher::Key key;
+  for (unsigned char i = 0; i < 16; ++i) key[i] = i;
+  LoginHasher hasher(key);
+  EXPECT_EQ(hasher.OfName("").high, 0xe6a825ba047f81a3U);
+  EXPECT_EQ(hasher.OfName("").low, 0x930255c71472f66dU);
+  const std::string fifteen("\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16", 15);
+  EXPECT_EQ(hasher.OfName(fifteen).high, 0x11a8b03399e99354U);
+  EXPECT_EQ(hasher.OfName(fifteen).low, 0xd9c3cf970fec087eU);
+}
+
+TEST(AddressPrefixTest, Ipv4AloneIpv6By64) {
+  EXPECT_NE(AddressPrefix("192.0.2.1"), AddressPrefix("192.0.2.2"));
+  EXPECT_EQ(AddressPrefix("2001:db8::1"), AddressPrefix("2001:db8::ffff:2"));
+  EXPECT_NE(AddressPrefix("2001:db8::1"), AddressPrefix("2001:db8:0:1::1"));
+  EXPECT_EQ(AddressPrefix("::ffff:192.0.2.1"), AddressPrefix("192.0.2.1"));
+  EXPECT_EQ(AddressPrefix(""), AddressPrefix("unix"));
+}
+
+TEST(ThrottleTest, DelaysGrowAndEnd) {
+  Throttle throttle({.failures_free = 2, .delay_first_ms = 250, .delay_max_ms = 4000});
+  const uint64_t prefix = AddressPrefix("192.0.2.1");
+  std::vector<uint32_t> delays;
+  for (int i = 0; i < 9; ++i) {
+    throttle.AddFailure(prefix, 0);
+    delays.push_back(throttle.DelayMs(prefix, 0));
+  }
+  EXPECT_EQ(delays, (std::vector<uint32_t>{0, 0, 250, 500, 1000, 2000, 4000, 4000, 4000}));
+  EXPECT_EQ(throttle.DelayMs(AddressPrefix("192.0.2.2"), 0), 0U);
+}
+
+TEST(ThrottleTest, LoopbackIsNobodySpecial) {
+  Throttle throttle({.failures_free = 0});
+  for (const char* address : {"127.0.0.1", "::1"}) {
+    throttle.AddFailure(AddressPrefix(address), 0);
+    EXPECT_GT(throttle.DelayMs(AddressPrefix(address), 0), 0U) << address;
+  }
+}
+
+TEST(ThrottleTest, ForgetsOneFailureAtATime) {
+  Throttle throttle({.failures_free = 1, .delay_first_ms = 100, .forget_ms = 60'000});
+  const uint64_t start = 1'000'000 * kSecondUs;
+  const uint64_t prefix = AddressPrefix("192.0.2.1");
+  for (int i = 0; i < 3; ++i) throttle.AddFailure(prefix, start);
+  EXPECT_EQ(throttle.DelayMs(prefix, start), 200U);
+  EXPECT_EQ(throttle.DelayMs(prefix, start + 65 * kSecondUs), 100U);
+  EXPECT_EQ(throttle.DelayMs(prefix, start + 125 * kSecondUs), 0U);
+  throttle.AddFailure(prefix, start + 125 * kSecondUs);
+  EXPECT_EQ(throttle.DelayMs(prefix, start + 125 * kSecondUs), 100U);
+  EXPECT_EQ(throttle.DelayMs(prefix, start + 3600 * kSecondUs), 0U);
+}
+
+TEST(ThrottleTest, EvenLongGuiltIsForgottenInTime) {
+  Throttle throttle({});
+  const uint64_t prefix = AddressPrefix("192.0.2.1");
+  for (int i = 0; i < 10'000; ++i) throttle.AddFailure(prefix, 0);
+  EXPECT_EQ(throttle.DelayMs(prefix, 0), 4000U);
+  EXPECT_EQ(throttle.DelayMs(prefix, 15 * 60 * kSecondUs), 0U);
+}
+
+TEST(ThrottleTest, AFullTableKeepsTheGuiltiest) {
+  Throttle throttle({.failures_free = 0, .prefixes_max = 4});
+  for (int i = 0; i < 5; ++i) throttle.AddFailure(1, 0);
+  for (uint64_t prefix = 2; prefix < 100; ++prefix) throttle.AddFailure(prefix, 0);
+  EXPECT_EQ(throttle.DelayMs(1, 0), 4000U);
+}
+
+TEST(ThrottleTest, CountsFromManyThreads) {
+  Throttle throttle({.failures_free = 100, .delay_first_ms = 100, .delay_max_ms = 100});
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int n = 0; n < 25; ++n) throttle.AddFailure(42, 0);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(throttle.DelayMs(42, 0), 0U) << "exactly a hundred";
+  throttle.AddFailure(42, 0);
+  EXPECT_EQ(throttle.DelayMs(42, 0), 100U);
+}
+
+TEST(FairKeyTest, IsTheDomains) {
+  EXPECT_EQ(FairKey("a@example.org"), FairKey("b@example.org"));
+  EXPECT_EQ(FairKey("a"), FairKey("b"));
+  EXPECT_LT(FairKey("a@example.net"), kFairKeys);
+}
+
+TEST(FaultLogTest, SpeaksOnceInAWhile) {
+  testing::internal::CaptureStderr();
+  FaultLog log;
+  EXPECT_TRUE(log.Note("file is gone", 1));
+  for (int i = 0; i < 99; ++i) EXPECT_FALSE(log.Note("file is gone", 2));
+  EXPECT_TRUE(log.Note("file is gone", 1 + kFaultLogIntervalUs));
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_NE(text.find("more_before=99"), std::string::npos) << text;
+}
+
+// A chain of two; the second has bob too, with another password.
+class ChainTest : public testing::Test {
+ protected:
+  ChainTest() {
+    auto first = std::make_unique<GateBackend>();
+    auto second = std::make_unique<GateBackend>();
+    first_ = first.get();
+    second_ = second.get();
+    first_->SetUser("bob", "first");
+    second_->SetUser("bob", "second");
+    second_->SetUser("carol", "carol's");
+    std::vector<std::unique_ptr<Backend>> backends;
+    backends.push_back(std::move(first));
+    backends.push_back(std::move(second));
+    chain_ = std::make_unique<Chain>(std::move(backends), hashers_);
+  }
+  Outcome Verify(std::string_view login, std::string_view password) {
+    return chain_->VerifyPassword(login, base::Secret(password)).outcome;
+  }
+
+  HasherPool hashers_{{.prefix = "$y$", .cost = 1}};
+  GateBackend* first_ = nullptr;
+  GateBackend* second_ = nullptr;
+  std::unique_ptr<Chain> chain_;
+};
+
+TEST_F(ChainTest, TheFirstWhoKnowsTheNameAnswers) {
+  EXPECT_EQ(Verify("bob", "first"), Outcome::kOk);
+  EXPECT_EQ(Verify("bob", "second"), Outcome::kRefused);
+  EXPECT_EQ(second_->asked(), 0);
+  EXPECT_EQ(Verify("carol", "carol's"), Outcome::kOk);
+  EXPECT_EQ(chain_->Resolve("carol").outcome, ResolveOutcome::kFound);
+  EXPECT_EQ(chain_->Resolve("dave").outcome, ResolveOutcome::kUnknown);
+}
+
+TEST_F(ChainTest, ANameThatNobodyKnowsCostsOneHash) {
+  EXPECT_EQ(Verify("dave", "x"), Outcome::kRefused);
+  EXPECT_EQ(hashers_.computations(), 1U);
+  EXPECT_EQ(Verify("carol", "x"), Outcome::kRefused);
+  EXPECT_EQ(hashers_.computations(), 1U) << "these back ends compute none of their own";
+}
+
+class BrokenBackend : public Backend {
+ public:
+  std::string_view name() const override { return "broken"; }
+  Capabilities capabilities() const override { return {.password = true}; }
+  BackendAnswer Resolve(std::string_view /*address*/) override { return Broken(); }
+  BackendAnswer VerifyPassword(std::string_view /*login*/,
+                               const base::Secret& /*password*/) override {
+    return Broken();
+  }
+  StatusOr<BackendChanges> TakeChanges() override {
+    return MakeStatus(StatusCode::kUnavailable, "out of order");
+  }
+
+ private:
+  static BackendAnswer Broken() {
+    BackendAnswer answer;
+    answer.outcome = BackendOutcome::kTemporary;
+    return answer;
+  }
+};
+
+TEST_F(ChainTest, WhoCannotAnswerEndsTheSearch) {
+  auto known = std::make_unique<GateBackend>();
+  known->SetUser("bob", "x");
+  std::vector<std::unique_ptr<Backend>> backends;
+  backends.push_back(std::make_unique<BrokenBackend>());
+  backends.push_back(std::move(known));
+  Chain chain(std::move(backends), hashers_);
+  EXPECT_EQ(chain.VerifyPassword("bob", base::Secret("x")).outcome, Outcome::kTemporary);
+  EXPECT_EQ(chain.Resolve("bob").outcome, ResolveOutcome::kTemporary);
+  Status fault;
+  chain.TakeChanges(fault);
+  EXPECT_EQ(Message(fault), "broken: out of order");
+}
+
+}  // namespace
+}  // namespace poplar::auth

@@ -1,0 +1,271 @@
+// AuthService over a back end that can be held: caching, coalescing, races, limits.
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "core/base/limits.h"
+#include "tests/unit/auth/gate_backend.h"
+#include "tests/unit/auth/service_fixture.h"
+
+namespace poplar::auth {
+namespace {
+
+constexpr char kAlice[] = "alice@example.org";
+
+class ServiceTest : public ServiceFixture {
+ protected:
+  void Start(Capabilities capabilities = {.password = true}) {
+    auto backend = std::make_unique<GateBackend>(capabilities);
+    gate_ = backend.get();
+    gate_->SetUser(kAlice, "secret");
+    StartService(std::move(backend));
+  }
+  ~ServiceTest() override {
+    if (gate_ != nullptr) gate_->Open();
+  }
+
+  GateBackend* gate_ = nullptr;
+};
+
+TEST_F(ServiceTest, ACorrectPasswordIsRememberedForBothShards) {
+  Start();
+  const AuthResult first = Login(kFirst, "Alice@Example.ORG", "secret");
+  EXPECT_EQ(first.outcome, Outcome::kOk);
+  EXPECT_EQ(first.principal.account, "account of alice@example.org");
+  EXPECT_EQ(first.principal.tenant, TenantId(7));
+  for (const ShardIndex shard : {kFirst, kSecond, kFirst, kSecond}) {
+    const AuthResult again = Login(shard, kAlice, "secret");
+    EXPECT_EQ(again.outcome, Outcome::kOk);
+    EXPECT_EQ(again.reason, "from cache");
+    EXPECT_EQ(again.principal.account, first.principal.account);
+    EXPECT_EQ(again.principal.tenant_name, "gated");
+  }
+  EXPECT_EQ(gate_->asked(), 1);
+  EXPECT_EQ(Metric("poplar_auth_cache_hits_total"), 4);
+  EXPECT_EQ(Metric("poplar_auth_cache_misses_total"), 1);
+  EXPECT_EQ(Metric("poplar_auth_cache_entries"), 1);
+  EXPECT_EQ(Metric("poplar_auth_logins_total", "ok"), 5);
+}
+
+TEST_F(ServiceTest, AWrongPasswordIsAlwaysAskedAndEvictsNothing) {
+  Start();
+  EXPECT_EQ(Login(kFirst, kAlice, "secret").outcome, Outcome::kOk);
+  EXPECT_EQ(Login(kFirst, kAlice, "wrong").outcome, Outcome::kRefused);
+  EXPECT_EQ(Login(kSecond, kAlice, "wrong").outcome, Outcome::kRefused);
+  EXPECT_EQ(gate_->asked(), 3);
+  EXPECT_EQ(Login(kSecond, kAlice, "secret").reason, "from cache");
+  EXPECT_EQ(Metric("poplar_auth_logins_total", "refused"), 2);
+}
+
+TEST_F(ServiceTest, SomeQuestionsNeedNobody) {
+  Start();
+  EXPECT_EQ(Login(kFirst, kAlice, "").outcome, Outcome::kRefused);
+  EXPECT_EQ(Login(kFirst, "", "secret").outcome, Outcome::kRefused);
+  EXPECT_EQ(Login(kFirst, std::string(kAddressBytesMax + 1, 'a'), "secret").outcome,
+            Outcome::kRefused);
+  EXPECT_EQ(Resolve(kFirst, "").outcome, ResolveOutcome::kUnknown);
+  EXPECT_EQ(gate_->asked(), 0);
+}
+
+TEST_F(ServiceTest, EqualLoginsShareOneComputation) {
+  Start();
+  gate_->Close();
+  std::vector<std::unique_ptr<Asking<AuthResult>>> askings;
+  for (int i = 0; i < 6; ++i) {
+    askings.push_back(StartLogin(i % 2 == 0 ? kFirst : kSecond, kAlice, "secret"));
+  }
+  askings.push_back(StartLogin(kFirst, kAlice, "wrong"));
+  gate_->WaitUntilAsked(2);
+  EXPECT_TRUE(Eventually([&] { return Metric("poplar_auth_coalesced_total") == 5; }));
+  for (const auto& asking : askings) EXPECT_FALSE(asking->ready());
+  gate_->Open();
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(askings[i]->Get().outcome, Outcome::kOk);
+  EXPECT_EQ(askings[6]->Get().outcome, Outcome::kRefused);
+  EXPECT_EQ(gate_->asked(), 2);
+}
+
+class ServiceFlushTest : public ServiceTest, public testing::WithParamInterface<const char*> {};
+INSTANTIATE_TEST_SUITE_P(OneOrAll, ServiceFlushTest, testing::Values(kAlice, ""));
+
+TEST_P(ServiceFlushTest, WhatChangedMeanwhileIsNotRemembered) {
+  Start();
+  gate_->Close();
+  const auto asking = StartLogin(kFirst, kAlice, "secret");
+  gate_->WaitUntilAsked(1);
+  Flush(GetParam());
+  gate_->Open();
+  EXPECT_EQ(asking->Get().outcome, Outcome::kOk) << "it was right when it was asked";
+  EXPECT_EQ(Metric("poplar_auth_cache_entries"), 0);
+  EXPECT_NE(Login(kFirst, kAlice, "secret").reason, "from cache");
+  EXPECT_EQ(gate_->asked(), 2);
+}
+
+TEST_F(ServiceTest, NobodyJoinsAComputationFromBeforeAChange) {
+  Start();
+  gate_->Close();
+  const auto before = StartLogin(kFirst, kAlice, "secret");
+  gate_->WaitUntilAsked(1);
+  gate_->SetUser(kAlice, "changed");
+  Flush(kAlice);
+  const auto after = StartLogin(kFirst, kAlice, "secret");
+  gate_->WaitUntilAsked(2);
+  gate_->Open();
+  EXPECT_EQ(before->Get().outcome, Outcome::kOk);
+  EXPECT_EQ(after->Get().outcome, Outcome::kRefused);
+  EXPECT_EQ(Login(kSecond, kAlice, "secret").outcome, Outcome::kRefused);
+}
+
+TEST_F(ServiceTest, AFlushOfOneNameLeavesTheOthers) {
+  Start();
+  gate_->SetUser("bob@example.org", "bob's");
+  EXPECT_EQ(Login(kFirst, kAlice, "secret").outcome, Outcome::kOk);
+  EXPECT_EQ(Login(kFirst, "bob@example.org", "bob's").outcome, Outcome::kOk);
+  Flush("ALICE@example.org");
+  EXPECT_EQ(Login(kFirst, "bob@example.org", "bob's").reason, "from cache");
+  EXPECT_NE(Login(kFirst, kAlice, "secret").reason, "from cache");
+}
+
+TEST_F(ServiceTest, AFullQueueIsTemporary) {
+  hash_pool_options_ = {.name = "hash", .threads = 1, .queued_max = 1};
+  Start();
+  gate_->Close();
+  const auto working = StartLogin(kFirst, kAlice, "a");
+  gate_->WaitUntilAsked(1);
+  const auto queued = StartLogin(kFirst, kAlice, "b");
+  for (const ShardIndex shard : {kFirst, kSecond}) {
+    EXPECT_EQ(Login(shard, kAlice, "c").outcome, Outcome::kTemporary);
+  }
+  EXPECT_EQ(Metric("poplar_auth_queue_full_total"), 2);
+  gate_->Open();
+  EXPECT_EQ(working->Get().outcome, Outcome::kRefused);
+  EXPECT_EQ(queued->Get().outcome, Outcome::kRefused);
+}
+
+TEST_F(ServiceTest, ABackEndThatHangsIsTemporaryAndIsNotRemembered) {
+  options_.deadline_ms = 30;
+  hash_pool_options_.threads = 1;
+  Start();
+  gate_->Close();
+  const auto hanging = StartLogin(kFirst, kAlice, "secret");
+  const auto queued = StartLogin(kSecond, kAlice, "other");
+  EXPECT_EQ(hanging->Get().outcome, Outcome::kTemporary);
+  EXPECT_EQ(queued->Get().outcome, Outcome::kTemporary);
+  EXPECT_EQ(Metric("poplar_auth_deadlines_total"), 2);
+  gate_->Open();
+  EXPECT_TRUE(Eventually([&] { return hash_pool_->queued() == 0; }));
+  EXPECT_EQ(gate_->asked(), 1) << "what waited too long is not asked any more";
+  EXPECT_NE(Login(kFirst, kAlice, "secret").reason, "from cache");
+}
+
+TEST_F(ServiceTest, NothingIsRememberedWithoutATimeToLive) {
+  options_.password_cache_ttl_ms = 0;
+  Start();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Login(kFirst, kAlice, "secret").outcome, Outcome::kOk);
+  EXPECT_EQ(gate_->asked(), 3);
+}
+
+TEST_F(ServiceTest, WhatIsRememberedExpires) {
+  options_.password_cache_ttl_ms = 50;
+  Start();
+  EXPECT_EQ(Login(kFirst, kAlice, "secret").outcome, Outcome::kOk);
+  EXPECT_TRUE(Eventually([&] {
+    EXPECT_EQ(Login(kSecond, kAlice, "secret").outcome, Outcome::kOk);
+    return gate_->asked() > 1;
+  }));
+}
+
+TEST_F(ServiceTest, FailuresDelayTheirAddressOnly) {
+  options_.throttle = {.failures_free = 2, .delay_first_ms = 40, .delay_max_ms = 40};
+  Start();
+  for (int i = 0; i < 3; ++i) Login(i % 2 == 0 ? kFirst : kSecond, kAlice, "wrong", "192.0.2.66");
+  EXPECT_EQ(Metric("poplar_auth_delayed_total"), 0);
+
+  for (const ShardIndex shard : {kFirst, kSecond}) {
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_EQ(Login(shard, kAlice, "wrong", "192.0.2.66").outcome, Outcome::kRefused);
+    EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(40));
+  }
+  EXPECT_EQ(Metric("poplar_auth_delayed_total"), 2);
+
+  EXPECT_EQ(Login(kFirst, kAlice, "secret", "192.0.2.67").outcome, Outcome::kOk);
+  EXPECT_EQ(Metric("poplar_auth_delayed_total"), 2) << "elsewhere nobody waits";
+  for (const ShardIndex shard : {kFirst, kSecond}) {
+    EXPECT_EQ(Login(shard, kAlice, "secret", "192.0.2.66").reason, "from cache");
+  }
+  EXPECT_EQ(Metric("poplar_auth_delayed_total"), 2) << "nor does what is remembered";
+  Flush("");
+  EXPECT_EQ(Login(kFirst, kAlice, "secret", "192.0.2.66").outcome, Outcome::kOk);
+  EXPECT_EQ(Metric("poplar_auth_delayed_total"), 3) << "a right password waits, and is let in";
+  EXPECT_EQ(Metric("poplar_auth_delayed"), 0);
+}
+
+TEST_F(ServiceTest, WaitersAreBounded) {
+  options_.throttle = {
+      .failures_free = 0, .delay_first_ms = 40, .delay_max_ms = 40, .waiting_max = 1};
+  Start();
+  Login(kFirst, kAlice, "wrong");
+  const auto waiting = StartLogin(kFirst, kAlice, "secret");
+  EXPECT_EQ(Login(kFirst, kAlice, "secret").outcome, Outcome::kThrottled);
+  EXPECT_EQ(waiting->Get().outcome, Outcome::kOk);
+}
+
+TEST_F(ServiceTest, ABackEndThatCannotBeAskedIsNoFailureOfTheClient) {
+  options_.throttle = {.failures_free = 0, .delay_first_ms = 40, .delay_max_ms = 40};
+  options_.deadline_ms = 20;
+  Start();
+  gate_->Close();
+  EXPECT_EQ(Login(kFirst, kAlice, "secret").outcome, Outcome::kTemporary);
+  EXPECT_EQ(Login(kFirst, kAlice, "secret").outcome, Outcome::kTemporary);
+  EXPECT_EQ(Metric("poplar_auth_delayed_total"), 0);
+}
+
+TEST_F(ServiceTest, AddressesAreRememberedShortly) {
+  Start();
+  EXPECT_EQ(Resolve(kFirst, "Alice@example.org").outcome, ResolveOutcome::kFound);
+  const ResolveResult again = Resolve(kFirst, kAlice);
+  EXPECT_EQ(again.outcome, ResolveOutcome::kFound);
+  EXPECT_EQ(again.principal.account, "account of alice@example.org");
+  EXPECT_EQ(Metric("poplar_auth_resolve_cache_hits_total"), 1);
+  EXPECT_EQ(Resolve(kFirst, "bob@example.org").outcome, ResolveOutcome::kUnknown);
+  gate_->SetUser("bob@example.org", "");
+  EXPECT_EQ(Resolve(kFirst, "bob@example.org").outcome, ResolveOutcome::kFound)
+      << "that there is nobody is not remembered";
+}
+
+TEST_F(ServiceTest, WhatNoBackEndCanDoIsUnsupported) {
+  Start({.verifiers = false, .token = false});
+  EXPECT_EQ(Login(kFirst, kAlice, "secret").outcome, Outcome::kUnsupported);
+  Asking<VerifierResult> verifier(*shards_, kFirst, [&](io::Completion<VerifierResult>& done) {
+    service_->OnShard(kFirst).FetchVerifier(kAlice, "APOP", {}, done);
+  });
+  EXPECT_EQ(verifier.Get().outcome, Outcome::kUnsupported);
+  Asking<AuthResult> token(*shards_, kFirst, [&](io::Completion<AuthResult>& done) {
+    service_->OnShard(kFirst).VerifyToken(kAlice, base::Secret("t"), {}, done);
+  });
+  EXPECT_EQ(token.Get().outcome, Outcome::kUnsupported);
+  EXPECT_EQ(gate_->asked(), 0);
+}
+
+TEST_F(ServiceTest, VerifiersAndTokensGoThroughTheSameDoor) {
+  Start({.verifiers = true, .token = true});
+  Asking<VerifierResult> verifier(*shards_, kSecond, [&](io::Completion<VerifierResult>& done) {
+    service_->OnShard(kSecond).FetchVerifier(kAlice, "SCRAM-SHA-256", {}, done);
+  });
+  const VerifierResult found = verifier.Get();
+  EXPECT_EQ(found.outcome, Outcome::kOk);
+  EXPECT_EQ(found.verifier.mechanism, "SCRAM-SHA-256");
+  EXPECT_EQ(found.verifier.material.Reveal(), "stored key");
+  for (const auto& [text, outcome] :
+       {std::pair("right token", Outcome::kOk), std::pair("wrong token", Outcome::kRefused)}) {
+    Asking<AuthResult> token(*shards_, kFirst, [&](io::Completion<AuthResult>& done) {
+      service_->OnShard(kFirst).VerifyToken(kAlice, base::Secret(text), {}, done);
+    });
+    EXPECT_EQ(token.Get().outcome, outcome);
+  }
+}
+
+}  // namespace
+}  // namespace poplar::auth
