@@ -11,11 +11,14 @@ namespace {
 // Long enough to pay for the look at the result, short enough that one odd line costs little.
 constexpr size_t kBlockBytes = 64;
 
-// How many bytes at `from` are whole blocks that go out as they came: each LF has its CR and no dot
-// behind it. No branch depends on a byte, so lines cost nothing. `width` bytes are looked at a
-// time, by the compiler's own vectors. REQUIRES: a byte before `from`.
+// Copies the whole blocks at `from` that go out as they came: each LF has its CR and no dot behind
+// it. Returns how many bytes. No branch depends on a byte, so lines cost nothing; `width` bytes are
+// looked at a time, by the compiler's own vectors. Each block is stored before it is known to be
+// plain: one pass, and no call of memcpy, whose `rep movsb` is up to ten times slower on some CPUs
+// where source and target lie alike in their pages (glibc bug 30994).
+// REQUIRES: a byte before `from`; room for `size` bytes at `to`.
 template <size_t width>
-[[gnu::always_inline]] inline size_t CountPlainBytes(const char* from, size_t size) {
+[[gnu::always_inline]] inline size_t CopyPlainBlocks(const char* from, size_t size, char* to) {
   using Vector [[gnu::vector_size(width)]] = uint8_t;
   size_t plain = 0;
   // Not `>=`: the byte behind a block is looked at too.
@@ -30,6 +33,7 @@ template <size_t width>
       std::memcpy(&before, block + i - 1, width);
       std::memcpy(&behind, block + i + 1, width);
       odd |= (Vector)((bytes == '\n') & ((before != '\r') | (behind == '.')));
+      std::memcpy(to + plain + i, &bytes, width);
     }
     uint64_t words[width / sizeof(uint64_t)];
     std::memcpy(words, &odd, width);
@@ -41,15 +45,17 @@ template <size_t width>
   return plain;
 }
 
-size_t PlainBytesBaseline(const char* from, size_t size) { return CountPlainBytes<16>(from, size); }
+size_t CopyPlainBaseline(const char* from, size_t size, char* to) {
+  return CopyPlainBlocks<16>(from, size, to);
+}
 
 #if defined(__x86_64__)
-[[gnu::target("avx2")]] size_t PlainBytesAvx2(const char* from, size_t size) {
-  return CountPlainBytes<32>(from, size);
+[[gnu::target("avx2")]] size_t CopyPlainAvx2(const char* from, size_t size, char* to) {
+  return CopyPlainBlocks<32>(from, size, to);
 }
-const auto kPlainBytes = __builtin_cpu_supports("avx2") ? PlainBytesAvx2 : PlainBytesBaseline;
+const auto kCopyPlain = __builtin_cpu_supports("avx2") ? CopyPlainAvx2 : CopyPlainBaseline;
 #else
-constexpr auto kPlainBytes = PlainBytesBaseline;
+constexpr auto kCopyPlain = CopyPlainBaseline;
 #endif
 
 }  // namespace
@@ -184,10 +190,10 @@ void Normalizer::CopyLine(Cursor& at) {
 // input, and at the byte behind the block: a line that starts behind a plain block has no dot.
 void Normalizer::CopyBlocks(Cursor& at) {
   if (at.from == at.begin) return;
-  const size_t plain = kPlainBytes(at.from, static_cast<size_t>(at.end - at.from));
+  const size_t plain = kCopyPlain(at.from, static_cast<size_t>(at.end - at.from), at.to);
   if (plain == 0) return;
-  at.Put({at.from, plain});
   at.from += plain;
+  at.to += plain;
   const char last = at.from[-1];
   state_ = last == '\n' ? behind_crlf_ : last == '\r' ? State::kAfterCr : State::kInLine;
 }

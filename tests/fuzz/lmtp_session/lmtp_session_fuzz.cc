@@ -14,7 +14,14 @@
 
 namespace {
 
-using namespace poplar::lmtp;
+using poplar::lmtp::DeliveryOutcome;
+using poplar::lmtp::EndReason;
+using poplar::lmtp::FinalReplies;
+using poplar::lmtp::Recipient;
+using poplar::lmtp::RecipientOutcome;
+using poplar::lmtp::ScriptedDriver;
+using poplar::lmtp::SessionOptions;
+using poplar::lmtp::StorageFailure;
 
 constexpr char kCut = '\xff';
 

@@ -1,5 +1,6 @@
 #include "tests/transcripts/lmtp/lmtp_peer.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -52,7 +53,7 @@ std::string Differs(std::string_view what, std::string_view is) {
 LmtpPeer::LmtpPeer(Pieces pieces) : pieces_(pieces) { options_.hostname = "pop.example"; }
 
 void LmtpPeer::Start(std::string& output) {
-  driver_.emplace(options_);
+  driver_ = std::make_unique<lmtp::ScriptedDriver>(options_);
   driver_->resolve = [this](const lmtp::Recipient& recipient) {
     auto found = recipients_.find(recipient.address);
     if (found == recipients_.end()) found = recipients_.find(recipient.base_address);
@@ -105,11 +106,13 @@ std::string LmtpPeer::Verdict(std::string_view key, std::string_view value, std:
   if (key == "recipient") {
     const std::string address(TakeWord(value));
     const auto outcome = ByName<RecipientOutcome>(value, lmtp::kRecipientOutcomes);
-    if ((understood = outcome.has_value())) recipients_[address] = *outcome;
+    understood = outcome.has_value();
+    if (outcome) recipients_[address] = *outcome;
   } else if (key == "deliver") {
     const std::string address(TakeWord(value));
     const auto outcome = ByName<DeliveryOutcome>(value, lmtp::kDeliveryOutcomes);
-    if ((understood = outcome.has_value())) deliveries_[address] = *outcome;
+    understood = outcome.has_value();
+    if (outcome) deliveries_[address] = *outcome;
   } else if (key == "begin") {
     understood = ParseFailure(value, begin_failure_);
   } else if (key == "body") {

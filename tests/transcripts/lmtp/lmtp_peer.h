@@ -31,6 +31,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -64,7 +65,7 @@ class LmtpPeer : public TranscriptPeer {
   std::map<std::string, lmtp::DeliveryOutcome, std::less<>> deliveries_;
   std::optional<lmtp::StorageFailure> begin_failure_;
   std::optional<lmtp::StorageFailure> body_failure_;
-  std::optional<lmtp::ScriptedDriver> driver_;  // From Start on.
+  std::unique_ptr<lmtp::ScriptedDriver> driver_;  // From Start on.
 };
 
 }  // namespace poplar::test
