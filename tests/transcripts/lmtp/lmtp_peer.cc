@@ -136,7 +136,8 @@ std::string LmtpPeer::Expect(std::string_view key, std::string_view value) const
   if (key == "aborted") {
     return driver_->aborted == Number(value) ? "" : Differs(key, std::to_string(driver_->aborted));
   }
-  const std::string_view state = driver_->closed ? Name(*driver_->closed) : "open";
+  const std::optional<lmtp::CloseReason> closed = driver_->closed;
+  const std::string_view state = closed ? Name(*closed) : "open";
   if (key == "open") return state == "open" ? "" : Differs("the session", state);
   if (key == "closed") return state == value ? "" : Differs("the session", state);
   if (driver_->committed.empty()) return "no message was committed, or unknown directive";

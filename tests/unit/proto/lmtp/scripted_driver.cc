@@ -9,7 +9,7 @@ namespace poplar::lmtp {
 
 ScriptedDriver::ScriptedDriver(SessionOptions options)
     : options_(std::move(options)),
-      session_(options_, metrics_, clock_, {.peer = "[192.0.2.1]", .session_id = "s1"}) {}
+      session_(options_, *metrics_, clock_, {.peer = "[192.0.2.1]", .session_id = "s1"}) {}
 
 void ScriptedDriver::Receive(std::string_view bytes) {
   base::ByteBuffer out;
@@ -96,6 +96,7 @@ void ScriptedDriver::Commit(const Action& action, base::ByteBuffer& out) {
   CheckStoredForm(open_->wire, open_->sizes);
   if (while_committing) while_committing();
   std::vector<DeliveryOutcome> outcomes;
+  outcomes.reserve(action.envelope->recipients.size());
   for (const Recipient& recipient : action.envelope->recipients) {
     outcomes.push_back(deliver ? deliver(recipient) : DeliveryOutcome::kStored);
   }

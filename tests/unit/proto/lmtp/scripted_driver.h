@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -57,7 +58,7 @@ class ScriptedDriver {
   size_t flushes = 0;
   size_t largest_out_bytes = 0;
   std::optional<CloseReason> closed;
-  const SessionMetrics& metrics() const { return metrics_; }
+  const SessionMetrics& metrics() const { return *metrics_; }
   // Whether a message was begun and neither committed nor aborted.
   bool message_open() const { return open_.has_value(); }
 
@@ -70,7 +71,7 @@ class ScriptedDriver {
 
   const SessionOptions options_;
   const FixedClock clock_;
-  SessionMetrics metrics_;
+  const std::unique_ptr<SessionMetrics> metrics_ = std::make_unique<SessionMetrics>();
   Session session_;
   std::optional<Message> open_;
   size_t open_bodies_ = 0;
