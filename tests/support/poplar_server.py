@@ -131,10 +131,10 @@ class PoplarServer:
             if "event=ready" not in text and not re.search(r" ready( |$)", text, re.M):
                 return False
             for protocol, address in re.findall(r" listening .*?protocol=(\S+) .*?address=(\S+)", text):
-                if ":" in address and not address.startswith("["):
-                    self.ports[protocol] = int(address.rsplit(":", 1)[1])
-                elif address.startswith("["):
-                    self.ports[protocol + "_v6"] = int(address.rsplit(":", 1)[1])
+                if match := re.fullmatch(r"\[.*\]:(\d+)", address):
+                    self.ports[protocol + "_v6"] = int(match[1])
+                elif match := re.fullmatch(r"[\d.]+:(\d+)", address):
+                    self.ports[protocol] = int(match[1])
             return True
 
         wait_for("the server is ready", START_SECONDS, ready)
