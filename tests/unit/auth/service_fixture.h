@@ -87,7 +87,8 @@ class ServiceFixture : public testing::Test {
 
   template <class Condition>
   static bool Eventually(Condition condition) {
-    for (int i = 0; i < 1000; ++i) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (std::chrono::steady_clock::now() < end) {
       if (condition()) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }

@@ -166,6 +166,9 @@ TEST_F(SqliteServiceTest, AFileThatTakesTheOldOnesPlaceIsUsed) {
     ASSERT_TRUE(other->AddUser("alice@example.org", Hash("restored")).ok());
   }
   database_.reset();
+  // Else SQLite would read the old file's journal over the new one.
+  std::filesystem::remove(path_ + "-wal");
+  std::filesystem::remove(path_ + "-shm");
   std::filesystem::rename(other_path, path_);
   EXPECT_TRUE(Becomes("restored", Outcome::kOk));
   EXPECT_TRUE(Becomes("secret", Outcome::kRefused));
