@@ -110,7 +110,10 @@ TestServer::TestServer(TestServerOptions options) : options_(WithAddress(std::mo
                                                 .buffer_bytes = 4096})
                  .value();
   chunks_ = std::make_unique<ChunkPool>(*reactor_, options_.chunks_max);
-  listener_ = Listener::Open(*reactor_, {.address = options_.address}, metrics_,
+  ListenOptions listen{.address = options_.address};
+  // Always there, and without the pauses of one that paces.
+  if (listen.address.family != Address::Family::kUnix) listen.congestion_control = "reno";
+  listener_ = Listener::Open(*reactor_, listen, metrics_,
                              [this](base::UniqueFd socket, const Address&) {
                                OnAccept(std::move(socket));
                              })
