@@ -112,8 +112,8 @@ TEST(BodySender, MoreReadersThanChunks) {
   TestFolder folder;
   TestServer server({.chunks_max = 2});
   for (int i = 0; i < 12; ++i)
-    server.bodies().push_back(std::make_unique<FileBody>(
-        folder, Pattern(700'000, static_cast<uint32_t>(i)), kNoFile));
+    server.bodies().push_back(
+        std::make_unique<FileBody>(folder, Pattern(700'000, static_cast<uint32_t>(i)), kNoFile));
   server.Serve([&] {
     std::vector<std::thread> threads;
     for (size_t i = 0; i < 12; ++i)
@@ -166,7 +166,11 @@ TEST(Residency, BothWaysTellWarmFromCold) {
   EXPECT_TRUE(IsResident(range));
   if (!body.Evict()) GTEST_SKIP() << "this file system keeps its pages";
   EXPECT_NE(AskCachestat(range), Residency::kResident);
-  EXPECT_EQ(AskNowait(range), Residency::kCold);
+  // Asking starts a read-ahead, and now and then the disk is quicker than the question.
+  bool found_cold = AskNowait(range) == Residency::kCold;
+  for (int i = 0; i < 10 && !found_cold; ++i)
+    found_cold = body.Evict() && AskNowait(range) == Residency::kCold;
+  EXPECT_TRUE(found_cold);
 }
 
 TEST(Residency, EmptyRangesAndForeignDescriptorsDoNoHarm) {

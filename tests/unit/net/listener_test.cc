@@ -58,8 +58,8 @@ class ListenerTest : public testing::Test {
 
 TEST_F(ListenerTest, AcceptsOnIpv4Ipv6AndUnix) {
   TestFolder folder;
-  for (const std::string& text : {std::string("127.0.0.1:0"), std::string("[::1]:0"),
-                                  "unix:" + folder.Path("socket")}) {
+  for (const std::string& text :
+       {std::string("127.0.0.1:0"), std::string("[::1]:0"), "unix:" + folder.Path("socket")}) {
     accepted_.clear();
     peers_.clear();
     Listener& listener = **Open({.address = *Address::Parse(text)});
@@ -126,8 +126,7 @@ TEST_F(ListenerTest, UnixSocketsAreClaimedAndShared) {
   EXPECT_EQ(status.st_mode & 0777, 0600u);
   EXPECT_FALSE(Open({.address = address}).ok());
 
-  const auto second =
-      Keep(Listener::Adopt(*reactor_, *first.ShareSocket(), metrics_, Handler()));
+  const auto second = Keep(Listener::Adopt(*reactor_, *first.ShareSocket(), metrics_, Handler()));
   ASSERT_TRUE(second.ok());
   Stop(first);
   const base::UniqueFd client = Connect(address);

@@ -78,7 +78,8 @@ TEST(Stream, ClientThatNeverReadsIsReadNoMore) {
   };
   uint64_t received_before = ~0ull;
   // Until nothing moves any more.
-  for (int round = 0; round < 2000 && received_before != server.metrics().bytes_in.Read(); ++round) {
+  for (int round = 0; round < 2000 && received_before != server.metrics().bytes_in.Read();
+       ++round) {
     received_before = server.metrics().bytes_in.Read();
     push();
     for (int turn = 0; turn < 5; ++turn) server.RunUntil([] { return false; }, 5);
@@ -122,8 +123,7 @@ TEST(Stream, ManyAtOnceWithFewBuffers) {
   TestServer server({.receive_buffers = 2});
   server.Serve([&] {
     std::vector<std::unique_ptr<PlainClient>> clients;
-    for (int i = 0; i < 64; ++i)
-      clients.push_back(std::make_unique<PlainClient>(server.Connect()));
+    for (int i = 0; i < 64; ++i) clients.push_back(std::make_unique<PlainClient>(server.Connect()));
     const std::string text = Pattern(9000);
     for (auto& client : clients) client->Send("ECHO " + text + "\nQUIT\n");
     for (auto& client : clients) {
@@ -240,8 +240,9 @@ TEST(Stream, AbortEndsASendAtOnce) {
   for (const bool resident : {true, false}) {
     TestServer server({.send_buffer_bytes = 128 * 1024});
     TestFolder folder;
-    server.bodies().push_back(std::make_unique<FileBody>(
-        folder, Pattern(20'000'000), FileBodyOptions{.resident = resident, .file_range = resident}));
+    server.bodies().push_back(
+        std::make_unique<FileBody>(folder, Pattern(20'000'000),
+                                   FileBodyOptions{.resident = resident, .file_range = resident}));
     base::UniqueFd socket = server.Connect();
     ASSERT_EQ(send(socket.get(), "BODY 0\n", 7, 0), 7);
     uint64_t before = ~0ull;
