@@ -83,8 +83,7 @@ void BodySender::ChooseLane() {
 void BodySender::StepSendfile() {
   const io::FileRange file = *body_->AsFileRange();
   uint64_t sent = 0;
-  const WireStep step =
-      wire_.SendFile({file.fd, file.offset + at_, window_end_ - at_}, sent);
+  const WireStep step = wire_.SendFile({file.fd, file.offset + at_, window_end_ - at_}, sent);
   at_ += sent;
   metrics_.sendfile.bytes.Add(sent);
   switch (step) {

@@ -30,8 +30,8 @@ enum class TlsStart : uint8_t {
 
 class Handshaker {
  public:
-  Handshaker(io::Reactor& reactor, Receiver& receiver, Wire& wire, NetMetrics& metrics,
-             void* owner, SendEndHandler on_end)
+  Handshaker(io::Reactor& reactor, Receiver& receiver, Wire& wire, NetMetrics& metrics, void* owner,
+             SendEndHandler on_end)
       : reactor_(reactor),
         receiver_(receiver),
         wire_(wire),

@@ -28,8 +28,9 @@ Status ListenError(int error_number, const Address& address, std::string_view wh
                       where + ": this machine does not have that address");
   if (error_number == EACCES && address.family != Address::Family::kUnix && address.port < 1024)
     return MakeStatus(StatusCode::kPermissionDenied,
-                      where + ": ports below 1024 need root or the capability "
-                              "CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=)");
+                      where +
+                          ": ports below 1024 need root or the capability "
+                          "CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=)");
   return ErrnoStatus(error_number, where + ": " + std::string(what));
 }
 
@@ -164,9 +165,9 @@ void Listener::OnAccepted(int32_t result, uint32_t flags) {
   if (result >= 0 || result == -ECONNABORTED || result == -EINTR || result == -EAGAIN) {
     Accept();
   } else {
-    base::Log(base::LogLevel::kWarning, "accept",
-              {{"listener", bound_.Text()},
-               {"error", Message(ErrnoStatus(-result, "accepting rests"))}});
+    base::Log(
+        base::LogLevel::kWarning, "accept",
+        {{"listener", bound_.Text()}, {"error", Message(ErrnoStatus(-result, "accepting rests"))}});
     Pause();
   }
 }

@@ -49,8 +49,8 @@ class Listener {
   // Binds, listens and accepts. Errors are sentences that name the address. A Unix socket that
   // nobody listens on any more is replaced.
   static StatusOr<std::unique_ptr<Listener>> Open(io::Reactor& reactor,
-                                                  const ListenOptions& options,
-                                                  NetMetrics& metrics, AcceptHandler handler);
+                                                  const ListenOptions& options, NetMetrics& metrics,
+                                                  AcceptHandler handler);
   // Accepts from a socket that listens already: a duplicate of another shard's Unix socket
   // (ShareSocket), or one that the service manager handed over.
   static StatusOr<std::unique_ptr<Listener>> Adopt(io::Reactor& reactor, base::UniqueFd socket,

@@ -16,35 +16,35 @@ struct LaneMetrics {
 struct alignas(base::kCacheLineBytes) NetMetrics {
   // Connections.
   base::Counter accepted;
-  base::Counter refused;  // Beyond a limit; counted by RefuseConnection.
+  base::Counter refused;        // Beyond a limit; counted by RefuseConnection.
   base::Counter accept_pauses;  // Out of descriptors or memory: accepting rested for a while.
   base::Gauge open;
 
   // Streams. Bytes as the socket carries them in; out as handed to it, before encryption.
   base::Counter bytes_in;
   base::Counter bytes_out;
-  base::Counter receive_pauses;      // A client sent on while its replies waited.
-  base::Counter receive_exhausted;   // The shard's receive buffers had run out (-ENOBUFS).
-  base::Counter ends_idle;           // Ended: silent, or took too little of what it asked for.
-  base::Counter ends_lost;           // Ended: the peer was probed, or timed out, and is gone.
+  base::Counter receive_pauses;     // A client sent on while its replies waited.
+  base::Counter receive_exhausted;  // The shard's receive buffers had run out (-ENOBUFS).
+  base::Counter ends_idle;          // Ended: silent, or took too little of what it asked for.
+  base::Counter ends_lost;          // Ended: the peer was probed, or timed out, and is gone.
 
   // RETR's lanes. A body may use several.
-  LaneMetrics small;     // Copied behind its head.
-  LaneMetrics sendfile;  // From the page cache by the kernel.
-  LaneMetrics copy;      // Read in chunks.
-  base::Counter body_failures;    // Damaged or gone after `+OK`.
-  base::Counter chunk_waits;      // A read waited for a free chunk.
+  LaneMetrics small;            // Copied behind its head.
+  LaneMetrics sendfile;         // From the page cache by the kernel.
+  LaneMetrics copy;             // Read in chunks.
+  base::Counter body_failures;  // Damaged or gone after `+OK`.
+  base::Counter chunk_waits;    // A read waited for a free chunk.
 
   // TLS handshakes by what came of them.
   base::Counter handshakes_tls12;
   base::Counter handshakes_tls13;
-  base::Counter handshakes_resumed;      // Of those above.
-  base::Counter handshakes_kernel_tls;   // Of those above: the kernel encrypts what is sent.
-  base::Counter handshakes_failed;       // Garbage, no common version, a refused certificate.
-  base::Counter handshakes_alpn_refused; // The client named only other protocols.
-  base::Counter handshakes_cut;          // The peer left, or did not finish in time.
-  base::Counter tls_key_update_ends;     // Ended in order: kernel TLS cannot change its key.
-  base::Histogram handshake_us;          // From its start to its end, waits included.
+  base::Counter handshakes_resumed;       // Of those above.
+  base::Counter handshakes_kernel_tls;    // Of those above: the kernel encrypts what is sent.
+  base::Counter handshakes_failed;        // Garbage, no common version, a refused certificate.
+  base::Counter handshakes_alpn_refused;  // The client named only other protocols.
+  base::Counter handshakes_cut;           // The peer left, or did not finish in time.
+  base::Counter tls_key_update_ends;      // Ended in order: kernel TLS cannot change its key.
+  base::Histogram handshake_us;           // From its start to its end, waits included.
 
   // REQUIRES: this outlives the registry's last reader.
   void Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const;

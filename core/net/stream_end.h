@@ -8,15 +8,15 @@
 namespace poplar::net {
 
 enum class StreamEnd : uint8_t {
-  kNone,         // It did what was asked.
-  kPeerClosed,   // The peer ended its side in order.
-  kPeerReset,    // The connection broke.
-  kPeerLost,     // The peer answers no more.
-  kIdle,         // Nothing came for the idle timeout, or too little was taken in it.
-  kInterrupted,  // Somebody asked: a kick, a drain.
-  kTlsFailed,    // No handshake came about, or what came cannot be deciphered.
-  kTlsKeyUpdate, // The peer wants a new key that the kernel cannot take.
-  kBodyFailed,   // The body was damaged or gone midway.
+  kNone,          // It did what was asked.
+  kPeerClosed,    // The peer ended its side in order.
+  kPeerReset,     // The connection broke.
+  kPeerLost,      // The peer answers no more.
+  kIdle,          // Nothing came for the idle timeout, or too little was taken in it.
+  kInterrupted,   // Somebody asked: a kick, a drain.
+  kTlsFailed,     // No handshake came about, or what came cannot be deciphered.
+  kTlsKeyUpdate,  // The peer wants a new key that the kernel cannot take.
+  kBodyFailed,    // The body was damaged or gone midway.
 };
 
 // For logs: "peer_closed".

@@ -92,8 +92,7 @@ StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Load(const TlsOptions& o
                                                              std::shared_ptr<TicketKeys> tickets) {
   ERR_clear_error();
   SSL_CTX* const native = SSL_CTX_new(TLS_server_method());
-  if (native == nullptr)
-    return MakeStatus(StatusCode::kUnavailable, "OpenSSL: " + TakeTlsError());
+  if (native == nullptr) return MakeStatus(StatusCode::kUnavailable, "OpenSSL: " + TakeTlsError());
   std::shared_ptr<TlsContext> context(new TlsContext(native, options, std::move(tickets)));
   POP_RETURN_IF_ERROR(context->Configure(options));
   POP_RETURN_IF_ERROR(context->LoadFiles(options));
@@ -109,9 +108,9 @@ TlsContext::~TlsContext() { SSL_CTX_free(context_); }
 
 Status TlsContext::Configure(const TlsOptions& options) {
   SSL_CTX_set_app_data(context_, this);
-  SSL_CTX_set_min_proto_version(
-      context_,
-      options.version_min == TlsOptions::Version::kTls13 ? TLS1_3_VERSION : TLS1_2_VERSION);
+  SSL_CTX_set_min_proto_version(context_, options.version_min == TlsOptions::Version::kTls13
+                                              ? TLS1_3_VERSION
+                                              : TLS1_2_VERSION);
   uint64_t flags = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                    SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA;
   if (options.kernel_tls) flags |= SSL_OP_ENABLE_KTLS;
@@ -140,8 +139,7 @@ Status TlsContext::Configure(const TlsOptions& options) {
   } else {
     SSL_CTX_set_num_tickets(context_, 0);
   }
-  if (!alpn_.empty())
-    SSL_CTX_set_alpn_select_cb(context_, TlsCallbacks::SelectProtocol, nullptr);
+  if (!alpn_.empty()) SSL_CTX_set_alpn_select_cb(context_, TlsCallbacks::SelectProtocol, nullptr);
   return OkStatus();
 }
 
@@ -153,9 +151,9 @@ Status TlsContext::LoadFiles(const TlsOptions& options) {
   SSL_CTX_set_default_passwd_cb_userdata(context_, &passphrase_asked);
   const bool has_certificate =
       SSL_CTX_use_certificate_chain_file(context_, options.certificate_path.c_str()) == 1;
-  const bool has_key = has_certificate && SSL_CTX_use_PrivateKey_file(context_,
-                                                                      options.key_path.c_str(),
-                                                                      SSL_FILETYPE_PEM) == 1;
+  const bool has_key =
+      has_certificate &&
+      SSL_CTX_use_PrivateKey_file(context_, options.key_path.c_str(), SSL_FILETYPE_PEM) == 1;
   SSL_CTX_set_default_passwd_cb_userdata(context_, nullptr);
   if (!has_certificate)
     return FileError("certificate", options.certificate_path,
@@ -169,8 +167,8 @@ Status TlsContext::LoadFiles(const TlsOptions& options) {
   const std::string reason = TakeTlsError();
   if (fits) return OkStatus();
   // A key of another kind than the certificate's is loaded, and found out only by the check.
-  if (has_key || (ERR_GET_LIB(error) == ERR_LIB_X509 &&
-                  ERR_GET_REASON(error) == X509_R_KEY_VALUES_MISMATCH))
+  if (has_key ||
+      (ERR_GET_LIB(error) == ERR_LIB_X509 && ERR_GET_REASON(error) == X509_R_KEY_VALUES_MISMATCH))
     return FileError("key", options.key_path,
                      "it does not belong to the certificate " + options.certificate_path);
   return FileError("key", options.key_path,

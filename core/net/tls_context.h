@@ -25,7 +25,8 @@ namespace poplar::net {
 struct TlsOptions {
   enum class Version : uint8_t { kTls12, kTls13 };
 
-  std::string certificate_path = {};  // PEM: the certificate, then the chain that leads to its root.
+  std::string certificate_path =
+      {};                     // PEM: the certificate, then the chain that leads to its root.
   std::string key_path = {};  // PEM, without a passphrase.
   Version version_min = Version::kTls12;
   // Of TLS 1.2, in OpenSSL's notation. Forward secrecy and authenticated encryption only; these

@@ -76,8 +76,8 @@ TlsStep TlsSession::Judge(int result) {
       break;
   }
   const unsigned long error = ERR_peek_last_error();
-  failed_by_alpn_ = ERR_GET_LIB(error) == ERR_LIB_SSL &&
-                    ERR_GET_REASON(error) == SSL_R_NO_APPLICATION_PROTOCOL;
+  failed_by_alpn_ =
+      ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_NO_APPLICATION_PROTOCOL;
   // Without an entry in the queue it was the socket: the peer is gone.
   failure_ = error == 0 ? "the connection was cut" : TakeTlsError();
   ERR_clear_error();

@@ -1,7 +1,7 @@
 // The TLS of one connection, as steps that never wait. Ciphertext comes from the stream's receiver
 // and goes straight to the socket; OpenSSL's BIO for the latter is what lets the kernel take the
-// sending keys over (kernel TLS). Then bytes are sent on the descriptor in clear, by whatever means,
-// and the kernel seals them; Write is not used any more.
+// sending keys over (kernel TLS). Then bytes are sent on the descriptor in clear, by whatever
+// means, and the kernel seals them; Write is not used any more.
 //
 // Lives on its stream's shard.
 

@@ -23,8 +23,8 @@ WireStep Wire::Write(std::string_view bytes, bool more, size_t& sent) {
       Count(taken);
       continue;
     }
-    const ssize_t taken = send(fd_, rest.data(), rest.size(),
-                               MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+    const ssize_t taken =
+        send(fd_, rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
     if (taken > 0) {
       sent += static_cast<size_t>(taken);
       Count(static_cast<uint64_t>(taken));

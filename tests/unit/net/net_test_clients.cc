@@ -149,7 +149,8 @@ bool TlsClient::EndsInOrder() {
   return (SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0;
 }
 
-SSL_SESSION* TlsClient::TakeSession() { return SSL_get1_session(ssl_); }
+// A copy: the end of its context would make the session itself unfit to be resumed.
+SSL_SESSION* TlsClient::TakeSession() { return SSL_SESSION_dup(SSL_get0_session(ssl_)); }
 bool TlsClient::resumed() const { return SSL_session_reused(ssl_) == 1; }
 std::string_view TlsClient::version() const { return SSL_get_version(ssl_); }
 
@@ -157,8 +158,7 @@ std::string TlsClient::alpn() const {
   const unsigned char* name = nullptr;
   unsigned int bytes = 0;
   SSL_get0_alpn_selected(ssl_, &name, &bytes);
-  return name == nullptr ? std::string()
-                         : std::string(reinterpret_cast<const char*>(name), bytes);
+  return name == nullptr ? std::string() : std::string(reinterpret_cast<const char*>(name), bytes);
 }
 
 }  // namespace poplar::net

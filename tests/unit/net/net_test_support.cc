@@ -102,19 +102,21 @@ bool FileBody::Evict() {
 
 // --- TestServer.
 
-TestServer::TestServer(TestServerOptions options) : options_(WithAddress(std::move(options))) {
+TestServer::TestServer(TestServerOptions options)
+    : options_(WithAddress(std::move(options))), tls_(options_.tls) {
   POP_CHECK(kSigpipeIgnored);
   reactor_ = io::Reactor::Create({.submission_entries = 256, .completion_entries = 4096}).value();
-  buffers_ = io::BufferRing::Create(*reactor_, {.group = 1,
-                                                .buffers = options_.receive_buffers,
-                                                .buffer_bytes = 4096})
+  buffers_ = io::BufferRing::Create(
+                 *reactor_, {.group = 1, .buffers = options_.receive_buffers, .buffer_bytes = 4096})
                  .value();
   chunks_ = std::make_unique<ChunkPool>(*reactor_, options_.chunks_max);
-  listener_ = Listener::Open(*reactor_, {.address = options_.address}, metrics_,
-                             [this](base::UniqueFd socket, const Address&) {
-                               OnAccept(std::move(socket));
-                             })
-                  .value();
+  ListenOptions listen{.address = options_.address};
+  // Always there, and without the pauses of one that paces.
+  if (listen.address.family != Address::Family::kUnix) listen.congestion_control = "reno";
+  listener_ =
+      Listener::Open(*reactor_, listen, metrics_, [this](base::UniqueFd socket, const Address&) {
+        OnAccept(std::move(socket));
+      }).value();
 }
 
 TestServer::~TestServer() {
@@ -199,7 +201,7 @@ io::Task<void> TestServer::Drive(Session* session) {
   io::Completion<StreamEnd> done;
   StreamEnd end = StreamEnd::kNone;
   if (options_.implicit_tls) {
-    stream->StartTls(options_.tls, TlsStart::kImplicit, done);
+    stream->StartTls(tls_, TlsStart::kImplicit, done);
     end = co_await done;
   }
   std::string line;
@@ -232,12 +234,15 @@ io::Task<StreamEnd> TestServer::RunLine(Stream* stream, std::string line) {
     output.Append(line.substr(5) + "\n");
   } else if (line.starts_with("BODY ")) {
     FileBody& body = *bodies_[std::stoul(line.substr(5))];
-    output.Append("+OK " + std::to_string(body.wire_bytes()) + "\n");
-    stream->SendBody(body, done);
-    co_return co_await done;
+    const std::string head = "+OK " + std::to_string(body.wire_bytes()) + "\n";
+    if (!stream->AppendSmallBody(body, [&](base::ByteBuffer& out) { out.Append(head); })) {
+      output.Append(head);
+      stream->SendBody(body, done);
+      co_return co_await done;
+    }
   } else if (line == "STLS") {
     output.Append("+OK begin\n");
-    stream->StartTls(options_.tls, TlsStart::kUpgrade, done);
+    stream->StartTls(tls_, TlsStart::kUpgrade, done);
     co_return co_await done;
   } else if (line == "HOLD") {
     output.Append("held\n");

@@ -45,8 +45,8 @@ void WriteCertificate(const std::string& certificate_path, const std::string& ke
 std::string Pattern(size_t bytes, uint32_t seed = 1);
 
 struct FileBodyOptions {
-  bool resident = true;     // TryReadAll works.
-  bool file_range = true;   // AsFileRange gives one.
+  bool resident = true;       // TryReadAll works.
+  bool file_range = true;     // AsFileRange gives one.
   uint64_t fails_at = ~0ull;  // Read from here on says kDataLoss.
 };
 
@@ -109,6 +109,8 @@ class TestServer {
   StreamEnv env() { return {*reactor_, *buffers_, *chunks_, metrics_}; }
   std::vector<std::unique_ptr<FileBody>>& bodies() { return bodies_; }
   void Release() { held_.store(false); }
+  // For the handshakes to come, as a reload does.
+  void set_tls(std::shared_ptr<const TlsContext> tls) { tls_ = std::move(tls); }
 
   // Streams under way, oldest first.
   std::vector<Stream*> streams();
@@ -130,6 +132,7 @@ class TestServer {
   void Reap();
 
   const TestServerOptions options_;
+  std::shared_ptr<const TlsContext> tls_;
   std::unique_ptr<io::Reactor> reactor_;
   std::unique_ptr<io::BufferRing> buffers_;
   std::unique_ptr<ChunkPool> chunks_;
@@ -166,7 +169,7 @@ class PlainClient {
 };
 
 struct TlsClientOptions {
-  int version = 0;  // TLS1_2_VERSION, TLS1_3_VERSION; 0: any.
+  int version = 0;        // TLS1_2_VERSION, TLS1_3_VERSION; 0: any.
   std::string alpn = {};  // In wire form.
   SSL_SESSION* resume = nullptr;
 };
