@@ -29,8 +29,9 @@ class UsersTest : public CommandTest {
   bool Fits(const std::string& address, const std::string& password) {
     auto users = auth::UserDatabase::Open(folder_ / "users.db");
     const auto login = (*users)->FindLogin(auth::LookupKey(address));
-    return login.ok() && auth::PasswordHasher().Verify(login->hash, base::Secret(password)) ==
-                             auth::HashVerdict::kMatch;
+    return login.ok() && login->has_value() &&
+           auth::PasswordHasher().Verify((*login)->hash, base::Secret(password)) ==
+               auth::HashVerdict::kMatch;
   }
 };
 
