@@ -86,7 +86,7 @@ class Delivery {
       RefuseAll(go_ahead);
       return OkStatus();
     }
-    const Status streamed = Stream();
+    Status streamed = Stream();
     if (streamed.code() == StatusCode::kDataLoss) return streamed;
     // RFC 2033 §4.2: a reply for each recipient that RCPT accepted, in order. A server that closed
     // early may have said why.

@@ -54,8 +54,8 @@ StatusOr<AdminRequest> DecodeRequest(std::string_view line) {
 
 StatusOr<json> DecodeReply(std::string_view line) {
   json reply = Decoded(line);
-  const Status malformed = MakeStatus(StatusCode::kInternal,
-                                      "the server's answer on the admin socket is not understood");
+  Status malformed = MakeStatus(StatusCode::kInternal,
+                                "the server's answer on the admin socket is not understood");
   if (!reply.is_object()) return malformed;
   if (const auto result = reply.find("result"); result != reply.end()) return std::move(*result);
   const auto error = reply.find("error");

@@ -15,11 +15,12 @@
 #include <string_view>
 
 #include "core/base/status.h"
+#include "core/base/units.h"
 
 namespace poplar::ops {
 
-inline constexpr size_t kAdminRequestBytesMax = 64 * 1024;
-inline constexpr size_t kAdminReplyBytesMax = 64 * 1024 * 1024;
+inline constexpr size_t kAdminRequestBytesMax = 64 * kKiB;
+inline constexpr size_t kAdminReplyBytesMax = 64 * kMiB;
 
 struct AdminRequest {
   std::string command;

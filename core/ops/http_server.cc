@@ -14,6 +14,7 @@
 
 #include "core/base/fd.h"
 #include "core/base/log.h"
+#include "core/base/units.h"
 #include "core/ops/exposition.h"
 
 namespace poplar::ops {
@@ -21,7 +22,7 @@ namespace {
 
 constexpr unsigned kConnectionsMax = 64;
 constexpr unsigned kConnectionTimeoutS = 10;
-constexpr size_t kConnectionBytesMax = 16 * 1024;  // A request's head must fit.
+constexpr size_t kConnectionBytesMax = 16 * kKiB;  // A request's head must fit.
 
 StatusOr<base::UniqueFd> Listen(const tenant::ListenAddress& address) {
   sockaddr_storage storage;

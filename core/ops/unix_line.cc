@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "core/base/clock.h"
+#include "core/base/units.h"
 
 namespace poplar::ops {
 namespace {
@@ -51,7 +52,7 @@ StatusOr<std::string> ReadLine(const LineIo& io, size_t bytes_max) {
   std::string text;
   for (;;) {
     POP_RETURN_IF_ERROR(WaitFor(io, POLLIN));
-    std::array<char, 16 * 1024> chunk;
+    std::array<char, 16 * kKiB> chunk;
     const ssize_t got = recv(io.fd, chunk.data(), chunk.size(), MSG_DONTWAIT);
     if (got < 0 && IsTransient(errno)) continue;
     if (got < 0) return ErrnoStatus(errno, "cannot read");

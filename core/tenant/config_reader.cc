@@ -88,7 +88,9 @@ ParsedConfig ConfigReader::Read(const toml::table& document) && {
     if (is_section && node.is_table()) {
       ReadSection(key.str(), *node.as_table());
     } else if (is_section) {
-      Fault(NodeLine(node), name + " is a section: write [" + name + "] on a line of its own");
+      std::string message = name;
+      message.append(" is a section: write [").append(name).append("] on a line of its own");
+      Fault(NodeLine(node), std::move(message));
     } else if (node.is_table() || node.is_array_of_tables()) {
       Fault(NodeLine(node), UnknownSection(key.str()));
     } else if (const auto home = SectionOfKey(key.str()); !home.empty()) {

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "auth/users/user_database.h"
@@ -26,7 +27,9 @@ class Checker {
     CheckCongestionControl();
     CheckStore();
     CheckUsers();
-    std::ranges::stable_sort(parsed_.faults, {}, &tenant::ConfigFault::line);
+    std::ranges::sort(parsed_.faults, {}, [](const tenant::ConfigFault& fault) {
+      return std::tie(fault.line, fault.message);
+    });
     return std::move(warnings_);
   }
 
