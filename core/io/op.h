@@ -22,7 +22,8 @@ class Op {
  public:
   // `result` is what the system call would return, or -errno. `flags` are those of the completion
   // (IORING_CQE_F_*). A multishot operation is called again and again; while IORING_CQE_F_MORE is
-  // set it is still in flight.
+  // set it is still in flight (in_flight() says so in the handler, too). Otherwise it may be
+  // started again or destroyed there.
   using Handler = void (*)(void* owner, int32_t result, uint32_t flags);
 
   Op(void* owner, Handler handler) : owner_(owner), handler_(handler) {}

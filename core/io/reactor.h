@@ -90,6 +90,8 @@ class Reactor {
   void PollMultishot(Op& op, int fd, uint32_t events);
   // `address` must stay until the completion.
   void Connect(Op& op, int fd, const sockaddr* address, socklen_t address_bytes);
+  // A kernel thread runs it (io_uring has no other way): shutdown(2) itself is faster where its
+  // order among operations in flight does not matter.
   void Shutdown(Op& op, int fd, int how);
 
   // --- Files. Short results are possible. Buffers, and the vector itself, must stay until the

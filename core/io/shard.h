@@ -141,7 +141,7 @@ class Shard {
 struct ShardSetOptions {
   uint32_t count = 0;  // 0: one for each core that affinity and the cgroup's CPU quota grant.
   bool pin = true;
-  ReactorOptions reactor;
+  ReactorOptions reactor = {};
 };
 
 class ShardSet {

@@ -21,8 +21,6 @@
 namespace poplar::io {
 namespace {
 
-using testing::Test;
-
 // Makes `call` fail with `error_number` in this process, as a container's seccomp profile does.
 bool Forbid(int call, int error_number) {
   const std::array filter = {
@@ -101,6 +99,17 @@ TEST(ProbeTest, AKernelThatDoesNotKnowTheFlags) {
 TEST(ProbeTest, NoMemoryForARing) {
   const std::string said = ProbeInChild([] { return Forbid(SYS_io_uring_setup, ENOMEM); });
   ExpectSays(said, {"ENOMEM", "RLIMIT_MEMLOCK", "LimitMEMLOCK", "ulimit -l"});
+}
+
+TEST(ProbeTest, NoLockedMemoryForAnUnprivilegedUser) {
+  if (geteuid() != 0) GTEST_SKIP() << "cannot become another user";
+  const std::string said = ProbeInChild([] {
+    const rlimit limit{.rlim_cur = 0, .rlim_max = 0};
+    constexpr uid_t kNobody = 65534;
+    return setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && setresuid(kNobody, kNobody, kNobody) == 0;
+  });
+  if (said == "ok") GTEST_SKIP() << "this kernel does not count rings as locked memory";
+  ExpectSays(said, {"ENOMEM", "RLIMIT_MEMLOCK is 0 octets"});
 }
 
 TEST(ProbeTest, TooFewDescriptors) {

@@ -1,7 +1,7 @@
 #include "core/io/shard.h"
 
 #include <gtest/gtest.h>
-#include <sched.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <deque>
@@ -289,6 +289,20 @@ TEST(ShardTest, StartsAndEndsManyTimes) {
     shards->RunOn(ShardIndex(i % 4), [&](Shard&) { request.Start(); });
     ASSERT_TRUE(finish.Wait());
   }
+}
+
+// Starts more shards than the process has descriptors for.
+int StartWithTooFewDescriptors() {
+  const rlimit limit{.rlim_cur = 24, .rlim_max = 24};
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return 2;
+  const auto shards = ShardSet::Start({.count = 16, .pin = false, .reactor = {}});
+  const std::string_view said = Message(shards.status());
+  return said.find("Too many open files") != std::string_view::npos ? 0 : 1;
+}
+
+TEST(ShardTest, FailsAsAWholeWhenOneShardCannotStart) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(_exit(StartWithTooFewDescriptors()), testing::ExitedWithCode(0), "");
 }
 
 TEST(ShardTest, MetricsAreRegisteredForEachShard) {
