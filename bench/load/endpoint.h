@@ -16,6 +16,8 @@ struct Endpoint {
   sockaddr_storage address{};
   socklen_t address_bytes = 0;
 
+  // False until it was parsed.
+  bool valid() const { return address_bytes > 0; }
   int family() const { return address.ss_family; }
   const sockaddr* raw() const { return reinterpret_cast<const sockaddr*>(&address); }
 };

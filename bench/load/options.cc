@@ -97,8 +97,9 @@ void AddReport(CLI::App* app, Options* options) {
 
 StatusOr<SizeRange> ParseSizes(std::string_view text) {
   SizeRange range;
-  const char* end = text.data() + text.size();
-  auto first = std::from_chars(text.data(), end, range.octets_min);
+  const char* begin = text.data();
+  const char* end = begin + text.size();
+  auto first = std::from_chars(begin, end, range.octets_min);
   range.octets_max = range.octets_min;
   bool ok = first.ec == std::errc();
   if (ok && first.ptr != end) {
@@ -124,10 +125,10 @@ Status Conclude(Options* options, const RawOptions& raw) {
   if (!raw.lmtp.empty()) {
     POP_ASSIGN_OR_RETURN(options->lmtp, ParseEndpoint(raw.lmtp));
   }
-  if (profile->needs_pop3 && !options->pop3) {
+  if (profile->needs_pop3 && !options->pop3.valid()) {
     return MakeStatus(StatusCode::kInvalidArgument, "this profile needs --pop3 HOST:PORT");
   }
-  if (profile->needs_lmtp && !options->lmtp) {
+  if (profile->needs_lmtp && !options->lmtp.valid()) {
     return MakeStatus(StatusCode::kInvalidArgument, "this profile needs --lmtp HOST:PORT");
   }
   if (raw.tls && raw.stls) {

@@ -19,8 +19,8 @@ enum class Security : uint8_t { kPlain, kTls, kStls };
 struct Options {
   std::string profile;
 
-  std::optional<Endpoint> pop3;
-  std::optional<Endpoint> lmtp;
+  Endpoint pop3;  // valid() where the profile needs it
+  Endpoint lmtp;
   Security security = Security::kPlain;
   TlsOptions tls;
 

@@ -9,12 +9,13 @@
 
 #include "bench/load/meter.h"
 #include "core/base/check.h"
+#include "core/base/units.h"
 
 namespace poplar::load {
 namespace {
 
-constexpr size_t kReceiveBytes = 64 * 1024;
-constexpr size_t kLineBytesMax = 64 * 1024;
+constexpr size_t kReceiveBytes = 64 * kKiB;
+constexpr size_t kLineBytesMax = 64 * kKiB;
 constexpr int64_t kWouldBlock = -1;
 
 Status SocketError(int error_number, std::string_view what) {

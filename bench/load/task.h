@@ -24,8 +24,8 @@ struct PromiseBase {
     bool await_ready() noexcept { return false; }
     template <class Promise>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) noexcept {
-      std::coroutine_handle<> awaiter = ended.promise().awaiter;
-      return awaiter ? awaiter : std::noop_coroutine();
+      std::coroutine_handle<> next = ended.promise().awaiter;
+      return next ? next : std::noop_coroutine();
     }
     void await_resume() noexcept {}
   };
@@ -44,7 +44,10 @@ struct Promise : PromiseBase {
   void return_value(U&& result) {
     value.emplace(std::forward<U>(result));
   }
-  T Take() { return std::move(*value); }
+  T Take() {
+    POP_CHECK(value.has_value());
+    return std::move(*value);
+  }
 
   std::optional<T> value;
 };
@@ -117,8 +120,11 @@ inline Task<void> Promise<void>::get_return_object() {
     if (!load_status_.ok()) co_return load_status_; \
   } while (false)
 
+// `target` may be a declaration, so it cannot stand in parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define LOAD_CO_ASSIGN_OR_RETURN(target, expression)                          \
   auto POP_STATUS_CONCAT_(load_result_, __LINE__) = (expression);             \
   if (!POP_STATUS_CONCAT_(load_result_, __LINE__).ok())                       \
     co_return std::move(POP_STATUS_CONCAT_(load_result_, __LINE__)).status(); \
   target = std::move(POP_STATUS_CONCAT_(load_result_, __LINE__)).value()
+// NOLINTEND(bugprone-macro-parentheses)

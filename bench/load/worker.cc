@@ -73,7 +73,7 @@ std::string Worker::UserOfSlot(uint32_t slot, uint64_t turn) const {
 
 Task<Status> Worker::OpenPop3(Stream* stream, TlsTicket* ticket) {
   Pop3Client client(stream);
-  LOAD_CO_RETURN_IF_ERROR(co_await stream->Connect(&*options_->pop3));
+  LOAD_CO_RETURN_IF_ERROR(co_await stream->Connect(&options_->pop3));
   if (options_->security == Security::kTls) {
     LOAD_CO_RETURN_IF_ERROR(co_await stream->StartTls(&tls_, ticket));
   }

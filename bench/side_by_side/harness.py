@@ -66,6 +66,14 @@ class Server:
             return ["--cgroup", self.cgroup]
         return ["--server-pid", str(self.process.pid)]
 
+    def state(self):
+        """Whether it runs, in words."""
+        code = self.process.poll()
+        if code is None:
+            return f"{self.name} runs"
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return f"{self.name} has ended ({how})"
+
     def log_tail(self):
         return self.tail(f"{self.directory}/output.log")
 
@@ -148,5 +156,5 @@ class Load:
         if done.returncode != 0:
             raise Failed(f"poplar-load {profile} against {server.name} failed "
                          f"({done.returncode}):\n{' '.join(command)}\n{done.stdout}{done.stderr}"
-                         f"Its log ends with:\n{server.log_tail()}")
+                         f"{server.state()}; its log ends with:\n{server.log_tail()}")
         return json.loads(done.stdout)

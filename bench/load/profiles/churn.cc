@@ -186,7 +186,7 @@ Task<Status> ChurnClient::EmptyAll() {
 
 Task<Status> ChurnClient::OpenLmtp() {
   if (lmtp_open_) co_return OkStatus();
-  LOAD_CO_RETURN_IF_ERROR(co_await lmtp_stream_.Connect(&*worker_->options().lmtp));
+  LOAD_CO_RETURN_IF_ERROR(co_await lmtp_stream_.Connect(&worker_->options().lmtp));
   LOAD_CO_RETURN_IF_ERROR(co_await lmtp_.Open());
   lmtp_open_ = true;
   co_return OkStatus();
@@ -201,6 +201,7 @@ Task<Status> ChurnClient::Deliver(Maildrop* maildrop) {
     if (targets.size() <= more && &other != maildrop) targets.push_back(&other);
   }
   std::vector<std::string> recipients;
+  recipients.reserve(targets.size());
   for (Maildrop* target : targets) recipients.push_back(target->user);
   std::string wire = MakeMessage(id);
   LOAD_CO_RETURN_IF_ERROR(co_await lmtp_.Deliver(&recipients, wire));

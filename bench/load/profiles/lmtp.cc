@@ -12,7 +12,7 @@ Task<Status> PlayLmtp(Worker* worker, uint32_t slot) {
   SizeRange sizes = options.octets.value_or(SizeRange{});
   Stream stream(worker->loop(), worker->stream_options());
   LmtpClient client(&stream);
-  LOAD_CO_RETURN_IF_ERROR(co_await stream.Connect(&*options.lmtp));
+  LOAD_CO_RETURN_IF_ERROR(co_await stream.Connect(&options.lmtp));
   LOAD_CO_RETURN_IF_ERROR(co_await client.Open());
   while (std::optional<Operation> operation = worker->NextOperation(slot)) {
     uint64_t id = options.first_id + operation->number;
@@ -20,6 +20,7 @@ Task<Status> PlayLmtp(Worker* worker, uint32_t slot) {
         Generate({.seed = options.seed, .id = id, .octets = PickOctets(sizes, options.seed, id)});
     std::string wire = Stuff(message);
     std::vector<std::string> recipients;
+    recipients.reserve(options.recipients);
     for (uint64_t i = 0; i < options.recipients; ++i) {
       recipients.push_back(
           worker->UserName((operation->number * options.recipients + i) % options.users));
