@@ -11,8 +11,8 @@ namespace {
 
 constexpr uint64_t kTickMs = 250;
 constexpr uint64_t kRetryCheckpointUs = 5'000'000;
-// So many times the changes that begin a checkpoint may wait in memory while one runs; then the
-// log rests.
+// So many times the changes that begin a checkpoint may wait in memory while one runs or fails;
+// then the log rests.
 constexpr uint64_t kOverlayFactor = 8;
 
 }  // namespace
@@ -184,11 +184,14 @@ void Partition::Consider() {
   table_->Evict();
   metrics_.pending_changes.Set(static_cast<int64_t>(table_->changes()));
   metrics_.cached_bytes.Set(static_cast<int64_t>(table_->cached_bytes()));
-  if (checkpoint_.pending()) {
-    if (table_->changes() >= kOverlayFactor * options_.checkpoint_changes) log_->Hold(true);
-  } else if (CheckpointDue()) {
-    BeginCheckpoint();
-  }
+  if (!checkpoint_.pending() && CheckpointDue()) BeginCheckpoint();
+  log_->Hold(overfull());
+  // The index cannot be written just now: what waits is told so, and comes again.
+  if (overfull() && !checkpoint_.pending()) log_->RefuseWaiting(AppendOutcome::kTemporary);
+}
+
+bool Partition::overfull() const {
+  return table_->changes() >= kOverlayFactor * options_.checkpoint_changes;
 }
 
 bool Partition::CheckpointDue() const {
@@ -237,12 +240,8 @@ void Partition::OnCheckpoint() {
     not_before_us_ = reactor_.now_us() + kRetryCheckpointUs;
     base::Log(base::LogLevel::kError, "store_checkpoint_failed",
               {{"partition", options_.partition}, {"why", checkpoint_.status.ToString()}});
-    if (table_->changes() >= kOverlayFactor * options_.checkpoint_changes) {
-      log_->RefuseWaiting(AppendOutcome::kTemporary);
-    }
   }
   checkpoint_.checkpoint = {};
-  log_->Hold(false);
   reactor_.AtTurnEnd(consider_);
 }
 

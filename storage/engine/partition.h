@@ -105,6 +105,7 @@ class Partition final : private Log::Listener {
   void OnTick();
   void Consider();
   bool CheckpointDue() const;
+  bool overfull() const;
   void BeginCheckpoint();
   void OnCheckpoint();
   void StartUnlinking();

@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <unordered_map>
 #include <unordered_set>
 
 #include "core/base/log.h"
 #include "storage/blob/blob_writer.h"
 #include "storage/engine/replayer.h"
-#include "storage/format/bytes.h"
 #include "storage/segment/preparer.h"
 #include "storage/segment/walker.h"
 
@@ -122,6 +120,8 @@ class Recovery {
         segments_.push_back(found);
       }
     }
+    present_.clear();
+    for (const FoundSegment& found : segments_) present_.insert(found.number);
     std::sort(segments_.begin(), segments_.end(),
               [](const auto& a, const auto& b) { return a.number < b.number; });
     if (!segments_.empty()) {
@@ -239,13 +239,7 @@ class Recovery {
     if (result_.rebuilt) return;
     for (const auto& [number, stats] : result_.table->segments()) {
       if (stats.live_records == 0) continue;
-      const uint32_t wanted = number;
-      const bool found = number < meta_.checkpoint.segment()
-                             ? env_.OpenToRead(PathOf(number)).ok()
-                             : std::any_of(
-                                   segments_.begin(), segments_.end(),
-                                   [&](const auto& s) { return s.number == wanted; });
-      if (!found) {
+      if (!present_.contains(number)) {
         Name({Lsn(number, 0),
               stats.bytes,
               "a segment with living messages is missing",
@@ -332,7 +326,8 @@ class Recovery {
   const std::string log_directory_;
   const std::string index_directory_;
   IndexMeta meta_;
-  std::vector<FoundSegment> segments_;
+  std::unordered_set<uint32_t> present_;  // Segments whose file is there.
+  std::vector<FoundSegment> segments_;    // Of these, the ones to read.
   uint64_t damages_before_ = 0;
   RecoveredPartition result_;
 };

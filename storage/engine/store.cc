@@ -21,6 +21,13 @@ Status MakeDirectoryIfMissing(Env& env, const std::string& path) {
   return made.code() == StatusCode::kAlreadyExists ? OkStatus() : made;
 }
 
+std::string ParentOf(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 class EmbeddedStore final : public Store {
  public:
   EmbeddedStore(std::unique_ptr<EngineContext> context, std::unique_ptr<FileLock> lock)
@@ -276,6 +283,7 @@ Status CreateStore(const std::string& path, const CreateOptions& options) {
     POP_RETURN_IF_ERROR(env.SyncDirectory(directory));
   }
   POP_RETURN_IF_ERROR(env.SyncDirectory(path));
+  POP_RETURN_IF_ERROR(env.SyncDirectory(ParentOf(path)));
   return ReplaceFile(env, path, "superblock", EncodeSuperblock(superblock));
 }
 

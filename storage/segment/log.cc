@@ -86,8 +86,8 @@ LogAppend* Log::TakeQueue() {
 }
 
 void Log::Hold(bool held) {
-  held_ = held;
-  if (!held_) reactor_.AtTurnEnd(pump_);
+  const bool was_held = std::exchange(held_, held);
+  if (was_held && !held_) reactor_.AtTurnEnd(pump_);
 }
 
 void Log::Pump() {

@@ -120,6 +120,25 @@ TEST_F(DamageTest, ADamagedSegmentHeadCostsNothing) {
   EXPECT_EQ(after_.Metric("poplar_store_damages_total"), 1);
 }
 
+TEST_F(DamageTest, AMissingSegmentIsNamedAndTheRestIsServed) {
+  ASSERT_TRUE(fixture_.Close().ok());
+  ASSERT_TRUE(fixture_.Open(SmallStoreOptions(folder_.path())).ok());
+  fixture_.MustDeliver(0, Key("carol"), MakeMessage(4242, 900));  // In a segment of this run.
+  ASSERT_TRUE(fixture_.Close().ok());
+  Crash();
+  fs::remove(Find(alice_[10].wire).first);
+  ASSERT_TRUE(OpenCrashed().ok());
+  EXPECT_EQ(after_.Metric("poplar_store_damages_total"), 1);
+  const std::vector<Listed> carol = after_.List(0, Key("carol"));
+  ASSERT_EQ(carol.size(), 1U);
+  EXPECT_EQ(carol[0].wire, MakeMessage(4242, 900));
+  OpenResult opened = after_.OpenMaildrop(0, Key("alice"));
+  ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
+  EXPECT_FALSE(after_.ReadBody(0, *opened.maildrop, 10).ok());
+  // What cannot be read can be deleted.
+  EXPECT_EQ(after_.Commit(0, std::move(opened.maildrop), {10}), CommitOutcome::kDone);
+}
+
 // Found before the message is handed out, not by the client.
 TEST_F(DamageTest, DamageBehindTheCheckpointIsFoundWhenItIsRead) {
   ASSERT_TRUE(fixture_.Close().ok());
