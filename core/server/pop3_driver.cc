@@ -115,9 +115,11 @@ io::Task<bool> Pop3Driver::Perform(pop3::Action action) {
       const bool flushed = co_await Flush();
       co_return flushed;
     }
-    case Kind::kVerifyPassword:
-      co_await VerifyPassword(std::string(action.name), std::move(*action.secret));
+    case Kind::kVerifyPassword: {
+      std::string user(action.name);
+      co_await VerifyPassword(std::move(user), std::move(*action.secret));
       co_return true;
+    }
     case Kind::kSaslStart:
       sasl_ = services_.auth.StartSasl(action.name);
       sasl_since_us_ = services_.reactor().now_us();

@@ -53,8 +53,8 @@ io::Task<void> Pop3Driver::StepSasl(std::optional<base::Secret> response) {
 io::Task<void> Pop3Driver::FinishLogin(auth::AuthResult result, uint64_t since_us) {
   pop3::LoginOutcome outcome = ToPop3(result.outcome);
   if (outcome == pop3::LoginOutcome::kOk) {
-    storage::OpenResult opened =
-        co_await OpenMaildrop({result.principal.tenant, result.principal.account});
+    storage::MaildropKey key{result.principal.tenant, result.principal.account};
+    storage::OpenResult opened = co_await OpenMaildrop(std::move(key));
     outcome = ToPop3(opened.outcome);
     if (outcome == pop3::LoginOutcome::kOk) {
       maildrop_ = std::move(opened.maildrop);

@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from poplar_server import PoplarServer  # noqa: E402
+from poplar_server import PoplarServer, lmtp_transaction  # noqa: E402
 
 USERS = [f"user{n}@crash.example" for n in range(6)]
 PASSWORD = "crash test"
@@ -97,16 +97,15 @@ class Round:
                     with box.lock:
                         box.digests[token] = hashlib.sha256(content).hexdigest()
                         box.maybe_added.add(token)
-                refused = client.sendmail("crash@mta.test", users, content)
-                for user in users:
+                replies = lmtp_transaction(client, users, content)
+                for user, (code, text) in zip(users, replies):
                     box = self.mailboxes[user]
                     with box.lock:
                         box.maybe_added.discard(token)
-                        if user in refused:
-                            if refused[user][0] not in (451, 452):
-                                raise Fault(f"{user} was refused: {refused[user]}")
-                        else:
+                        if code == 250:
                             box.present[token] = None
+                        elif code not in (451, 452):
+                            raise Fault(f"{user} was refused: {code} {text}")
 
     def fetch_and_delete(self, random_source):
         user = random_source.choice(USERS)

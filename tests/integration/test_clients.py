@@ -82,7 +82,7 @@ def test_curl(mailbox, mode):
     check_messages([run([*curl, f"{url}{n + 1}"]) for n in range(len(BODIES))])
     assert b"Subject: dots" in run([*curl, "-X", "TOP 2 0", url])
     assert remaining(mailbox) == len(BODIES)
-    run([*curl, "--head", "-X", "DELE 1", f"{url}1"])
+    run([*curl, "--head", "-X", "DELE", f"{url}1"])
     assert remaining(mailbox) == len(BODIES) - 1
 
 

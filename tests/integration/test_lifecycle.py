@@ -232,10 +232,6 @@ def test_sessions_go_on_while_many_stop(new_server):
 
 
 def try_login(server):
-    import poplib
-
-    try:
-        return server.pop3(ALICE, PASSWORDS[ALICE])
-    except poplib.error_proto as error:
-        assert b"[IN-USE]" in error.args[0], error
-        return None
+    client, refusal = server.try_login(ALICE, PASSWORDS[ALICE])
+    assert client or "[IN-USE]" in refusal, refusal
+    return client

@@ -44,8 +44,17 @@ BANNED = [
     (r"^\s*using namespace\b", "name what is used"),
     (r"\babsl::string_view\b", "std::string_view in interfaces; core/base/status.h bridges"),
 ]
-# g++ 12 loses the continuation of some awaits inside a larger expression (seen: `if (co_await Receive()) co_return true;`).
+# g++ 12 miscompiles some awaits inside a larger expression: it loses the continuation (seen: `if (co_await Receive()) ...`), or
+# destroys a temporary argument twice (seen: `co_await Open({tenant, account})`). So what an await needs and gives has a name.
 NESTED_AWAIT = re.compile(r"\b(if|while|switch)\s*\([^)]*\bco_await\b|\bco_return\b.*\bco_await\b|[!?&|(]\s*co_await\b")
+TEMPORARY_AWAITED = re.compile(r"\bco_await\s+[\w.:>-]+\([^)]*[({]")
+
+
+def awaits_unsafely(code):
+    moved = re.sub(r"\bstd::move\(([^()]*)\)", r"\1", code)
+    return NESTED_AWAIT.search(code) or TEMPORARY_AWAITED.search(moved)
+
+
 BANNED_EXCEPTIONS = {"core/base/status.h"}
 
 
@@ -142,8 +151,8 @@ def check_shape(root):
             continue
         for number, line in enumerate(lines, 1):
             code = re.sub(r'"(?:[^"\\]|\\.)*"', '""', line)
-            if name.startswith("core/") and NESTED_AWAIT.search(re.sub(r"//.*", "", code)):
-                yield f"{name}:{number}: name what was awaited, then use it"
+            if name.startswith("core/") and awaits_unsafely(re.sub(r"//.*", "", code)):
+                yield f"{name}:{number}: name what an await takes and gives (see awaits_unsafely)"
             for pattern, advice in BANNED:
                 if re.search(pattern, code if "TODO" in pattern else re.sub(r"//.*", "", code)):
                     yield f"{name}:{number}: {line.strip()[:60]} ({advice})"

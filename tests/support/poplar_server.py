@@ -22,7 +22,7 @@ POPLAR = os.environ.get("POPLAR", "build/release/core/app/poplar")
 START_SECONDS = 30  # Sanitizer builds on a busy machine are slow to start.
 STOP_SECONDS = 60
 
-poplib._MAXLINE = 1 << 20  # The messages here have lines that poplib would refuse.
+poplib._MAXLINE = 1 << 22  # The messages here have lines that poplib would refuse.
 
 CONFIG = """
 [server]
@@ -202,14 +202,23 @@ class PoplarServer:
             client.pass_(password)
         return client
 
+    def try_login(self, user, password):
+        """A client that is logged in, or the text of the refusal."""
+        try:
+            return self.pop3(user, password), ""
+        except poplib.error_proto as error:
+            reply = error.args[0]
+            return None, reply.decode() if isinstance(reply, bytes) else str(reply)
+
     def lmtp(self, timeout=30):
         return smtplib.LMTP("127.0.0.1", self.ports["lmtp"], local_hostname="mta.test", timeout=timeout)
 
     def deliver(self, recipients, message, sender="sender@mta.test"):
         """Hands `message` (bytes) over by LMTP; every recipient must be accepted."""
         with self.lmtp() as client:
-            refused = client.sendmail(sender, recipients, message)
-            assert not refused, refused
+            client.ehlo_or_helo_if_needed()
+            replies = lmtp_transaction(client, recipients, message, sender)
+            assert all(code == 250 for code, _ in replies), replies
 
     def raw(self, port="pop3", timeout=30):
         return socket.create_connection(("127.0.0.1", self.ports[port]), timeout=timeout)
@@ -238,6 +247,19 @@ class PoplarServer:
     def memory_bytes(self):
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+
+def lmtp_transaction(client, recipients, message, sender="sender@mta.test"):
+    """One transaction by DATA; a reply for each recipient, in order (smtplib itself reads one only)."""
+    code, text = client.mail(sender)
+    assert code == 250, (code, text)
+    replies = [client.rcpt(recipient) for recipient in recipients]
+    accepted = [i for i, (code, _) in enumerate(replies) if code == 250]
+    if accepted:
+        replies[accepted[0]] = client.data(message)
+        for i in accepted[1:]:
+            replies[i] = client.getreply()
+    return replies
 
 
 def read_line(connection, limit=65536):

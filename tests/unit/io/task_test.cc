@@ -19,7 +19,9 @@ Task<std::string> Twice(Completion<std::string>* answer) {
 }
 
 Task<void> Store(Completion<std::string>* answer, std::string* into) {
-  *into = co_await Twice(answer) + std::to_string(co_await Add(1, 2));
+  const std::string twice = co_await Twice(answer);
+  const int sum = co_await Add(1, 2);
+  *into = twice + std::to_string(sum);
 }
 
 TEST(TaskTest, IsLazyAndResumesItsAwaiter) {
@@ -63,7 +65,8 @@ TEST(TaskTest, AnUnaskedAnswerMayBeDropped) {
 
 Task<int> Depth(int n) {
   if (n == 0) co_return 0;
-  co_return 1 + co_await Depth(n - 1);
+  const int deeper = co_await Depth(n - 1);
+  co_return 1 + deeper;
 }
 
 Task<void> Keep(Task<int> task, int* into) { *into = co_await std::move(task); }

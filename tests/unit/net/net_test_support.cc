@@ -217,7 +217,8 @@ io::Task<void> TestServer::Drive(Session* session) {
       continue;
     }
     stream->Consume(feed + 1);
-    end = co_await RunLine(stream, std::exchange(line, {}));
+    std::string taken = std::exchange(line, {});
+    end = co_await RunLine(stream, std::move(taken));
   }
   ends_.push_back(end);
   io::Completion<Closed> closed;

@@ -69,8 +69,9 @@ io::Task<int> DeliverManyTask(ShardStore* store, int count, uint64_t seed) {
     static io::Task<void> Run(ShardStore* on, uint64_t number, int* left, int* stored,
                               io::Completion<int>* all) {
       std::vector<MaildropKey> recipients(1, Key("user" + std::to_string(number % 7)));
+      std::string message = MakeMessage(number, 4000);
       const auto outcomes =
-          co_await DeliverTask(on, std::move(recipients), MakeMessage(number, 4000), 4096);
+          co_await DeliverTask(on, std::move(recipients), std::move(message), 4096);
       *stored += outcomes[0] == DeliveryOutcome::kStored ? 1 : 0;
       if (--*left == 0) all->Set(*stored);
     }

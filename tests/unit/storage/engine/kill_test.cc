@@ -48,10 +48,12 @@ io::Task<void> MixTask(ShardStore* store, uint64_t from, int fd) {
   std::mt19937_64 random(from);
   for (uint64_t number = from;; ++number) {
     std::vector<MaildropKey> recipients(1, Key(User(number)));
-    const auto outcomes = co_await DeliverTask(store, std::move(recipients), MessageOf(number));
+    std::string message = MessageOf(number);
+    const auto outcomes = co_await DeliverTask(store, std::move(recipients), std::move(message));
     if (outcomes[0] == DeliveryOutcome::kStored) Tell(fd, "S " + std::to_string(number) + "\n");
     if (number % 9 != 0) continue;
-    OpenResult opened = co_await OpenTask(store, Key(User(random())));
+    MaildropKey key = Key(User(random()));
+    OpenResult opened = co_await OpenTask(store, std::move(key));
     if (opened.outcome != OpenOutcome::kOpen) continue;
     std::vector<MessagePosition> deleted;
     std::string line = "T " + std::to_string(number);
