@@ -163,12 +163,7 @@ Status Service::MakeAdmin() {
 }
 
 void Service::RegisterMetrics() {
-  for (uint32_t i = 0; i < shards_->count(); ++i) {
-    shards_->shard(ShardIndex(i))
-        .reactor()
-        .metrics()
-        .Register(metrics_, {{"shard", std::to_string(i)}});
-  }
+  shards_->Register(metrics_);
   hash_pool_->Register(metrics_);
   disk_pool_->Register(metrics_);
   store_->Register(metrics_);

@@ -50,9 +50,12 @@ Status Annotate(const Status& status, std::string_view where);
 #define POP_STATUS_CONCAT_INNER_(a, b) a##b
 #define POP_STATUS_CONCAT_(a, b) POP_STATUS_CONCAT_INNER_(a, b)
 
+// The target may be a declaration, so it has no parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 // POP_ASSIGN_OR_RETURN(auto file, OpenFile(path));
 #define POP_ASSIGN_OR_RETURN(target, expression)                          \
   auto POP_STATUS_CONCAT_(pop_result_, __LINE__) = (expression);          \
   if (!POP_STATUS_CONCAT_(pop_result_, __LINE__).ok())                    \
     return std::move(POP_STATUS_CONCAT_(pop_result_, __LINE__)).status(); \
   target = std::move(POP_STATUS_CONCAT_(pop_result_, __LINE__)).value()
+// NOLINTEND(bugprone-macro-parentheses)

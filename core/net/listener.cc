@@ -199,8 +199,7 @@ StatusOr<base::UniqueFd> Listener::ShareSocket() const {
   return copy;
 }
 
-void RefuseConnection(base::UniqueFd socket, std::string_view reply, NetMetrics& metrics) {
-  metrics.refused.Add();
+void RefuseConnection(base::UniqueFd socket, std::string_view reply) {
   if (!reply.empty())
     (void)send(socket.get(), reply.data(), reply.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   (void)shutdown(socket.get(), SHUT_WR);

@@ -89,6 +89,6 @@ class Listener {
 
 // Says `reply` (a greeting that refuses; empty for none), as far as the socket takes it at once,
 // and closes. For connections beyond a limit, which get no stream.
-void RefuseConnection(base::UniqueFd socket, std::string_view reply, NetMetrics& metrics);
+void RefuseConnection(base::UniqueFd socket, std::string_view reply);
 
 }  // namespace poplar::net

@@ -22,8 +22,6 @@ void RegisterLane(base::MetricRegistry& registry, const LaneMetrics& lane, const
 
 void NetMetrics::Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const {
   registry.Add(accepted, "poplar_connections_accepted_total", "Connections accepted", labels);
-  registry.Add(refused, "poplar_connections_refused_total", "Connections refused beyond a limit",
-               labels);
   registry.Add(accept_pauses, "poplar_accept_pauses_total",
                "Times accepting rested because descriptors or memory had run out", labels);
   registry.Add(open, "poplar_connections_open", "Connections open now", labels);

@@ -16,7 +16,6 @@ struct LaneMetrics {
 struct alignas(base::kCacheLineBytes) NetMetrics {
   // Connections.
   base::Counter accepted;
-  base::Counter refused;        // Beyond a limit; counted by RefuseConnection.
   base::Counter accept_pauses;  // Out of descriptors or memory: accepting rested for a while.
   base::Gauge open;
 

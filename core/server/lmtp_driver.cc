@@ -76,6 +76,8 @@ io::Task<bool> LmtpDriver::Perform(lmtp::Action action) {
       co_return flushed;
     }
     case Kind::kResolveRecipient:
+      // What a RSET or a new MAIL left here belongs to no recipient of this envelope.
+      principals_.resize(action.envelope->recipients.size());
       co_await Resolve(*action.recipient);
       co_return true;
     case Kind::kBeginMessage:
@@ -132,11 +134,7 @@ io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient) {
 
 void LmtpDriver::BeginMessage(const lmtp::Envelope& envelope) {
   storage::DeliveryRequest request;
-  // A RSET or a new MAIL in between left principals of recipients that are not in this envelope:
-  // the last ones are ours.
-  POP_CHECK(principals_.size() >= envelope.recipients.size());
-  principals_.erase(principals_.begin(),
-                    principals_.end() - static_cast<ptrdiff_t>(envelope.recipients.size()));
+  POP_CHECK(principals_.size() == envelope.recipients.size());
   for (const auth::Principal& principal : principals_) {
     request.recipients.push_back({principal.tenant, principal.account});
   }

@@ -19,18 +19,22 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
   const uint64_t since_us = services_.reactor().now_us();
   std::unique_ptr<io::Body> body =
       maildrop_->OpenBody(storage::MessagePosition(action.message.value()));
-  if (!action.top_lines &&
-      stream_.AppendSmallBody(*body, [this](base::ByteBuffer& out) { session_.BodyReady(out); })) {
+  bool small = !action.top_lines && AppendSmall(*body);
+  if (!small) {
+    io::Completion<Status> verified;
+    body->Verify(verified);
+    const Status status = co_await verified;
+    if (!status.ok()) {
+      services_.metrics.bodies_failed.Add();
+      session_.BodyFailed(ToPop3(status), stream_.output());
+      co_return true;
+    }
+    // Reading the head may have brought the rest with it.
+    small = !action.top_lines && AppendSmall(*body);
+  }
+  if (small) {
     CountSent(*body);
     services_.metrics.body_us.Observe(services_.reactor().now_us() - since_us);
-    co_return true;
-  }
-  io::Completion<Status> verified;
-  body->Verify(verified);
-  const Status status = co_await verified;
-  if (!status.ok()) {
-    services_.metrics.bodies_failed.Add();
-    session_.BodyFailed(ToPop3(status), stream_.output());
     co_return true;
   }
   session_.BodyReady(stream_.output());
@@ -43,6 +47,11 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
   if (!sent) services_.metrics.bodies_cut.Add();
   services_.metrics.body_us.Observe(services_.reactor().now_us() - since_us);
   co_return sent;
+}
+
+bool Pop3Driver::AppendSmall(io::Body& body) {
+  return stream_.AppendSmallBody(body,
+                                 [this](base::ByteBuffer& out) { session_.BodyReady(out); });
 }
 
 void Pop3Driver::CountSent(const io::Body& body) {

@@ -3,15 +3,14 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "core/proto/lmtp/replies.h"
+#include "core/proto/pop3/replies.h"
 #include "core/server/connection.h"
 #include "core/server/lmtp_driver.h"
 #include "core/server/pop3_driver.h"
 
 namespace poplar::server {
 namespace {
-
-constexpr std::string_view kPop3Full = "-ERR [SYS/TEMP] Too many connections, try later\r\n";
-constexpr std::string_view kLmtpFull = "421 4.3.2 Too many connections, try later\r\n";
 
 // Receive buffers. POP3 clients send commands, MTAs send mail.
 constexpr io::BufferRingOptions kPop3Buffers = {.group = 1, .buffers = 1024, .buffer_bytes = 2048};
@@ -78,14 +77,14 @@ StatusOr<base::UniqueFd> ShardServer::UnixSocketToShare() const {
 void ShardServer::AcceptPop3(base::UniqueFd socket, const net::Address& peer, bool implicit_tls) {
   const Pop3Settings& settings = services_.settings->pop3;
   // Over implicit TLS nothing can be said before a handshake that the flood is not worth.
-  const std::string_view refusal = implicit_tls ? std::string_view() : kPop3Full;
+  const std::string_view refusal = implicit_tls ? std::string_view() : pop3::reply::kTooManyConnections;
   if (services_.metrics.pop3_connections.Read() >= settings.connections_max) {
     services_.metrics.pop3_refused.Add();
-    return net::RefuseConnection(std::move(socket), refusal, services_.pop3->metrics);
+    return net::RefuseConnection(std::move(socket), refusal);
   }
   if (!services_.pop3_addresses.Enter(peer.HostText(), settings.connections_per_address_max)) {
     services_.metrics.pop3_refused_per_address.Add();
-    return net::RefuseConnection(std::move(socket), refusal, services_.pop3->metrics);
+    return net::RefuseConnection(std::move(socket), refusal);
   }
   services_.registry.Add(std::make_unique<Pop3Driver>(
       services_, Pop3Driver::Accepted{
@@ -95,7 +94,7 @@ void ShardServer::AcceptPop3(base::UniqueFd socket, const net::Address& peer, bo
 void ShardServer::AcceptLmtp(base::UniqueFd socket, const net::Address& peer) {
   if (services_.metrics.lmtp_connections.Read() >= services_.settings->lmtp.connections_max) {
     services_.metrics.lmtp_refused.Add();
-    return net::RefuseConnection(std::move(socket), kLmtpFull, services_.lmtp->metrics);
+    return net::RefuseConnection(std::move(socket), lmtp::reply::kTooManyConnections);
   }
   services_.registry.Add(std::make_unique<LmtpDriver>(services_, std::move(socket), peer));
 }

@@ -97,7 +97,7 @@ def test_a_cut_transaction_leaves_nothing(server):
 
 
 def test_many_large_messages_at_once_stay_within_bounds(new_server):
-    server = new_server()
+    server = new_server(store="body_memory_mib = 16")
     size, senders = (2 * MIB, 8) if SANITIZED else (16 * MIB, 24)
     before = server.memory_bytes()
     peak = [0]
@@ -132,7 +132,7 @@ def test_many_large_messages_at_once_stay_within_bounds(new_server):
     assert not failures, failures
     assert count(server, ALICE) == senders
     if not SANITIZED:
-        assert peak[0] - before < 96 * MIB, f"{(peak[0] - before) / MIB:.0f} MiB more for {senders} messages of 16 MiB"
+        assert peak[0] - before < 128 * MIB, f"{(peak[0] - before) / MIB:.0f} MiB more for {senders} messages of 16 MiB"
 
 
 @pytest.mark.parametrize("verb", ["HELO", "EHLO"])

@@ -115,10 +115,10 @@ def test_metrics_count_what_happened(server):
     client.dele(1)
     client.quit()
     assert not login_works(server, ALICE, "wrong")
-    assert server.metric("poplar_deliveries_total", outcome="stored") == 2
-    assert server.metric("poplar_pop3_commands_total", command="RETR") == 1
-    assert server.metric("poplar_logins_total", outcome="ok") == 1
-    assert server.metric("poplar_logins_total", outcome="refused") == 1
+    assert server.metric("poplar_lmtp_deliveries_total", outcome="stored") == 2
+    assert server.metric("poplar_pop3_commands_total", verb="RETR") == 1
+    assert server.metric("poplar_pop3_logins_total", outcome="ok") == 1
+    assert server.metric("poplar_pop3_logins_total", outcome="bad_credentials") == 1
     assert server.metric("poplar_pop3_messages_deleted_total") == 1
     assert server.metric("poplar_pop3_sessions") >= 0
 

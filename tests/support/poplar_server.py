@@ -235,7 +235,7 @@ class PoplarServer:
         """The sum of a metric's samples whose labels include `labels`."""
         total, found = 0.0, False
         for line in self.http("/metrics")[1].splitlines():
-            match = re.match(r"([a-zA-Z_:]+)(?:\{(.*)\})? (\S+)$", line)
+            match = re.match(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$", line)
             if not match or match[1] != name:
                 continue
             have = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match[2] or ""))

@@ -136,7 +136,8 @@ std::optional<Action> Session::Rcpt(std::string_view rest, base::ByteBuffer& out
   candidate_.address = std::move(path.address);
   candidate_.original = std::move(path.original);
   owed_ = Owed::kRecipient;
-  return Action{.kind = Action::Kind::kResolveRecipient, .recipient = &candidate_};
+  return Action{
+      .kind = Action::Kind::kResolveRecipient, .recipient = &candidate_, .envelope = &envelope_};
 }
 
 // Why content cannot follow now, or nothing.

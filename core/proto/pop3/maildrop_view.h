@@ -24,7 +24,7 @@ class MaildropView {
   virtual uint64_t total_octets() const = 0;
   // What RFC 1939 §11 counts. REQUIRES: message.value() < count(), as below.
   virtual uint64_t octets(MessageIndex message) const = 0;
-  // 1 to kUidlBytesMax characters, 0x21 to 0x7E (RFC 1939 §7). Valid as long as the view.
+  // 1 to kUidlBytesMax characters, 0x21 to 0x7E (RFC 1939 §7). Valid until the next call.
   virtual std::string_view uidl(MessageIndex message) const = 0;
 };
 

@@ -108,9 +108,9 @@ void Session::TakeLine(std::string_view& input, Action& action, base::ByteBuffer
   const bool sasl = !sasl_mechanism_.empty();
   std::string_view line;
   switch (reader_.Next(input, sasl ? kSaslLineBytesMax : kPop3CommandLineBytesMax, line)) {
-    case LineReader::Result::kIncomplete:
+    case wire::LineReader::Result::kIncomplete:
       return;
-    case LineReader::Result::kTooLong:
+    case wire::LineReader::Result::kTooLong:
       metrics_.lines_too_long.Add();
       if (sasl) {
         FailSasl(reply::kLineTooLong, out);
@@ -118,7 +118,7 @@ void Session::TakeLine(std::string_view& input, Action& action, base::ByteBuffer
         AnswerBadCommand(reply::kLineTooLong, out);
       }
       return;
-    case LineReader::Result::kLine:
+    case wire::LineReader::Result::kLine:
       if (sasl) {
         RunSaslLine(line, action, out);
       } else {

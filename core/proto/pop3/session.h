@@ -21,7 +21,7 @@
 #include "core/base/units.h"
 #include "core/proto/pop3/action.h"
 #include "core/proto/pop3/command.h"
-#include "core/proto/pop3/line_reader.h"
+#include "core/proto/wire/line_reader.h"
 #include "core/proto/pop3/listing.h"
 #include "core/proto/pop3/maildrop.h"
 #include "core/proto/pop3/metrics.h"
@@ -118,7 +118,7 @@ class Session {
 
   const SessionOptions& options_;
   SessionMetrics& metrics_;
-  LineReader reader_;
+  wire::LineReader reader_;
   Maildrop maildrop_;
   std::string user_;                 // Between USER and the end of its login.
   std::string_view sasl_mechanism_;  // Not empty while an exchange runs.

@@ -14,7 +14,7 @@
 #include "core/base/secret.h"
 #include "core/proto/pop3/base64.h"
 #include "core/proto/pop3/command.h"
-#include "core/proto/pop3/line_reader.h"
+#include "core/proto/wire/line_reader.h"
 
 namespace {
 
@@ -26,17 +26,17 @@ constexpr uint32_t kLineBytesMax = 64;  // Small, so that the fuzzer meets it of
 using Lines = std::vector<std::optional<std::string>>;
 
 Lines ReadLines(std::string_view text, size_t piece) {
-  LineReader reader;
+  poplar::wire::LineReader reader;
   Lines lines;
   while (!text.empty()) {
     const std::string copy(text.substr(0, piece));
     text.remove_prefix(copy.size());
     std::string_view input = copy;
     std::string_view line;
-    LineReader::Result result;
-    while ((result = reader.Next(input, kLineBytesMax, line)) != LineReader::Result::kIncomplete) {
+    poplar::wire::LineReader::Result result;
+    while ((result = reader.Next(input, kLineBytesMax, line)) != poplar::wire::LineReader::Result::kIncomplete) {
       POP_CHECK(reader.kept_bytes() <= kLineBytesMax);
-      if (result == LineReader::Result::kLine) {
+      if (result == poplar::wire::LineReader::Result::kLine) {
         lines.emplace_back(line);
       } else {
         lines.emplace_back();

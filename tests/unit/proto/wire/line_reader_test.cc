@@ -1,11 +1,11 @@
-#include "core/proto/pop3/line_reader.h"
+#include "core/proto/wire/line_reader.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
-namespace poplar::pop3 {
+namespace poplar::wire {
 namespace {
 
 using Result = LineReader::Result;
@@ -130,4 +130,4 @@ TEST(LineReader, TheLimitMayChangeBetweenLines) {
 }
 
 }  // namespace
-}  // namespace poplar::pop3
+}  // namespace poplar::wire
