@@ -33,6 +33,7 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
     small = !action.top_lines && AppendSmall(*body);
   }
   if (small) {
+    session_.BodySent();
     CountSent(*body);
     services_.metrics.body_us.Observe(services_.reactor().now_us() - since_us);
     co_return true;
@@ -44,7 +45,11 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
   } else {
     sent = co_await SendWhole(std::move(body));
   }
-  if (!sent) services_.metrics.bodies_cut.Add();
+  if (sent) {
+    session_.BodySent();
+  } else {
+    services_.metrics.bodies_cut.Add();
+  }
   services_.metrics.body_us.Observe(services_.reactor().now_us() - since_us);
   co_return sent;
 }

@@ -202,7 +202,7 @@ def main():
     random_source = random.Random(options.seed)
 
     with tempfile.TemporaryDirectory(prefix="poplar-crash-") as scratch:
-        server = PoplarServer(Path(options.directory or scratch) / "server", store="segment_mib = 4\ncheckpoint_interval_s = 1")
+        server = PoplarServer(Path(options.directory or scratch) / "server", store="segment_mib = 8\ncheckpoint_interval_s = 1")
         server.add_tenant("crash", "crash.example")
         for user in USERS:
             server.add_user(user, PASSWORD)

@@ -47,6 +47,16 @@ def stored(message):
     return bytes(normal)
 
 
+def by_bdat(index):
+    """Every fourth message comes by BDAT, in two chunks: not stuffed at all."""
+    return index % 4 == 3
+
+
+def ended(message):
+    """What DATA can carry ends with CRLF (RFC 5321 4.1.1.4)."""
+    return message if message.endswith(b"\r\n") else message + b"\r\n"
+
+
 def deliver_all(server, messages):
     with socket.create_connection(("127.0.0.1", server.ports["lmtp"]), timeout=60) as lmtp:
         lmtp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -63,7 +73,7 @@ def deliver_all(server, messages):
         lmtp.sendall(b"LHLO mta.test\r\n")
         expect(b"250")
         for index, message in enumerate(messages):
-            if index % 4 == 3:  # Every fourth by BDAT, in two chunks: not stuffed at all.
+            if by_bdat(index):
                 half = len(message) // 2
                 lmtp.sendall(b"MAIL FROM:<s@mta.test>\r\nRCPT TO:<%s>\r\n" % ALICE.encode())
                 expect(b"250")
@@ -77,9 +87,7 @@ def deliver_all(server, messages):
             expect(b"250")
             expect(b"250")
             expect(b"354")
-            data = stuffed_by_crlf(message)
-            # RFC 5321: the CRLF before the final dot belongs to the message, unless the message ends without one.
-            data += b".\r\n" if data.endswith(b"\r\n") else b"\r\n.\r\n"
+            data = stuffed_by_crlf(ended(message)) + b".\r\n"
             if index % 7 == 0:
                 for start in range(0, len(data), max(1, len(data) // 40)):
                     lmtp.sendall(data[start : start + max(1, len(data) // 40)])
@@ -126,26 +134,26 @@ def filled(new_server):
     server = new_server(workers=2)
     messages = [generated(seed) for seed in range(MESSAGES)]
     deliver_all(server, messages)
-    return server, messages
+    return server, [stored(message if by_bdat(index) else ended(message)) for index, message in enumerate(messages)]
 
 
 def test_every_byte_comes_back(filled):
-    server, messages = filled
+    server, expected = filled
     for mode in ("plain", "pop3s", "stls"):
         sizes, fetched = fetch_all(server, mode)
         assert len(fetched) == MESSAGES
-        for index, (message, size, (head, wire)) in enumerate(zip(messages, sizes, fetched)):
+        for index, (content, size, (head, wire)) in enumerate(zip(expected, sizes, fetched)):
             received = unstuffed(wire)
             start = received.index(b"Subject: %d\r\n" % index)
             front = received[:start]
             assert front.startswith(b"Return-Path: <s@mta.test>\r\nReceived: "), front
-            assert received[start:] == stored(message), f"{mode}: message {index} differs"
+            assert received[start:] == content, f"{mode}: message {index} differs"
             assert size == len(received), f"{mode}: message {index} is announced with {size} octets and has {len(received)}"
             assert int(head.split()[1]) == size
     server.stop()
     server.start()
     sizes, fetched = fetch_all(server, "plain")
-    assert [unstuffed(wire)[-len(stored(m)):] for m, (_, wire) in zip(messages, fetched)] == [stored(m) for m in messages]
+    assert [unstuffed(wire)[-len(content):] for content, (_, wire) in zip(expected, fetched)] == expected
 
 
 def test_top_agrees_with_retr(filled):

@@ -272,10 +272,14 @@ void Pop3Peer::SendBody(const Action& action) {
   if (body_verdict_) return session_->BodyFailed(*body_verdict_, out_);
   session_->BodyReady(out_);
   const std::string_view wire = maildrop_.wire(action.message);
-  if (!action.top_lines) return out_.Append(wire);
-  pop3::TopCutter cutter(*action.top_lines);
-  out_.Append(wire.substr(0, cutter.Pass(wire)));
-  out_.Append(cutter.Ending());
+  if (action.top_lines) {
+    pop3::TopCutter cutter(*action.top_lines);
+    out_.Append(wire.substr(0, cutter.Pass(wire)));
+    out_.Append(cutter.Ending());
+  } else {
+    out_.Append(wire);
+  }
+  session_->BodySent();
 }
 
 void Pop3Peer::Flush(std::string& output) {

@@ -77,7 +77,7 @@ Session::Session(const SessionOptions& options, SessionMetrics& metrics, const T
 
 Action Session::Next(std::string_view& input, base::ByteBuffer& out) {
   POP_CHECK(owed_ == Owed::kNothing);
-  body_follows_ = false;
+  POP_CHECK(!body_follows_ || phase_ == Phase::kClosing);
   if (phase_ == Phase::kGreeting) {
     phase_ = Phase::kAuthorization;
     out.Append("+OK POP3 service of ");

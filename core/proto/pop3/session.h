@@ -65,7 +65,9 @@ class Session {
   // `maildrop` is null unless the outcome is kOk; then it must outlive the session's last call.
   void LoginDone(LoginOutcome outcome, const MaildropView* maildrop, base::ByteBuffer& out);
   void SaslChallenge(std::string_view challenge, base::ByteBuffer& out);
+  // Its head. The body goes behind it; then BodySent, or the connection is cut.
   void BodyReady(base::ByteBuffer& out);
+  void BodySent() { body_follows_ = false; }
   void BodyFailed(BodyFailure failure, base::ByteBuffer& out);
   void TlsStarted();
   void CommitDone(CommitOutcome outcome, base::ByteBuffer& out);
@@ -131,7 +133,7 @@ class Session {
   Owed owed_ = Owed::kNothing;
   CloseReason close_reason_ = CloseReason::kQuit;
   bool sending_top_ = false;
-  bool body_follows_ = false;  // From BodyReady until the next Next.
+  bool body_follows_ = false;  // From BodyReady until BodySent.
 };
 
 }  // namespace poplar::pop3

@@ -79,6 +79,7 @@ class MemoryTest : public testing::Test {
         session_.SaslChallenge("", out_);
       } else if (kind_ == Action::Kind::kSendMessage) {
         session_.BodyReady(out_);
+        session_.BodySent();
       }
       watching = false;
       if (kind_ == Action::Kind::kNeedInput) break;

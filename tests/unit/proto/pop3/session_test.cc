@@ -95,6 +95,7 @@ TEST_F(SessionTest, SendMessageTellsRetrFromTop) {
   EXPECT_EQ(action.message, MessageIndex(1));
   EXPECT_FALSE(action.top_lines.has_value());
   session_.BodyReady(out_);
+  session_.BodySent();
   EXPECT_EQ(Said(), "+OK 30 octets\r\n");
   action = session_.Next(input_, out_);
   ASSERT_EQ(action.kind, Kind::kSendMessage);
@@ -178,8 +179,8 @@ TEST_F(SessionTest, EndSpeaksAgainWhenTheBodyIsThrough) {
   LogIn();
   ASSERT_EQ(Send("RETR 1\r\n").kind, Kind::kSendMessage);
   session_.BodyReady(out_);
+  session_.BodySent();
   out_.Clear();
-  EXPECT_EQ(session_.Next(input_, out_).kind, Kind::kNeedInput);
   session_.End(EndReason::kSessionAge, out_);
   EXPECT_EQ(Said(), reply::kSessionTooOld);
 }
