@@ -13,9 +13,9 @@ class AddressLimit {
  public:
   // False, and nothing counted, where the address holds `connections_max` already.
   bool Enter(const std::string& address, uint32_t connections_max) {
-    uint32_t& held = held_[address];
-    if (held >= connections_max) return false;
-    ++held;
+    const auto found = held_.find(address);
+    if ((found == held_.end() ? 0 : found->second) >= connections_max) return false;
+    ++held_[address];
     return true;
   }
   void Leave(const std::string& address) {

@@ -55,8 +55,7 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
 }
 
 bool Pop3Driver::AppendSmall(io::Body& body) {
-  return stream_.AppendSmallBody(body,
-                                 [this](base::ByteBuffer& out) { session_.BodyReady(out); });
+  return stream_.AppendSmallBody(body, [this](base::ByteBuffer& out) { session_.BodyReady(out); });
 }
 
 void Pop3Driver::CountSent(const io::Body& body) {

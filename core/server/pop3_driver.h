@@ -47,8 +47,8 @@ class Pop3Driver : public Connection {
   io::Task<bool> SendMessage(pop3::Action action);
   io::Task<bool> SendWhole(std::unique_ptr<io::Body> body);
   io::Task<bool> SendTop(std::unique_ptr<io::Body> body, uint32_t body_lines);
-  // The head and the whole message into the output. False, and nothing done: it is not small, or not
-  // in memory.
+  // The head and the whole message into the output. False, and nothing done: it is not small, or
+  // not in memory.
   bool AppendSmall(io::Body& body);
   void CountSent(const io::Body& body);
 

@@ -77,7 +77,8 @@ StatusOr<base::UniqueFd> ShardServer::UnixSocketToShare() const {
 void ShardServer::AcceptPop3(base::UniqueFd socket, const net::Address& peer, bool implicit_tls) {
   const Pop3Settings& settings = services_.settings->pop3;
   // Over implicit TLS nothing can be said before a handshake that the flood is not worth.
-  const std::string_view refusal = implicit_tls ? std::string_view() : pop3::reply::kTooManyConnections;
+  const std::string_view refusal =
+      implicit_tls ? std::string_view() : pop3::reply::kTooManyConnections;
   if (services_.metrics.pop3_connections.Read() >= settings.connections_max) {
     services_.metrics.pop3_refused.Add();
     return net::RefuseConnection(std::move(socket), refusal);

@@ -4,6 +4,7 @@
   lint.py layers ROOT BUILD   folders include, and targets link, only what stands below them
   lint.py shape ROOT          lengths of files and functions, #pragma once, banned words and calls
   lint.py headers ROOT        every header compiles by itself
+  lint.py format ROOT         everything is as .clang-format says
 """
 
 import os
@@ -179,6 +180,15 @@ def check_headers(root):
         yield from filter(None, pool.map(compile_alone, headers))
 
 
+def check_format(root):
+    result = subprocess.run(
+        ["clang-format-19", "--dry-run", *map(str, sources(root))], capture_output=True, timeout=300, cwd=root
+    )
+    for line in result.stderr.decode().splitlines():
+        if "code should be clang-formatted" in line:
+            yield line
+
+
 def main():
     what, root = sys.argv[1], Path(sys.argv[2]).resolve()
     if what == "layers":
@@ -187,6 +197,8 @@ def main():
         faults = list(check_shape(root))
     elif what == "headers":
         faults = list(check_headers(root))
+    elif what == "format":
+        faults = list(check_format(root))
     else:
         raise SystemExit(__doc__)
     for fault in faults:

@@ -33,7 +33,8 @@ bool PrintTable(const json& sessions, Console& console) try {
 }
 
 ExitCode NotUnderstood(Console& console) {
-  return Fail(console, ExitCode::kSoftware, "the server's answer on the admin socket is not understood");
+  return Fail(console, ExitCode::kSoftware,
+              "the server's answer on the admin socket is not understood");
 }
 
 }  // namespace

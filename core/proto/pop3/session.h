@@ -21,11 +21,11 @@
 #include "core/base/units.h"
 #include "core/proto/pop3/action.h"
 #include "core/proto/pop3/command.h"
-#include "core/proto/wire/line_reader.h"
 #include "core/proto/pop3/listing.h"
 #include "core/proto/pop3/maildrop.h"
 #include "core/proto/pop3/metrics.h"
 #include "core/proto/pop3/outcomes.h"
+#include "core/proto/wire/line_reader.h"
 
 namespace poplar::pop3 {
 

@@ -34,7 +34,8 @@ Lines ReadLines(std::string_view text, size_t piece) {
     std::string_view input = copy;
     std::string_view line;
     poplar::wire::LineReader::Result result;
-    while ((result = reader.Next(input, kLineBytesMax, line)) != poplar::wire::LineReader::Result::kIncomplete) {
+    while ((result = reader.Next(input, kLineBytesMax, line)) !=
+           poplar::wire::LineReader::Result::kIncomplete) {
       POP_CHECK(reader.kept_bytes() <= kLineBytesMax);
       if (result == poplar::wire::LineReader::Result::kLine) {
         lines.emplace_back(line);
