@@ -61,6 +61,7 @@ class CommandLine {
   CLI::App* Group(const std::string& name, const std::string& does) {
     CLI::App* group = app_.add_subcommand(name, does);
     group->require_subcommand(1);
+    group->footer("Each has examples: `poplar " + name + " COMMAND --help`.");
     return group;
   }
 
@@ -258,7 +259,7 @@ class CommandLine {
                           "  poplar session kick 1742\n"
                           "  poplar session kick --user alice@example.org");
     auto kick_options = std::make_shared<SessionKickOptions>();
-    auto* which = kick->add_option_group("which");
+    CLI::App* which = kick->add_option_group("one of these");
     which->add_option("SESSION", kick_options->session, "An id, as `session list` shows it");
     which->add_option("--user", kick_options->user, "All of this user's")->type_name("ADDRESS");
     which->require_option(1);

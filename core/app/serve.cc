@@ -18,9 +18,12 @@ namespace {
 
 constexpr timespec kTick{.tv_sec = 1, .tv_nsec = 0};
 
+// What is not there at a start is what `poplar init` makes, or what the configuration misnames.
 ExitCode FailStart(const Status& status) {
-  std::fprintf(stderr, "poplar: %s\n", std::string(Message(status)).c_str());
-  return ExitCodeOf(status);
+  const bool missing = status.code() == StatusCode::kNotFound;
+  std::fprintf(stderr, "poplar: %s%s\n", std::string(Message(status)).c_str(),
+               missing ? " (`poplar init` makes what a server needs)" : "");
+  return missing ? ExitCode::kConfig : ExitCodeOf(status);
 }
 
 // The signals that this process answers to, held back from every thread: the main thread takes them
@@ -35,7 +38,10 @@ sigset_t HoldSignals() {
 }
 
 void Reload(Service& service, const std::string& config_path) {
-  sd_notify(0, "RELOADING=1");
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+             static_cast<unsigned long long>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1'000);
   auto next = tenant::LoadConfig(config_path);
   const Status status = next.ok() ? service.Reload(*next) : next.status();
   if (status.ok()) {
@@ -69,7 +75,6 @@ ExitCode RunServer(const tenant::Config& config, const std::string& config_path)
   }
 
   sd_notify(0, "STOPPING=1");
-  base::Log(base::LogLevel::kInfo, "draining", {{"limit_s", config.server.drain_limit_s}});
   const Status ended = (*service)->Drain();
   service->reset();
   base::Log(ended.ok() ? base::LogLevel::kInfo : base::LogLevel::kError, "stopped",

@@ -1,5 +1,7 @@
 #include "core/app/service.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -45,6 +47,19 @@ json ToJson(const server::ConnectionInfo& info) {
           {"idle_s", info.idle_ms / 1000}};
 }
 
+// The limits may be wider than what the system grants; then the system's is what holds.
+void WarnOfDescriptors(const tenant::Config& config) {
+  constexpr uint64_t kOfOurOwn = 256;  // Segments, index, listeners, logs.
+  const uint64_t wanted =
+      uint64_t{config.pop3.connections_max} + config.lmtp.connections_max + kOfOurOwn;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+  base::Log(base::LogLevel::kWarning, "descriptor_limit",
+            {{"limit", uint64_t{limit.rlim_cur}},
+             {"wanted", wanted},
+             {"mend", "raise RLIMIT_NOFILE (systemd: LimitNOFILE=), or lower connections_max"}});
+}
+
 // Sockets live in folders that nobody else made (a tmpfs that is empty after a boot).
 Status MakeFolderOf(const std::string& socket_path) {
   if (socket_path.empty()) return OkStatus();
@@ -78,6 +93,7 @@ StatusOr<std::unique_ptr<Service>> Service::Start(const tenant::Config& config) 
     return status;
   }
   service->LogListening();
+  WarnOfDescriptors(config);
   service->readiness_.SetReady();
   return service;
 }
@@ -232,6 +248,7 @@ Status Service::Drain() {
   readiness_.SetNotReady("draining");
   admin_.reset();
   if (server_) {
+    base::Log(base::LogLevel::kInfo, "draining", {{"limit_s", config_.server.drain_limit_s}});
     const uint64_t cut = server_->Drain(uint64_t{config_.server.drain_limit_s} * 1000);
     if (cut > 0) base::Log(base::LogLevel::kWarning, "drain_cut", {{"connections", cut}});
   }

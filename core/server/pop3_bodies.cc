@@ -35,7 +35,7 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
   if (small) {
     session_.BodySent();
     CountSent(*body);
-    services_.metrics.body_us.Observe(services_.reactor().now_us() - since_us);
+    services_.metrics.retr_us.Observe(services_.reactor().now_us() - since_us);
     co_return true;
   }
   session_.BodyReady(stream_.output());
@@ -50,7 +50,9 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
   } else {
     services_.metrics.bodies_cut.Add();
   }
-  services_.metrics.body_us.Observe(services_.reactor().now_us() - since_us);
+  base::Histogram& took_us =
+      action.top_lines ? services_.metrics.top_us : services_.metrics.retr_us;
+  took_us.Observe(services_.reactor().now_us() - since_us);
   co_return sent;
 }
 

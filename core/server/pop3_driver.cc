@@ -75,19 +75,20 @@ io::Task<void> Pop3Driver::Run() {
   if (maildrop_) services_.metrics.pop3_sessions.Add(-1);
   view_.reset();
   maildrop_.reset();  // The lease is free before the close is waited for.
-  if (!principal_.address.empty()) {
-    base::Log(base::LogLevel::kInfo, "session_end",
-              {{"session", id().value()},
-               {"protocol", "pop3"},
-               {"tenant", principal_.tenant_name},
-               {"user", principal_.address},
-               {"peer", peer_.HostText()},
-               {"end", end_word()},
-               {"sent", messages_sent_},
-               {"deleted", messages_deleted_},
-               {"octets_out", stream_.sent_bytes()},
-               {"ms", (services_.reactor().now_us() - started_us_) / 1000}});
-  }
+  // A connection that never logged in is worth a line only to whoever looks for it.
+  const bool logged_in = !principal_.address.empty();
+  const auto level = logged_in ? base::LogLevel::kInfo : base::LogLevel::kDebug;
+  base::Log(level, logged_in ? "session_end" : "connection_end",
+            {{"session", id().value()},
+             {"protocol", "pop3"},
+             {"tenant", principal_.tenant_name},
+             {"user", principal_.address},
+             {"peer", peer_.HostText()},
+             {"end", end_word()},
+             {"sent", messages_sent_},
+             {"deleted", messages_deleted_},
+             {"octets_out", stream_.sent_bytes()},
+             {"ms", (services_.reactor().now_us() - started_us_) / 1000}});
 }
 
 io::Task<void> Pop3Driver::Serve() {
@@ -104,11 +105,19 @@ io::Task<void> Pop3Driver::Serve() {
 
 io::Task<bool> Pop3Driver::Perform(pop3::Action action) {
   using Kind = pop3::Action::Kind;
+  all_from_memory_ =
+      all_from_memory_ && (action.kind == Kind::kNeedInput || action.kind == Kind::kFlush);
   switch (action.kind) {
     case Kind::kNeedInput: {
+      const bool answers = !stream_.output().empty();
       const bool flushed = co_await Flush();
       if (!flushed) co_return false;
+      const uint64_t now_us = services_.reactor().now_us();
+      if (answers && all_from_memory_)
+        services_.metrics.answer_us.Observe(now_us - input_since_us_);
       const bool received = co_await Receive();
+      input_since_us_ = services_.reactor().now_us();
+      all_from_memory_ = received;
       co_return received;
     }
     case Kind::kFlush: {
@@ -142,7 +151,9 @@ io::Task<bool> Pop3Driver::Perform(pop3::Action action) {
       co_await Commit(std::move(action.deleted));
       co_return true;
     case Kind::kClose:
-      set_end_word(pop3::Name(action.close_reason));
+      set_end_word(action.close_reason == pop3::CloseReason::kEnded && end_cause()
+                       ? pop3::Name(ReasonOf(*end_cause()))
+                       : pop3::Name(action.close_reason));
       set_closing();
       co_await Flush();
       co_return false;
@@ -167,7 +178,7 @@ io::Task<void> Pop3Driver::Commit(std::vector<pop3::MessageIndex> deleted) {
   io::Completion<storage::CommitOutcome> committed;
   maildrop_->Commit(std::move(positions), committed);
   const storage::CommitOutcome outcome = co_await committed;
-  services_.metrics.commit_us.Observe(services_.reactor().now_us() - since_us);
+  services_.metrics.quit_us.Observe(services_.reactor().now_us() - since_us);
   if (outcome == storage::CommitOutcome::kDone) {
     messages_deleted_ = deleted.size();
     services_.metrics.messages_deleted.Add(deleted.size());

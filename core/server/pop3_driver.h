@@ -65,6 +65,9 @@ class Pop3Driver : public Connection {
   std::unique_ptr<auth::SaslMechanism> sasl_;
   uint64_t sasl_since_us_ = 0;
 
+  std::string claimed_user_;      // Who wants to log in; for the log, at most kClaimedUserBytesMax.
+  uint64_t input_since_us_ = 0;   // When the input came that is being worked on.
+  bool all_from_memory_ = false;  // It asked for nothing but what the session knows by itself.
   auth::Principal principal_;
   std::unique_ptr<storage::Maildrop> maildrop_;
   std::optional<SnapshotView> view_;

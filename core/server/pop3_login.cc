@@ -16,11 +16,14 @@ namespace {
 // A session that closes while the next one logs in (a phone that reconnects) is worth this wait.
 constexpr uint64_t kClosingWaitMs = 1000;
 constexpr uint64_t kClosingRetryMs = 20;
+// RFC 5321 allows addresses of 254 octets; more of a claim is of no use to a reader of the log.
+constexpr size_t kClaimedUserBytesMax = 254;
 
 }  // namespace
 
 io::Task<void> Pop3Driver::VerifyPassword(std::string user, base::Secret password) {
   const uint64_t since_us = services_.reactor().now_us();
+  claimed_user_ = user.substr(0, kClaimedUserBytesMax);
   io::Completion<auth::AuthResult> verified;
   services_.auth.VerifyPassword(std::move(user), std::move(password), Client(), verified);
   auth::AuthResult result = co_await verified;
@@ -37,6 +40,7 @@ io::Task<void> Pop3Driver::StepSasl(std::optional<base::Secret> response) {
   }
   sasl_.reset();
   if (auto* credentials = std::get_if<auth::SaslCredentials>(&step)) {
+    claimed_user_ = credentials->user.substr(0, kClaimedUserBytesMax);
     io::Completion<auth::AuthResult> verified;
     services_.auth.VerifyPassword(std::move(credentials->user), std::move(credentials->password),
                                   Client(), verified);
@@ -101,11 +105,12 @@ io::Task<storage::OpenResult> Pop3Driver::OpenMaildrop(storage::MaildropKey key)
 }
 
 void Pop3Driver::LogLogin(std::string_view outcome, const auth::AuthResult& result) {
+  const std::string& known = result.principal.address;
   base::Log(base::LogLevel::kInfo, "login",
             {{"session", id().value()},
              {"protocol", "pop3"},
              {"tenant", result.principal.tenant_name},
-             {"user", result.principal.address},
+             {"user", known.empty() ? claimed_user_ : known},
              {"peer", peer_.HostText()},
              {"tls", tls_},
              {"outcome", outcome},

@@ -14,13 +14,17 @@ void ServerMetrics::Register(base::MetricRegistry& registry) const {
                {{"protocol", "pop3"}, {"limit", "connections_per_address_max"}});
   registry.Add(lmtp_refused, "poplar_connections_refused_total", "Connections refused at a limit.",
                {{"protocol", "lmtp"}, {"limit", "connections_max"}});
-  registry.Add(login_us, kUs, "poplar_pop3_login_seconds",
-               "Time from the credentials to the open maildrop.");
+  constexpr std::string_view kCommand = "poplar_pop3_command_seconds";
+  constexpr std::string_view kCommandHelp =
+      "Time from a command until its reply is handed to the kernel (login: from the credentials to "
+      "the open maildrop; QUIT: until its deletions are durable; other: commands answered from "
+      "memory, all that came in one piece).";
+  registry.Add(login_us, kUs, kCommand, kCommandHelp, {{"command", "login"}});
+  registry.Add(retr_us, kUs, kCommand, kCommandHelp, {{"command", "RETR"}});
+  registry.Add(top_us, kUs, kCommand, kCommandHelp, {{"command", "TOP"}});
+  registry.Add(quit_us, kUs, kCommand, kCommandHelp, {{"command", "QUIT"}});
+  registry.Add(answer_us, kUs, kCommand, kCommandHelp, {{"command", "other"}});
   registry.Add(open_us, kUs, "poplar_pop3_open_seconds", "Time to open a maildrop.");
-  registry.Add(commit_us, kUs, "poplar_pop3_commit_seconds",
-               "Time from QUIT until its deletions are durable.");
-  registry.Add(body_us, kUs, "poplar_pop3_body_seconds",
-               "Time from RETR or TOP until the last byte is handed to the kernel.");
   registry.Add(delivery_us, kUs, "poplar_lmtp_delivery_seconds",
                "Time from the end of a message until it is durable for all recipients.");
   registry.Add(lease_conflicts, "poplar_pop3_lease_conflicts_total",

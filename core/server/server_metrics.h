@@ -14,10 +14,14 @@ struct alignas(base::kCacheLineBytes) ServerMetrics {
   base::Counter pop3_refused;  // Beyond connections_max.
   base::Counter pop3_refused_per_address;
   base::Counter lmtp_refused;
-  base::Histogram login_us;   // From the credentials to the open maildrop.
-  base::Histogram open_us;    // The maildrop alone.
-  base::Histogram commit_us;  // QUIT to durable.
-  base::Histogram body_us;  // RETR or TOP, from the command to the last byte handed to the kernel.
+  // From the command to its reply, as POP3 clients feel it.
+  base::Histogram login_us;  // From the credentials to the open maildrop.
+  base::Histogram open_us;   // Of that, the maildrop alone.
+  base::Histogram retr_us;   // To the last byte handed to the kernel.
+  base::Histogram top_us;    // The same.
+  base::Histogram quit_us;   // To the durable commit.
+  base::Histogram
+      answer_us;  // All others, from a client's input until its replies are handed over.
   base::Histogram delivery_us;  // The end of DATA to durable for all recipients.
   base::Counter lease_conflicts;
   base::Counter lease_waits;  // Log-ins that waited for a close under way.

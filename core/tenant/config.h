@@ -33,7 +33,6 @@ struct ServerConfig {
   uint32_t workers = 0;  // Reactors; 0: one a core that the process may use.
   uint32_t drain_limit_s = 30;
   std::string congestion_control;  // For the listeners; empty: the system's.
-  std::string run_dir = "run";
 };
 
 struct LogConfig {

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Kills the server with SIGKILL at random moments under deliveries, fetches and deletions, restarts it, and compares what it
 holds with what it acknowledged.
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/server/address_limit.h"
+#include "core/server/connection.h"
 #include "core/server/session_registry.h"
 
 namespace poplar::server {

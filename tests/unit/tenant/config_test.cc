@@ -61,7 +61,6 @@ hostname = "mail.example.org"
 workers = 4
 drain_limit_s = 5
 congestion_control = "cubic"
-run_dir = "r"
 [log]
 level = "debug"
 format = "json"
