@@ -45,6 +45,14 @@ const Scheme* FindScheme(std::string_view stored) {
 
 }  // namespace
 
+HashOptions HashOptionsOf(std::string_view scheme_name) {
+  // libxcrypt's default for bcrypt, 5, dates from 1999. Its others are of today.
+  constexpr uint32_t kBcryptCost = 12;
+  if (scheme_name == "bcrypt") return {.prefix = "$2b$", .cost = kBcryptCost};
+  if (scheme_name == "sha512crypt") return {.prefix = "$6$", .cost = 0};
+  return {};
+}
+
 Status CheckNewPassword(const base::Secret& password) {
   const std::string_view bytes = password.Reveal();
   if (bytes.empty()) return MakeStatus(StatusCode::kInvalidArgument, "the password is empty");

@@ -31,6 +31,10 @@ struct HashOptions {
   uint32_t cost = 0;           // In the scheme's own measure (crypt(5)); 0 is its default.
 };
 
+// What a configuration calls "yescrypt", "bcrypt" or "sha512crypt" (anything else is yescrypt), at
+// a cost that a new password deserves.
+HashOptions HashOptionsOf(std::string_view scheme_name);
+
 // May this be somebody's new password? 1 to kHashablePasswordBytesMax octets, no NUL, CR or LF (no
 // protocol could carry them).
 Status CheckNewPassword(const base::Secret& password);

@@ -122,7 +122,8 @@ Status Service::MakeStore() {
 }
 
 Status Service::MakeAuth() {
-  hashers_ = std::make_unique<auth::HasherPool>();
+  // The same scheme as new passwords have, so that a name that nobody has costs as much time.
+  hashers_ = std::make_unique<auth::HasherPool>(auth::HashOptionsOf(config_.users.hash));
   POP_ASSIGN_OR_RETURN(std::unique_ptr<auth::Backend> users,
                        auth::SqliteBackend::Open({.path = config_.users.database}, *hashers_));
   std::vector<std::unique_ptr<auth::Backend>> chain;
@@ -232,6 +233,11 @@ void Service::LogListening() const {
 }
 
 Status Service::Reload(const tenant::Config& next) {
+  if (started_with_.tls.enabled() && !next.tls.enabled()) {
+    return MakeStatus(StatusCode::kFailedPrecondition,
+                      "tls.certificate: TLS cannot be taken away from a running server, which "
+                      "listens for it; restart it");
+  }
   POP_ASSIGN_OR_RETURN(std::shared_ptr<const net::TlsContext> tls, LoadTls(next));
   for (const std::string& setting : tenant::SettingsThatNeedRestart(started_with_, next)) {
     base::Log(base::LogLevel::kWarning, "reload_needs_restart", {{"setting", setting}});

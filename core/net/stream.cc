@@ -1,5 +1,7 @@
 #include "core/net/stream.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -7,6 +9,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/base/secret.h"
 #include "core/net/keepalive.h"
 
 namespace poplar::net {
@@ -61,11 +64,17 @@ void Stream::Receive(io::Completion<StreamEnd>& done) {
   if (input_end_ != StreamEnd::kNone) return Answer(input_end_);
   if (output_.empty()) output_.Release();
   receiver_.Want();
+  unread_bytes_ = 0;
   life_timer_.Arm(options_.idle_timeout_ms);
 }
 
 std::string_view Stream::input() const {
   return tls() != nullptr ? decrypted_.view() : receiver_.input();
+}
+
+void Stream::WipeInput(size_t bytes) {
+  // Both kinds of input lie in buffers of our own.
+  base::Wipe(const_cast<char*>(input().data()), bytes);
 }
 
 void Stream::Consume(size_t bytes) {
@@ -172,13 +181,12 @@ void Stream::StartTls(std::shared_ptr<const TlsContext> context, TlsStart start,
 void Stream::OnLifeTimer() {
   switch (wait_) {
     case Wait::kInput:
+      if (PeerTakesOutput()) return life_timer_.Arm(options_.idle_timeout_ms);
       env_.metrics.ends_idle.Add();
       return Answer(StreamEnd::kIdle);
     case Wait::kOutput: {
       const uint64_t accepted = wire_.accepted_bytes();
-      const uint64_t least =
-          std::max<uint64_t>(1, options_.output_bytes_per_s_min * options_.idle_timeout_ms / 1000);
-      if (accepted < accepted_bytes_ + least) return Abort(StreamEnd::kIdle);
+      if (accepted < accepted_bytes_ + LeastOutputBytes()) return Abort(StreamEnd::kIdle);
       accepted_bytes_ = accepted;
       return life_timer_.Arm(options_.idle_timeout_ms);
     }
@@ -189,6 +197,21 @@ void Stream::OnLifeTimer() {
     case Wait::kHandshake:
       return;
   }
+}
+
+uint64_t Stream::LeastOutputBytes() const {
+  return std::max<uint64_t>(1, options_.output_bytes_per_s_min * options_.idle_timeout_ms / 1000);
+}
+
+// The kernel took the replies, but a slow peer may still be reading them: that is life too, at the
+// same least rate.
+bool Stream::PeerTakesOutput() {
+  int unread = 0;
+  if (ioctl(socket_.get(), SIOCOUTQ, &unread) != 0) return false;
+  const auto unread_bytes = static_cast<uint64_t>(std::max(unread, 0));
+  const uint64_t before = std::exchange(unread_bytes_, unread_bytes);
+  if (before == 0) return unread_bytes > 0;  // The first look since the peer was last heard of.
+  return unread_bytes + std::min(LeastOutputBytes(), before) <= before;
 }
 
 void Stream::InterruptIdle(StreamEnd why) {

@@ -85,6 +85,8 @@ class Stream {
   // What was received and not consumed, or a part of it. Ends when the driver next awaits anything,
   // and with Consume.
   std::string_view input() const;
+  // Zeroes the next `bytes` of the input, which held a secret. REQUIRES: bytes <= input().size().
+  void WipeInput(size_t bytes);
   // REQUIRES: bytes <= input().size().
   void Consume(size_t bytes);
 
@@ -133,6 +135,8 @@ class Stream {
   void OnReceiverNews();
   void OnSendEnd(StreamEnd end);
   void OnLifeTimer();
+  uint64_t LeastOutputBytes() const;
+  bool PeerTakesOutput();
   void OnProbeTimer();
   void Die(StreamEnd why);
   void ContinueClose();
@@ -156,6 +160,7 @@ class Stream {
   StreamEnd interrupt_ = StreamEnd::kNone;  // For the next Receive.
   bool reset_ = false;                      // Close by a reset.
   uint64_t accepted_bytes_ = 0;             // By the peer, when the life timer was armed.
+  uint64_t unread_bytes_ = 0;               // In the kernel's send buffer, at the last idle look.
   uint64_t lingered_bytes_ = 0;
   io::TimerFor<&Stream::OnLifeTimer> life_timer_;
   io::TimerFor<&Stream::OnProbeTimer> probe_timer_;

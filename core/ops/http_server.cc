@@ -31,8 +31,13 @@ StatusOr<base::UniqueFd> Listen(const tenant::ListenAddress& address) {
   const int on = 1;
   if (!fd.valid() || setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
       bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 ||
-      listen(fd.get(), kConnectionsMax) != 0)
+      listen(fd.get(), kConnectionsMax) != 0) {
+    if (errno == EADDRINUSE)
+      return MakeStatus(StatusCode::kFailedPrecondition,
+                        "listening on " + address.ToString() +
+                            " for HTTP: another process listens there already");
     return ErrnoStatus(errno, "cannot listen on " + address.ToString() + " for HTTP");
+  }
   return fd;
 }
 

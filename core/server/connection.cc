@@ -30,9 +30,14 @@ void Connection::End(EndCause cause) {
   if (end_cause_) return;
   end_cause_ = cause;
   stream_.InterruptIdle(net::StreamEnd::kInterrupted);
-  // Only a drain lets a slow reader finish. Nobody waits for a client that is thrown out, and a
-  // handshake cannot be told.
-  if (cause != EndCause::kDrain) word_timer_.Arm(kLastWordMs);
+  // Only a drain lets a slow reader finish. Nobody waits for a client that is thrown out, or for
+  // one in a handshake.
+  if (cause != EndCause::kDrain || in_handshake_) word_timer_.Arm(kLastWordMs);
+}
+
+void Connection::OnLastWordOver() {
+  if (committing_) return word_timer_.Arm(kLastWordMs);
+  Abort();
 }
 
 void Connection::Abort() { stream_.Abort(net::StreamEnd::kInterrupted); }

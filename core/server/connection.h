@@ -69,6 +69,10 @@ class Connection {
 
   std::optional<EndCause> end_cause() const { return end_cause_; }
   void set_closing() { closing_ = true; }
+  // Inside a handshake there is no word for the end: whoever is in one is not waited for.
+  void set_in_handshake(bool in_handshake) { in_handshake_ = in_handshake; }
+  // While its commit is under way a connection is not cut: the answer is owed.
+  void set_committing(bool committing) { committing_ = committing; }
   // id, closing, peer, age_ms and idle_ms.
   ConnectionInfo CommonInfo() const;
 
@@ -89,14 +93,17 @@ class Connection {
  private:
   io::Task<void> RunToEnd();
   void Finished();
+  void OnLastWordOver();
 
   const SessionId id_;
   uint64_t waiting_since_us_ = 0;  // For the client; 0: not waiting.
   std::optional<EndCause> end_cause_;
   bool closing_ = false;
+  bool in_handshake_ = false;
+  bool committing_ = false;
   std::string_view end_word_ = "lost";  // How it ended; for the log.
   io::Task<void> task_;
-  io::TimerFor<&Connection::Abort> word_timer_;
+  io::TimerFor<&Connection::OnLastWordOver> word_timer_;
   io::WorkFor<&Connection::Finished> finished_{this};
 };
 

@@ -36,7 +36,8 @@ LmtpDriver::LmtpDriver(ShardServices& services, base::UniqueFd socket, net::Addr
                  StreamOptionsOf(services.settings->lmtp)),
       settings_(services.settings),
       session_(settings_->lmtp.session, services.lmtp_metrics, base::SystemClock(),
-               {.peer = AddressLiteral(peer), .session_id = std::to_string(id().value())}) {
+               {.peer = AddressLiteral(peer),
+                .session_id = settings_->run + "-" + std::to_string(id().value())}) {
   services_.metrics.lmtp_connections.Add(1);
 }
 
@@ -163,7 +164,9 @@ io::Task<void> LmtpDriver::CommitMessage(const lmtp::Envelope& envelope, lmtp::M
   delivery_->Commit(
       {.octets = sizes.octets, .wire_bytes = sizes.wire_bytes, .header_bytes = sizes.header_bytes},
       committed);
+  set_committing(true);
   const std::vector<storage::DeliveryOutcome> outcomes = co_await committed;
+  set_committing(false);
   delivery_.reset();
   services_.metrics.delivery_us.Observe(services_.reactor().now_us() - since_us);
   LogDelivery(envelope, sizes, outcomes);

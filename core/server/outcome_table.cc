@@ -13,7 +13,7 @@ pop3::LoginOutcome ToPop3(auth::Outcome outcome) {
     case auth::Outcome::kDisabled:
       return pop3::LoginOutcome::kDisabled;
     case auth::Outcome::kThrottled:
-      return pop3::LoginOutcome::kTooManyFailures;
+      return pop3::LoginOutcome::kThrottled;
     case auth::Outcome::kTemporary:
       return pop3::LoginOutcome::kTemporary;
     case auth::Outcome::kUnsupported:

@@ -94,11 +94,18 @@ io::Task<void> Pop3Driver::Run() {
 io::Task<void> Pop3Driver::Serve() {
   bool open = true;
   while (open) {
-    if (end_cause()) session_.End(ReasonOf(*end_cause()), stream_.output());
+    if (end_cause()) {
+      session_.End(ReasonOf(*end_cause()), stream_.output());
+    } else if (maildrop_ && maildrop_->lease_lost()) {
+      session_.End(pop3::EndReason::kLeaseLost, stream_.output());
+    }
     std::string_view input = stream_.input();
     const size_t received_bytes = input.size();
     pop3::Action action = session_.Next(input, stream_.output());
-    stream_.Consume(received_bytes - input.size());
+    const size_t taken_bytes = received_bytes - input.size();
+    // Before log-in these lines hold passwords. Nothing of the action points into them.
+    if (!maildrop_) stream_.WipeInput(taken_bytes);
+    stream_.Consume(taken_bytes);
     open = co_await Perform(std::move(action));
   }
 }
@@ -163,8 +170,10 @@ io::Task<bool> Pop3Driver::Perform(pop3::Action action) {
 
 io::Task<bool> Pop3Driver::StartTls(net::TlsStart start) {
   io::Completion<net::StreamEnd> done;
+  set_in_handshake(true);
   stream_.StartTls(settings_->tls, start, done);
   const net::StreamEnd end = co_await done;
+  set_in_handshake(false);
   tls_ = Judge(end);
   co_return tls_;
 }
@@ -176,8 +185,10 @@ io::Task<void> Pop3Driver::Commit(std::vector<pop3::MessageIndex> deleted) {
   positions.reserve(deleted.size());
   for (const pop3::MessageIndex message : deleted) positions.emplace_back(message.value());
   io::Completion<storage::CommitOutcome> committed;
+  set_committing(true);
   maildrop_->Commit(std::move(positions), committed);
   const storage::CommitOutcome outcome = co_await committed;
+  set_committing(false);
   services_.metrics.quit_us.Observe(services_.reactor().now_us() - since_us);
   if (outcome == storage::CommitOutcome::kDone) {
     messages_deleted_ = deleted.size();

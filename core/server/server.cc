@@ -1,6 +1,8 @@
 #include "core/server/server.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -14,6 +16,13 @@ constexpr std::chrono::milliseconds kDrainLook{10};
 // After the cut, descriptors and leases are given back within this.
 constexpr uint64_t kAbortWaitMs = 10'000;
 
+// Short, and of characters that any id may have.
+std::string ShortText(int64_t number) {
+  std::array<char, 16> text;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), number, 36).ptr;
+  return {text.data(), end};
+}
+
 net::Address ToNet(const tenant::ListenAddress& address) {
   sockaddr_storage storage{};
   const socklen_t bytes = address.ToSockaddr(storage);
@@ -21,6 +30,9 @@ net::Address ToNet(const tenant::ListenAddress& address) {
 }
 
 }  // namespace
+
+Server::Server(Parts parts)
+    : parts_(std::move(parts)), run_(ShortText(base::SystemClock().WallUs() / 1'000'000)) {}
 
 StatusOr<std::unique_ptr<Server>> Server::Start(const tenant::Config& config,
                                                 std::shared_ptr<const net::TlsContext> tls,
@@ -59,6 +71,7 @@ std::shared_ptr<const Settings> Server::SettingsOf(
     const tenant::Config& config, std::shared_ptr<const net::TlsContext> tls) const {
   return MakeSettings(config, {.tls = std::move(tls),
                                .sasl_mechanisms = parts_.auth[0]->SaslMechanisms(),
+                               .run = run_,
                                .shards = parts_.shards.count()});
 }
 

@@ -56,7 +56,7 @@ class Server {
   uint64_t Drain(uint64_t limit_ms);
 
  private:
-  explicit Server(Parts parts) : parts_(std::move(parts)) {}
+  explicit Server(Parts parts);
 
   std::shared_ptr<const Settings> SettingsOf(const tenant::Config& config,
                                              std::shared_ptr<const net::TlsContext> tls) const;
@@ -66,6 +66,7 @@ class Server {
   uint64_t ConnectionsLeft();
 
   const Parts parts_;
+  const std::string run_;                              // Tells this run from others.
   std::vector<std::unique_ptr<ShardServer>> servers_;  // By shard.
   std::vector<ShardServices*> services_by_shard_;
   std::vector<Listening> listening_;

@@ -47,6 +47,7 @@ std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, Setti
   lmtp.connections_max = ShareOf(config.lmtp.connections_max, inputs.shards);
 
   settings->tls = std::move(inputs.tls);
+  settings->run = std::move(inputs.run);
   return settings;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -35,11 +36,14 @@ struct Settings {
   Pop3Settings pop3;
   LmtpSettings lmtp;
   std::shared_ptr<const net::TlsContext> tls;  // Null: no TLS.
+  std::string
+      run;  // This run of the server, in the ids of deliveries: sessions count from 1 again.
 };
 
 struct SettingsInputs {
   std::shared_ptr<const net::TlsContext> tls;
   std::vector<std::string_view> sasl_mechanisms;
+  std::string run;
   uint32_t shards = 1;  // Limits of the process are shared out evenly among them.
 };
 

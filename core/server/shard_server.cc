@@ -1,5 +1,6 @@
 #include "core/server/shard_server.h"
 
+#include <deque>
 #include <utility>
 
 #include "core/base/log.h"
@@ -79,6 +80,9 @@ void ShardServer::AcceptPop3(base::UniqueFd socket, const net::Address& peer, bo
   // Over implicit TLS nothing can be said before a handshake that the flood is not worth.
   const std::string_view refusal =
       implicit_tls ? std::string_view() : pop3::reply::kTooManyConnections;
+  if (draining_) {  // Accepted by the kernel before the listener was closed.
+    return net::RefuseConnection(std::move(socket), implicit_tls ? "" : pop3::reply::kShuttingDown);
+  }
   if (services_.metrics.pop3_connections.Read() >= settings.connections_max) {
     services_.metrics.pop3_refused.Add();
     return net::RefuseConnection(std::move(socket), refusal);
@@ -93,6 +97,7 @@ void ShardServer::AcceptPop3(base::UniqueFd socket, const net::Address& peer, bo
 }
 
 void ShardServer::AcceptLmtp(base::UniqueFd socket, const net::Address& peer) {
+  if (draining_) return net::RefuseConnection(std::move(socket), lmtp::reply::kShuttingDown);
   if (services_.metrics.lmtp_connections.Read() >= services_.settings->lmtp.connections_max) {
     services_.metrics.lmtp_refused.Add();
     return net::RefuseConnection(std::move(socket), lmtp::reply::kTooManyConnections);
@@ -101,17 +106,16 @@ void ShardServer::AcceptLmtp(base::UniqueFd socket, const net::Address& peer) {
 }
 
 void ShardServer::BeginDrain() {
+  draining_ = true;
   stop_task_ = StopListeners();
   stop_task_.Start();
   services_.registry.EndAll(EndCause::kDrain);
 }
 
 io::Task<void> ShardServer::StopListeners() {
-  for (const std::unique_ptr<net::Listener>& listener : listeners_) {
-    io::Completion<net::Stopped> stopped;
-    listener->StopAccepting(stopped);
-    co_await stopped;
-  }
+  std::deque<io::Completion<net::Stopped>> stopped(listeners_.size());
+  for (size_t i = 0; i < listeners_.size(); ++i) listeners_[i]->StopAccepting(stopped[i]);
+  for (io::Completion<net::Stopped>& each : stopped) co_await each;
   listeners_.clear();
   stopped_listeners_ = true;
 }

@@ -55,6 +55,7 @@ class ShardServer {
   ShardServices services_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   io::Task<void> stop_task_;
+  bool draining_ = false;
   bool stopped_listeners_ = false;
 };
 

@@ -75,8 +75,8 @@ class Maildrop {
   // Touches no disk; Body::Verify does.
   virtual std::unique_ptr<io::Body> OpenBody(MessagePosition position) = 0;
 
-  // True once another holder took the lease (never for the embedded engine): end the session
-  // without deleting.
+  // True once the lease is gone (another holder took it, or the account was removed): end the
+  // session without deleting.
   virtual bool lease_lost() const = 0;
 
   // Deletes all of `deleted` or none, durably, and ends the lease; with none it only ends the

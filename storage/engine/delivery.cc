@@ -84,6 +84,9 @@ void DeliverCall::Execute(io::Shard& /*target*/) {
     if (maildrop != nullptr && maildrop->list != nullptr &&
         maildrop->list->count() >= kMessagesPerMaildropMax) {
       append->outcome = DeliveryOutcome::kFull;
+      if (append->record.kind == RecordKind::kAddRef) {
+        partition.UnlinkBlob(BlobId(append->record.reference));
+      }
       OnAppended();
     } else {
       partition.log().Append(*append);

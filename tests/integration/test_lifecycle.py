@@ -1,6 +1,7 @@
 """Start, reload, drain, and what cannot start."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -122,10 +123,54 @@ def test_reload_refuses_a_broken_file_and_keeps_the_old_one(new_server):
     server.pop3(ALICE, PASSWORDS[ALICE]).quit()
 
 
+def test_reload_does_not_take_tls_away(new_server):
+    server = new_server()
+    good = server.config_path.read_text()
+    without = re.sub(r'(certificate|key) = ".*"', r'\1 = ""', good)
+    without = without.replace('[pop3s]\nlisten = ["127.0.0.1:0"]', "[pop3s]\nlisten = []")
+    server.config_path.write_text(without)
+    server.signal(signal.SIGHUP)
+    wait_for("the reload is refused", 10, lambda: "reload_refused" in server.log())
+    server.config_path.write_text(good)
+    server.pop3(ALICE, PASSWORDS[ALICE], "pop3s").quit()
+
+
+def test_drain_ends_while_connections_keep_coming(new_server):
+    server = new_server(drain_limit_s=30)
+    silent = [server.raw("pop3s") for _ in range(3)]  # In a handshake that never begins.
+    stop = threading.Event()
+    answers = []
+
+    def knock():
+        while not stop.is_set():
+            try:
+                with server.raw() as connection:
+                    answers.append(read_to_end(connection)[-200:])
+            except OSError:
+                time.sleep(0.001)
+
+    threads = [threading.Thread(target=knock) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    started = time.monotonic()
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0
+    took = time.monotonic() - started
+    stop.set()
+    for thread in threads:
+        thread.join()
+    for connection in silent:
+        connection.close()
+    assert took < 20, f"the drain waited {took:.1f} s for clients that it should have told"
+    assert "drain_cut" not in server.log()
+    assert any(b"-ERR [SYS/TEMP]" in answer for answer in answers)
+
+
 def test_one_process_a_store(server):
     second = server.run("serve", check=False)
     assert second.returncode != 0
-    assert str(server.process.pid) in second.stderr.decode() or "store" in second.stderr.decode()
+    assert f"in use by process {server.process.pid}" in second.stderr.decode()
 
 
 REFUSE_IO_URING = """

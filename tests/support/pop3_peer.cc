@@ -41,8 +41,8 @@ std::optional<Enum> ByName(std::string_view name, std::initializer_list<Enum> va
 
 std::optional<LoginOutcome> LoginOutcomeByName(std::string_view name) {
   using enum LoginOutcome;
-  return ByName(
-      name, {kOk, kBadCredentials, kDisabled, kTooManyFailures, kInUse, kTemporary, kPermanent});
+  return ByName(name, {kOk, kBadCredentials, kDisabled, kTooManyFailures, kThrottled, kInUse,
+                       kTemporary, kPermanent});
 }
 
 std::optional<CommitOutcome> CommitOutcomeByName(std::string_view name) {

@@ -38,12 +38,6 @@ StatusOr<base::Secret> AskTwice(Console& console, const std::string& address) {
 }
 
 // As crypt(5) marks them; the configuration knows no other.
-std::string PrefixOf(const std::string& hash) {
-  if (hash == "bcrypt") return "$2b$";
-  if (hash == "sha512crypt") return "$6$";
-  return "$y$";
-}
-
 // The hash of a password from `options.password`; empty for kNone.
 StatusOr<std::string> NewHash(const UserPasswordOptions& options, const tenant::Config& config,
                               Console& console) {
@@ -51,7 +45,7 @@ StatusOr<std::string> NewHash(const UserPasswordOptions& options, const tenant::
   POP_ASSIGN_OR_RETURN(const base::Secret password, options.password == PasswordSource::kStdin
                                                         ? ReadPassword(console.in)
                                                         : AskTwice(console, options.address));
-  auth::PasswordHasher hasher(auth::HashOptions{.prefix = PrefixOf(config.users.hash)});
+  auth::PasswordHasher hasher(auth::HashOptionsOf(config.users.hash));
   return hasher.Hash(password);
 }
 

@@ -12,12 +12,13 @@ enum class LoginOutcome : uint8_t {
   kOk,
   kBadCredentials,   // Unknown user or wrong password: the client cannot tell which.
   kDisabled,         // Right password, but the account may not log in: [AUTH] by RFC 3206 §4.
-  kTooManyFailures,  // The throttle's verdict: answered, then the session ends.
+  kTooManyFailures,  // The session's own limit: answered, then the session ends.
+  kThrottled,        // Too many failures from there, this one not looked at: the same.
   kInUse,            // Right password, but another session holds the maildrop.
   kTemporary,
   kPermanent,
 };
-inline constexpr size_t kLoginOutcomes = 7;
+inline constexpr size_t kLoginOutcomes = 8;
 
 // Why a body cannot be sent. It is the last error that can be told: after `+OK` there is only to
 // close without the terminator.

@@ -48,6 +48,9 @@ inline constexpr std::string_view kBadCredentials =
     "-ERR [AUTH] The user name or the password is wrong\r\n";
 inline constexpr std::string_view kAccountDisabled = "-ERR [AUTH] This account is disabled\r\n";
 inline constexpr std::string_view kTooManyFailures = "-ERR [AUTH] Too many failed logins\r\n";
+// The password may be right, so it is no [AUTH]: a mail program would ask for another.
+inline constexpr std::string_view kThrottled =
+    "-ERR [SYS/TEMP] Too many failed logins from there; try again later\r\n";
 inline constexpr std::string_view kInUse =
     "-ERR [IN-USE] Another session has this maildrop open\r\n";
 inline constexpr std::string_view kLoginTemporary =

@@ -132,7 +132,10 @@ void Session::TakeLine(std::string_view& input, Action& action, base::ByteBuffer
 void Session::RunCommand(std::string_view line, Action& action, base::ByteBuffer& out) {
   const Command command = ParseCommand(line);
   metrics_.commands[static_cast<size_t>(command.verb)].Add();
-  if (HasControlByte(line)) return AnswerBadCommand(reply::kControlByte, out);
+  // A password may hold any octet that a line can (RFC 1939 §7), but a NUL (RFC 5034 §4).
+  const bool unsound =
+      command.verb == Verb::kPass ? line.find('\0') != line.npos : HasControlByte(line);
+  if (unsound) return AnswerBadCommand(reply::kControlByte, out);
   if (command.verb == Verb::kUnknown) return AnswerBadCommand(reply::kUnknownCommand, out);
   bad_commands_ = 0;
   const bool verbatim = command.verb == Verb::kPass;

@@ -25,6 +25,8 @@ std::string_view TextOf(LoginOutcome outcome) {
       return reply::kAccountDisabled;
     case LoginOutcome::kTooManyFailures:
       return reply::kTooManyFailures;
+    case LoginOutcome::kThrottled:
+      return reply::kThrottled;
     case LoginOutcome::kInUse:
       return reply::kInUse;
     case LoginOutcome::kTemporary:
@@ -136,7 +138,7 @@ void Session::LoginDone(LoginOutcome outcome, const MaildropView* maildrop, base
     outcome = LoginOutcome::kTooManyFailures;
   }
   out.Append(TextOf(outcome));
-  if (outcome != LoginOutcome::kTooManyFailures) return;
+  if (outcome != LoginOutcome::kTooManyFailures && outcome != LoginOutcome::kThrottled) return;
   metrics_.closed_for_failed_logins.Add();
   Close(CloseReason::kTooManyFailedLogins);
 }

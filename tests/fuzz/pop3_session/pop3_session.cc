@@ -44,6 +44,7 @@ constexpr Verdict kVerdicts[] = {{"login", "password"},
                                  {"end", "drain"},
                                  {"end", "kicked"},
                                  {"login", "too_many_failures"},
+                                 {"login", "throttled"},
                                  {"end", "lease_lost"}};
 
 void Tell(Pop3Peer& peer, std::string_view key, std::string_view value, std::string& output) {

@@ -12,7 +12,7 @@ TEST(OutcomeTable, OnlyTheClientsFaultsAreToldAsTheClients) {
   EXPECT_EQ(ToPop3(auth::Outcome::kOk), pop3::LoginOutcome::kOk);
   EXPECT_EQ(ToPop3(auth::Outcome::kRefused), pop3::LoginOutcome::kBadCredentials);
   EXPECT_EQ(ToPop3(auth::Outcome::kDisabled), pop3::LoginOutcome::kDisabled);
-  EXPECT_EQ(ToPop3(auth::Outcome::kThrottled), pop3::LoginOutcome::kTooManyFailures);
+  EXPECT_EQ(ToPop3(auth::Outcome::kThrottled), pop3::LoginOutcome::kThrottled);
   EXPECT_EQ(ToPop3(auth::Outcome::kTemporary), pop3::LoginOutcome::kTemporary);
   EXPECT_EQ(ToPop3(auth::Outcome::kUnsupported), pop3::LoginOutcome::kPermanent);
 }
