@@ -157,6 +157,7 @@ StatusOr<std::shared_ptr<const net::TlsContext>> Service::LoadTls(const tenant::
 Status Service::MakeServer() {
   POP_ASSIGN_OR_RETURN(std::shared_ptr<const net::TlsContext> tls, LoadTls(config_));
   std::vector<auth::ShardAuth*> auth;
+  auth.reserve(shards_->count());
   for (uint32_t i = 0; i < shards_->count(); ++i) auth.push_back(&auth_->OnShard(ShardIndex(i)));
   POP_ASSIGN_OR_RETURN(server_,
                        server::Server::Start(config_, std::move(tls), {*shards_, *store_, auth}));

@@ -31,7 +31,7 @@ std::string AddressLiteral(const net::Address& peer) {
 
 }  // namespace
 
-LmtpDriver::LmtpDriver(ShardServices& services, base::UniqueFd socket, net::Address peer)
+LmtpDriver::LmtpDriver(ShardServices& services, base::UniqueFd socket, const net::Address& peer)
     : Connection(services, *services.lmtp, std::move(socket), peer,
                  StreamOptionsOf(services.settings->lmtp)),
       settings_(services.settings),
@@ -88,7 +88,7 @@ io::Task<bool> LmtpDriver::Perform(lmtp::Action action) {
       co_await StoreBody(action.body);
       co_return true;
     case Kind::kCommitMessage:
-      co_await CommitMessage(*action.envelope, action.sizes);
+      co_await CommitMessage(action.envelope, action.sizes);
       co_return true;
     case Kind::kAbortMessage:
       delivery_.reset();
@@ -158,7 +158,7 @@ io::Task<void> LmtpDriver::StoreBody(std::string_view body) {
   session_.MessageFailed(ToLmtp(status), stream_.output());
 }
 
-io::Task<void> LmtpDriver::CommitMessage(const lmtp::Envelope& envelope, lmtp::MessageSizes sizes) {
+io::Task<void> LmtpDriver::CommitMessage(const lmtp::Envelope* envelope, lmtp::MessageSizes sizes) {
   const uint64_t since_us = services_.reactor().now_us();
   io::Completion<std::vector<storage::DeliveryOutcome>> committed;
   delivery_->Commit(
@@ -169,7 +169,7 @@ io::Task<void> LmtpDriver::CommitMessage(const lmtp::Envelope& envelope, lmtp::M
   set_committing(false);
   delivery_.reset();
   services_.metrics.delivery_us.Observe(services_.reactor().now_us() - since_us);
-  LogDelivery(envelope, sizes, outcomes);
+  LogDelivery(*envelope, sizes, outcomes);
   std::vector<lmtp::DeliveryOutcome> replies;
   replies.reserve(outcomes.size());
   for (const storage::DeliveryOutcome outcome : outcomes) replies.push_back(ToLmtp(outcome));

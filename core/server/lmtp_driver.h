@@ -15,7 +15,7 @@ namespace poplar::server {
 
 class LmtpDriver : public Connection {
  public:
-  LmtpDriver(ShardServices& services, base::UniqueFd socket, net::Address peer);
+  LmtpDriver(ShardServices& services, base::UniqueFd socket, const net::Address& peer);
   ~LmtpDriver() override;
 
   ConnectionInfo Info() const override;
@@ -28,7 +28,7 @@ class LmtpDriver : public Connection {
   io::Task<void> Resolve(lmtp::Recipient recipient);
   void BeginMessage(const lmtp::Envelope& envelope);
   io::Task<void> StoreBody(std::string_view body);
-  io::Task<void> CommitMessage(const lmtp::Envelope& envelope, lmtp::MessageSizes sizes);
+  io::Task<void> CommitMessage(const lmtp::Envelope* envelope, lmtp::MessageSizes sizes);
   void LogDelivery(const lmtp::Envelope& envelope, const lmtp::MessageSizes& sizes,
                    const std::vector<storage::DeliveryOutcome>& outcomes);
 
