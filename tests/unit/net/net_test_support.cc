@@ -201,7 +201,7 @@ io::Task<void> TestServer::Drive(Session* session) {
   io::Completion<StreamEnd> done;
   StreamEnd end = StreamEnd::kNone;
   if (options_.implicit_tls) {
-    stream->StartTls(tls_, TlsStart::kImplicit, done);
+    stream->StartTls(tls_.load(), TlsStart::kImplicit, done);
     end = co_await done;
   }
   std::string line;
@@ -243,7 +243,7 @@ io::Task<StreamEnd> TestServer::RunLine(Stream* stream, std::string line) {
     }
   } else if (line == "STLS") {
     output.Append("+OK begin\n");
-    stream->StartTls(tls_, TlsStart::kUpgrade, done);
+    stream->StartTls(tls_.load(), TlsStart::kUpgrade, done);
     co_return co_await done;
   } else if (line == "HOLD") {
     output.Append("held\n");

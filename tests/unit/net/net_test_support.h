@@ -110,7 +110,8 @@ class TestServer {
   std::vector<std::unique_ptr<FileBody>>& bodies() { return bodies_; }
   void Release() { held_.store(false); }
   // For the handshakes to come, as a reload does.
-  void set_tls(std::shared_ptr<const TlsContext> tls) { tls_ = std::move(tls); }
+  // Any thread.
+  void set_tls(std::shared_ptr<const TlsContext> tls) { tls_.store(std::move(tls)); }
 
   // Streams under way, oldest first.
   std::vector<Stream*> streams();
@@ -132,7 +133,7 @@ class TestServer {
   void Reap();
 
   const TestServerOptions options_;
-  std::shared_ptr<const TlsContext> tls_;
+  std::atomic<std::shared_ptr<const TlsContext>> tls_;
   std::unique_ptr<io::Reactor> reactor_;
   std::unique_ptr<io::BufferRing> buffers_;
   std::unique_ptr<ChunkPool> chunks_;
