@@ -90,8 +90,13 @@ bool Stream::HaveInput() {
     return !decrypted_.empty();
   }
   if (!receiver_.input().empty()) return true;
-  input_end_ = receiver_.end();
+  TakeReceiverEnd();
   return false;
+}
+
+void Stream::TakeReceiverEnd() {
+  const StreamEnd before = std::exchange(input_end_, receiver_.end());
+  if (input_end_ == StreamEnd::kPeerLost && before != input_end_) env_.metrics.ends_lost.Add();
 }
 
 void Stream::Decrypt() {
@@ -107,7 +112,7 @@ void Stream::Decrypt() {
     input_end_ = StreamEnd::kTlsKeyUpdate;
     env_.metrics.tls_key_update_ends.Add();
   } else if (step == TlsStep::kWantInput) {
-    input_end_ = receiver_.end();
+    TakeReceiverEnd();
   } else if (step == TlsStep::kPeerClosed) {
     input_end_ = StreamEnd::kPeerClosed;
   } else if (step != TlsStep::kDone) {

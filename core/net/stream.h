@@ -132,6 +132,7 @@ class Stream {
   void Answer(StreamEnd end);
   bool HaveInput();
   void Decrypt();
+  void TakeReceiverEnd();
   void OnReceiverNews();
   void OnSendEnd(StreamEnd end);
   void OnLifeTimer();
