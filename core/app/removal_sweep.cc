@@ -9,6 +9,9 @@
 namespace poplar::app {
 namespace {
 
+// After a failure: a trouble of the disk's is not asked about every second.
+constexpr uint32_t kRestRuns = 30;
+
 // Asks the store on a shard and hands the answer to the thread that waits.
 io::Task<void> Remove(storage::ShardStore* store, storage::MaildropKey key,
                       std::promise<Status>* answer) {
@@ -21,6 +24,10 @@ io::Task<void> Remove(storage::ShardStore* store, storage::MaildropKey key,
 }  // namespace
 
 void RemovalSweep::Run() {
+  if (rest_runs_ > 0) {
+    --rest_runs_;
+    return;
+  }
   if (!database_) {
     auto opened = auth::UserDatabase::Open(database_path_);
     if (!opened.ok()) return;  // Authentication says so, loud enough.
@@ -38,7 +45,7 @@ void RemovalSweep::Run() {
                {"account", removed.account},
                {"ok", dropped.ok()},
                {"reason", Message(dropped)}});
-    if (!dropped.ok()) return;
+    if (!dropped.ok()) rest_runs_ = kRestRuns;
   }
 }
 

@@ -20,8 +20,8 @@ class RemovalSweep {
   RemovalSweep(std::string database_path, io::ShardSet& shards, storage::Store& store)
       : database_path_(std::move(database_path)), shards_(shards), store_(store) {}
 
-  // Drops what is there to drop; waits for the store. What fails is logged and tried again next
-  // time.
+  // Drops what is there to drop; waits for the store. To be called every second. What fails is
+  // logged and tried again some runs later.
   void Run();
 
  private:
@@ -31,6 +31,7 @@ class RemovalSweep {
   io::ShardSet& shards_;
   storage::Store& store_;
   std::unique_ptr<auth::UserDatabase> database_;
+  uint32_t rest_runs_ = 0;
 };
 
 }  // namespace poplar::app
