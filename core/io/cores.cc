@@ -124,7 +124,9 @@ std::optional<uint32_t> CgroupCores(const std::string& root) {
     if (controllers.empty()) {
       limit(LeastOnPath(mount, path, ReadV2));
     } else if (HasController(controllers, "cpu")) {
-      limit(LeastOnPath(mount + "/" + controllers, path, ReadV1));
+      std::string together = mount;
+      together.append("/").append(controllers);
+      limit(LeastOnPath(together, path, ReadV1));
       limit(LeastOnPath(mount + "/cpu", path, ReadV1));
     }
   }
