@@ -151,7 +151,7 @@ void CommitCall::Expired() {
 
 // --- TotalsCall
 
-void TotalsCall::Start(MaildropKey key, io::Completion<StatusOr<MaildropTotals>>& done) {
+void TotalsCall::Start(const MaildropKey& key, io::Completion<StatusOr<MaildropTotals>>& done) {
   EngineContext& context = home_.context();
   done_ = &done;
   partition_ = context.Place(key);

@@ -71,7 +71,7 @@ class CommitCall final : public io::ShardRequest, private LogAppend {
 class TotalsCall final : public io::ShardRequest, private ListWaiter {
  public:
   explicit TotalsCall(EmbeddedShardStore& home) : home_(home) {}
-  void Start(MaildropKey key, io::Completion<StatusOr<MaildropTotals>>& done);
+  void Start(const MaildropKey& key, io::Completion<StatusOr<MaildropTotals>>& done);
 
  private:
   void Execute(io::Shard& target) override;

@@ -77,7 +77,7 @@ void EmbeddedShardStore::Totals(MaildropKey key, io::Completion<StatusOr<Maildro
     done.Set(InvalidKey());
     return;
   }
-  totals_calls.Take(*this).Start(std::move(key), done);
+  totals_calls.Take(*this).Start(key, done);
 }
 
 void EmbeddedShardStore::Remove(MaildropKey key, io::Completion<Status>& done) {
