@@ -221,11 +221,12 @@ void StoredBody::StartRead() {
 }
 
 void StoredBody::OnRead(int32_t result) {
-  if (result < 0) {
-    AnswerRead(ErrnoStatus(-result, "reading a message"));
-  } else if (result == 0) {
-    AnswerRead(MakeStatus(StatusCode::kDataLoss, "the message is cut short"));
-  } else if ((read_got_ += static_cast<size_t>(result)) < read_into_.size()) {
+  if (result < 0) return AnswerRead(ErrnoStatus(-result, "reading a message"));
+  if (result == 0) {
+    return AnswerRead(MakeStatus(StatusCode::kDataLoss, "the message is cut short"));
+  }
+  read_got_ += static_cast<size_t>(result);
+  if (read_got_ < read_into_.size()) {
     data_file()->StartRead(home_.shard().reactor(), read_op_, read_into_.subspan(read_got_),
                            data_offset() + read_at_ + read_got_);
   } else {
