@@ -91,14 +91,17 @@ io::Task<void> Pop3Driver::Run() {
              {"ms", (services_.reactor().now_us() - started_us_) / 1000}});
 }
 
+std::optional<pop3::EndReason> Pop3Driver::WhyToEnd() const {
+  if (end_cause()) return ReasonOf(*end_cause());
+  if (maildrop_ && maildrop_->lease_lost()) return pop3::EndReason::kLeaseLost;
+  return std::nullopt;
+}
+
 io::Task<void> Pop3Driver::Serve() {
   bool open = true;
   while (open) {
-    if (end_cause()) {
-      session_.End(ReasonOf(*end_cause()), stream_.output());
-    } else if (maildrop_ && maildrop_->lease_lost()) {
-      session_.End(pop3::EndReason::kLeaseLost, stream_.output());
-    }
+    const std::optional<pop3::EndReason> end = WhyToEnd();
+    if (end) session_.End(*end, stream_.output());
     std::string_view input = stream_.input();
     const size_t received_bytes = input.size();
     pop3::Action action = session_.Next(input, stream_.output());
@@ -158,8 +161,9 @@ io::Task<bool> Pop3Driver::Perform(pop3::Action action) {
       co_await Commit(std::move(action.deleted));
       co_return true;
     case Kind::kClose:
-      set_end_word(action.close_reason == pop3::CloseReason::kEnded && end_cause()
-                       ? pop3::Name(ReasonOf(*end_cause()))
+      // Ended by us: the log says why.
+      set_end_word(action.close_reason == pop3::CloseReason::kEnded && WhyToEnd()
+                       ? pop3::Name(*WhyToEnd())
                        : pop3::Name(action.close_reason));
       set_closing();
       co_await Flush();

@@ -32,6 +32,8 @@ class Pop3Driver : public Connection {
  private:
   io::Task<void> Run() override;
   io::Task<void> Serve();
+  // Why the server, not the client, ends the session; nothing while it goes on.
+  std::optional<pop3::EndReason> WhyToEnd() const;
   // Does what one action asks. False: the connection is over.
   io::Task<bool> Perform(pop3::Action action);
   io::Task<bool> StartTls(net::TlsStart start);

@@ -106,6 +106,7 @@ def test_a_session_whose_account_is_removed_ends(server):
 
     wait_for("the session is told", 20, told)
     assert read_to_end(connection) == b""
+    wait_for("the log says why", 10, lambda: "end=lease_lost" in server.log())
 
 
 def test_connections_beyond_the_limit_are_refused_and_others_go_on(new_server):

@@ -37,7 +37,6 @@ StatusOr<base::Secret> AskTwice(Console& console, const std::string& address) {
   return first;
 }
 
-// As crypt(5) marks them; the configuration knows no other.
 // The hash of a password from `options.password`; empty for kNone.
 StatusOr<std::string> NewHash(const UserPasswordOptions& options, const tenant::Config& config,
                               Console& console) {
