@@ -150,5 +150,15 @@ TEST(PasswordHasherTest, OptionsThatLibxcryptRefusesAreAFault) {
             StatusCode::kInvalidArgument);
 }
 
+TEST(HashOptionsOf, NewHashesCostWhatIsRightToday) {
+  const auto prefix_of = [](std::string_view scheme, size_t bytes) {
+    const auto hash = PasswordHasher(HashOptionsOf(scheme)).Hash(base::Secret("password"));
+    return hash.ok() ? hash->substr(0, bytes) : "";
+  };
+  EXPECT_EQ(prefix_of("bcrypt", 7), "$2b$12$");
+  EXPECT_EQ(prefix_of("sha512crypt", 3), "$6$");
+  EXPECT_EQ(prefix_of("yescrypt", 3), "$y$");
+}
+
 }  // namespace
 }  // namespace poplar::auth
