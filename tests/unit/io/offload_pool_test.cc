@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <latch>
+#include <memory>
 #include <mutex>
 
 #include "core/io/shard.h"
@@ -220,8 +221,11 @@ TEST(OffloadPoolDeathTest, DestroyingAPendingJobIsAFailedCheck) {
       {
         const auto reactor = MakeReactor();
         OffloadPool pool({.name = "test"});
-        Job job([] {});
-        if (!pool.Submit(*reactor, 1, job)) _exit(1);
+        std::latch never(1);
+        Job first([&] { never.wait(); });  // Keeps the only thread away from the one destroyed.
+        auto job = std::make_unique<Job>([] {});
+        if (!pool.Submit(*reactor, 1, first) || !pool.Submit(*reactor, 1, *job)) _exit(1);
+        job.reset();
       },
       "pending_|queued");
 }

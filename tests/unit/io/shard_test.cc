@@ -320,13 +320,15 @@ TEST(ShardDeathTest, DestroyingARequestUnderWayIsAFailedCheck) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_DEATH(
       {
-        const auto shards = StartShards(2);
+        const auto shards = StartShards(1);
         std::vector<HeldRequest*> held;
         std::vector<int> order;
         Finish finish(1);
         auto request = std::make_unique<HeldRequest>(&held, &order, 0, &finish);
-        shards->RunOn(ShardIndex(0), [&](Shard& s) { s.Send(ShardIndex(1), *request); });
-        request.reset();
+        shards->RunOn(ShardIndex(0), [&](Shard& s) {
+          s.Send(ShardIndex(0), *request);
+          request.reset();
+        });
       },
       "under_way_");
 }
