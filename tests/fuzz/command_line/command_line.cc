@@ -10,15 +10,13 @@
 
 #include "core/base/byte_buffer.h"
 #include "core/base/check.h"
-#include "core/base/limits.h"
 #include "core/base/secret.h"
 #include "core/proto/pop3/base64.h"
 #include "core/proto/pop3/command.h"
 #include "core/proto/wire/line_reader.h"
 
+namespace poplar::pop3 {
 namespace {
-
-using namespace poplar::pop3;  // NOLINT(google-build-using-namespace): a target, not a library.
 
 constexpr uint32_t kLineBytesMax = 64;  // Small, so that the fuzzer meets it often.
 
@@ -26,18 +24,18 @@ constexpr uint32_t kLineBytesMax = 64;  // Small, so that the fuzzer meets it of
 using Lines = std::vector<std::optional<std::string>>;
 
 Lines ReadLines(std::string_view text, size_t piece) {
-  poplar::wire::LineReader reader;
+  wire::LineReader reader;
   Lines lines;
   while (!text.empty()) {
     const std::string copy(text.substr(0, piece));
     text.remove_prefix(copy.size());
     std::string_view input = copy;
     std::string_view line;
-    poplar::wire::LineReader::Result result;
+    wire::LineReader::Result result;
     while ((result = reader.Next(input, kLineBytesMax, line)) !=
-           poplar::wire::LineReader::Result::kIncomplete) {
+           wire::LineReader::Result::kIncomplete) {
       POP_CHECK(reader.kept_bytes() <= kLineBytesMax);
-      if (result == poplar::wire::LineReader::Result::kLine) {
+      if (result == wire::LineReader::Result::kLine) {
         lines.emplace_back(line);
       } else {
         lines.emplace_back();
@@ -84,9 +82,9 @@ void CheckNumber(std::string_view word) {
 }
 
 void CheckBase64(std::string_view word) {
-  poplar::base::Secret bytes;
+  base::Secret bytes;
   if (!DecodeBase64(word, bytes)) return;
-  poplar::base::ByteBuffer encoded;
+  base::ByteBuffer encoded;
   AppendBase64(bytes.Reveal(), encoded);
   POP_CHECK(encoded.view() == word);  // There is one spelling only.
 }
@@ -129,3 +127,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   return 0;
 }
+
+}  // namespace poplar::pop3

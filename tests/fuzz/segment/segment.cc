@@ -44,10 +44,8 @@ void CheckChanged(std::string_view input) {
 }
 
 }  // namespace
-}  // namespace poplar::storage
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace poplar::storage;  // NOLINT(google-build-using-namespace): a test's entry point.
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   if (size >= 4) CheckChanged(input);
   KeepingVisitor visitor;
@@ -59,3 +57,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)ReadFirstBatch(input, 1, std::nullopt);
   return 0;
 }
+
+}  // namespace poplar::storage

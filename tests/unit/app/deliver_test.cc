@@ -1,15 +1,14 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
-#include <cstring>
 #include <map>
 #include <thread>
 
 #include "core/app/lmtp_delivery.h"
 #include "core/base/fd.h"
+#include "core/net/address.h"
 #include "core/tenant/listen_address.h"
 #include "tests/unit/app/command_test.h"
 
@@ -135,14 +134,16 @@ class DeliverTest : public CommandTest {
     Write(config_path_, "[lmtp]\nsocket = \"l.sock\"\n");
   }
 
+  base::UniqueFd ListeningSocket() {
+    sockaddr_storage address;
+    const socklen_t bytes = net::Address{.path = folder_ / "l.sock"}.ToSockaddr(address);
+    base::UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), bytes), 0);
+    EXPECT_EQ(listen(fd.get(), 1), 0);
+    return fd;
+  }
   std::unique_ptr<LmtpPeer> Listen(PeerScript script = {}) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strcpy(address.sun_path, (folder_ / "l.sock").c_str());
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    EXPECT_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-    EXPECT_EQ(listen(fd, 1), 0);
-    return std::make_unique<LmtpPeer>(fd, std::move(script));
+    return std::make_unique<LmtpPeer>(ListeningSocket().Release(), std::move(script));
   }
 };
 
@@ -288,12 +289,7 @@ TEST_F(DeliverTest, HalfAMessageIsNotDelivered) {
 }
 
 TEST_F(DeliverTest, AServerThatSaysNothingIsGivenUp) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strcpy(address.sun_path, (folder_ / "l.sock").c_str());
-  const base::UniqueFd silent(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  ASSERT_EQ(bind(silent.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  ASSERT_EQ(listen(silent.get(), 1), 0);
+  const base::UniqueFd silent = ListeningSocket();
   std::istringstream message("x");
   const auto results = DeliverByLmtp({.server = UnixSocketPath{folder_ / "l.sock"},
                                       .from = "",

@@ -4,19 +4,18 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
 #include "core/ops/admin_client.h"
 #include "core/ops/admin_server.h"
+#include "core/ops/unix_line.h"
 
 namespace poplar::ops {
 namespace {
@@ -58,9 +57,7 @@ class AdminTest : public ::testing::Test {
   }
 
   base::UniqueFd Connect() {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strcpy(address.sun_path, path_.c_str());
+    const sockaddr_un address = *UnixAddress(path_);
     base::UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
       fd.Reset();
@@ -149,9 +146,7 @@ TEST_F(AdminTest, OtherUsersAreRefused) {
 
 TEST_F(AdminTest, AStaleSocketIsReplacedALiveOneIsNot) {
   {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strcpy(address.sun_path, path_.c_str());
+    const sockaddr_un address = *UnixAddress(path_);
     const base::UniqueFd dead(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     ASSERT_EQ(bind(dead.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   }
