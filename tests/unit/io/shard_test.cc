@@ -192,7 +192,7 @@ TEST(ShardTest, WithoutCreditsRequestsWaitInOrderUntilTheirDeadline) {
   for (int i = 0; i < kHasty; ++i) hasty.emplace_back(&held, &order, 10'000 + i, &expired);
   uint64_t sent_us = 0;
   shards->RunOn(ShardIndex(0), [&](Shard& shard) {
-    sent_us = base::SystemClock().MonotonicUs();
+    sent_us = shard.reactor().now_us();
     for (int i = 0; i < kFirst; ++i) shard.Send(ShardIndex(1), requests[i], 10);
     for (int i = 0; i < kHasty; ++i) {  // Among the patient, at different times.
       shard.Send(ShardIndex(1), requests[kFirst + i], 60'000);
