@@ -1,6 +1,8 @@
 #include "auth/users/schema.h"
 
+#include <chrono>
 #include <string>
+#include <thread>
 
 namespace poplar::auth {
 namespace {
@@ -84,11 +86,23 @@ Status Precondition(const std::string& text) {
   return MakeStatus(StatusCode::kFailedPrecondition, text);
 }
 
+// Kept in the file: readers then never wait for a writer, nor a writer for readers. Of two that
+// switch at once SQLite refuses one without waiting: it might be a deadlock.
+Status SwitchToWal(SqliteConnection& connection) {
+  constexpr int kAttempts = 100;
+  Status status;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    status = connection.Execute("PRAGMA journal_mode = WAL");
+    if (status.code() != StatusCode::kUnavailable) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return status;
+}
+
 }  // namespace
 
 Status CreateSchema(SqliteConnection& connection, const std::string& path) {
-  // Kept in the file: readers then never wait for a writer, nor a writer for readers.
-  POP_RETURN_IF_ERROR(connection.Execute("PRAGMA journal_mode = WAL"));
+  POP_RETURN_IF_ERROR(SwitchToWal(connection));
   SqliteTransaction transaction(connection);
   POP_RETURN_IF_ERROR(transaction.Begin());
   POP_ASSIGN_OR_RETURN(const int64_t application, connection.Number("PRAGMA application_id"));

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <functional>
+#include <iostream>
 #include <set>
 #include <string>
 #include <thread>
@@ -93,6 +94,7 @@ TEST(UsersProcessTest, CreateByTwoAtOnceMakesOne) {
   for (int i = 0; i < 4; ++i) {
     children.push_back(Fork([&] {
       const auto made = UserDatabase::Create(path);
+      if (!made.ok()) std::cerr << made.status() << '\n';
       return made.ok() || made.status().code() == StatusCode::kAlreadyExists;
     }));
   }

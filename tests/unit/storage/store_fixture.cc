@@ -18,6 +18,18 @@ TemporaryFolder::~TemporaryFolder() {
   std::filesystem::remove_all(path_, ignored);
 }
 
+void CopyOpenStore(const std::string& from, const std::string& to) {
+  constexpr auto kOver =
+      std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing;
+  std::error_code fault;
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    std::filesystem::remove_all(to);
+    std::filesystem::copy(from, to, kOver, fault);
+    if (fault != std::errc::no_such_file_or_directory) break;
+  }
+  ASSERT_FALSE(fault) << fault.message();
+}
+
 StoreOptions SmallStoreOptions(const std::string& path) {
   StoreOptions options;
   options.path = path;

@@ -30,6 +30,10 @@ class TemporaryFolder {
   std::string path_;
 };
 
+// Copies a store that is open, as a crash would leave it, over what `to` holds. Tries again where a
+// file that was being laid out has got its name meanwhile.
+void CopyOpenStore(const std::string& from, const std::string& to);
+
 // Small enough that a test fills segments and caches.
 StoreOptions SmallStoreOptions(const std::string& path);
 

@@ -40,10 +40,7 @@ class DamageTest : public testing::Test {
   }
 
   // The files as a crash would leave them now.
-  void Crash() {
-    fs::copy(folder_.path(), crashed_.path(),
-             fs::copy_options::recursive | fs::copy_options::overwrite_existing);
-  }
+  void Crash() { CopyOpenStore(folder_.path(), crashed_.path()); }
   Status OpenCrashed() { return after_.Open(SmallStoreOptions(crashed_.path())); }
 
   // The segment that holds `text`, and where.
@@ -212,8 +209,7 @@ TEST_F(DamageTest, RecoveringTwiceIsRecoveringOnce) {
     after_.MustDeliver(0, Key("alice"), extra);
     alice_ = after_.List(0, Key("alice"));
     TemporaryFolder next;
-    fs::copy(crashed_.path(), next.path(),
-             fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+    CopyOpenStore(crashed_.path(), next.path());
     ASSERT_TRUE(after_.Close().ok());
     fs::remove_all(crashed_.path());
     fs::copy(next.path(), crashed_.path(), fs::copy_options::recursive);

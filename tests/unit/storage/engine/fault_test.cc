@@ -52,8 +52,7 @@ TEST_F(FaultTest, AFailedFlushFailsItsBatchOnly) {
   // The batch whose flush failed stands whole in its segment; the next segment says that it does
   // not count.
   TemporaryFolder crashed;
-  fs::copy(folder_.path(), crashed.path(),
-           fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+  CopyOpenStore(folder_.path(), crashed.path());
   StoreFixture after(1);
   ASSERT_TRUE(after.Open(SmallStoreOptions(crashed.path())).ok());
   ExpectListed(after, {1, 3, 5});
