@@ -85,6 +85,8 @@ BackendAnswer SqliteBackend::Resolve(std::string_view address) {
   if (!found->has_value()) return Say(BackendOutcome::kUnknown, "unknown user");
   LoginRecord& record = **found;
   base::Wipe(record.hash.data(), record.hash.size());
+  // Whoever may not log in still gets mail: an account is often locked for its owner's sake.
+  record.user.enabled = true;
   return Known(std::move(record.user));
 }
 

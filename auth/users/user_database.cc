@@ -127,14 +127,18 @@ StatusOr<std::vector<RemovedAccount>> UserDatabase::RemovedAccounts() {
   }
 }
 
-Status UserDatabase::MarkMaildropDropped(std::string_view account) {
-  SqliteQuery update(*connection_,
-                     "UPDATE removed_accounts SET maildrop_dropped = 1 WHERE account = ?1");
-  POP_RETURN_IF_ERROR(update.Bind(account).Run());
-  if (connection_->changes() == 0) {
-    return MakeStatus(StatusCode::kNotFound, "no removed account has this id");
+Status UserDatabase::MarkMaildropsDropped(std::span<const std::string> accounts) {
+  SqliteTransaction transaction(*connection_);
+  POP_RETURN_IF_ERROR(transaction.Begin());
+  for (const std::string& account : accounts) {
+    SqliteQuery update(*connection_,
+                       "UPDATE removed_accounts SET maildrop_dropped = 1 WHERE account = ?1");
+    POP_RETURN_IF_ERROR(update.Bind(account).Run());
+    if (connection_->changes() == 0) {
+      return MakeStatus(StatusCode::kNotFound, "no removed account has this id");
+    }
   }
-  return OkStatus();
+  return transaction.Commit();
 }
 
 }  // namespace poplar::auth

@@ -124,8 +124,9 @@ class UserDatabase {
 
   // --- Removed accounts whose maildrops the store still has to drop.
   StatusOr<std::vector<RemovedAccount>> RemovedAccounts();
-  // The store has dropped it; it is not listed any more (but its id stays taken).
-  Status MarkMaildropDropped(std::string_view account);
+  // The store has dropped them; they are not listed any more (but their ids stay taken). All or, on
+  // an error, none.
+  Status MarkMaildropsDropped(std::span<const std::string> accounts);
 
   // --- For the server.
   // `key` as LookupKey makes it. Nothing: no such user.

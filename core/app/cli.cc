@@ -211,7 +211,7 @@ class CommandLine {
       return UserList(*list_options, config, console_);
     });
 
-    AddAddressCommand(Leaf(group, "disable", "Keeps a user from logging in",
+    AddAddressCommand(Leaf(group, "disable", "Keeps a user from logging in; mail goes on coming in",
                            "  poplar user disable alice@example.org"),
                       [this](const std::string& address, const Config& config) {
                         return UserSetEnabled(address, false, config, console_);

@@ -16,8 +16,6 @@
 namespace poplar::app {
 namespace {
 
-constexpr timespec kTick{.tv_sec = 1, .tv_nsec = 0};
-
 // What is not there at a start is what `poplar init` makes, or what the configuration misnames.
 ExitCode FailStart(const Status& status) {
   const bool missing = status.code() == StatusCode::kNotFound;
@@ -69,9 +67,8 @@ ExitCode RunServer(const tenant::Config& config, const std::string& config_path)
 
   int number = 0;
   while (number != SIGTERM && number != SIGINT) {
-    number = sigtimedwait(&signals, nullptr, &kTick);
+    number = sigwaitinfo(&signals, nullptr);
     if (number == SIGHUP) Reload(**service, config_path);
-    (*service)->Tick();
   }
 
   sd_notify(0, "STOPPING=1");

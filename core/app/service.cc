@@ -1,7 +1,5 @@
 #include "core/app/service.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -9,6 +7,8 @@
 #include <vector>
 
 #include "auth/service/sqlite_backend.h"
+#include "auth/users/address.h"
+#include "core/app/descriptors.h"
 #include "core/app/version.h"
 #include "core/base/log.h"
 #include "core/ops/process_metrics.h"
@@ -22,8 +22,10 @@ using nlohmann::json;
 constexpr uint32_t kDiskThreads = 4;
 constexpr int kHashNice = 10;  // Hashing never takes a core from a reactor that wants it.
 
-storage::StoreOptions StoreOptionsOf(const tenant::StoreConfig& config) {
+storage::StoreOptions StoreOptionsOf(const tenant::StoreConfig& config,
+                                     uint32_t open_files_a_shard) {
   storage::StoreOptions options;
+  options.open_files_a_shard = open_files_a_shard;
   options.path = config.path;
   options.body_memory_bytes = config.body_memory_mib * kMiB;
   options.blob_bytes_min = config.blob_threshold_kib * kKiB;
@@ -45,19 +47,6 @@ json ToJson(const server::ConnectionInfo& info) {
           {"state", info.state},
           {"age_s", info.age_ms / 1000},
           {"idle_s", info.idle_ms / 1000}};
-}
-
-// The limits may be wider than what the system grants; then the system's is what holds.
-void WarnOfDescriptors(const tenant::Config& config) {
-  constexpr uint64_t kOfOurOwn = 256;  // Segments, index, listeners, logs.
-  const uint64_t wanted =
-      uint64_t{config.pop3.connections_max} + config.lmtp.connections_max + kOfOurOwn;
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
-  base::Log(base::LogLevel::kWarning, "descriptor_limit",
-            {{"limit", uint64_t{limit.rlim_cur}},
-             {"wanted", wanted},
-             {"mend", "raise RLIMIT_NOFILE (systemd: LimitNOFILE=), or lower connections_max"}});
 }
 
 // Sockets live in folders that nobody else made (a tmpfs that is empty after a boot).
@@ -93,14 +82,12 @@ StatusOr<std::unique_ptr<Service>> Service::Start(const tenant::Config& config) 
     return status;
   }
   service->LogListening();
-  WarnOfDescriptors(config);
   service->readiness_.SetReady();
   return service;
 }
 
 Service::~Service() {
   // Drain ended what serves; the store ends while the shards still turn.
-  removals_.reset();
   store_.reset();
 }
 
@@ -116,8 +103,9 @@ Status Service::MakeShardsAndPools() {
 }
 
 Status Service::MakeStore() {
-  POP_ASSIGN_OR_RETURN(store_,
-                       storage::OpenStore(StoreOptionsOf(config_.store), *shards_, *disk_pool_));
+  const uint32_t open_files = PlanForThisProcess(config_, shards_->count()).open_files_a_shard;
+  POP_ASSIGN_OR_RETURN(
+      store_, storage::OpenStore(StoreOptionsOf(config_.store, open_files), *shards_, *disk_pool_));
   return OkStatus();
 }
 
@@ -159,8 +147,8 @@ Status Service::MakeServer() {
   std::vector<auth::ShardAuth*> auth;
   auth.reserve(shards_->count());
   for (uint32_t i = 0; i < shards_->count(); ++i) auth.push_back(&auth_->OnShard(ShardIndex(i)));
-  POP_ASSIGN_OR_RETURN(server_,
-                       server::Server::Start(config_, std::move(tls), {*shards_, *store_, auth}));
+  POP_ASSIGN_OR_RETURN(server_, server::Server::Start(WithinDescriptors(config_, shards_->count()),
+                                                      std::move(tls), {*shards_, *store_, auth}));
   return OkStatus();
 }
 
@@ -193,10 +181,10 @@ void Service::RegisterMetrics() {
 ops::AdminHandlers Service::AdminHandlers() {
   ops::AdminHandlers handlers;
   handlers["session.list"] = [this](const json& arguments) -> StatusOr<json> {
-    const std::string user = arguments.value("user", "");
+    const std::string user = auth::LookupKey(arguments.value("user", ""));
     json sessions = json::array();
     for (const server::ConnectionInfo& info : server_->Sessions()) {
-      if (user.empty() || info.user == user) sessions.push_back(ToJson(info));
+      if (user.empty() || auth::LookupKey(info.user) == user) sessions.push_back(ToJson(info));
     }
     return json{{"sessions", sessions}};
   };
@@ -212,8 +200,9 @@ ops::AdminHandlers Service::AdminHandlers() {
       return kicked > 0 ? StatusOr<json>(json{{"kicked", kicked}}) : NoSuchSession("id " + id);
     }
     const std::string user = arguments.at("user").get<std::string>();
+    const std::string key = auth::LookupKey(user);
     for (const server::ConnectionInfo& info : server_->Sessions()) {
-      if (info.user == user && server_->Kick(info.id)) ++kicked;
+      if (auth::LookupKey(info.user) == key && server_->Kick(info.id)) ++kicked;
     }
     return kicked > 0 ? StatusOr<json>(json{{"kicked", kicked}}) : NoSuchSession(user);
   };
@@ -243,24 +232,24 @@ Status Service::Reload(const tenant::Config& next) {
   for (const std::string& setting : tenant::SettingsThatNeedRestart(started_with_, next)) {
     base::Log(base::LogLevel::kWarning, "reload_needs_restart", {{"setting", setting}});
   }
-  server_->Reload(next, std::move(tls));
+  server_->Reload(WithinDescriptors(next, shards_->count()), std::move(tls));
   base::StartLog({.level = next.log.level, .format = next.log.format});
   config_ = next;
   return OkStatus();
 }
 
-void Service::Tick() { removals_->Run(); }
-
 Status Service::Drain() {
   readiness_.SetNotReady("draining");
-  admin_.reset();
   if (server_) {
     base::Log(base::LogLevel::kInfo, "draining", {{"limit_s", config_.server.drain_limit_s}});
     const uint64_t cut = server_->Drain(uint64_t{config_.server.drain_limit_s} * 1000);
     if (cut > 0) base::Log(base::LogLevel::kWarning, "drain_cut", {{"connections", cut}});
   }
-  http_.reset();  // It reads the metrics of what ends now.
+  // Until here both show who is being waited for; they read what ends now.
+  admin_.reset();
+  http_.reset();
   server_.reset();
+  removals_.reset();
   auth_.reset();
   return store_ ? store_->Close() : OkStatus();
 }

@@ -35,8 +35,6 @@ class Service {
   // Takes what can change without a restart; the rest is named in the log. On an error everything
   // stays as it was.
   Status Reload(const tenant::Config& next);
-  // Housekeeping, about once a second.
-  void Tick();
   // Ends all sessions within the configured limit, and the store in order.
   Status Drain();
 

@@ -102,7 +102,7 @@ Status CheckDescriptors(uint32_t wanted) {
   return Precondition("RLIMIT_NOFILE is " + std::to_string(limit.rlim_cur) + ", but " +
                       std::to_string(wanted) +
                       " descriptors are wanted; raise its hard limit (ulimit -Hn; systemd: "
-                      "LimitNOFILE=; docker: --ulimit nofile=), or lower the connection limits");
+                      "LimitNOFILE=; docker: --ulimit nofile=)");
 }
 
 struct NeededOperation {

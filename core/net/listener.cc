@@ -199,6 +199,13 @@ StatusOr<base::UniqueFd> Listener::ShareSocket() const {
   return copy;
 }
 
+bool HasIpv6() {
+  Address loopback;
+  loopback.family = Address::Family::kIpv6;
+  loopback.ip.back() = 1;
+  return BoundSocket(loopback, /*reuse_port=*/false).ok();
+}
+
 void RefuseConnection(base::UniqueFd socket, std::string_view reply) {
   if (!reply.empty())
     (void)send(socket.get(), reply.data(), reply.size(), MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -87,6 +87,9 @@ class Listener {
   io::TimerFor<&Listener::Accept> pause_timer_;
 };
 
+// Whether this machine has IPv6: ::1 is its own.
+bool HasIpv6();
+
 // Says `reply` (a greeting that refuses; empty for none), as far as the socket takes it at once,
 // and closes. For connections beyond a limit, which get no stream.
 void RefuseConnection(base::UniqueFd socket, std::string_view reply);

@@ -16,6 +16,8 @@ std::string_view StreamEndName(StreamEnd end) {
       return "idle";
     case StreamEnd::kInterrupted:
       return "interrupted";
+    case StreamEnd::kAborted:
+      return "aborted";
     case StreamEnd::kTlsFailed:
       return "tls_failed";
     case StreamEnd::kTlsKeyUpdate:

@@ -13,7 +13,8 @@ enum class StreamEnd : uint8_t {
   kPeerReset,     // The connection broke.
   kPeerLost,      // The peer answers no more.
   kIdle,          // Nothing came for the idle timeout, or too little was taken in it.
-  kInterrupted,   // Somebody asked: a kick, a drain.
+  kInterrupted,   // Somebody asked (a kick, a drain): there may be a word to say about it.
+  kAborted,       // Somebody cut it: nothing is sent or received any more.
   kTlsFailed,     // No handshake came about, or what came cannot be deciphered.
   kTlsKeyUpdate,  // The peer wants a new key that the kernel cannot take.
   kBodyFailed,    // The body was damaged or gone midway.

@@ -27,12 +27,14 @@ void Connection::Start() {
 }
 
 void Connection::End(EndCause cause) {
-  if (end_cause_) return;
-  end_cause_ = cause;
-  stream_.InterruptIdle(net::StreamEnd::kInterrupted);
+  if (!end_cause_) {
+    end_cause_ = cause;
+    stream_.InterruptIdle(net::StreamEnd::kInterrupted);
+  }
   // Only a drain lets a slow reader finish. Nobody waits for a client that is thrown out, or for
   // one in a handshake.
-  if (cause != EndCause::kDrain || in_handshake_) word_timer_.Arm(kLastWordMs);
+  const bool waits = cause == EndCause::kDrain && !in_handshake_;
+  if (!waits && !word_timer_.armed()) word_timer_.Arm(kLastWordMs);
 }
 
 void Connection::OnLastWordOver() {
@@ -40,7 +42,7 @@ void Connection::OnLastWordOver() {
   Abort();
 }
 
-void Connection::Abort() { stream_.Abort(net::StreamEnd::kInterrupted); }
+void Connection::Abort() { stream_.Abort(net::StreamEnd::kAborted); }
 
 bool Connection::Judge(net::StreamEnd end) {
   if (end == net::StreamEnd::kNone) return true;

@@ -56,7 +56,7 @@ class Connection {
   // Starts the driver. Once; the registry has the connection by then.
   void Start();
   // Asks the driver to end at the next point where the protocol allows a word about it. The first
-  // cause stays.
+  // cause is the one that is told; any but a drain ends the wait for such a point soon.
   void End(EndCause cause);
   // Ends it now: whatever is being sent or waited for fails.
   void Abort();

@@ -10,6 +10,10 @@
 namespace poplar::server {
 namespace {
 
+// What was resolved at RCPT is asked again at the end of a message that took longer. Shorter than
+// RemovalSweep's grace.
+constexpr uint64_t kAnswerFreshUs = 1'000'000;
+
 net::StreamOptions StreamOptionsOf(const LmtpSettings& settings) {
   net::StreamOptions options;
   options.idle_timeout_ms = settings.idle_timeout_ms;
@@ -41,7 +45,10 @@ LmtpDriver::LmtpDriver(ShardServices& services, base::UniqueFd socket, const net
   services_.metrics.lmtp_connections.Add(1);
 }
 
-LmtpDriver::~LmtpDriver() { services_.metrics.lmtp_connections.Add(-1); }
+LmtpDriver::~LmtpDriver() {
+  services_.metrics.lmtp_connections.Add(-1);
+  services_.door.lmtp.Leave();
+}
 
 ConnectionInfo LmtpDriver::Info() const {
   ConnectionInfo info = CommonInfo();
@@ -92,6 +99,7 @@ io::Task<bool> LmtpDriver::Perform(lmtp::Action action) {
       co_return true;
     case Kind::kAbortMessage:
       delivery_.reset();
+      LogRefusal(action.refusal);
       co_return true;
     case Kind::kClose:
       set_closing();
@@ -122,6 +130,7 @@ io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient) {
     result = co_await resolved;
   }
   if (result.outcome == auth::ResolveOutcome::kFound) {
+    if (principals_.empty()) resolved_us_ = services_.reactor().now_us();
     principals_.push_back(std::move(result.principal));
   } else {
     base::Log(base::LogLevel::kInfo, "recipient_refused",
@@ -139,6 +148,7 @@ void LmtpDriver::BeginMessage(const lmtp::Envelope& envelope) {
   for (const auth::Principal& principal : principals_) {
     request.recipients.push_back({principal.tenant, principal.account});
   }
+  storage_failed_ = false;
   request.received_us = base::SystemClock().WallUs();
   request.expected_bytes = envelope.declared_octets;
   delivery_ = services_.store.BeginDelivery(std::move(request));
@@ -153,32 +163,76 @@ io::Task<void> LmtpDriver::StoreBody(std::string_view body) {
     session_.BodyStored();
     co_return;
   }
+  storage_failed_ = true;
   base::Log(base::LogLevel::kWarning, "delivery_failed",
             {{"session", id().value()}, {"reason", Message(status)}});
   session_.MessageFailed(ToLmtp(status), stream_.output());
 }
 
+// Of the recipients, those whose account was removed since RCPT. An MTA may take its time between
+// RCPT and the end of the message, and what is stored after a maildrop was dropped would stay for
+// ever. Only a directory that says so counts: one that is down keeps no mail out.
+io::Task<size_t> LmtpDriver::CountGone() {
+  size_t gone = 0;
+  io::Completion<auth::ResolveResult> resolved;
+  for (const auth::Principal& principal : principals_) {
+    services_.auth.Resolve(principal.address, resolved);
+    const auth::ResolveResult result = co_await resolved;
+    const bool is_another = result.outcome == auth::ResolveOutcome::kFound &&
+                            (result.principal.tenant != principal.tenant ||
+                             result.principal.account != principal.account);
+    if (is_another || result.outcome == auth::ResolveOutcome::kUnknown) ++gone;
+  }
+  co_return gone;
+}
+
 io::Task<void> LmtpDriver::CommitMessage(const lmtp::Envelope* envelope, lmtp::MessageSizes sizes) {
+  size_t gone = 0;
+  if (services_.reactor().now_us() - resolved_us_ > kAnswerFreshUs) gone = co_await CountGone();
+  std::vector<lmtp::DeliveryOutcome> outcomes;
+  if (gone == 0) {
+    outcomes = co_await Store(sizes);
+  } else {
+    // If some are left, the MTA comes again, and hears at RCPT whose mailbox is gone.
+    outcomes.assign(principals_.size(), gone == principals_.size()
+                                            ? lmtp::DeliveryOutcome::kUnknown
+                                            : lmtp::DeliveryOutcome::kTemporary);
+    delivery_.reset();
+  }
+  LogDelivery(*envelope, sizes, outcomes);
+  session_.CommitDone(outcomes);
+  principals_.clear();
+}
+
+io::Task<std::vector<lmtp::DeliveryOutcome>> LmtpDriver::Store(lmtp::MessageSizes sizes) {
   const uint64_t since_us = services_.reactor().now_us();
   io::Completion<std::vector<storage::DeliveryOutcome>> committed;
   delivery_->Commit(
       {.octets = sizes.octets, .wire_bytes = sizes.wire_bytes, .header_bytes = sizes.header_bytes},
       committed);
   set_committing(true);
-  const std::vector<storage::DeliveryOutcome> outcomes = co_await committed;
+  const std::vector<storage::DeliveryOutcome> stored = co_await committed;
   set_committing(false);
   delivery_.reset();
   services_.metrics.delivery_us.Observe(services_.reactor().now_us() - since_us);
-  LogDelivery(*envelope, sizes, outcomes);
-  std::vector<lmtp::DeliveryOutcome> replies;
-  replies.reserve(outcomes.size());
-  for (const storage::DeliveryOutcome outcome : outcomes) replies.push_back(ToLmtp(outcome));
-  session_.CommitDone(replies);
-  principals_.clear();
+  std::vector<lmtp::DeliveryOutcome> outcomes;
+  outcomes.reserve(stored.size());
+  for (const storage::DeliveryOutcome outcome : stored) outcomes.push_back(ToLmtp(outcome));
+  co_return outcomes;
+}
+
+void LmtpDriver::LogRefusal(std::string_view refusal) {
+  if (refusal.empty() || storage_failed_) return;
+  const size_t line_end = refusal.find('\r');
+  base::Log(base::LogLevel::kInfo, "message_refused",
+            {{"session", id().value()},
+             {"user", principals_.empty() ? "" : principals_.front().address},
+             {"recipients", principals_.size()},
+             {"reason", refusal.substr(0, line_end)}});
 }
 
 void LmtpDriver::LogDelivery(const lmtp::Envelope& envelope, const lmtp::MessageSizes& sizes,
-                             const std::vector<storage::DeliveryOutcome>& outcomes) {
+                             const std::vector<lmtp::DeliveryOutcome>& outcomes) {
   for (size_t i = 0; i < outcomes.size(); ++i) {
     base::Log(base::LogLevel::kInfo, "delivery",
               {{"session", id().value()},
@@ -187,7 +241,7 @@ void LmtpDriver::LogDelivery(const lmtp::Envelope& envelope, const lmtp::Message
                {"user", principals_[i].address},
                {"sender", envelope.sender},
                {"octets", sizes.octets},
-               {"outcome", lmtp::Name(ToLmtp(outcomes[i]))}});
+               {"outcome", lmtp::Name(outcomes[i])}});
   }
 }
 

@@ -49,7 +49,8 @@ Pop3Driver::Pop3Driver(ShardServices& services, Accepted accepted)
 
 Pop3Driver::~Pop3Driver() {
   services_.metrics.pop3_connections.Add(-1);
-  services_.pop3_addresses.Leave(peer_.HostText());
+  services_.door.pop3_clients.Leave(peer_);
+  services_.door.pop3.Leave();
 }
 
 ConnectionInfo Pop3Driver::Info() const {

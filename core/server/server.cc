@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/base/clock.h"
+#include "core/base/log.h"
 
 namespace poplar::server {
 namespace {
@@ -29,6 +30,17 @@ net::Address ToNet(const tenant::ListenAddress& address) {
   return net::Address::FromSockaddr(storage, bytes);
 }
 
+// Whoever listens on IPv4 and IPv6, as the defaults do, shall not fail where there is IPv4 only.
+bool IsOfMissingIpv6(const net::Address& address) {
+  static const bool has_ipv6 = net::HasIpv6();
+  if (has_ipv6 || address.family != net::Address::Family::kIpv6) return false;
+  const bool is_any = address.ip == std::array<uint8_t, 16>{};
+  if (!is_any && !address.is_loopback()) return false;
+  base::Log(base::LogLevel::kWarning, "listen_skipped",
+            {{"address", address.Text()}, {"reason", "this machine has no IPv6"}});
+  return true;
+}
+
 }  // namespace
 
 Server::Server(Parts parts)
@@ -48,7 +60,7 @@ StatusOr<std::unique_ptr<Server>> Server::Start(const tenant::Config& config,
     const uint32_t index = shard.index().value();
     auto& slot = server->servers_[index];
     slot = std::make_unique<ShardServer>(shard, server->parts_.store.OnShard(shard.index()),
-                                         *server->parts_.auth[index]);
+                                         *server->parts_.auth[index], server->door_);
     server->services_by_shard_[index] = &slot->services();
     slot->services().by_shard = &server->services_by_shard_;
     const Status prepared = slot->Prepare(settings);
@@ -67,12 +79,13 @@ Server::~Server() {
   parts_.shards.RunOnEach([this](io::Shard& shard) { servers_[shard.index().value()].reset(); });
 }
 
-std::shared_ptr<const Settings> Server::SettingsOf(
-    const tenant::Config& config, std::shared_ptr<const net::TlsContext> tls) const {
-  return MakeSettings(config, {.tls = std::move(tls),
-                               .sasl_mechanisms = parts_.auth[0]->SaslMechanisms(),
-                               .run = run_,
-                               .shards = parts_.shards.count()});
+std::shared_ptr<const Settings> Server::SettingsOf(const tenant::Config& config,
+                                                   std::shared_ptr<const net::TlsContext> tls) {
+  pop3_connections_max_.Set(config.pop3.connections_max);
+  lmtp_connections_max_.Set(config.lmtp.connections_max);
+  return MakeSettings(
+      config,
+      {.tls = std::move(tls), .sasl_mechanisms = parts_.auth[0]->SaslMechanisms(), .run = run_});
 }
 
 Status Server::ListenOnAll(const tenant::Config& config, bool tls) {
@@ -80,10 +93,13 @@ Status Server::ListenOnAll(const tenant::Config& config, bool tls) {
   options.congestion_control = config.server.congestion_control;
   const auto listen_on = [&](Service service, const std::vector<tenant::ListenAddress>& addresses) {
     Status status;
-    for (const tenant::ListenAddress& address : addresses) {
-      options.address = ToNet(address);
+    bool listens = false;
+    for (size_t i = 0; i < addresses.size() && status.ok(); ++i) {
+      options.address = ToNet(addresses[i]);
+      const bool is_last_chance = !listens && i + 1 == addresses.size();
+      if (!is_last_chance && IsOfMissingIpv6(options.address)) continue;
       status = Listen(service, options);
-      if (!status.ok()) break;
+      listens = true;
     }
     return status;
   };
@@ -131,6 +147,12 @@ Status Server::ListenOnUnix(Service service, net::ListenOptions options) {
 }
 
 void Server::Register(base::MetricRegistry& registry) {
+  registry.Add(
+      pop3_connections_max_, "poplar_pop3_connections_max",
+      "POP3 connections that are let in at once: the configured limit, or less where there "
+      "are fewer descriptors.");
+  registry.Add(lmtp_connections_max_, "poplar_lmtp_connections_max",
+               "LMTP connections that are let in at once, likewise.");
   for (ShardServices* services : services_by_shard_) {
     services->metrics.Register(registry);
     services->pop3->metrics.Register(registry, {{"protocol", "pop3"}});

@@ -59,14 +59,17 @@ class Server {
   explicit Server(Parts parts);
 
   std::shared_ptr<const Settings> SettingsOf(const tenant::Config& config,
-                                             std::shared_ptr<const net::TlsContext> tls) const;
+                                             std::shared_ptr<const net::TlsContext> tls);
   Status Listen(Service service, net::ListenOptions options);
   Status ListenOnUnix(Service service, net::ListenOptions options);
   Status ListenOnAll(const tenant::Config& config, bool tls);
   uint64_t ConnectionsLeft();
 
   const Parts parts_;
-  const std::string run_;                              // Tells this run from others.
+  const std::string run_;  // Tells this run from others.
+  Door door_;
+  base::Gauge pop3_connections_max_;  // In force.
+  base::Gauge lmtp_connections_max_;
   std::vector<std::unique_ptr<ShardServer>> servers_;  // By shard.
   std::vector<ShardServices*> services_by_shard_;
   std::vector<Listening> listening_;

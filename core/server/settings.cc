@@ -6,11 +6,6 @@
 #include <utility>
 
 namespace poplar::server {
-namespace {
-
-uint32_t ShareOf(uint32_t total, uint32_t shards) { return (total + shards - 1) / shards; }
-
-}  // namespace
 
 std::string HostName(const tenant::Config& config) {
   if (!config.server.hostname.empty()) return config.server.hostname;
@@ -33,9 +28,8 @@ std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, Setti
   pop3.idle_timeout_ms = uint64_t{config.pop3.idle_timeout_s} * 1000;
   pop3.login_timeout_ms = uint64_t{config.pop3.login_timeout_s} * 1000;
   pop3.session_age_max_ms = uint64_t{config.pop3.session_age_max_s} * 1000;
-  pop3.connections_max = ShareOf(config.pop3.connections_max, inputs.shards);
-  pop3.connections_per_address_max =
-      ShareOf(config.pop3.connections_per_address_max, inputs.shards);
+  pop3.connections_max = config.pop3.connections_max;
+  pop3.connections_per_address_max = config.pop3.connections_per_address_max;
 
   LmtpSettings& lmtp = settings->lmtp;
   lmtp.session.hostname = hostname;
@@ -44,7 +38,7 @@ std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, Setti
   lmtp.session.subaddress_delimiter =
       config.lmtp.subaddress_delimiter.empty() ? '\0' : config.lmtp.subaddress_delimiter[0];
   lmtp.idle_timeout_ms = uint64_t{config.lmtp.idle_timeout_s} * 1000;
-  lmtp.connections_max = ShareOf(config.lmtp.connections_max, inputs.shards);
+  lmtp.connections_max = config.lmtp.connections_max;
 
   settings->tls = std::move(inputs.tls);
   settings->run = std::move(inputs.run);

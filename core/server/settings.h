@@ -22,14 +22,14 @@ struct Pop3Settings {
   uint64_t idle_timeout_ms = 0;
   uint64_t login_timeout_ms = 0;
   uint64_t session_age_max_ms = 0;
-  uint32_t connections_max = 0;              // Of this shard.
-  uint32_t connections_per_address_max = 0;  // Of this shard.
+  uint32_t connections_max = 0;              // Of the process.
+  uint32_t connections_per_address_max = 0;  // Of the process.
 };
 
 struct LmtpSettings {
   lmtp::SessionOptions session;
   uint64_t idle_timeout_ms = 0;
-  uint32_t connections_max = 0;  // Of this shard.
+  uint32_t connections_max = 0;  // Of the process.
 };
 
 struct Settings {
@@ -44,7 +44,6 @@ struct SettingsInputs {
   std::shared_ptr<const net::TlsContext> tls;
   std::vector<std::string_view> sasl_mechanisms;
   std::string run;
-  uint32_t shards = 1;  // Limits of the process are shared out evenly among them.
 };
 
 std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, SettingsInputs inputs);

@@ -83,11 +83,13 @@ void ShardServer::AcceptPop3(base::UniqueFd socket, const net::Address& peer, bo
   if (draining_) {  // Accepted by the kernel before the listener was closed.
     return net::RefuseConnection(std::move(socket), implicit_tls ? "" : pop3::reply::kShuttingDown);
   }
-  if (services_.metrics.pop3_connections.Read() >= settings.connections_max) {
+  Door& door = services_.door;
+  if (!door.pop3.Enter(settings.connections_max)) {
     services_.metrics.pop3_refused.Add();
     return net::RefuseConnection(std::move(socket), refusal);
   }
-  if (!services_.pop3_addresses.Enter(peer.HostText(), settings.connections_per_address_max)) {
+  if (!door.pop3_clients.Enter(peer, settings.connections_per_address_max)) {
+    door.pop3.Leave();
     services_.metrics.pop3_refused_per_address.Add();
     return net::RefuseConnection(std::move(socket), refusal);
   }
@@ -98,7 +100,7 @@ void ShardServer::AcceptPop3(base::UniqueFd socket, const net::Address& peer, bo
 
 void ShardServer::AcceptLmtp(base::UniqueFd socket, const net::Address& peer) {
   if (draining_) return net::RefuseConnection(std::move(socket), lmtp::reply::kShuttingDown);
-  if (services_.metrics.lmtp_connections.Read() >= services_.settings->lmtp.connections_max) {
+  if (!services_.door.lmtp.Enter(services_.settings->lmtp.connections_max)) {
     services_.metrics.lmtp_refused.Add();
     return net::RefuseConnection(std::move(socket), lmtp::reply::kTooManyConnections);
   }

@@ -21,8 +21,8 @@ std::string_view Name(Service service);
 
 class ShardServer {
  public:
-  ShardServer(io::Shard& shard, storage::ShardStore& store, auth::ShardAuth& auth)
-      : services_(shard, store, auth) {}
+  ShardServer(io::Shard& shard, storage::ShardStore& store, auth::ShardAuth& auth, Door& door)
+      : services_(shard, store, auth, door) {}
   // REQUIRES: drained().
   ~ShardServer() = default;
 

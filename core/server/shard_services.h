@@ -12,7 +12,7 @@
 #include "core/net/stream.h"
 #include "core/proto/lmtp/metrics.h"
 #include "core/proto/pop3/metrics.h"
-#include "core/server/address_limit.h"
+#include "core/server/door.h"
 #include "core/server/server_metrics.h"
 #include "core/server/session_registry.h"
 #include "core/server/settings.h"
@@ -39,19 +39,19 @@ struct Network {
 };
 
 struct ShardServices {
-  ShardServices(io::Shard& s, storage::ShardStore& st, auth::ShardAuth& a)
-      : shard(s), store(st), auth(a), registry(s.index()) {}
+  ShardServices(io::Shard& s, storage::ShardStore& st, auth::ShardAuth& a, Door& d)
+      : shard(s), store(st), auth(a), door(d), registry(s.index()) {}
 
   io::Reactor& reactor() { return shard.reactor(); }
 
   io::Shard& shard;
   storage::ShardStore& store;
   auth::ShardAuth& auth;
+  Door& door;  // Of all shards.
   std::unique_ptr<Network> pop3;
   std::unique_ptr<Network> lmtp;
   std::shared_ptr<const Settings> settings;
   SessionRegistry registry;
-  AddressLimit pop3_addresses;
   // Of every shard, by index; the same for all, fixed before the first connection. A request to
   // another shard finds that shard's services here, on that shard's thread.
   const std::vector<ShardServices*>* by_shard = nullptr;

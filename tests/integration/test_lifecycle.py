@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import time
 
 import pytest
 from conftest import ALICE, BOB, PASSWORDS
-from poplar_server import POPLAR, read_line, read_to_end, wait_for
+from poplar_server import POPLAR, PoplarServer, read_line, read_to_end, wait_for
 
 
 def test_ready_until_draining(new_server):
@@ -82,8 +83,46 @@ def test_the_drain_has_a_limit(new_server):
     stuck.sendall(b"USER %s\r\nPASS %s\r\nRETR 1\r\n" % (ALICE.encode(), PASSWORDS[ALICE].encode()))
     for _ in range(4):
         assert read_line(stuck).startswith(b"+OK")
+    arriving = server.raw("lmtp")
+    arriving.sendall(b"LHLO mta.test\r\nMAIL FROM:<>\r\nRCPT TO:<%s>\r\nDATA\r\nSubject: half\r\n" % ALICE.encode())
+    while not read_line(arriving).startswith(b"354"):
+        pass
     server.signal(signal.SIGTERM)
     assert server.wait(30) == 0
+    assert "drain_cut connections=2" in server.log()
+
+
+def test_a_drain_shows_who_is_waited_for(new_server):
+    server = new_server(drain_limit_s=30)
+    connection = server.raw("lmtp")
+    read_line(connection)
+    connection.sendall(b"LHLO mta.test\r\nMAIL FROM:<>\r\nRCPT TO:<%s>\r\nDATA\r\n" % ALICE.encode())
+    while not read_line(connection).startswith(b"354"):
+        pass
+    server.signal(signal.SIGTERM)
+    wait_for("it drains", 10, lambda: "draining" in server.log())
+    [session] = server.run_json("session", "list")
+    assert session["state"] == "message"
+    server.run("session", "kick", session["id"])
+    assert server.wait() == 0
+
+
+def not_swept(server):
+    with sqlite3.connect(server.directory / "users.db", timeout=30) as database:
+        return database.execute("SELECT count(*) FROM removed_accounts WHERE maildrop_dropped = 0").fetchone()[0]
+
+
+def test_removing_many_accounts_does_not_hold_up_the_end(new_server):
+    server = new_server()
+    with sqlite3.connect(server.directory / "users.db", timeout=30) as database:
+        database.executemany("INSERT INTO removed_accounts (account, tenant, address, removed_s) VALUES (?, 1, 'x@alpha.example', 1)",
+                             ((f"gone-{i}",) for i in range(20_000)))
+    wait_for("the first are dropped", 30, lambda: "account=gone-" in server.log())
+    server.stop()
+    left = not_swept(server)
+    assert left > 0  # It did not wait for all of them,
+    server.start()
+    wait_for("the rest is dropped", 60, lambda: not_swept(server) == 0)  # and forgot none.
 
 
 def certificate_seen(server):
@@ -228,6 +267,19 @@ def test_a_port_in_use_is_named(new_server):
 def test_ipv6(server):
     with socket.create_connection(("::1", server.ports["pop3_v6"]), timeout=10) as connection:
         assert read_line(connection).startswith(b"+OK")
+
+
+def test_a_machine_without_ipv6(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to make a network without IPv6")
+    script = "ip link set lo up && echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 && exec \"$@\""
+    wrapper = ["unshare", "--net", "--mount", "--", "sh", "-c", script, "sh"]
+    if subprocess.run([*wrapper, "true"], capture_output=True, timeout=60).returncode != 0:
+        pytest.skip("network namespaces are forbidden here")
+    server = PoplarServer(tmp_path / "server", wrapper=wrapper)
+    with server:
+        assert "listen_skipped" in server.log()
+        assert "pop3" in server.ports and "pop3_v6" not in server.ports
 
 
 def test_mail_survives_sigkill_and_restart(new_server):

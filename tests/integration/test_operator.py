@@ -62,8 +62,10 @@ def test_password_change_and_disabling_take_effect(server):
     assert login_works(server, ALICE, "new one")
     server.run("user", "disable", ALICE)
     wait_for("the account is off", 15, lambda: not login_works(server, ALICE, "new one"))
+    server.deliver([ALICE], b"Subject: meanwhile\r\n\r\nkept for her\r\n")
     server.run("user", "enable", ALICE)
     wait_for("the account is on again", 15, lambda: login_works(server, ALICE, "new one"))
+    assert server.pop3(ALICE, "new one").stat()[0] == 1
 
 
 def test_a_recreated_address_meets_no_old_mail(server):

@@ -3,6 +3,7 @@
 import os
 import poplib
 import random
+import re
 import socket
 import ssl
 import time
@@ -15,9 +16,9 @@ MIB = 1 << 20
 SANITIZED = bool(os.environ.get("POPLAR_SANITIZE"))
 
 
-def logged_in(server, user=ALICE, **options):
+def logged_in(server, user=ALICE, password=PASSWORDS[ALICE], **options):
     connection = server.raw(**options)
-    connection.sendall(b"USER %s\r\nPASS %s\r\n" % (user.encode(), PASSWORDS[user].encode()))
+    connection.sendall(b"USER %s\r\nPASS %s\r\n" % (user.encode(), password.encode()))
     for _ in range(3):
         line = read_line(connection)
         assert line.startswith(b"+OK"), line
@@ -47,12 +48,14 @@ def test_a_client_that_does_not_read_is_not_read(server):
 
 
 def test_an_idle_session_is_closed(new_server):
-    server = new_server(pop3="idle_timeout_s = 1\nlogin_timeout_s = 1")
-    connection = logged_in(server)
+    connection = logged_in(new_server(pop3="idle_timeout_s = 1"))
     started = time.monotonic()
     assert read_to_end(connection) == b""  # RFC 1939 §3: closed without a response.
     assert 0.9 < time.monotonic() - started < 20
-    silent = server.raw()
+
+
+def test_a_client_that_does_not_log_in_is_told_and_closed(new_server):
+    silent = new_server(pop3="login_timeout_s = 1").raw()
     assert read_line(silent).startswith(b"+OK")
     assert read_to_end(silent).startswith(b"-ERR")
 
@@ -81,9 +84,10 @@ def test_a_stalled_reader_is_closed(new_server):
 
 
 def test_a_slow_reader_of_what_the_kernel_holds_is_alive(new_server):
-    server = new_server(pop3="idle_timeout_s = 2")
-    server.deliver([ALICE], b"Subject: x\r\n\r\n" + (b"y" * 98 + b"\r\n") * 20_000)
+    server = new_server(pop3="idle_timeout_s = 3")
+    server.deliver([ALICE], b"Subject: x\r\n\r\n" + (b"y" * 98 + b"\r\n") * 12_000)
     connection = logged_in(server)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)  # The rest waits in the server's kernel.
     connection.sendall(b"RETR 1\r\n")
     received = b""
     while not received.endswith(b"\r\n.\r\n"):  # Slower than the idle timeout, but steadily.
@@ -123,6 +127,35 @@ def test_connections_beyond_the_limit_are_refused_and_others_go_on(new_server):
         assert read_line(connection).startswith(b"+OK")
         connection.close()
     wait_for("room is made", 10, lambda: read_line(server.raw()).startswith(b"+OK"))
+
+
+def test_the_limit_of_an_address_holds_over_all_workers(new_server):
+    server = new_server(workers=8, pop3="connections_per_address_max = 20")
+    connections = [server.raw() for _ in range(60)]
+    greetings = [read_line(connection) for connection in connections]
+    assert sum(greeting.startswith(b"+OK") for greeting in greetings) == 20
+    assert sum(greeting.startswith(b"-ERR [SYS/TEMP]") for greeting in greetings) == 40
+
+
+def test_few_descriptors_lower_the_limits(new_server):
+    server = new_server(workers=1, wrapper=["prlimit", "--nofile=1024:1024"], pop3="connections_per_address_max = 5000")
+    assert "descriptor_limit" in server.log()
+    _, page = server.http("/metrics")
+    most = int(re.search(r"^poplar_pop3_connections_max (\d+)", page, re.M)[1])
+    assert 100 < most < 1024
+    client = server.pop3(ALICE, PASSWORDS[ALICE])
+    others = [server.raw() for _ in range(most + 100)]
+    greetings = [read_line(connection) for connection in others]
+    assert sum(greeting.startswith(b"+OK") for greeting in greetings) == most - 1
+    assert sum(greeting.startswith(b"-ERR [SYS/TEMP]") for greeting in greetings) == 101
+    server.deliver([ALICE], b"Subject: x\r\n\r\nthere is room for mail\r\n")
+    assert client.stat()[0] == 0  # As it was when it was opened.
+    client.quit()
+    for connection in others:
+        connection.close()
+    client = wait_for("room is made", 30, lambda: server.try_login(ALICE, PASSWORDS[ALICE])[0])
+    assert b"there is room for mail" in client.retr(1)[1]
+    client.quit()
 
 
 def test_ten_wrong_passwords_end_the_connection(server):
@@ -203,6 +236,14 @@ def test_a_kicked_session_ends_and_deletes_nothing(server):
     client = wait_for("the lease is free", 10, lambda: server.try_login(ALICE, PASSWORDS[ALICE])[0])
     assert client.stat()[0] == 1
     client.quit()
+
+
+def test_kicking_a_user_in_any_case(server):
+    server.add_user("Dora@Alpha.Example", "d")
+    connection = logged_in(server, "dora@alpha.example", "d")
+    [session] = server.run_json("session", "list", "--user", "DORA@alpha.example")
+    server.run("session", "kick", "--user", session["user"].swapcase())
+    assert read_line(connection).startswith(b"-ERR [SYS/TEMP]")
 
 
 def test_a_second_session_is_in_use(server):

@@ -64,6 +64,8 @@ struct Action {
   std::string_view body = {};
   // kCommitMessage: of all the bodies together.
   MessageSizes sizes = {};
+  // kAbortMessage: what the client is told; empty if it gave the message up itself.
+  std::string_view refusal = {};
   // kClose.
   CloseReason close_reason = CloseReason::kQuit;
 };

@@ -73,7 +73,8 @@ inline constexpr std::string_view kTemporaryFailure =
 inline constexpr std::string_view kPermanentFailure = "554 5.3.0 The message cannot be stored\r\n";
 
 // Ends.
-inline constexpr std::string_view kShuttingDown = "421 4.3.2 Shutting down; try again later\r\n";
+inline constexpr std::string_view kShuttingDown =
+    "421 4.3.2 Not in service now; try again later\r\n";
 inline constexpr std::string_view kIdle = "421 4.4.2 Idle for too long; closing\r\n";
 inline constexpr std::string_view kTooManyBadCommands =
     "421 4.7.0 Too many bad commands; closing\r\n";

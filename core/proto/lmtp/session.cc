@@ -14,7 +14,9 @@ Session::Session(const SessionOptions& options, SessionMetrics& metrics, const b
 Action Session::Next(std::string_view& input, base::ByteBuffer& out) {
   POP_CHECK(owed_ == Owed::kNothing);
   while (true) {
-    if (std::exchange(abort_due_, false)) return {.kind = Action::Kind::kAbortMessage};
+    if (std::exchange(abort_due_, false)) {
+      return {.kind = Action::Kind::kAbortMessage, .refusal = failure_};
+    }
     if (phase_ == Phase::kClosing) {
       return {.kind = Action::Kind::kClose, .close_reason = close_reason_};
     }

@@ -94,11 +94,13 @@ TEST_F(SqliteServiceTest, DisablingTakesEffectAndIsToldAfterTheRightPasswordOnly
   ASSERT_TRUE(database_->SetUserEnabled("alice@example.org", false).ok());
   EXPECT_TRUE(Becomes("secret", Outcome::kDisabled));
   EXPECT_EQ(Login(kFirst, "alice@example.org", "wrong").outcome, Outcome::kRefused);
-  EXPECT_EQ(Resolve(kSecond, "alice@example.org").outcome, ResolveOutcome::kDisabled);
+  EXPECT_EQ(Resolve(kSecond, "alice@example.org").outcome, ResolveOutcome::kFound)
+      << "her mail goes on coming in";
   ASSERT_TRUE(database_->SetUserEnabled("alice@example.org", true).ok());
   EXPECT_TRUE(Becomes("secret", Outcome::kOk));
   ASSERT_TRUE(database_->SetTenantEnabled("acme", false).ok());
   EXPECT_TRUE(Becomes("secret", Outcome::kDisabled));
+  EXPECT_EQ(Resolve(kSecond, "alice@example.org").outcome, ResolveOutcome::kDisabled);
 }
 
 TEST_F(SqliteServiceTest, ARemovedUserIsUnknownSoonEverywhere) {

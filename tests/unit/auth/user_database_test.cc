@@ -214,8 +214,10 @@ TEST_F(UserDatabaseTest, RemovedAccountsAreRememberedUntilTheirMaildropIsDropped
   EXPECT_EQ((*removed)[0].tenant, tenant);
   EXPECT_EQ((*removed)[0].address, "alice@example.org");
   EXPECT_GT((*removed)[0].removed_s, 1'700'000'000);
-  EXPECT_EQ(database_->MarkMaildropDropped("no such id").code(), StatusCode::kNotFound);
-  ASSERT_TRUE(database_->MarkMaildropDropped(first).ok());
+  const std::vector<std::string> not_all = {first, "no such id"};
+  EXPECT_EQ(database_->MarkMaildropsDropped(not_all).code(), StatusCode::kNotFound);
+  EXPECT_EQ(database_->RemovedAccounts()->size(), 1U);
+  ASSERT_TRUE(database_->MarkMaildropsDropped(std::span(&first, 1)).ok());
   EXPECT_THAT(*database_->RemovedAccounts(), IsEmpty());
 
   // The file itself refuses that the id comes back, or changes.

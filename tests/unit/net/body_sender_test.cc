@@ -144,7 +144,7 @@ TEST(BodySender, AbortWhileItWaitsForAChunk) {
   PlainClient client(server.Connect());
   client.Send("BODY 0\n");
   ASSERT_TRUE(server.RunUntil([&] { return server.metrics().chunk_waits.Read() == 1; }));
-  server.streams()[0]->Abort(StreamEnd::kInterrupted);
+  server.streams()[0]->Abort(StreamEnd::kAborted);
   EXPECT_TRUE(server.RunUntil([&] { return server.sessions_ended() == 1; }));
 
   // And between the grant and its use.
@@ -152,7 +152,7 @@ TEST(BodySender, AbortWhileItWaitsForAChunk) {
   other.Send("BODY 0\n");
   ASSERT_TRUE(server.RunUntil([&] { return server.metrics().chunk_waits.Read() == 2; }));
   server.chunks().Release(std::move(chunk));
-  server.streams()[0]->Abort(StreamEnd::kInterrupted);
+  server.streams()[0]->Abort(StreamEnd::kAborted);
   EXPECT_TRUE(server.RunUntil([&] { return server.sessions_ended() == 2; }));
   EXPECT_EQ(server.chunks().in_use(), 0u);
 }

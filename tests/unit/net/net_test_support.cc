@@ -121,7 +121,7 @@ TestServer::TestServer(TestServerOptions options)
 
 TestServer::~TestServer() {
   Release();
-  for (Stream* stream : streams()) stream->Abort(StreamEnd::kInterrupted);
+  for (Stream* stream : streams()) stream->Abort(StreamEnd::kAborted);
   EXPECT_TRUE(RunUntil([this] { return sessions_.empty(); }));
   io::Completion<Stopped> stopped;
   listener_->StopAccepting(stopped);

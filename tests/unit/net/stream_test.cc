@@ -250,9 +250,9 @@ TEST(Stream, AbortEndsASendAtOnce) {
       const uint64_t now = server.metrics().bytes_out.Read();
       return now != 0 && std::exchange(before, now) == now;
     }));
-    server.streams()[0]->Abort(StreamEnd::kInterrupted);
+    server.streams()[0]->Abort(StreamEnd::kAborted);
     ASSERT_TRUE(server.RunUntil([&] { return server.sessions_ended() == 1; }, 1000));
-    EXPECT_EQ(server.ends(), std::vector{StreamEnd::kInterrupted});
+    EXPECT_EQ(server.ends(), std::vector{StreamEnd::kAborted});
   }
 }
 
@@ -261,13 +261,13 @@ TEST(Stream, AbortWhileTheDriverIsBusyIsToldNext) {
   PlainClient client(server.Connect());
   client.Send("HOLD\nECHO unheard\n");
   ASSERT_TRUE(server.RunUntil([&] { return server.metrics().bytes_out.Read() == 5; }));
-  server.streams()[0]->Abort(StreamEnd::kInterrupted);
+  server.streams()[0]->Abort(StreamEnd::kAborted);
   server.Release();
   server.Serve([&] {
     client.Rest();
     client.Close();
   });
-  EXPECT_EQ(server.ends(), std::vector{StreamEnd::kInterrupted});
+  EXPECT_EQ(server.ends(), std::vector{StreamEnd::kAborted});
 }
 
 // From now on the socket hears nothing, as if its machine were gone.

@@ -5,18 +5,6 @@
 namespace poplar::server {
 namespace {
 
-TEST(Settings, LimitsOfTheProcessAreSharedOutAndNeverRoundToNothing) {
-  tenant::Config config;
-  config.pop3.connections_max = 10;
-  config.pop3.connections_per_address_max = 2;
-  config.lmtp.connections_max = 9;
-  const auto settings =
-      MakeSettings(config, {.tls = nullptr, .sasl_mechanisms = {}, .run = "", .shards = 4});
-  EXPECT_EQ(settings->pop3.connections_max, 3u);
-  EXPECT_EQ(settings->pop3.connections_per_address_max, 1u);
-  EXPECT_EQ(settings->lmtp.connections_max, 3u);
-}
-
 TEST(Settings, UnitsAreThoseOfTheDrivers) {
   tenant::Config config;
   config.pop3.idle_timeout_s = 600;
