@@ -175,6 +175,7 @@ void Service::RegisterMetrics() {
   store_->Register(metrics_);
   auth_->Register(metrics_);
   server_->Register(metrics_);
+  if (http_) http_->Register(metrics_);
   ops::RegisterProcessMetrics(metrics_, Version());
 }
 

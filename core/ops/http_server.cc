@@ -128,6 +128,20 @@ StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const tenant::ListenAddr
   return server;
 }
 
+void HttpServer::Register(base::MetricRegistry& registry) const {
+  registry.AddComputed(
+      base::MetricRegistry::Kind::kGauge,
+      [this] {
+        const MHD_DaemonInfo* info =
+            MHD_get_daemon_info(daemon_, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+        return info == nullptr ? 0 : static_cast<double>(info->num_connections);
+      },
+      "poplar_http_connections", "Open connections to the HTTP port.");
+  registry.AddComputed(
+      base::MetricRegistry::Kind::kGauge, [] { return static_cast<double>(kConnectionsMax); },
+      "poplar_http_connections_max", "How many are let in at once; further ones wait.");
+}
+
 HttpServer::~HttpServer() {
   if (daemon_ != nullptr) MHD_stop_daemon(daemon_);
 }

@@ -30,6 +30,8 @@ class HttpServer {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
+  void Register(base::MetricRegistry& registry) const;
+
   // Where it listens; with the port that the kernel chose, if 0 was asked for.
   uint16_t port() const { return port_; }
 

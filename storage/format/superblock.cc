@@ -11,7 +11,8 @@ constexpr uint32_t kKnownIncompatibleFeatures = 0;
 
 bool ValidTag(std::string_view tag) {
   for (const char c : tag) {
-    if (!((c >= 'a' && c <= 'z') || (c >= '2' && c <= '7'))) return false;
+    const bool is_base32 = (c >= 'a' && c <= 'z') || (c >= '2' && c <= '7');
+    if (!is_base32) return false;
   }
   return true;
 }

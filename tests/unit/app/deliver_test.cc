@@ -15,10 +15,8 @@
 namespace poplar::app {
 namespace {
 
-using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 // What the peer does other than taking everything.
 struct PeerScript {
