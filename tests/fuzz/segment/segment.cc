@@ -22,7 +22,8 @@ void CheckChanged(std::string_view input) {
   SegmentBuilder builder(3, 0x5a17ULL, kSegmentBytes);
   const auto octet = [&](size_t i) { return static_cast<uint8_t>(input[i]); };
   for (int b = 0; b < octet(0) % 6; ++b) {
-    const std::vector<std::string> bodies(1 + octet(1) % 4, std::string(octet(2) * size_t{16}, 'x'));
+    const std::vector<std::string> bodies(1 + octet(1) % 4,
+                                          std::string(octet(2) * size_t{16}, 'x'));
     if (!builder.AddBatch(bodies)) break;
   }
   std::string bytes = builder.bytes();

@@ -131,6 +131,7 @@ TEST(HasherPoolTest, ServesManyThreads) {
   const std::string hash = *PasswordHasher({.prefix = "$y$", .cost = 1}).Hash(Secret("x"));
   std::atomic<int> matches{0};
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       for (int round = 0; round < 10; ++round) {
