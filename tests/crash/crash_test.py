@@ -40,6 +40,7 @@ class Mailbox:
         self.maybe_added = set()   # No answer came: there 0 or more times.
         self.maybe_deleted = []    # Sets of UIDLs whose QUIT was not answered: all or none.
         self.deleted_uidls = set()
+        self.deleted_tokens = set()
         self.owner_of_uidl = {}    # UIDL -> token, for ever.
 
 
@@ -108,9 +109,9 @@ class Round:
                     box = self.mailboxes[user]
                     with box.lock:
                         box.maybe_added.discard(token)
-                        if code == 250:
+                        if code == 250 and token not in box.deleted_tokens:  # Others may be quicker than this thread.
                             box.present[token] = None
-                        elif code not in (451, 452):
+                        elif code not in (250, 451, 452):
                             raise Fault(f"{user} was refused: {code} {text}")
 
     def fetch_and_delete(self, random_source):
@@ -140,6 +141,7 @@ def forget(box, uidls):
     for uidl in uidls:
         box.deleted_uidls.add(uidl)
         token = box.owner_of_uidl[uidl]
+        box.deleted_tokens.add(token)
         if box.present.get(token, uidl) in (None, uidl):
             box.present.pop(token, None)
 
@@ -194,7 +196,8 @@ def verify(server, user, box, random_source):
         raise Fault(f"{user}: {len(found) - len(tokens)} messages are there twice")
     missing = box.present.keys() - tokens
     if missing:
-        raise Fault(f"{user}: {len(missing)} acknowledged messages are lost, such as {sorted(missing)[0]}")
+        seen = {token: uidl for uidl, token in box.owner_of_uidl.items() if token in missing}
+        raise Fault(f"{user}: {len(missing)} acknowledged messages are lost: {sorted(missing)[:5]}; those seen before: {seen}")
     for uidl, token in found.items():
         known = box.present.get(token)
         if known is not None and known not in found:
