@@ -40,6 +40,7 @@ class CommandLine {
     AddUser();
     AddDeliver();
     AddSession();
+    AddStore();
   }
 
   ExitCode Run(int argc, const char* const* argv) {
@@ -265,6 +266,20 @@ class CommandLine {
     which->require_option(1);
     RunWithConfig(kick, [this, kick_options](const Config& config) {
       return SessionKick(*kick_options, config, console_);
+    });
+  }
+
+  void AddStore() {
+    CLI::App* group = Group("store", "The store, while no server runs");
+    CLI::App* verify = Leaf(group, "verify",
+                            "Reads everything and says what is damaged; changes nothing. Ends with "
+                            "74 where something is",
+                            "  poplar store verify\n"
+                            "  poplar store verify --json | jq .damages");
+    auto json = std::make_shared<bool>(false);
+    verify->add_flag("--json", *json, "As JSON");
+    RunWithConfig(verify, [this, json](const Config& config) {
+      return wiring_.verify_store(config, *json, console_);
     });
   }
 

@@ -2,9 +2,11 @@
 
 #include "core/app/cli.h"
 #include "core/app/serve.h"
+#include "core/app/store_commands.h"
 
 int main(int argc, char** argv) {
   const poplar::app::Wiring wiring{.init_store = &poplar::app::InitStore,
+                                   .verify_store = &poplar::app::VerifyStore,
                                    .serve = &poplar::app::RunServer};
   poplar::app::Console console = poplar::app::ProcessConsole();
   return static_cast<int>(poplar::app::RunCli(argc, argv, wiring, console));

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "core/app/console.h"
 #include "core/app/exit_code.h"
 #include "core/base/status.h"
 #include "core/tenant/config.h"
@@ -14,6 +15,8 @@ namespace poplar::app {
 struct Wiring {
   // Makes an empty store where the configuration says. kAlreadyExists: one is there; it was kept.
   std::function<Status(const tenant::Config& config)> init_store;
+  // `poplar store verify`. With `json` the result is JSON.
+  std::function<ExitCode(const tenant::Config& config, bool json, Console& console)> verify_store;
   // `poplar serve`.
   std::function<ExitCode(const tenant::Config& config, const std::string& config_path)> serve;
 };

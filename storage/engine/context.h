@@ -40,6 +40,4 @@ struct EngineContext {
   }
 };
 
-std::string PartitionDirectory(const std::string& store, uint32_t partition);
-
 }  // namespace poplar::storage

@@ -7,6 +7,7 @@
 #include "core/base/check.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "storage/engine/layout.h"
 
 namespace poplar::storage {
 namespace {

@@ -6,6 +6,7 @@
 
 #include "core/base/check.h"
 #include "core/base/log.h"
+#include "storage/engine/layout.h"
 
 namespace poplar::storage {
 

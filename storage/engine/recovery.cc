@@ -7,23 +7,10 @@
 #include "core/base/log.h"
 #include "storage/blob/blob_writer.h"
 #include "storage/engine/replayer.h"
-#include "storage/segment/preparer.h"
-#include "storage/segment/walker.h"
+#include "storage/segment/log_survey.h"
 
 namespace poplar::storage {
 namespace {
-
-constexpr uint64_t kReadPieceBytes = kMiB;
-
-// A segment that is there, before it is read whole.
-struct FoundSegment {
-  uint32_t number = 0;
-  uint64_t bytes = 0;
-  uint64_t salt = 0;
-  uint32_t epoch = 0;
-  bool sound = false;  // The salt is known, so it can be read.
-  std::optional<BatchHead> first;
-};
 
 bool ParseHex(std::string_view text, uint32_t* number) {
   if (text.size() != 8) return false;
@@ -59,7 +46,6 @@ class Recovery {
  private:
   Status OpenIndex() {
     result_ = {};
-    segments_.clear();
     meta_ = {};
     POP_ASSIGN_OR_RETURN(result_.index, Index::Open({index_directory_, options_.index_map_bytes}));
     POP_ASSIGN_OR_RETURN(const std::optional<IndexMeta> meta, result_.index->ReadMeta());
@@ -108,63 +94,12 @@ class Recovery {
     return env_.SyncDirectory(options_.directory);
   }
 
-  Status FindSegments() {
+  // Segments that were being laid out when the run ended.
+  Status DropUnfinished() {
     POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, env_.List(log_directory_));
     for (const std::string& name : names) {
-      const std::string_view view = name;
-      FoundSegment found;
-      if (view.ends_with(".tmp")) {
-        POP_RETURN_IF_ERROR(env_.Unlink(log_directory_ + "/" + name));
-      } else if (view.ends_with(".seg") &&
-                 ParseHex(view.substr(0, view.size() - 4), &found.number)) {
-        segments_.push_back(found);
-      }
-    }
-    present_.clear();
-    for (const FoundSegment& found : segments_) present_.insert(found.number);
-    std::sort(segments_.begin(), segments_.end(),
-              [](const auto& a, const auto& b) { return a.number < b.number; });
-    if (!segments_.empty()) {
-      result_.next_segment = std::max(result_.next_segment, segments_.back().number + 1);
-    }
-    return OkStatus();
-  }
-
-  std::string PathOf(uint32_t number) const {
-    return log_directory_ + "/" + SegmentName(number) + ".seg";
-  }
-
-  // Head and first batch. A damaged head costs nothing: a batch head has the salt, too.
-  Status Look(FoundSegment& segment) {
-    POP_ASSIGN_OR_RETURN(const auto file, env_.OpenToRead(PathOf(segment.number)));
-    POP_ASSIGN_OR_RETURN(segment.bytes, file->Bytes());
-    std::string begin(kFirstBatchOffset + kBatchHeadBytes, '\0');
-    const StatusOr<size_t> got = file->ReadAt(begin, 0);
-    begin.resize(got.ok() ? *got : 0);
-    const std::string_view view = begin;
-    const auto head = DecodeSegmentHead(view.substr(0, kBlockBytes));
-    if (head.status().code() == StatusCode::kFailedPrecondition) return head.status();
-    const bool sound_head = head.ok() && head->number == segment.number &&
-                            head->store_id == options_.superblock.store_id &&
-                            head->partition == options_.partition;
-    std::optional<uint64_t> salt;
-    if (sound_head) salt = head->salt;
-    if (view.size() > kFirstBatchOffset) {
-      segment.first = ReadFirstBatch(view.substr(kFirstBatchOffset), segment.number, salt);
-    }
-    segment.sound = sound_head || segment.first.has_value();
-    if (!segment.sound) {
-      Name({Lsn(segment.number, 0),
-            segment.bytes,
-            "a segment's head and first batch are damaged",
-            {},
-            MessageId(0)});
-      return OkStatus();
-    }
-    segment.salt = sound_head ? head->salt : segment.first->salt;
-    segment.epoch = sound_head ? head->epoch : EpochOf(segment.first->next_id);
-    if (!sound_head) {
-      Name({Lsn(segment.number, 0), kBlockBytes, "a segment's head is damaged", {}, MessageId(0)});
+      if (!name.ends_with(".tmp")) continue;
+      POP_RETURN_IF_ERROR(env_.Unlink(log_directory_ + "/" + name));
     }
     return OkStatus();
   }
@@ -182,50 +117,20 @@ class Recovery {
                {"id", damage.id.value()}});
   }
 
-  StatusOr<std::string> ReadSegment(const FoundSegment& segment) {
-    POP_ASSIGN_OR_RETURN(const auto file, env_.OpenToRead(PathOf(segment.number)));
-    std::string bytes(std::min(segment.bytes, kSegmentBytesMax), '\0');
-    for (uint64_t at = 0; at < bytes.size(); at += kReadPieceBytes) {
-      const std::span<char> piece =
-          std::span(bytes).subspan(at, std::min(kReadPieceBytes, bytes.size() - at));
-      const StatusOr<size_t> got = file->ReadAt(piece, at);
-      if (!got.ok()) {
-        Name({Lsn(segment.number, at),
-              piece.size(),
-              std::string(Message(got.status())),
-              {},
-              MessageId(0)});
-      }
-    }
-    return bytes;
-  }
-
   Status Replay() {
-    POP_RETURN_IF_ERROR(FindSegments());
+    POP_RETURN_IF_ERROR(DropUnfinished());
     // Segments before the checkpoint's are known to the index and are not looked at.
-    std::erase_if(segments_, [this](const FoundSegment& segment) {
-      return segment.number < meta_.checkpoint.segment();
-    });
-    for (FoundSegment& segment : segments_) {
-      POP_RETURN_IF_ERROR(Look(segment));
-      result_.epoch = std::max(result_.epoch, segment.epoch);
+    survey_options_ = {&env_, log_directory_, options_.superblock.store_id, options_.partition,
+                       meta_.checkpoint};
+    POP_ASSIGN_OR_RETURN(const LogSurvey survey, SurveyLog(survey_options_, name_));
+    if (!survey.present.empty()) {
+      result_.next_segment = std::max(result_.next_segment, survey.present.back() + 1);
     }
-    NameMissing();
+    NameMissing(survey.present);
     Replayer replayer(*result_.index, *result_.table, result_.rebuilt);
-    Lsn mark = kLsnMax;
-    std::vector<Lsn> ends(segments_.size(), kLsnMax);
-    Lsn proven = meta_.checkpoint;
-    for (size_t i = segments_.size(); i-- > 0;) {
-      const Lsn begin(segments_[i].number, kFirstBatchOffset);
-      const Lsn behind(segments_[i].number + 1, 0);
-      if (mark != kLsnMax && mark < behind) ends[i] = std::max(mark, begin);
-      if (!segments_[i].first.has_value()) continue;
-      proven = std::max(proven, segments_[i].first->flushed);
-      // A segment behind the log's end is not part of it, nor is what it says.
-      if (mark == kLsnMax || mark > begin) mark = segments_[i].first->flushed;
-    }
-    for (size_t i = 0; i < segments_.size(); ++i) {
-      POP_RETURN_IF_ERROR(ReplaySegment(segments_[i], ends[i], proven, replayer));
+    for (const SurveyedSegment& segment : survey.segments) {
+      result_.epoch = std::max(result_.epoch, segment.epoch);
+      POP_RETURN_IF_ERROR(ReplaySegment(segment, survey.proven, replayer));
     }
     result_.next_id = std::max(result_.next_id, replayer.next_id());
     result_.epoch = std::max(result_.epoch, EpochOf(result_.next_id));
@@ -235,11 +140,11 @@ class Recovery {
   }
 
   // Segments with living messages that are not there.
-  void NameMissing() {
+  void NameMissing(const std::vector<uint32_t>& present) {
     if (result_.rebuilt) return;
     for (const auto& [number, stats] : result_.table->segments()) {
       if (stats.live_records == 0) continue;
-      if (!present_.contains(number)) {
+      if (!std::binary_search(present.begin(), present.end(), number)) {
         Name({Lsn(number, 0),
               stats.bytes,
               "a segment with living messages is missing",
@@ -249,16 +154,16 @@ class Recovery {
     }
   }
 
-  Status ReplaySegment(const FoundSegment& segment, Lsn end, Lsn proven, Replayer& replayer) {
+  Status ReplaySegment(const SurveyedSegment& segment, Lsn proven, Replayer& replayer) {
     if (!segment.sound) return OkStatus();
     const Lsn begin(segment.number, kFirstBatchOffset);
     const auto& known = result_.table->segments();
     if (!known.contains(segment.number)) {
       result_.table->AddSegment(segment.number, {segment.salt, segment.bytes, 0, 0});
     }
-    POP_ASSIGN_OR_RETURN(const std::string bytes, ReadSegment(segment));
+    POP_ASSIGN_OR_RETURN(const std::string bytes, ReadSegment(survey_options_, segment, name_));
     const uint64_t damages_before = replayer.damages();
-    WalkOptions walk{segment.number, segment.salt, meta_.checkpoint, end, proven};
+    WalkOptions walk{segment.number, segment.salt, meta_.checkpoint, segment.end, proven};
     replayer.set_partition(options_.partition);
     const WalkResult walked = WalkSegment(bytes, walk, replayer);
     POP_RETURN_IF_ERROR(replayer.status());
@@ -271,7 +176,7 @@ class Recovery {
     result_.next_id = std::max(result_.next_id, walked.next_id);
     if (walked.batches == 0 && meta_.checkpoint <= begin && replayer.damages() == damages_before) {
       result_.table->RemoveSegment(segment.number);
-      return env_.Unlink(PathOf(segment.number));
+      return env_.Unlink(SegmentPath(log_directory_, segment.number));
     }
     result_.end = std::max(result_.end, walked.end);
     if (result_.table->changes() < options_.checkpoint_changes) return OkStatus();
@@ -326,8 +231,8 @@ class Recovery {
   const std::string log_directory_;
   const std::string index_directory_;
   IndexMeta meta_;
-  std::unordered_set<uint32_t> present_;  // Segments whose file is there.
-  std::vector<FoundSegment> segments_;    // Of these, the ones to read.
+  LogSurveyOptions survey_options_;
+  const DamageHandler name_ = [this](const Damage& damage) { Name(damage); };
   uint64_t damages_before_ = 0;
   RecoveredPartition result_;
 };

@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <mutex>
 #include <thread>
 
 #include "core/base/check.h"
 #include "core/base/log.h"
 #include "storage/engine/engine.h"
+#include "storage/engine/layout.h"
 #include "storage/engine/recovery.h"
 #include "storage/engine/shard_store.h"
 
@@ -177,17 +177,6 @@ void EmbeddedStore::Register(base::MetricRegistry& registry) const {
   for (const auto& shard : shards_) shard->metrics().Register(registry, {});
 }
 
-StatusOr<Superblock> ReadSuperblock(Env& env, const std::string& path) {
-  const StatusOr<std::string> block = ReadWholeFile(env, path + "/superblock", kBlockBytes);
-  if (block.status().code() == StatusCode::kNotFound) {
-    return MakeStatus(StatusCode::kNotFound, path + ": no store is there");
-  }
-  if (!block.ok()) return block.status();
-  StatusOr<Superblock> superblock = DecodeSuperblock(*block);
-  if (!superblock.ok()) return Annotate(superblock.status(), path);
-  return superblock;
-}
-
 // Bodies that were arriving when the last run ended.
 Status EmptyIncoming(Env& env, const std::string& directory) {
   POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, env.List(directory));
@@ -245,12 +234,6 @@ void LogOpened(const EngineContext& context, const std::vector<RecoveredPartitio
 }
 
 }  // namespace
-
-std::string PartitionDirectory(const std::string& store, uint32_t partition) {
-  char name[16];
-  std::snprintf(name, sizeof name, "/p%03u", partition);
-  return store + name;
-}
 
 Status CreateStore(const std::string& path, const CreateOptions& options) {
   Env& env = options.env != nullptr ? *options.env : SystemEnv();

@@ -191,6 +191,17 @@ StatusOr<std::shared_ptr<MessageList>> Index::Load(const std::string& key) {
   return list;
 }
 
+StatusOr<std::vector<std::string>> Index::ReadMaildropKeys() {
+  POP_ASSIGN_OR_RETURN(const auto transaction, Transaction::Begin(env_, MDB_RDONLY));
+  std::vector<std::string> keys;
+  POP_RETURN_IF_ERROR(transaction->ForEach(databases_.maildrops, {},
+                                           [&](std::string_view key, std::string_view /*totals*/) {
+                                             keys.emplace_back(key);
+                                             return OkStatus();
+                                           }));
+  return keys;
+}
+
 StatusOr<std::map<uint32_t, SegmentStats>> Index::ReadSegments() {
   POP_ASSIGN_OR_RETURN(const auto transaction, Transaction::Begin(env_, MDB_RDONLY));
   std::map<uint32_t, SegmentStats> segments;

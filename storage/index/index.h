@@ -54,6 +54,8 @@ class Index {
   StatusOr<std::optional<IndexMeta>> ReadMeta();
   // An empty list where the index knows nothing. kDataLoss: unsound.
   StatusOr<std::shared_ptr<MessageList>> Load(const std::string& key);
+  // The encoded keys of all maildrops that it knows.
+  StatusOr<std::vector<std::string>> ReadMaildropKeys();
   StatusOr<std::map<uint32_t, SegmentStats>> ReadSegments();
   StatusOr<std::map<MessageId, BlobId>> ReadBlobs();
   // Whole or not at all, durably.

@@ -1,0 +1,116 @@
+#include "storage/segment/log_survey.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "storage/segment/preparer.h"
+
+namespace poplar::storage {
+namespace {
+
+constexpr uint64_t kReadPieceBytes = kMiB;
+constexpr std::string_view kSuffix = ".seg";
+
+// The number in a segment's file name; nothing for other files.
+std::optional<uint32_t> NumberOf(std::string_view name) {
+  constexpr size_t kDigits = 8;
+  if (name.size() != kDigits + kSuffix.size() || !name.ends_with(kSuffix)) return std::nullopt;
+  uint32_t number = 0;
+  const char* const end = name.data() + kDigits;
+  const auto parsed = std::from_chars(name.data(), end, number, 16);
+  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  return number;
+}
+
+// Head and first batch. A damaged head costs nothing: a batch head has the salt, too.
+Status Look(const LogSurveyOptions& options, SurveyedSegment& segment,
+            const DamageHandler& on_damage) {
+  POP_ASSIGN_OR_RETURN(const auto file,
+                       options.env->OpenToRead(SegmentPath(options.directory, segment.number)));
+  POP_ASSIGN_OR_RETURN(segment.bytes, file->Bytes());
+  std::string begin(kFirstBatchOffset + kBatchHeadBytes, '\0');
+  const StatusOr<size_t> got = file->ReadAt(begin, 0);
+  begin.resize(got.ok() ? *got : 0);
+  const std::string_view view = begin;
+  const auto head = DecodeSegmentHead(view.substr(0, kBlockBytes));
+  if (head.status().code() == StatusCode::kFailedPrecondition) return head.status();
+  const bool sound_head = head.ok() && head->number == segment.number &&
+                          head->store_id == options.store_id &&
+                          head->partition == options.partition;
+  std::optional<uint64_t> salt;
+  if (sound_head) salt = head->salt;
+  if (view.size() > kFirstBatchOffset) {
+    segment.first = ReadFirstBatch(view.substr(kFirstBatchOffset), segment.number, salt);
+  }
+  segment.sound = sound_head || segment.first.has_value();
+  const Lsn at(segment.number, 0);
+  if (!segment.sound) {
+    on_damage(
+        {at, segment.bytes, "a segment's head and first batch are damaged", {}, MessageId(0)});
+    return OkStatus();
+  }
+  segment.salt = sound_head ? head->salt : segment.first->salt;
+  segment.epoch = sound_head ? head->epoch : EpochOf(segment.first->next_id);
+  if (!sound_head) on_damage({at, kBlockBytes, "a segment's head is damaged", {}, MessageId(0)});
+  return OkStatus();
+}
+
+// The first batch of a segment says where the log before the segment ends.
+void FindEnds(LogSurvey& survey) {
+  Lsn mark = kLsnMax;
+  for (auto segment = survey.segments.rbegin(); segment != survey.segments.rend(); ++segment) {
+    const Lsn begin(segment->number, kFirstBatchOffset);
+    const Lsn behind(segment->number + 1, 0);
+    if (mark != kLsnMax && mark < behind) segment->end = std::max(mark, begin);
+    if (!segment->first.has_value()) continue;
+    survey.proven = std::max(survey.proven, segment->first->flushed);
+    // A segment behind the log's end is not part of it, nor is what it says.
+    if (mark == kLsnMax || mark > begin) mark = segment->first->flushed;
+  }
+}
+
+}  // namespace
+
+std::string SegmentPath(const std::string& log_directory, uint32_t number) {
+  return log_directory + "/" + SegmentName(number) + std::string(kSuffix);
+}
+
+StatusOr<LogSurvey> SurveyLog(const LogSurveyOptions& options, const DamageHandler& on_damage) {
+  LogSurvey survey;
+  survey.proven = options.from;
+  POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, options.env->List(options.directory));
+  for (const std::string& name : names) {
+    if (const auto number = NumberOf(name)) survey.present.push_back(*number);
+  }
+  std::sort(survey.present.begin(), survey.present.end());
+  for (const uint32_t number : survey.present) {
+    if (number < options.from.segment()) continue;
+    SurveyedSegment segment;
+    segment.number = number;
+    POP_RETURN_IF_ERROR(Look(options, segment, on_damage));
+    survey.segments.push_back(segment);
+  }
+  FindEnds(survey);
+  return survey;
+}
+
+StatusOr<std::string> ReadSegment(const LogSurveyOptions& options, const SurveyedSegment& segment,
+                                  const DamageHandler& on_damage) {
+  POP_ASSIGN_OR_RETURN(const auto file,
+                       options.env->OpenToRead(SegmentPath(options.directory, segment.number)));
+  std::string bytes(std::min(segment.bytes, kSegmentBytesMax), '\0');
+  for (uint64_t at = 0; at < bytes.size(); at += kReadPieceBytes) {
+    const std::span<char> piece =
+        std::span(bytes).subspan(at, std::min(kReadPieceBytes, bytes.size() - at));
+    const StatusOr<size_t> got = file->ReadAt(piece, at);
+    if (got.ok()) continue;
+    on_damage({Lsn(segment.number, at),
+               piece.size(),
+               std::string(Message(got.status())),
+               {},
+               MessageId(0)});
+  }
+  return bytes;
+}
+
+}  // namespace poplar::storage

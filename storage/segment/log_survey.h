@@ -1,0 +1,55 @@
+// What segments a partition's log has on disk, and where each of them leaves the log (FORMAT.md
+// section 5, 1 to 3). Reads heads and first batches, changes nothing. Blocking; any thread.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage/env/env.h"
+#include "storage/format/superblock.h"
+#include "storage/segment/walker.h"
+
+namespace poplar::storage {
+
+// A segment that is there, before it is read whole.
+struct SurveyedSegment {
+  uint32_t number = 0;
+  uint64_t bytes = 0;
+  uint64_t salt = 0;
+  uint32_t epoch = 0;
+  bool sound = false;  // The salt is known, so it can be read.
+  std::optional<BatchHead> first;
+  Lsn end = kLsnMax;  // Where later segments say that the log leaves it.
+};
+
+struct LogSurvey {
+  std::vector<uint32_t> present;          // Every segment's number, ascending.
+  std::vector<SurveyedSegment> segments;  // Of these, the ones from `from` on.
+  Lsn proven;                             // What lies before it had been flushed.
+};
+
+struct LogSurveyOptions {
+  Env* env = nullptr;
+  std::string directory;  // Of the log.
+  StoreId store_id{};
+  uint32_t partition = 0;
+  Lsn from;  // What lies before it is known, and had been flushed.
+};
+
+using DamageHandler = std::function<void(const Damage&)>;
+
+// Damaged heads go to `on_damage`. kFailedPrecondition: a segment of a version that this build does
+// not know.
+StatusOr<LogSurvey> SurveyLog(const LogSurveyOptions& options, const DamageHandler& on_damage);
+
+// The whole segment; octets that cannot be read are zeros, and told to `on_damage`.
+StatusOr<std::string> ReadSegment(const LogSurveyOptions& options, const SurveyedSegment& segment,
+                                  const DamageHandler& on_damage);
+
+std::string SegmentPath(const std::string& log_directory, uint32_t number);
+
+}  // namespace poplar::storage
