@@ -89,14 +89,13 @@ Status Precondition(const std::string& text) {
 // Kept in the file: readers then never wait for a writer, nor a writer for readers. Of two that
 // switch at once SQLite refuses one without waiting: it might be a deadlock.
 Status SwitchToWal(SqliteConnection& connection) {
-  constexpr int kAttempts = 100;
-  Status status;
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    status = connection.Execute("PRAGMA journal_mode = WAL");
-    if (status.code() != StatusCode::kUnavailable) break;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (true) {
+    const Status status = connection.Execute("PRAGMA journal_mode = WAL");
+    if (status.code() != StatusCode::kUnavailable) return status;
+    if (std::chrono::steady_clock::now() > deadline) return status;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  return status;
 }
 
 }  // namespace

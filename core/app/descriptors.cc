@@ -11,12 +11,15 @@ namespace poplar::app {
 namespace {
 
 constexpr uint64_t kOfTheProcess = 128;  // Listeners, log, user database, admin and HTTP.
-constexpr uint64_t kOfAShard = 32;       // Ring, index, segments being written, directories.
+constexpr uint64_t kOfAShard = 16;       // Ring, buffers.
+constexpr uint64_t kOfAPartition = 8;    // Index, segments being written and laid out, folders.
+constexpr uint64_t kPartitionsMin = 16;  // A store may have been made with so many by default.
 constexpr uint64_t kOpenFilesMin = 16;
 constexpr uint64_t kOpenFilesMax = 512;
 
-uint64_t Reserved(uint64_t shards, uint64_t open_files_a_shard) {
-  return kOfTheProcess + shards * (kOfAShard + open_files_a_shard);
+uint64_t Reserved(const tenant::Config& config, uint64_t shards, uint64_t open_files_a_shard) {
+  const uint64_t partitions = std::max<uint64_t>(config.store.partitions, kPartitionsMin);
+  return kOfTheProcess + partitions * kOfAPartition + shards * (kOfAShard + open_files_a_shard);
 }
 
 }  // namespace
@@ -26,13 +29,13 @@ DescriptorPlan PlanDescriptors(const tenant::Config& config, uint64_t descriptor
   const uint64_t pop3 = config.pop3.connections_max;
   const uint64_t lmtp = config.lmtp.connections_max;
   const uint64_t open_files = std::clamp(descriptors / 4 / shards, kOpenFilesMin, kOpenFilesMax);
-  const uint64_t reserved = Reserved(shards, open_files);
+  const uint64_t reserved = Reserved(config, shards, open_files);
   const uint64_t rest = descriptors > reserved ? descriptors - reserved : 0;
   const uint64_t connections = rest / 5 * 4;
 
   DescriptorPlan plan;
   plan.open_files_a_shard = static_cast<uint32_t>(open_files);
-  plan.descriptors_wanted = Reserved(shards, kOpenFilesMax) + (pop3 + lmtp + 3) / 4 * 5;
+  plan.descriptors_wanted = Reserved(config, shards, kOpenFilesMax) + (pop3 + lmtp + 3) / 4 * 5;
   // LMTP: what POP3 leaves over, or a quarter.
   const uint64_t left_by_pop3 = connections > pop3 ? connections - pop3 : 0;
   const uint64_t for_lmtp = std::min(lmtp, std::max(left_by_pop3, connections / 4));

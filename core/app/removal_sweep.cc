@@ -1,28 +1,21 @@
 #include "core/app/removal_sweep.h"
 
 #include <algorithm>
-#include <chrono>
 #include <condition_variable>
 #include <latch>
 #include <mutex>
 #include <utility>
 #include <vector>
 
-#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/io/task.h"
 
 namespace poplar::app {
 namespace {
 
-constexpr std::chrono::seconds kPeriod{1};
-// After a failure: a trouble of the disk's is not asked about every second.
-constexpr std::chrono::seconds kRest{30};
-// A delivery that found the account just before it was removed is in the store by then (LmtpDriver
-// looks again where its answer is older than a second), so its mail goes too.
-constexpr int64_t kGraceS = 5;
-// They share the store's flushes and one transaction of the database.
-constexpr size_t kBatch = 256;
+// They share the store's flushes and one transaction of the database, and leave most of a tenant's
+// room in the disk pool to its sessions.
+constexpr size_t kBatch = 16;
 
 // Asks the store on a shard and leaves the answer to the thread that waits.
 io::Task<void> Remove(storage::ShardStore* store, storage::MaildropKey key, Status* answer,
@@ -35,8 +28,8 @@ io::Task<void> Remove(storage::ShardStore* store, storage::MaildropKey key, Stat
 
 }  // namespace
 
-RemovalSweep::RemovalSweep(std::string database_path, io::ShardSet& shards, storage::Store& store)
-    : database_path_(std::move(database_path)),
+RemovalSweep::RemovalSweep(RemovalSweepOptions options, io::ShardSet& shards, storage::Store& store)
+    : options_(std::move(options)),
       shards_(shards),
       store_(store),
       thread_([this](const std::stop_token& stop) { Run(stop); }) {}
@@ -46,36 +39,62 @@ void RemovalSweep::Run(const std::stop_token& stop) {
   std::condition_variable_any wake;
   std::unique_lock<std::mutex> lock(mutex);
   while (!stop.stop_requested()) {
-    const bool rest = !Sweep(stop);
-    wake.wait_for(lock, stop, rest ? kRest : kPeriod, [] { return false; });
+    const bool all_well = Sweep(stop) && DropAgain(stop);
+    wake.wait_for(lock, stop, all_well ? options_.period : options_.rest, [] { return false; });
   }
 }
 
 bool RemovalSweep::Sweep(const std::stop_token& stop) {
-  if (!database_) {
-    auto opened = auth::UserDatabase::Open(database_path_);
-    if (!opened.ok()) return true;  // Authentication says so, loud enough.
-    database_ = std::move(*opened);
-  }
-  auto accounts = database_->RemovedAccounts();
-  if (!accounts.ok()) {
-    database_.reset();
-    return true;
-  }
-  const int64_t now_s = base::SystemClock().WallUs() / 1'000'000;
-  std::erase_if(*accounts, [now_s](const auth::RemovedAccount& account) {
-    return now_s - account.removed_s < kGraceS && now_s >= account.removed_s;
-  });
+  // Opened each time: the file may be put back from a backup, and what it says then counts.
+  const auto database = auth::UserDatabase::Open(options_.database_path);
+  if (!database.ok()) return true;  // Authentication says so, loud enough.
+  const auto accounts = (*database)->RemovedAccounts();
+  if (!accounts.ok()) return true;
   bool all_well = true;
   for (size_t done = 0; done < accounts->size() && all_well && !stop.stop_requested();) {
     const size_t end = std::min(accounts->size(), done + kBatch);
-    all_well = Drop(std::span(*accounts).subspan(done, end - done));
+    all_well = DropFirst(**database, std::span(*accounts).subspan(done, end - done));
     done = end;
   }
   return all_well;
 }
 
-bool RemovalSweep::Drop(std::span<const auth::RemovedAccount> batch) {
+bool RemovalSweep::DropFirst(auth::UserDatabase& database,
+                             std::span<const auth::RemovedAccount> batch) {
+  const std::vector<Status> answers = Drop(batch);
+  std::vector<std::string> dropped;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (!answers[i].ok()) continue;
+    dropped.push_back(batch[i].account);
+    again_.push_back({Clock::now() + options_.again_after, batch[i]});
+  }
+  const Status marked = database.MarkMaildropsDropped(dropped);
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const Status& status = answers[i].ok() ? marked : answers[i];
+    base::Log(status.ok() ? base::LogLevel::kInfo : base::LogLevel::kError, "maildrop_removed",
+              {{"user", batch[i].address},
+               {"account", batch[i].account},
+               {"ok", status.ok()},
+               {"reason", Message(status)}});
+  }
+  return marked.ok() && dropped.size() == batch.size();
+}
+
+bool RemovalSweep::DropAgain(const std::stop_token& stop) {
+  while (!again_.empty() && again_.front().due <= Clock::now() && !stop.stop_requested()) {
+    std::vector<auth::RemovedAccount> batch;
+    for (size_t i = 0; i < std::min(kBatch, again_.size()); ++i) {
+      if (again_[i].due <= Clock::now()) batch.push_back(again_[i].account);
+    }
+    for (const Status& status : Drop(batch)) {
+      if (!status.ok()) return false;
+    }
+    again_.erase(again_.begin(), again_.begin() + static_cast<ptrdiff_t>(batch.size()));
+  }
+  return true;
+}
+
+std::vector<Status> RemovalSweep::Drop(std::span<const auth::RemovedAccount> batch) {
   std::vector<Status> answers(batch.size());
   std::vector<io::Task<void>> tasks(batch.size());
   std::latch answered(static_cast<ptrdiff_t>(batch.size()));
@@ -89,21 +108,7 @@ bool RemovalSweep::Drop(std::span<const auth::RemovedAccount> batch) {
   });
   answered.wait();
   shards_.RunOn(first, [&](io::Shard&) { tasks.clear(); });
-
-  std::vector<std::string> dropped;
-  for (size_t i = 0; i < batch.size(); ++i) {
-    if (answers[i].ok()) dropped.push_back(batch[i].account);
-  }
-  const Status marked = database_->MarkMaildropsDropped(dropped);
-  for (size_t i = 0; i < batch.size(); ++i) {
-    const Status& status = answers[i].ok() ? marked : answers[i];
-    base::Log(status.ok() ? base::LogLevel::kInfo : base::LogLevel::kError, "maildrop_removed",
-              {{"user", batch[i].address},
-               {"account", batch[i].account},
-               {"ok", status.ok()},
-               {"reason", Message(status)}});
-  }
-  return marked.ok() && dropped.size() == batch.size();
+  return answers;
 }
 
 }  // namespace poplar::app

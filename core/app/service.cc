@@ -121,7 +121,8 @@ Status Service::MakeAuth() {
   const auth::AuthPools pools{
       .hash = hash_pool_.get(), .lookup = disk_pool_.get(), .hashers = hashers_.get()};
   auth_ = std::make_unique<auth::AuthService>(options, *shards_, pools, std::move(chain));
-  removals_ = std::make_unique<RemovalSweep>(config_.users.database, *shards_, *store_);
+  removals_ = std::make_unique<RemovalSweep>(
+      RemovalSweepOptions{.database_path = config_.users.database}, *shards_, *store_);
   return OkStatus();
 }
 
@@ -201,6 +202,7 @@ ops::AdminHandlers Service::AdminHandlers() {
       return kicked > 0 ? StatusOr<json>(json{{"kicked", kicked}}) : NoSuchSession("id " + id);
     }
     const std::string user = arguments.at("user").get<std::string>();
+    if (user.empty()) return MakeStatus(StatusCode::kInvalidArgument, "whose sessions?");
     const std::string key = auth::LookupKey(user);
     for (const server::ConnectionInfo& info : server_->Sessions()) {
       if (auth::LookupKey(info.user) == key && server_->Kick(info.id)) ++kicked;
@@ -247,8 +249,8 @@ Status Service::Drain() {
     if (cut > 0) base::Log(base::LogLevel::kWarning, "drain_cut", {{"connections", cut}});
   }
   // Until here both show who is being waited for; they read what ends now.
-  admin_.reset();
   http_.reset();
+  admin_.reset();
   server_.reset();
   removals_.reset();
   auth_.reset();

@@ -31,7 +31,8 @@ class ConnectionCount {
 // addresses as he likes. Unix sockets have no address and no limit.
 //
 // Memory is fixed. A client counts in two cells, found by a hash with a random seed, and the lower
-// one is what it has: to be refused for another's connections it must share both cells.
+// one is what it has: to be refused for another's connections it must share both cells. When
+// several come at the same moment on different shards, a few more than allowed may get in.
 class ClientCounts {
  public:
   ClientCounts();

@@ -10,10 +10,6 @@
 namespace poplar::server {
 namespace {
 
-// What was resolved at RCPT is asked again at the end of a message that took longer. Shorter than
-// RemovalSweep's grace.
-constexpr uint64_t kAnswerFreshUs = 1'000'000;
-
 net::StreamOptions StreamOptionsOf(const LmtpSettings& settings) {
   net::StreamOptions options;
   options.idle_timeout_ms = settings.idle_timeout_ms;
@@ -130,7 +126,6 @@ io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient) {
     result = co_await resolved;
   }
   if (result.outcome == auth::ResolveOutcome::kFound) {
-    if (principals_.empty()) resolved_us_ = services_.reactor().now_us();
     principals_.push_back(std::move(result.principal));
   } else {
     base::Log(base::LogLevel::kInfo, "recipient_refused",
@@ -169,56 +164,23 @@ io::Task<void> LmtpDriver::StoreBody(std::string_view body) {
   session_.MessageFailed(ToLmtp(status), stream_.output());
 }
 
-// Of the recipients, those whose account was removed since RCPT. An MTA may take its time between
-// RCPT and the end of the message, and what is stored after a maildrop was dropped would stay for
-// ever. Only a directory that says so counts: one that is down keeps no mail out.
-io::Task<size_t> LmtpDriver::CountGone() {
-  size_t gone = 0;
-  io::Completion<auth::ResolveResult> resolved;
-  for (const auth::Principal& principal : principals_) {
-    services_.auth.Resolve(principal.address, resolved);
-    const auth::ResolveResult result = co_await resolved;
-    const bool is_another = result.outcome == auth::ResolveOutcome::kFound &&
-                            (result.principal.tenant != principal.tenant ||
-                             result.principal.account != principal.account);
-    if (is_another || result.outcome == auth::ResolveOutcome::kUnknown) ++gone;
-  }
-  co_return gone;
-}
-
 io::Task<void> LmtpDriver::CommitMessage(const lmtp::Envelope* envelope, lmtp::MessageSizes sizes) {
-  size_t gone = 0;
-  if (services_.reactor().now_us() - resolved_us_ > kAnswerFreshUs) gone = co_await CountGone();
-  std::vector<lmtp::DeliveryOutcome> outcomes;
-  if (gone == 0) {
-    outcomes = co_await Store(sizes);
-  } else {
-    // If some are left, the MTA comes again, and hears at RCPT whose mailbox is gone.
-    outcomes.assign(principals_.size(), gone == principals_.size()
-                                            ? lmtp::DeliveryOutcome::kUnknown
-                                            : lmtp::DeliveryOutcome::kTemporary);
-    delivery_.reset();
-  }
-  LogDelivery(*envelope, sizes, outcomes);
-  session_.CommitDone(outcomes);
-  principals_.clear();
-}
-
-io::Task<std::vector<lmtp::DeliveryOutcome>> LmtpDriver::Store(lmtp::MessageSizes sizes) {
   const uint64_t since_us = services_.reactor().now_us();
   io::Completion<std::vector<storage::DeliveryOutcome>> committed;
   delivery_->Commit(
       {.octets = sizes.octets, .wire_bytes = sizes.wire_bytes, .header_bytes = sizes.header_bytes},
       committed);
   set_committing(true);
-  const std::vector<storage::DeliveryOutcome> stored = co_await committed;
+  const std::vector<storage::DeliveryOutcome> outcomes = co_await committed;
   set_committing(false);
   delivery_.reset();
   services_.metrics.delivery_us.Observe(services_.reactor().now_us() - since_us);
-  std::vector<lmtp::DeliveryOutcome> outcomes;
-  outcomes.reserve(stored.size());
-  for (const storage::DeliveryOutcome outcome : stored) outcomes.push_back(ToLmtp(outcome));
-  co_return outcomes;
+  LogDelivery(*envelope, sizes, outcomes);
+  std::vector<lmtp::DeliveryOutcome> replies;
+  replies.reserve(outcomes.size());
+  for (const storage::DeliveryOutcome outcome : outcomes) replies.push_back(ToLmtp(outcome));
+  session_.CommitDone(replies);
+  principals_.clear();
 }
 
 void LmtpDriver::LogRefusal(std::string_view refusal) {
@@ -232,7 +194,7 @@ void LmtpDriver::LogRefusal(std::string_view refusal) {
 }
 
 void LmtpDriver::LogDelivery(const lmtp::Envelope& envelope, const lmtp::MessageSizes& sizes,
-                             const std::vector<lmtp::DeliveryOutcome>& outcomes) {
+                             const std::vector<storage::DeliveryOutcome>& outcomes) {
   for (size_t i = 0; i < outcomes.size(); ++i) {
     base::Log(base::LogLevel::kInfo, "delivery",
               {{"session", id().value()},
@@ -241,7 +203,7 @@ void LmtpDriver::LogDelivery(const lmtp::Envelope& envelope, const lmtp::Message
                {"user", principals_[i].address},
                {"sender", envelope.sender},
                {"octets", sizes.octets},
-               {"outcome", lmtp::Name(outcomes[i])}});
+               {"outcome", lmtp::Name(ToLmtp(outcomes[i]))}});
   }
 }
 

@@ -26,20 +26,17 @@ class LmtpDriver : public Connection {
   io::Task<bool> ReceiveMore();
 
   io::Task<void> Resolve(lmtp::Recipient recipient);
-  io::Task<size_t> CountGone();
   void BeginMessage(const lmtp::Envelope& envelope);
   io::Task<void> StoreBody(std::string_view body);
   io::Task<void> CommitMessage(const lmtp::Envelope* envelope, lmtp::MessageSizes sizes);
-  io::Task<std::vector<lmtp::DeliveryOutcome>> Store(lmtp::MessageSizes sizes);
   void LogRefusal(std::string_view refusal);
   void LogDelivery(const lmtp::Envelope& envelope, const lmtp::MessageSizes& sizes,
-                   const std::vector<lmtp::DeliveryOutcome>& outcomes);
+                   const std::vector<storage::DeliveryOutcome>& outcomes);
 
   const std::shared_ptr<const Settings> settings_;
   lmtp::Session session_;
   // One for each recipient that the session accepted in this transaction, in order.
   std::vector<auth::Principal> principals_;
-  uint64_t resolved_us_ = 0;     // When the first of them was.
   bool storage_failed_ = false;  // For this message; the log knows why.
   std::unique_ptr<storage::Delivery> delivery_;
 };

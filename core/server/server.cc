@@ -30,12 +30,11 @@ net::Address ToNet(const tenant::ListenAddress& address) {
   return net::Address::FromSockaddr(storage, bytes);
 }
 
-// Whoever listens on IPv4 and IPv6, as the defaults do, shall not fail where there is IPv4 only.
+// Whoever listens on both loopbacks, as the defaults do, shall not fail where there is IPv4 only.
 bool IsOfMissingIpv6(const net::Address& address) {
   static const bool has_ipv6 = net::HasIpv6();
   if (has_ipv6 || address.family != net::Address::Family::kIpv6) return false;
-  const bool is_any = address.ip == std::array<uint8_t, 16>{};
-  if (!is_any && !address.is_loopback()) return false;
+  if (!address.is_loopback()) return false;
   base::Log(base::LogLevel::kWarning, "listen_skipped",
             {{"address", address.Text()}, {"reason", "this machine has no IPv6"}});
   return true;

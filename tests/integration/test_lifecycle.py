@@ -116,7 +116,7 @@ def test_removing_many_accounts_does_not_hold_up_the_end(new_server):
     server = new_server()
     with sqlite3.connect(server.directory / "users.db", timeout=30) as database:
         database.executemany("INSERT INTO removed_accounts (account, tenant, address, removed_s) VALUES (?, 1, 'x@alpha.example', 1)",
-                             ((f"gone-{i}",) for i in range(20_000)))
+                             ((f"gone-{i}",) for i in range(50_000)))
     wait_for("the first are dropped", 30, lambda: "account=gone-" in server.log())
     server.stop()
     left = not_swept(server)

