@@ -39,7 +39,7 @@ class PartitionCheck final : private LogVisitor {
         report_(report) {}
 
   Status Run() {
-    const Status index = ReadIndex();
+    Status index = ReadIndex();
     if (index.code() == StatusCode::kDataLoss) {
       Tell(Lsn(), 0, "the index: " + std::string(Message(index)));
     } else if (!index.ok()) {
