@@ -34,8 +34,9 @@ TEST(DotsTest, StuffsLeadingDotsAndEnds) {
 }
 
 TEST(DotsTest, TakesBackWhatWasStuffedInPiecesOfAnySize) {
-  for (std::string message : {std::string("\r\n"), std::string(".\r\n.\r\n\r\n..x\r\n"),
-                              std::string("a\rb\r\n.\rc\r\n"), Generate({.octets = 20'000})}) {
+  for (const std::string& message :
+       {std::string("\r\n"), std::string(".\r\n.\r\n\r\n..x\r\n"), std::string("a\rb\r\n.\rc\r\n"),
+        Generate({.octets = 20'000})}) {
     std::string wire = Stuff(message);
     for (size_t piece = 1; piece < 20; ++piece) {
       Taken taken = Feed(wire + "+OK next", piece);
