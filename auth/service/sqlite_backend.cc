@@ -22,8 +22,8 @@ BackendAnswer Say(BackendOutcome outcome, std::string_view reason) {
   return answer;
 }
 
+// Whoever gets mail there.
 BackendAnswer Known(UserRecord user) {
-  if (!user.enabled) return Say(BackendOutcome::kDisabled, "account disabled");
   if (!user.tenant_enabled) return Say(BackendOutcome::kDisabled, "tenant disabled");
   BackendAnswer answer;
   answer.outcome = BackendOutcome::kOk;
@@ -32,6 +32,12 @@ BackendAnswer Known(UserRecord user) {
                       .address = std::move(user.address),
                       .tenant_name = std::move(user.tenant_name)};
   return answer;
+}
+
+// Whoever may not log in still gets mail: an account is often locked for its owner's sake.
+BackendAnswer LoggedIn(UserRecord user) {
+  if (!user.enabled) return Say(BackendOutcome::kDisabled, "account disabled");
+  return Known(std::move(user));
 }
 
 }  // namespace
@@ -85,8 +91,6 @@ BackendAnswer SqliteBackend::Resolve(std::string_view address) {
   if (!found->has_value()) return Say(BackendOutcome::kUnknown, "unknown user");
   LoginRecord& record = **found;
   base::Wipe(record.hash.data(), record.hash.size());
-  // Whoever may not log in still gets mail: an account is often locked for its owner's sake.
-  record.user.enabled = true;
   return Known(std::move(record.user));
 }
 
@@ -101,7 +105,7 @@ BackendAnswer SqliteBackend::VerifyPassword(std::string_view login, const base::
   base::Wipe(record.hash.data(), record.hash.size());
   switch (verdict) {
     case HashVerdict::kMatch:
-      return Known(std::move(record.user));
+      return LoggedIn(std::move(record.user));
     case HashVerdict::kMismatch:
       return Say(BackendOutcome::kRefused, "wrong password");
     case HashVerdict::kUnusable:
