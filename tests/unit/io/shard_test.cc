@@ -126,7 +126,7 @@ TEST(ShardTest, AStormInAllDirectionsLosesNothing) {
   constexpr int kRounds = 4;
   static_assert(kRequests > kCreditsPerPair);
   const auto shards = StartShards(kShards);
-  Finish finish(kShards * kShards * kRequests);
+  Finish finish(kRequests * kShards * kShards);
   std::deque<CountRequest> requests[kShards];
   for (auto& of_source : requests) {
     for (uint32_t target = 0; target < kShards; ++target) {

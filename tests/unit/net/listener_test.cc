@@ -1,5 +1,6 @@
 #include "core/net/listener.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -157,7 +158,8 @@ TEST_F(ListenerTest, LeftOverUnixSocketIsReplacedAndAFileIsNot) {
   EXPECT_TRUE(Open({.address = address}).ok());
 
   const Address file = *Address::Parse(folder.Path("file"));
-  fclose(fopen(file.path.c_str(), "w"));
+  const base::UniqueFd in_the_way(open(file.path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  ASSERT_TRUE(in_the_way.valid());
   const auto listener = Open({.address = file});
   EXPECT_NE(Message(listener.status()).find("in the way"), std::string_view::npos);
   EXPECT_EQ(access(file.path.c_str(), F_OK), 0);

@@ -21,8 +21,8 @@ void WriteCertificate(const std::string& certificate_path, const std::string& ke
   X509_set_version(certificate, 2);
   ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
   const long day_s = 24L * 3600;
-  X509_gmtime_adj(X509_getm_notBefore(certificate), days < 0 ? 2 * days * day_s : 0);
-  X509_gmtime_adj(X509_getm_notAfter(certificate), days * day_s);
+  X509_gmtime_adj(X509_getm_notBefore(certificate), days < 0 ? day_s * days * 2 : 0);
+  X509_gmtime_adj(X509_getm_notAfter(certificate), day_s * days);
   X509_set_pubkey(certificate, key);
   X509_NAME* const name = X509_get_subject_name(certificate);
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,

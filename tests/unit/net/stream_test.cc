@@ -89,7 +89,7 @@ TEST(Stream, ClientThatNeverReadsIsReadNoMore) {
   ASSERT_GT(sent_bytes, received) << "the kernel's buffers hold the rest";
   // What was read and not answered is the backlog, and one turn's buffers at most.
   const uint64_t answered = server.metrics().bytes_out.Read();
-  EXPECT_LE(received - answered, kBacklogBytesMax + 16u * 4096u + 64u * 1024u);
+  EXPECT_LE(received - answered, kBacklogBytesMax + 16 * uint64_t{4096} + 64 * kKiB);
 
   // The others are served as before, though there are few buffers.
   server.Serve([&] {
@@ -104,7 +104,6 @@ TEST(Stream, ClientThatReadsLateGetsEverything) {
   TestServer server({.receive_buffers = 16, .send_buffer_bytes = 128 * 1024});
   server.Serve([&] {
     PlainClient client(server.Connect());
-    std::string expected;
     std::thread writer([&] {
       for (int i = 0; i < 3000; ++i)
         client.Send("ECHO " + std::to_string(i) + Pattern(900, static_cast<uint32_t>(i)) + "\n");

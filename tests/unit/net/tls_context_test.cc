@@ -9,6 +9,7 @@
 
 #include <cstdio>
 #include <ctime>
+#include <memory>
 
 #include "tests/unit/net/net_test_support.h"
 
@@ -16,6 +17,11 @@ namespace poplar::net {
 namespace {
 
 using testing::HasSubstr;
+
+struct FileClose {
+  void operator()(FILE* file) const { std::fclose(file); }
+};
+using File = std::unique_ptr<FILE, FileClose>;
 
 class TlsContextTest : public testing::Test {
  protected:
@@ -26,10 +32,16 @@ class TlsContextTest : public testing::Test {
     return context.ok() ? "none" : std::string(Message(context.status()));
   }
   static void Write(const std::string& path, std::string_view text) {
-    FILE* const file = std::fopen(path.c_str(), "w");
+    const File file(std::fopen(path.c_str(), "w"));
     ASSERT_NE(file, nullptr);
-    std::fwrite(text.data(), 1, text.size(), file);
-    std::fclose(file);
+    std::fwrite(text.data(), 1, text.size(), file.get());
+  }
+  // With a cipher: sealed with the passphrase.
+  void WriteKey(EVP_PKEY* key, const EVP_CIPHER* cipher, const char* passphrase) {
+    const File file(std::fopen(options_.key_path.c_str(), "w"));
+    ASSERT_NE(file, nullptr);
+    PEM_write_PrivateKey(file.get(), key, cipher, nullptr, 0, nullptr,
+                         const_cast<char*>(passphrase));
   }
 
   TestFolder folder_;
@@ -84,19 +96,14 @@ TEST_F(TlsContextTest, KeyOfAnotherCertificateIsFoundOut) {
   EXPECT_THAT(Fault(), HasSubstr("it does not belong to the certificate"));
 
   EVP_PKEY* const rsa = EVP_RSA_gen(2048);  // Of another kind, too.
-  FILE* const file = std::fopen(options_.key_path.c_str(), "w");
-  PEM_write_PrivateKey(file, rsa, nullptr, nullptr, 0, nullptr, nullptr);
-  std::fclose(file);
+  WriteKey(rsa, nullptr, nullptr);
   EVP_PKEY_free(rsa);
   EXPECT_THAT(Fault(), HasSubstr("it does not belong to the certificate"));
 }
 
 TEST_F(TlsContextTest, SealedKeyIsNotAskedForOnTheTerminal) {
   EVP_PKEY* const key = EVP_EC_gen("P-256");
-  FILE* const file = std::fopen(options_.key_path.c_str(), "w");
-  PEM_write_PrivateKey(file, key, EVP_aes_128_cbc(), nullptr, 0, nullptr,
-                       const_cast<char*>("secret"));
-  std::fclose(file);
+  WriteKey(key, EVP_aes_128_cbc(), "secret");
   EVP_PKEY_free(key);
   EXPECT_THAT(Fault(), HasSubstr("sealed with a passphrase"));
 }

@@ -45,8 +45,9 @@ class AdminTest : public ::testing::Test {
     };
     handlers["large"] = [](const json&) { return json(std::string(3'000'000, 'x')); };
     auto server = AdminServer::Start({path_, io_timeout_ms}, std::move(handlers));
-    if (server.ok()) server_ = *std::move(server);
-    return server.status();
+    if (!server.ok()) return server.status();
+    server_ = *std::move(server);
+    return OkStatus();
   }
 
   StatusOr<json> Call(std::string command, json arguments = json::object()) {

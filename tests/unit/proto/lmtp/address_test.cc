@@ -89,7 +89,7 @@ TEST(ParsePath, Faults) {
         "<@:a@b>", "<<a@b>>",   "<a,b@c>",    "<(x)a@b>", "<a\"b\"@c>", "<\"a\nb\"@c>"}) {
     EXPECT_EQ(Address(bad), "fault") << bad;
   }
-  EXPECT_EQ(Address(std::string_view("<a\0b@c>", 8)), "fault");
+  EXPECT_EQ(Address(std::string_view("<a\0b@c>", 7)), "fault");
   EXPECT_EQ(Address(std::string_view("<a@[1.2.3.4\0]>", 14)), "fault");
 }
 

@@ -13,7 +13,6 @@ namespace poplar::lmtp {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 SessionOptions Options() {

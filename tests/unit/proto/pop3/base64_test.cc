@@ -57,7 +57,7 @@ TEST(Base64, OnlyTheOneSpellingIsTaken) {
 }
 
 TEST(Base64, ALineAtItsLimitFits) {
-  const std::string bytes(kSaslLineBytesMax / 4 * 3, 'x');
+  const std::string bytes(size_t{kSaslLineBytesMax} / 4 * 3, 'x');
   const std::string encoded = Encode(bytes);
   ASSERT_EQ(encoded.size(), kSaslLineBytesMax);
   EXPECT_EQ(Decode(encoded), bytes);

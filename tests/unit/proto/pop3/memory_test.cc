@@ -170,6 +170,7 @@ TEST_F(MemoryTest, PasswordsAreWipedBeforeTheirMemoryIsFreed) {
   watching = true;
   {
     const std::string copy(kPassword);
+    EXPECT_FALSE(copy.empty());
   }
   watching = false;
   EXPECT_EQ(leaked_passwords, 1);
