@@ -166,7 +166,7 @@ OpenResult StoreFixture::OpenMaildrop(uint32_t shard, const MaildropKey& key, Se
 }
 
 CommitOutcome StoreFixture::Commit(uint32_t shard, std::unique_ptr<Maildrop> maildrop,
-                                   std::vector<uint32_t> positions) {
+                                   const std::vector<uint32_t>& positions) {
   std::vector<MessagePosition> deleted;
   for (const uint32_t position : positions) deleted.emplace_back(position);
   const CommitOutcome outcome =

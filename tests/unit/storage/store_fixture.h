@@ -85,7 +85,7 @@ class StoreFixture {
   void MustDeliver(uint32_t shard, const MaildropKey& key, std::string wire);
   OpenResult OpenMaildrop(uint32_t shard, const MaildropKey& key, SessionId session = SessionId(1));
   CommitOutcome Commit(uint32_t shard, std::unique_ptr<Maildrop> maildrop,
-                       std::vector<uint32_t> positions);
+                       const std::vector<uint32_t>& positions);
   // Opens, reads everything, closes.
   std::vector<Listed> List(uint32_t shard, const MaildropKey& key);
   StatusOr<std::string> ReadBody(uint32_t shard, Maildrop& maildrop, uint32_t position);

@@ -1,15 +1,11 @@
 // A disk that fails or is full: each answer says so, nothing half-done is found later, and the
 // store goes on.
 
-#include <filesystem>
-
 #include "tests/support/faulty_env.h"
 #include "tests/unit/storage/store_fixture.h"
 
 namespace poplar::storage {
 namespace {
-
-namespace fs = std::filesystem;
 
 class FaultTest : public testing::Test {
  protected:

@@ -80,7 +80,8 @@ io::Task<void> MixTask(ShardStore* store, uint64_t from, int fd) {
   std::vector<io::Task<void>> tasks(6);
   for (uint32_t t = 0; t < tasks.size(); ++t) {
     fixture.On(t % 2, [&] {
-      tasks[t] = MixTask(&fixture.store().OnShard(ShardIndex(t % 2)), from + t * 10'000, fd);
+      tasks[t] =
+          MixTask(&fixture.store().OnShard(ShardIndex(t % 2)), from + uint64_t{t} * 10'000, fd);
       tasks[t].Start();
     });
   }

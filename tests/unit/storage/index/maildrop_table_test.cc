@@ -116,7 +116,7 @@ TEST_F(MaildropTableTest, AsAModelThroughCheckpoints) {
           loaded = *index_->Load(key);
         }
         break;
-      case 7:
+      default:
         table->Evict();
         break;
     }

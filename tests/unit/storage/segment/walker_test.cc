@@ -132,7 +132,8 @@ TEST(WalkerTest, NoSingleBitFlipInventsAnything) {
   std::mt19937 random(1);
   for (int i = 0; i < 3000; ++i) {
     std::string damaged = builder.bytes();
-    damaged[random() % damaged.size()] ^= static_cast<char>(1 << (random() % 8));
+    char& octet = damaged[random() % damaged.size()];
+    octet = static_cast<char>(octet ^ (1 << (random() % 8)));
     KeepingVisitor visitor;
     WalkSegment(damaged, builder.Options(), visitor);
     size_t next = 0;
