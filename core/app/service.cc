@@ -33,6 +33,7 @@ storage::StoreOptions StoreOptionsOf(const tenant::StoreConfig& config,
   options.segment_bytes = config.segment_mib * kMiB;
   options.first_segment_bytes = std::min(options.first_segment_bytes, options.segment_bytes);
   options.checkpoint_changes = config.checkpoint_changes_max;
+  options.compact_bytes_per_second = config.compaction_mib_per_second * kMiB;
   options.checkpoint_interval_ms = uint64_t{config.checkpoint_interval_s} * 1000;
   return options;
 }

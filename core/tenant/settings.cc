@@ -124,6 +124,11 @@ std::vector<Setting> StoreSettings() {
       {"store", "index_cache_mib", NumberForm{&At<s, &S::index_cache_mib>, 8, 1024 * 1024},
        Takes::kRestart, Shown::kCommented,
        "Memory for the message lists of maildrops that were used lately."},
+      {"store", "compaction_mib_per_second",
+       NumberForm{&At<s, &S::compaction_mib_per_second>, 0, 16 * 1024}, Takes::kRestart,
+       Shown::kCommented,
+       "What compaction may read and write to win back the space of deleted mail; four times\n"
+       "as much when it falls behind. 0: no limit."},
   };
 }
 

@@ -48,7 +48,7 @@ void OpenCall::ListReady(MaildropState* maildrop, const Status& why) {
     maildrop->lease->holder = holder_;
     grant_->lease = maildrop->lease;
     grant_->list = partition.table().Snapshot(*maildrop);
-    grant_->segments = partition.segments();
+    grant_->segments = partition.keeper().segments();
     partition.metrics().leases.Add(1);
   }
   Reply();
@@ -75,9 +75,9 @@ void OpenCall::Expired() {
 
 void CommitCall::Start(std::shared_ptr<const OpenGrant> grant, std::vector<MessageId> ids,
                        io::Completion<CommitOutcome>* done) {
-  static_assert(sizeof(MessageId) == sizeof(uint64_t));
   grant_ = std::move(grant);
   ids_ = std::move(ids);
+  body_.assign(ids_.size() * kExpungedBytes, '\0');
   done_ = done;
   outcome_ = CommitOutcome::kFailed;
   record = {};
@@ -85,9 +85,6 @@ void CommitCall::Start(std::shared_ptr<const OpenGrant> grant, std::vector<Messa
   record.tenant = grant_->key.tenant;
   record.account = grant_->key.account;
   record.reference = grant_->lease->holder.session.value();
-  record.body = {reinterpret_cast<const char*>(ids_.data()), ids_.size() * sizeof(MessageId)};
-  record.body_bytes = static_cast<uint32_t>(record.body.size());
-  record.body_checksum = Checksum(record.body);
   record.time_us = home_.context().options.clock->WallUs();
   frees_space = true;
   home_.shard().Send(home_.context().ShardOf(grant_->partition), *this);
@@ -96,14 +93,14 @@ void CommitCall::Start(std::shared_ptr<const OpenGrant> grant, std::vector<Messa
 Partition& CommitCall::partition() { return *home_.context().partitions[grant_->partition]; }
 
 void CommitCall::Execute(io::Shard& /*target*/) {
-  const MaildropState* const maildrop = partition().table().Find(grant_->encoded_key);
+  MaildropState* const maildrop = partition().table().Find(grant_->encoded_key);
   if (maildrop == nullptr || maildrop->lease != grant_->lease) {
     outcome_ = ids_.empty() ? CommitOutcome::kDone : CommitOutcome::kRefused;
     Reply();
     return;
   }
   if (!ids_.empty()) {
-    partition().log().Append(*this);
+    if (!partition().WaitForMoves(*maildrop, *this)) MovesEnded();
     return;
   }
   outcome_ = CommitOutcome::kDone;
@@ -112,15 +109,35 @@ void CommitCall::Execute(io::Shard& /*target*/) {
   Reply();
 }
 
+// Where the messages stand is known now, and stays so until the record is applied.
+void CommitCall::MovesEnded() {
+  MaildropState* const maildrop = partition().table().Find(grant_->encoded_key);
+  if (maildrop == nullptr || maildrop->lease != grant_->lease) {
+    outcome_ = CommitOutcome::kRefused;
+    Reply();
+    return;
+  }
+  for (size_t i = 0; i < ids_.size(); ++i) {
+    const MessageEntry* const entry = maildrop->list->Find(ids_[i]);
+    EncodeExpunged({ids_[i], entry == nullptr ? Lsn() : entry->lsn}, &body_[i * kExpungedBytes]);
+  }
+  record.body = body_;
+  record.body_bytes = static_cast<uint32_t>(body_.size());
+  record.body_checksum = Checksum(body_);
+  maildrop_ = maildrop;
+  ++maildrop_->pins;
+  ++maildrop_->deletions;
+  partition().log().Append(*this);
+}
+
 void CommitCall::Appended(AppendOutcome outcome, Lsn /*at*/) {
   Partition& owner = partition();
+  MaildropState& maildrop = *std::exchange(maildrop_, nullptr);
+  --maildrop.deletions;
   if (outcome == AppendOutcome::kDurable) {
     outcome_ = CommitOutcome::kDone;
-    // A removal that was durable before left nothing to delete; the list is loaded all the same.
-    MaildropState* const maildrop = owner.table().Find(grant_->encoded_key);
-    if (maildrop != nullptr && maildrop->list != nullptr) {
-      owner.table().Expunge(*maildrop, ids_);
-    }
+    // A removal that was durable before left nothing to delete.
+    owner.table().Expunge(maildrop, ids_);
     owner.metrics().commits.Add();
     owner.metrics().expunged.Add(ids_.size());
   } else {
@@ -128,6 +145,7 @@ void CommitCall::Appended(AppendOutcome outcome, Lsn /*at*/) {
         outcome == AppendOutcome::kUnknown ? CommitOutcome::kUnknown : CommitOutcome::kFailed;
   }
   owner.EndLease(grant_->encoded_key, grant_->lease);
+  owner.table().Unpin(maildrop);
   owner.Applied();
   Reply();
 }
@@ -216,11 +234,17 @@ void RemoveCall::ListReady(MaildropState* maildrop, const Status& why) {
   }
   maildrop_ = maildrop;
   ++maildrop_->pins;
+  if (!partition().WaitForMoves(*maildrop_, *this)) MovesEnded();
+}
+
+void RemoveCall::MovesEnded() {
+  ++maildrop_->deletions;
   partition().log().Append(*this);
 }
 
 void RemoveCall::Appended(AppendOutcome outcome, Lsn /*at*/) {
   Partition& owner = partition();
+  --maildrop_->deletions;
   if (outcome == AppendOutcome::kDurable) {
     const bool was_leased = maildrop_->lease != nullptr;
     owner.table().Remove(*maildrop_, record.id);

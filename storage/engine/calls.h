@@ -47,7 +47,7 @@ class OpenCall final : public io::ShardRequest, private ListWaiter {
 };
 
 // Ends a lease, with deletions or without.
-class CommitCall final : public io::ShardRequest, private LogAppend {
+class CommitCall final : public io::ShardRequest, private MovesWaiter, private LogAppend {
  public:
   explicit CommitCall(EmbeddedShardStore& home) : home_(home) {}
   // `done` may be null: nobody waits. Ids ascend.
@@ -56,6 +56,7 @@ class CommitCall final : public io::ShardRequest, private LogAppend {
 
  private:
   void Execute(io::Shard& target) override;
+  void MovesEnded() override;
   void Appended(AppendOutcome outcome, Lsn at) override;
   void Completed() override;
   void Expired() override;
@@ -64,6 +65,8 @@ class CommitCall final : public io::ShardRequest, private LogAppend {
   EmbeddedShardStore& home_;
   std::shared_ptr<const OpenGrant> grant_;
   std::vector<MessageId> ids_;
+  std::string body_;                   // Of the record.
+  MaildropState* maildrop_ = nullptr;  // Pinned while the record is under way.
   io::Completion<CommitOutcome>* done_ = nullptr;
   CommitOutcome outcome_ = CommitOutcome::kFailed;
 };
@@ -86,7 +89,10 @@ class TotalsCall final : public io::ShardRequest, private ListWaiter {
   StatusOr<MaildropTotals> totals_ = MaildropTotals();
 };
 
-class RemoveCall final : public io::ShardRequest, private ListWaiter, private LogAppend {
+class RemoveCall final : public io::ShardRequest,
+                         private ListWaiter,
+                         private MovesWaiter,
+                         private LogAppend {
  public:
   explicit RemoveCall(EmbeddedShardStore& home) : home_(home) {}
   void Start(MaildropKey key, io::Completion<Status>& done);
@@ -94,6 +100,7 @@ class RemoveCall final : public io::ShardRequest, private ListWaiter, private Lo
  private:
   void Execute(io::Shard& target) override;
   void ListReady(MaildropState* maildrop, const Status& why) override;
+  void MovesEnded() override;
   void Appended(AppendOutcome outcome, Lsn at) override;
   void Completed() override;
   void Expired() override;

@@ -15,7 +15,9 @@
 
 namespace poplar::storage {
 
-struct EngineContext {
+class EmbeddedShardStore;
+
+struct EngineContext final : public OpenSegments {
   EngineContext(StoreOptions store_options, const Superblock& block, io::ShardSet& shard_set,
                 io::OffloadPool& disk_pool)
       : options(std::move(store_options)),
@@ -30,10 +32,12 @@ struct EngineContext {
   io::OffloadPool& disk;
   uint32_t epoch = 0;
   std::vector<std::unique_ptr<Partition>> partitions;
+  std::vector<EmbeddedShardStore*> stores;  // By shard.
   std::atomic<uint64_t> next_blob{1};
 
   uint32_t Place(const MaildropKey& key) const { return PlacePartition(superblock, key); }
   ShardIndex ShardOf(uint32_t partition) const { return ShardIndex(partition % shards.count()); }
+  void Forget(ShardIndex shard, uint32_t partition, uint32_t segment) override;
   BlobId NewBlobId() {
     return BlobId((static_cast<uint64_t>(epoch) << 32) |
                   next_blob.fetch_add(1, std::memory_order_relaxed));

@@ -34,10 +34,11 @@ struct StoreOptions {
   uint32_t segment_pace_us_per_mib = 2000;   // Rest while segments are laid out ahead.
   uint64_t reserve_bytes = 256 * kMiB;       // Of the disk, for deletions and the index only.
 
-  uint64_t checkpoint_changes = 50'000;        // A checkpoint begins after so many changes,
-  uint64_t checkpoint_log_bytes = 512 * kMiB;  // so many octets of log,
-  uint64_t checkpoint_interval_ms = 30'000;    // or so long after the last.
-  uint64_t index_map_bytes = 64 * kGiB;        // Address space for each partition's index.
+  uint64_t checkpoint_changes = 50'000;           // A checkpoint begins after so many changes,
+  uint64_t checkpoint_log_bytes = 512 * kMiB;     // so many octets of log,
+  uint64_t checkpoint_interval_ms = 30'000;       // or so long after the last.
+  uint64_t compact_bytes_per_second = 64 * kMiB;  // Read and written by compaction; 0: no limit.
+  uint64_t index_map_bytes = 64 * kGiB;           // Address space for each partition's index.
 
   uint32_t open_files_a_shard = 512;  // Segments that are read.
   uint32_t recovery_threads = 4;

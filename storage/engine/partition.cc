@@ -71,17 +71,20 @@ Partition::Partition(const PartitionOptions& options, const LogOptions& log_opti
       unlinking_(this, [](void* self) { static_cast<Partition*>(self)->StartUnlinking(); }),
       checkpointed_(start.flushed),
       tick_(&shard.reactor(), this) {
-  auto segments = std::make_shared<SegmentTable>();
-  for (const auto& [number, stats] : table_->segments()) {
-    segments->segments.push_back({number, stats.salt});
-  }
-  segments_ = std::move(segments);
+  const std::string log_directory = options_.directory + "/log";
+  keeper_ = std::make_unique<SegmentKeeper>(
+      SegmentKeeperOptions{options_.env, log_directory, options_.partition, options_.open_segments},
+      *table_, shard, disk, static_cast<SegmentKeeper::Listener&>(*this));
   metrics_.damages.Add(damages);
   checkpoint_.env = unlinking_.env = options_.env;
   checkpoint_.index = index_.get();
   checkpoint_.blob_directory = unlinking_.blob_directory = options_.directory + "/blobs";
   log_ = std::make_unique<Log>(log_options, std::move(start), reactor_, disk,
                                static_cast<Log::Listener&>(*this));
+  compactor_ =
+      std::make_unique<Compactor>(CompactionOptions{options_.env, log_directory, options_.partition,
+                                                    options_.compact_bytes_per_second},
+                                  *this, reactor_, disk);
   last_checkpoint_us_ = reactor_.now_us();
   tick_.Arm(kTickMs);
 }
@@ -89,11 +92,22 @@ Partition::Partition(const PartitionOptions& options, const LogOptions& log_opti
 Partition::~Partition() { POP_CHECK(idle()); }
 
 void Partition::SegmentBegun(const SegmentHead& head) {
-  table_->AddSegment(head.number, {head.salt, head.bytes, 0, 0});
-  auto segments = std::make_shared<SegmentTable>(*segments_);
-  segments->segments.push_back({head.number, head.salt});
-  metrics_.segments.Set(static_cast<int64_t>(segments->segments.size()));
-  segments_ = std::move(segments);
+  table_->AddSegment(head.number, {head.salt, head.bytes, 0, 0, kFirstBatchOffset});
+  keeper_->Add({head.number, head.salt});
+  metrics_.segments.Set(static_cast<int64_t>(table_->segments().size()));
+}
+
+void Partition::SegmentEnded(uint32_t number, uint64_t end) { table_->SetSegmentEnd(number, end); }
+
+void Partition::SegmentEmptied(uint32_t number) {
+  keeper_->Emptied(number, log_->flushed());
+  keeper_->Checkpointed(checkpointed_);  // It may know everything already.
+}
+
+void Partition::SegmentGone(uint32_t number) {
+  metrics_.segments.Set(static_cast<int64_t>(table_->segments().size()));
+  compactor_->SegmentGone(number);
+  log_->SpaceFreed();
 }
 
 void Partition::WithList(const std::string& key, ListWaiter& waiter) {
@@ -176,6 +190,8 @@ void Partition::OnTick() {
   if (closing_) return;
   tick_.Arm(kTickMs);
   Consider();
+  keeper_->Look();
+  compactor_->Consider();
 }
 
 // At the end of a turn, when every record that was flushed is applied.
@@ -197,12 +213,14 @@ bool Partition::overfull() const {
 bool Partition::CheckpointDue() const {
   if (closing_ || reactor_.now_us() < not_before_us_) return false;
   if (table_->changes() == 0 && log_->flushed() == checkpointed_) return false;
+  if (keeper_->wants_checkpoint() && log_->starved()) return true;
   return table_->changes() >= options_.checkpoint_changes ||
          log_->written_bytes() - log_bytes_at_checkpoint_ >= options_.checkpoint_log_bytes ||
          reactor_.now_us() - last_checkpoint_us_ >= options_.checkpoint_interval_ms * 1000;
 }
 
 Checkpoint Partition::TakeCheckpoint() {
+  table_->SetSegmentEnd(log_->flushed().segment(), log_->flushed().offset());
   Checkpoint checkpoint = table_->TakeCheckpoint();
   checkpoint.meta = {options_.store_id, options_.partition, options_.epoch, log_->flushed(),
                      log_->next_id()};
@@ -232,6 +250,7 @@ void Partition::OnCheckpoint() {
   table_->FinishCheckpoint(checkpoint, written);
   if (written) {
     checkpointed_ = checkpoint.meta->checkpoint;
+    keeper_->Checkpointed(checkpointed_);
     metrics_.checkpoints.Add();
     metrics_.checkpoint_maildrops.Add(checkpoint.maildrops.size());
     metrics_.checkpoint_us.Observe(options_.clock->MonotonicUs() - checkpoint_began_us_);
@@ -263,12 +282,13 @@ void Partition::StartUnlinking() {
 void Partition::BeginClose() {
   closing_ = true;
   tick_.Disarm();
+  compactor_->BeginClose();
   log_->BeginClose();
 }
 
 bool Partition::idle() const {
   return log_->idle() && loading_.empty() && !checkpoint_.pending() && !unlinking_.pending() &&
-         !consider_.queued();
+         compactor_->idle() && keeper_->idle() && !consider_.queued();
 }
 
 Status Partition::FinishClose() {

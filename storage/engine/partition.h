@@ -15,7 +15,8 @@
 #include "core/io/shard.h"
 #include "storage/engine/call_pool.h"
 #include "storage/engine/checkpoint_job.h"
-#include "storage/engine/segment_table.h"
+#include "storage/engine/compactor.h"
+#include "storage/engine/segment_keeper.h"
 #include "storage/index/maildrop_table.h"
 #include "storage/segment/log.h"
 
@@ -52,6 +53,8 @@ struct PartitionOptions {
   uint64_t checkpoint_changes = 0;
   uint64_t checkpoint_log_bytes = 0;
   uint64_t checkpoint_interval_ms = 0;
+  uint64_t compact_bytes_per_second = 0;
+  OpenSegments* open_segments = nullptr;
 };
 
 // Waits for a maildrop's list: a part of a call.
@@ -68,7 +71,7 @@ class ListWaiter {
   ListWaiter* next_ = nullptr;
 };
 
-class Partition final : private Log::Listener {
+class Partition final : private Log::Listener, private SegmentKeeper::Listener {
  public:
   Partition(const PartitionOptions& options, const LogOptions& log_options,
             std::unique_ptr<Index> index, std::unique_ptr<MaildropTable> table, LogStart start,
@@ -79,10 +82,20 @@ class Partition final : private Log::Listener {
   MaildropTable& table() { return *table_; }
   PartitionMetrics& metrics() { return metrics_; }
   const LogMetrics& log_metrics() const { return log_->metrics(); }
-  std::shared_ptr<const SegmentTable> segments() const { return segments_; }
+  SegmentKeeper& keeper() { return *keeper_; }
+  Compactor& compactor() { return *compactor_; }
 
   // Calls `waiter` with the loaded list, at once or later.
   void WithList(const std::string& key, ListWaiter& waiter);
+
+  // See Compactor.
+  bool WaitForMoves(const MaildropState& maildrop, MovesWaiter& waiter) {
+    return compactor_->WaitForMoves(maildrop, waiter);
+  }
+  // Its records stand elsewhere, durably.
+  void SegmentEmptied(uint32_t number);
+  // So many changes wait for a checkpoint that the log rests.
+  bool overfull() const;
 
   // After a durable record was applied.
   void Applied();
@@ -101,11 +114,12 @@ class Partition final : private Log::Listener {
   class LoadJob;
 
   void SegmentBegun(const SegmentHead& head) override;
+  void SegmentEnded(uint32_t number, uint64_t end) override;
+  void SegmentGone(uint32_t number) override;
   void Loaded(LoadJob& job);
   void OnTick();
   void Consider();
   bool CheckpointDue() const;
-  bool overfull() const;
   void BeginCheckpoint();
   void OnCheckpoint();
   void StartUnlinking();
@@ -117,8 +131,9 @@ class Partition final : private Log::Listener {
   PartitionMetrics metrics_;
   const std::unique_ptr<Index> index_;
   const std::unique_ptr<MaildropTable> table_;
-  std::shared_ptr<const SegmentTable> segments_;
+  std::unique_ptr<SegmentKeeper> keeper_;
   std::unique_ptr<Log> log_;
+  std::unique_ptr<Compactor> compactor_;
 
   CallPool<LoadJob> loads_;
   std::vector<LoadJob*> loading_;

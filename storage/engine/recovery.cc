@@ -139,19 +139,23 @@ class Recovery {
     return WriteCheckpoint(true);
   }
 
-  // Segments with living messages that are not there.
+  // Segments that are not there: a loss where messages live in them.
   void NameMissing(const std::vector<uint32_t>& present) {
     if (result_.rebuilt) return;
+    std::vector<uint32_t> gone;
     for (const auto& [number, stats] : result_.table->segments()) {
-      if (stats.live_records == 0) continue;
-      if (!std::binary_search(present.begin(), present.end(), number)) {
-        Name({Lsn(number, 0),
-              stats.bytes,
-              "a segment with living messages is missing",
-              {},
-              MessageId(0)});
+      if (std::binary_search(present.begin(), present.end(), number)) continue;
+      if (stats.live_records == 0) {
+        gone.push_back(number);  // Unlinked after the last checkpoint.
+        continue;
       }
+      Name({Lsn(number, 0),
+            stats.bytes,
+            "a segment with living messages is missing",
+            {},
+            MessageId(0)});
     }
+    for (const uint32_t number : gone) result_.table->RemoveSegment(number);
   }
 
   Status ReplaySegment(const SurveyedSegment& segment, Lsn proven, Replayer& replayer) {
@@ -159,7 +163,8 @@ class Recovery {
     const Lsn begin(segment.number, kFirstBatchOffset);
     const auto& known = result_.table->segments();
     if (!known.contains(segment.number)) {
-      result_.table->AddSegment(segment.number, {segment.salt, segment.bytes, 0, 0});
+      result_.table->AddSegment(segment.number,
+                                {segment.salt, segment.bytes, 0, 0, kFirstBatchOffset});
     }
     POP_ASSIGN_OR_RETURN(const std::string bytes, ReadSegment(survey_options_, segment, name_));
     const uint64_t damages_before = replayer.damages();
@@ -179,6 +184,7 @@ class Recovery {
       return env_.Unlink(SegmentPath(log_directory_, segment.number));
     }
     result_.end = std::max(result_.end, walked.end);
+    result_.table->SetSegmentEnd(segment.number, walked.end.offset());
     if (result_.table->changes() < options_.checkpoint_changes) return OkStatus();
     result_.next_id = std::max(result_.next_id, replayer.next_id());
     return WriteCheckpoint(!result_.rebuilt);

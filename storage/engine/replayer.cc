@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/base/log.h"
-#include "storage/format/bytes.h"
 
 namespace poplar::storage {
 namespace {
@@ -32,6 +31,7 @@ void Replayer::OnRecord(const Record& record, Lsn at) {
   ++records_;
   in_order_ = record.id.value() >= next_id_;
   next_id_ = std::max(next_id_, record.id.value() + 1);
+  if (record.carried() && !rebuilding_) return;  // The index knew it before it was carried.
   switch (record.kind) {
     case RecordKind::kAdd:
     case RecordKind::kAddRef:
@@ -76,9 +76,9 @@ void Replayer::Expunge(const Record& record) {
   MaildropState* const maildrop = Loaded(record);
   if (maildrop == nullptr) return;
   std::vector<MessageId> ids;
-  for (size_t i = 0; i + sizeof(uint64_t) <= record.body.size(); i += sizeof(uint64_t)) {
-    ids.emplace_back(LoadLe<uint64_t>(record.body.data() + i));
-    if (rebuilding_) expunged_.insert(ids.back().value());
+  for (const Expunged& expunged : DecodeExpunged(record.body)) {
+    ids.push_back(expunged.id);
+    if (rebuilding_) expunged_.insert(expunged.id.value());
   }
   std::sort(ids.begin(), ids.end());
   table_.Expunge(*maildrop, ids);
@@ -87,7 +87,10 @@ void Replayer::Expunge(const Record& record) {
 void Replayer::Remove(const Record& record) {
   MaildropState* const maildrop = Loaded(record);
   if (maildrop == nullptr) return;
-  if (rebuilding_) removed_[maildrop->key] = record.id;
+  if (rebuilding_) {
+    MessageId& removed = removed_[maildrop->key];
+    removed = std::max(removed, record.id);
+  }
   table_.Remove(*maildrop, record.id);
 }
 

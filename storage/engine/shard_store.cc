@@ -39,6 +39,17 @@ void FileCache::Keep(uint32_t partition, uint32_t segment, std::shared_ptr<const
   entries_.pop_back();
 }
 
+void FileCache::Forget(uint32_t partition, uint32_t segment) {
+  const auto found = by_key_.find(FileKey(partition, segment));
+  if (found == by_key_.end()) return;
+  entries_.erase(found->second);
+  by_key_.erase(found);
+}
+
+void EngineContext::Forget(ShardIndex shard, uint32_t partition, uint32_t segment) {
+  stores[shard.value()]->files().Forget(partition, segment);
+}
+
 void ShardStoreMetrics::Register(base::MetricRegistry& registry,
                                  const base::MetricLabels& labels) const {
   registry.Add(body_bytes, "poplar_store_arriving_body_bytes",

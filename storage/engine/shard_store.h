@@ -32,6 +32,7 @@ class FileCache {
   // Null: not open.
   std::shared_ptr<const File> Find(uint32_t partition, uint32_t segment);
   void Keep(uint32_t partition, uint32_t segment, std::shared_ptr<const File> file);
+  void Forget(uint32_t partition, uint32_t segment);
 
  private:
   struct Entry {

@@ -110,6 +110,7 @@ Status EmbeddedStore::Start(std::vector<RecoveredPartition> recovered) {
   for (uint32_t s = 0; s < context_->shards.count(); ++s) {
     context_->shards.RunOn(ShardIndex(s), [this](io::Shard& shard) {
       shards_.push_back(std::make_unique<EmbeddedShardStore>(*context_, shard));
+      context_->stores.push_back(shards_.back().get());
     });
   }
   for (uint32_t p = 0; p < recovered.size(); ++p) {
@@ -123,6 +124,8 @@ Status EmbeddedStore::Start(std::vector<RecoveredPartition> recovered) {
     partition.checkpoint_changes = options.checkpoint_changes;
     partition.checkpoint_log_bytes = options.checkpoint_log_bytes;
     partition.checkpoint_interval_ms = options.checkpoint_interval_ms;
+    partition.compact_bytes_per_second = options.compact_bytes_per_second / recovered.size();
+    partition.open_segments = context_.get();
     context_->shards.RunOn(context_->ShardOf(p), [&](io::Shard& shard) {
       context_->partitions[p] = std::make_unique<Partition>(
           partition, LogOptionsOf(p), std::move(recovered[p].index), std::move(recovered[p].table),
@@ -173,6 +176,7 @@ void EmbeddedStore::Register(base::MetricRegistry& registry) const {
   for (const auto& partition : context_->partitions) {
     partition->metrics().Register(registry, {});
     partition->log_metrics().Register(registry, {});
+    partition->compactor().Register(registry, {});
   }
   for (const auto& shard : shards_) shard->metrics().Register(registry, {});
 }

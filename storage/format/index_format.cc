@@ -9,7 +9,7 @@ namespace {
 constexpr std::string_view kMagic = "POPLINDX";
 constexpr size_t kMetaBytes = 80;
 constexpr size_t kTotalsBytes = 48;
-constexpr size_t kStatsBytes = 32;
+constexpr size_t kStatsBytes = 40;
 
 bool Sound(std::string_view value, size_t bytes) {
   return value.size() == bytes && LoadLe<uint64_t>(value.data()) == Checksum(value.substr(8));
@@ -79,6 +79,7 @@ std::string EncodeSegmentStats(const SegmentStats& stats) {
   StoreLe<uint64_t>(at + 8, stats.bytes);
   StoreLe<uint64_t>(at + 16, stats.live_bytes);
   StoreLe<uint64_t>(at + 24, stats.live_records);
+  StoreLe<uint64_t>(at + 32, stats.end);
   return value;
 }
 
@@ -88,7 +89,7 @@ StatusOr<SegmentStats> DecodeSegmentStats(std::string_view value) {
   }
   const char* at = value.data();
   return SegmentStats{LoadLe<uint64_t>(at), LoadLe<uint64_t>(at + 8), LoadLe<uint64_t>(at + 16),
-                      LoadLe<uint64_t>(at + 24)};
+                      LoadLe<uint64_t>(at + 24), LoadLe<uint64_t>(at + 32)};
 }
 
 }  // namespace poplar::storage

@@ -42,6 +42,7 @@ struct SegmentStats {
   uint64_t bytes = 0;
   uint64_t live_bytes = 0;
   uint64_t live_records = 0;
+  uint64_t end = 0;  // Offset at which the log left it; of the one in use, where it stood then.
 
   friend bool operator==(const SegmentStats&, const SegmentStats&) = default;
 };

@@ -15,10 +15,15 @@ uint64_t SeedOf(uint64_t salt, Lsn at) { return salt ^ at.value(); }
 bool IsAdd(RecordKind kind) { return kind == RecordKind::kAdd || kind == RecordKind::kMove; }
 bool IsRef(RecordKind kind) { return kind == RecordKind::kAddRef || kind == RecordKind::kMoveRef; }
 
+// Whether the record stands for one that stood elsewhere before.
+bool NamesOrigin(const Record& record) {
+  return record.kind == RecordKind::kMove || record.kind == RecordKind::kMoveRef ||
+         (record.kind == RecordKind::kRemove && record.carried());
+}
+
 // What the kinds promise of their fields.
 bool FieldsAgree(const Record& record) {
-  const bool moved = record.kind == RecordKind::kMove || record.kind == RecordKind::kMoveRef;
-  if (!moved && record.moved_from != Lsn()) return false;
+  if (!NamesOrigin(record) && record.moved_from != Lsn()) return false;
   if (((record.flags & kRecordImported) != 0) != !record.uidl.empty()) return false;
   if (IsAdd(record.kind)) {
     return record.body_bytes == record.wire_bytes && record.header_bytes <= record.wire_bytes &&
@@ -29,7 +34,7 @@ bool FieldsAgree(const Record& record) {
            record.reference != 0;
   }
   if (record.kind == RecordKind::kExpunge) {
-    return record.body_bytes % sizeof(uint64_t) == 0 && record.uidl.empty();
+    return record.body_bytes % kExpungedBytes == 0 && record.uidl.empty();
   }
   return record.body_bytes == 0 && record.reference == 0 && record.uidl.empty();
 }
@@ -170,6 +175,21 @@ std::optional<Record> DecodeRecordHead(std::string_view bytes, Lsn at, uint64_t 
   record.uidl = bytes.substr(kRecordFixedBytes + account_bytes, uidl_bytes);
   if (!FieldsAgree(record)) return std::nullopt;
   return record;
+}
+
+void EncodeExpunged(const Expunged& expunged, char* into) {
+  StoreLe<uint64_t>(into, expunged.id.value());
+  StoreLe<uint64_t>(into + 8, expunged.stood_at.value());
+}
+
+std::vector<Expunged> DecodeExpunged(std::string_view body) {
+  std::vector<Expunged> expunged;
+  expunged.reserve(body.size() / kExpungedBytes);
+  for (size_t at = 0; at + kExpungedBytes <= body.size(); at += kExpungedBytes) {
+    expunged.push_back({MessageId(LoadLe<uint64_t>(body.data() + at)),
+                        Lsn(LoadLe<uint64_t>(body.data() + at + 8))});
+  }
+  return expunged;
 }
 
 bool BodyIsSound(const Record& record, std::string_view body) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/limits.h"
 #include "storage/format/superblock.h"
@@ -88,6 +89,7 @@ struct Record {
   uint32_t head_bytes() const {
     return kRecordFixedBytes + static_cast<uint32_t>(account.size() + uidl.size());
   }
+  bool carried() const { return (flags & kRecordCarried) != 0; }
   // With its padding.
   uint64_t log_bytes() const { return RoundUp(head_bytes() + uint64_t{body_bytes}, 8); }
 };
@@ -97,6 +99,20 @@ void EncodeRecordHead(const Record& record, Lsn at, uint64_t salt, char* into);
 // Nothing unless `bytes` begins with a sound record head of this place. The views point into
 // `bytes`.
 std::optional<Record> DecodeRecordHead(std::string_view bytes, Lsn at, uint64_t salt);
+
+// One message in the body of an EXPUNGE, and where its record stood when it was deleted: while that
+// segment is on disk, a rebuild of the index needs the EXPUNGE.
+struct Expunged {
+  MessageId id{0};
+  Lsn stood_at;
+};
+
+inline constexpr uint32_t kExpungedBytes = 16;
+
+// Writes kExpungedBytes.
+void EncodeExpunged(const Expunged& expunged, char* into);
+// All of a body.
+std::vector<Expunged> DecodeExpunged(std::string_view body);
 
 // Bytes between head and end that DecodeRecordHead needs at most are kRecordHeadBytesMax.
 bool BodyIsSound(const Record& record, std::string_view body);

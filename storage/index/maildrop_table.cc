@@ -196,6 +196,11 @@ void MaildropTable::AddSegment(uint32_t number, const SegmentStats& stats) {
   segments_[number] = stats;
 }
 
+void MaildropTable::SetSegmentEnd(uint32_t number, uint64_t end) {
+  const auto segment = segments_.find(number);
+  if (segment != segments_.end()) segment->second.end = end;
+}
+
 void MaildropTable::RemoveSegment(uint32_t number) {
   segments_.erase(number);
   segments_gone_.push_back(number);

@@ -37,6 +37,9 @@ struct MaildropState {
   std::shared_ptr<MessageList> list;  // Null: not loaded.
   std::shared_ptr<Lease> lease;       // Null: free.
   uint32_t pins = 0;                  // Others hold a pointer to this state.
+  // Records of it that are on their way into the log: never both (FORMAT.md section 4).
+  uint32_t moves = 0;      // MOVE.
+  uint32_t deletions = 0;  // EXPUNGE and REMOVE.
 
  private:
   friend class MaildropTable;
@@ -73,10 +76,12 @@ class MaildropTable {
   void Expunge(MaildropState& maildrop, std::span<const MessageId> ids);
   // Everything with a smaller id ends; so does the lease.
   void Remove(MaildropState& maildrop, MessageId id);
+  // Does nothing where the message does not stand at `from`.
   void Move(MaildropState& maildrop, MessageId id, Lsn from, Lsn to);
   void Insert(MaildropState& maildrop, const MessageEntry& entry, std::string_view uidl);
 
   void AddSegment(uint32_t number, const SegmentStats& stats);
+  void SetSegmentEnd(uint32_t number, uint64_t end);
   void RemoveSegment(uint32_t number);
   const std::map<uint32_t, SegmentStats>& segments() const { return segments_; }
   // Forgets live counts, to count anew by Add.

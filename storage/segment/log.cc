@@ -14,11 +14,11 @@ constexpr size_t kBatchRecordsMax = 256;
 static_assert(2 * kBatchRecordsMax + 1 <= 1024);  // IOV_MAX: head and body of each, and the end.
 constexpr uint64_t kBatchBytesMax = 8 * kMiB;
 constexpr uint64_t kRetryAfterUs = 1'000'000;
-constexpr size_t kPreparedMax = 2;
 constexpr size_t kReserve = 1;  // So many of them deliveries must leave alone.
 
-bool TakesId(RecordKind kind) {
-  return kind == RecordKind::kAdd || kind == RecordKind::kAddRef || kind == RecordKind::kRemove;
+bool TakesId(const Record& record) {
+  return record.kind == RecordKind::kAdd || record.kind == RecordKind::kAddRef ||
+         (record.kind == RecordKind::kRemove && !record.carried());
 }
 
 }  // namespace
@@ -146,7 +146,7 @@ void Log::LayOutBatch() {
   uint64_t offset = active_offset_ + kBatchHeadBytes;
   for (LogAppend* append : batch_) {
     Record& record = append->record;
-    if (TakesId(record.kind)) record.id = MessageId(next_id_++);
+    if (TakesId(record)) record.id = MessageId(next_id_++);
     append->at_ = Lsn(active_.head.number, offset);
     EncodeRecordHead(record, append->at_, active_.head.salt, scratch + at);
     at += record.head_bytes();
@@ -223,6 +223,7 @@ void Log::OnFlushed(int32_t result) {
 void Log::EndBatch(AppendOutcome outcome) {
   if (outcome != AppendOutcome::kDurable) {
     metrics_.failed_batches.Add();
+    listener_.SegmentEnded(active_.head.number, active_offset_);
     active_ = {};  // Sealed where it was last flushed; the next segment's first batch says so.
   }
   for (LogAppend* append : std::exchange(batch_, {})) append->Appended(outcome, append->at_);
@@ -234,6 +235,7 @@ bool Log::Rotate() {
   const auto activate_next = [this] {
     OpenSegment next = std::move(prepared_.front());
     prepared_.pop_front();
+    if (active_.file != nullptr) listener_.SegmentEnded(active_.head.number, active_offset_);
     Activate(std::move(next));
     Prepare();
     return true;
@@ -313,6 +315,23 @@ void Log::Refuse(bool frees_space_too, AppendOutcome outcome) {
 }
 
 void Log::RefuseWaiting(AppendOutcome outcome) { Refuse(true, outcome); }
+
+uint32_t Log::first_open_segment() const {
+  if (active_.file != nullptr) return active_.head.number;
+  return prepared_.empty() ? next_segment_ : prepared_.front().head.number;
+}
+
+uint64_t Log::room_bytes() const {
+  uint64_t bytes = active_.file == nullptr ? 0 : active_.head.bytes - active_offset_;
+  for (const OpenSegment& segment : prepared_) bytes += segment.head.bytes - kFirstBatchOffset;
+  return bytes;
+}
+
+void Log::SpaceFreed() {
+  if (retry_at_us_ == 0) return;
+  retry_at_us_ = reactor_.now_us();
+  reactor_.AtTurnEnd(pump_);
+}
 
 void Log::BeginClose() {
   closing_ = true;

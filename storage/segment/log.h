@@ -93,11 +93,13 @@ struct LogStart {
 
 class Log {
  public:
-  // Told before the first record of a segment is answered.
   class Listener {
    public:
     virtual ~Listener() = default;
+    // Before the first record of the segment is answered.
     virtual void SegmentBegun(const SegmentHead& head) = 0;
+    // Nothing more is written to it; what stands at `end` or behind is not part of the log.
+    virtual void SegmentEnded(uint32_t number, uint64_t end) = 0;
   };
 
   // REQUIRES: on the shard of `reactor`; `listener` and `pool` outlive the log.
@@ -112,6 +114,16 @@ class Log {
   void RefuseWaiting(AppendOutcome outcome);
 
   Lsn flushed() const { return flushed_; }
+  // Segments before this one are never written again.
+  uint32_t first_open_segment() const;
+  // Where the next batch will stand; in a segment that is not begun yet if none is in use.
+  uint64_t open_offset() const { return active_offset_; }
+  // No segment can be laid out just now: deliveries are, or soon will be, refused for want of room.
+  bool starved() const { return retry_at_us_ != 0 && prepared_.size() < kPreparedMax; }
+  // What still fits before another segment must be laid out.
+  uint64_t room_bytes() const;
+  // Somebody freed space: another try to lay out what is missing is worth it now.
+  void SpaceFreed();
   uint64_t next_id() const { return next_id_; }
   uint64_t written_bytes() const { return metrics_.written_bytes.Read(); }
   bool idle() const {
@@ -124,6 +136,8 @@ class Log {
   const LogMetrics& metrics() const { return metrics_; }
 
  private:
+  static constexpr size_t kPreparedMax = 2;
+
   void Pump();
   // False: nothing that may be written now fits.
   bool TakeBatch();

@@ -73,6 +73,7 @@ checkpoint_changes_max = 5000
 body_memory_mib = 512
 blob_threshold_kib = 2048
 index_cache_mib = 64
+compaction_mib_per_second = 9
 [users]
 database = "u"
 cache_seconds = 0

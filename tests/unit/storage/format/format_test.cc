@@ -24,7 +24,7 @@ void ExpectOnlyThisIsSound(const std::string& bytes, const Decode& decode, size_
   ASSERT_TRUE(decode(bytes));
   for (size_t bit = 0; bit < bytes.size() * 8; bit += step) {
     std::string changed = bytes;
-    changed[bit / 8] ^= static_cast<char>(1 << (bit % 8));
+    changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << (bit % 8)));
     ASSERT_FALSE(decode(changed)) << "bit " << bit;
   }
   for (size_t cut = 0; cut < bytes.size(); cut += step) {
@@ -179,13 +179,12 @@ TEST(FormatTest, IndexValues) {
   EXPECT_EQ(*DecodeIndexTotals(EncodeIndexTotals(totals)), totals);
   ExpectOnlyThisIsSound(EncodeIndexTotals(totals),
                         [](std::string_view b) { return DecodeIndexTotals(b).ok(); });
-  const SegmentStats stats{1, 2, 3, 4};
+  const SegmentStats stats{1, 2, 3, 4, 5};
   EXPECT_EQ(*DecodeSegmentStats(EncodeSegmentStats(stats)), stats);
 }
 
 TEST(FormatTest, UidlsAreUniqueSortedAndPlain) {
   std::set<std::string> seen;
-  std::string before;
   for (uint64_t id : {uint64_t{1}, FirstIdOf(1), FirstIdOf(2), FirstIdOf(2) + 31, FirstIdOf(2) + 32,
                       FirstIdOf(1'700'000'000), UINT64_MAX}) {
     std::string uidl(kOwnUidlBytes, '\0');
@@ -232,11 +231,12 @@ std::string Dump(std::string_view bytes, uint64_t offset) {
   return text;
 }
 
-// Section 8 of FORMAT.md: one batch with a delivery and a session's deletion.
+// Section 9 of FORMAT.md: one batch with a delivery and a session's deletion.
 TEST(FormatTest, WorkedExample) {
   constexpr uint64_t kSalt = 0x0123456789abcdef;
   const std::string body = "Subject: hi\r\n\r\nHello\r\n.\r\n";
-  const std::string ids("\x01\0\0\0\x80\xe1\x54\x65", 8);
+  std::string ids(kExpungedBytes, '\0');
+  EncodeExpunged({MessageId(0x6554e180'00000001), Lsn(3, 0x1040)}, ids.data());
   Record add;
   add.id = MessageId(0x6554e180'00000002);
   add.tenant = TenantId(7);
@@ -252,7 +252,7 @@ TEST(FormatTest, WorkedExample) {
   expunge.account = "alice";
   expunge.time_us = 1'700'061'568'000'100;
   expunge.reference = 12;
-  expunge.body_bytes = 8;
+  expunge.body_bytes = kExpungedBytes;
   expunge.body_checksum = Checksum(ids);
 
   std::string batch(kBatchHeadBytes, '\0');

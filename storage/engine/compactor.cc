@@ -1,0 +1,260 @@
+#include "storage/engine/compactor.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/base/log.h"
+#include "storage/engine/partition.h"
+#include "storage/segment/log_survey.h"
+
+namespace poplar::storage {
+namespace {
+
+constexpr uint64_t kPieceBytes = kMiB;
+constexpr uint64_t kRetryUs = 5'000'000;
+constexpr uint64_t kShortRestMs = 10;
+// With so much of a segment to gain, emptying it costs less than it gains.
+constexpr uint64_t kGainPercent = 50;
+// Beyond so much disk for what lives, less is enough.
+constexpr uint64_t kCrowdedPercent = 130;
+constexpr uint64_t kCrowdedGainPercent = 15;
+// Left for deletions when the reserve is used.
+constexpr uint64_t kReserveMarginBytes = kMiB;
+// The farther behind, the more of its budget it may take: see Rest.
+constexpr uint64_t kHurryFactor = 4;
+constexpr uint64_t kHurryPercent = 160;
+
+}  // namespace
+
+void CompactionMetrics::Register(base::MetricRegistry& registry,
+                                 const base::MetricLabels& labels) const {
+  registry.Add(segments_emptied, "poplar_store_compacted_segments_total",
+               "Segments emptied by compaction.", labels);
+  registry.Add(segments_unlinked, "poplar_store_unlinked_segments_total",
+               "Segments unlinked after they were emptied.", labels);
+  registry.Add(read_bytes, "poplar_store_compaction_read_bytes_total",
+               "Octets that compaction read.", labels);
+  registry.Add(failures, "poplar_store_compaction_failures_total",
+               "Segments that could not be emptied.", labels);
+  registry.Add(log_bytes, "poplar_store_log_disk_bytes",
+               "Octets of the logs' segments on disk, laid out ahead or not.", labels);
+  registry.Add(live_bytes, "poplar_store_log_live_bytes",
+               "Octets of the records of messages that exist.", labels);
+}
+
+// Reads a piece of the victim on the disk pool. The first one opens it.
+class Compactor::ReadJob final : public io::OffloadJob {
+ public:
+  explicit ReadJob(Compactor& compactor) : compactor_(compactor) {}
+
+  Env* env = nullptr;
+  std::string path;
+  uint32_t segment = 0;
+  uint64_t salt = 0;
+  uint64_t end = 0;
+  std::unique_ptr<BatchReader> reader;
+  std::vector<PlacedRecord> records;
+  Status status;
+
+ private:
+  void Work() override { status = ReadOn(); }
+  void Done() override { compactor_.OnRead(); }
+
+  Status ReadOn() {
+    if (reader == nullptr) {
+      POP_ASSIGN_OR_RETURN(std::unique_ptr<File> file, env->OpenToRead(path));
+      reader = std::make_unique<BatchReader>(std::move(file), segment, salt, end);
+    }
+    return reader->Next(kPieceBytes, records);
+  }
+
+  Compactor& compactor_;
+};
+
+Compactor::Compactor(CompactionOptions options, Partition& partition, io::Reactor& reactor,
+                     io::OffloadPool& disk)
+    : options_(std::move(options)),
+      partition_(partition),
+      reactor_(reactor),
+      disk_(disk),
+      read_(std::make_unique<ReadJob>(*this)),
+      group_(partition, this, [](void* self) { static_cast<Compactor*>(self)->OnGroupEnded(); }),
+      rest_(&reactor, this) {
+  read_->env = options_.env;
+}
+
+Compactor::~Compactor() { POP_CHECK(idle()); }
+
+void Compactor::Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const {
+  metrics_.Register(registry, labels);
+  group_.metrics().Register(registry, labels);
+}
+
+void Compactor::Consider() {
+  const std::optional<uint32_t> victim = Pick();
+  if (step_ != Step::kIdle || closing_ || reactor_.now_us() < not_before_us_) return;
+  if (victim.has_value()) {
+    Begin(*victim);
+  } else {
+    thorough_ = false;
+  }
+}
+
+void Compactor::BeginThorough() {
+  thorough_ = true;
+  not_before_us_ = 0;
+}
+
+bool Compactor::WorthIt(uint64_t bytes, uint64_t needed, bool crowded) const {
+  const uint64_t gain = bytes - std::min(bytes, needed);
+  // When nothing can be laid out, what is moved must find room in what is.
+  if (partition_.log().starved() && needed + kReserveMarginBytes > partition_.log().room_bytes()) {
+    return false;
+  }
+  const bool little_will_do = crowded || thorough_ || partition_.log().starved();
+  return gain * 100 >= bytes * (little_will_do ? kCrowdedGainPercent : kGainPercent);
+}
+
+// The segment with the greatest share to gain, if any is worth it.
+std::optional<uint32_t> Compactor::Pick() {
+  const std::map<uint32_t, SegmentStats>& segments = partition_.table().segments();
+  uint64_t total = 0, live = 0;
+  for (const auto& [number, stats] : segments) {
+    if (partition_.keeper().emptied(number)) continue;
+    total += stats.bytes;
+    live += stats.live_bytes;
+  }
+  metrics_.log_bytes.Set(static_cast<int64_t>(total));
+  metrics_.live_bytes.Set(static_cast<int64_t>(live));
+  const bool crowded = total * 100 > live * kCrowdedPercent;
+  std::optional<uint32_t> best;
+  double best_share = 1;
+  for (const auto& [number, stats] : segments) {
+    if (number >= partition_.log().first_open_segment()) break;
+    if (partition_.keeper().emptied(number) || set_aside_.contains(number)) continue;
+    const uint64_t needed = stats.live_bytes + group_.CarriedBytes(number);
+    const double share = static_cast<double>(needed) / static_cast<double>(stats.bytes);
+    if (share >= best_share || !WorthIt(stats.bytes, needed, crowded)) continue;
+    best = number;
+    best_share = share;
+  }
+  return best;
+}
+
+void Compactor::Begin(uint32_t number) {
+  const SegmentStats& stats = partition_.table().segments().at(number);
+  victim_ = number;
+  may_use_reserve_ = partition_.log().starved();
+  debt_bytes_ = 0;
+  read_->path = SegmentPath(options_.directory, number);
+  read_->segment = number;
+  read_->salt = stats.salt;
+  read_->end = stats.end;
+  read_->reader.reset();
+  Read();
+}
+
+void Compactor::Read() {
+  step_ = Step::kReading;
+  if (!disk_.Submit(reactor_, options_.partition, *read_)) {
+    GiveUp(MakeStatus(StatusCode::kUnavailable, "the disk pool's queue is full"));
+  }
+}
+
+void Compactor::OnRead() {
+  if (!read_->status.ok()) return GiveUp(read_->status);
+  next_record_ = 0;
+  NextGroup();
+}
+
+void Compactor::NextGroup() {
+  if (closing_) return Stop();
+  if (partition_.overfull()) return Rest(kShortRestMs);  // The index has too much to write already.
+  if (next_record_ < read_->records.size() || !postponed_.empty()) {
+    FillGroup();
+  } else if (!read_->reader->at_end()) {
+    Read();
+  } else {
+    SegmentEmptied();
+  }
+}
+
+void Compactor::FillGroup() {
+  step_ = Step::kMoving;
+  const std::vector<PlacedRecord>& records = read_->records;
+  group_.Begin(victim_, may_use_reserve_);
+  for (const PlacedRecord* placed : std::exchange(postponed_, {})) group_.Take(*placed);
+  while (next_record_ < records.size() && !group_.full()) group_.Take(records[next_record_++]);
+  group_.Close();
+}
+
+// Rests at least until the next turn: the log may be in the midst of answering.
+void Compactor::OnGroupEnded() {
+  postponed_ = group_.TakePostponed();
+  debt_bytes_ += 2 * group_.written_bytes();  // What it wrote it has read before.
+  uint64_t rate = options_.bytes_per_second;
+  const auto live_bytes = static_cast<uint64_t>(metrics_.live_bytes.Read());
+  if (static_cast<uint64_t>(metrics_.log_bytes.Read()) * 100 > live_bytes * kHurryPercent) {
+    rate *= kHurryFactor;
+  }
+  const bool no_budget = rate == 0 || thorough_ || may_use_reserve_;
+  const uint64_t rest_ms = no_budget ? 0 : debt_bytes_ * 1000 / rate;
+  if (rest_ms >= io::kTimerTickMs) debt_bytes_ = 0;
+  Rest(postponed_.empty() ? rest_ms : std::max(rest_ms, kShortRestMs));
+}
+
+void Compactor::Rest(uint64_t ms) {
+  step_ = Step::kResting;
+  rest_.Arm(ms < io::kTimerTickMs ? 0 : ms);
+}
+
+void Compactor::OnRested() {
+  if (!group_.status().ok()) return GiveUp(group_.status());
+  NextGroup();
+}
+
+void Compactor::SegmentEmptied() {
+  metrics_.read_bytes.Add(read_->reader->read_bytes());
+  const SegmentStats& stats = partition_.table().segments().at(victim_);
+  if (stats.live_records > 0) {
+    // A list says that a message is here, and no record is.
+    return GiveUp(MakeStatus(StatusCode::kDataLoss,
+                             std::to_string(stats.live_records) + " messages were not found"));
+  }
+  metrics_.segments_emptied.Add();
+  partition_.SegmentEmptied(victim_);
+  Stop();
+}
+
+void Compactor::GiveUp(const Status& why) {
+  metrics_.failures.Add();
+  const bool damaged = why.code() == StatusCode::kDataLoss || why.code() == StatusCode::kNotFound;
+  if (damaged) {
+    set_aside_.insert(victim_);
+    partition_.metrics().damages.Add();
+  }
+  thorough_ = false;
+  not_before_us_ = reactor_.now_us() + kRetryUs;
+  base::Log(damaged ? base::LogLevel::kError : base::LogLevel::kWarning, "store_compaction_failed",
+            {{"partition", options_.partition},
+             {"segment", victim_},
+             {"kept", damaged},
+             {"why", why.ToString()}});
+  Stop();
+}
+
+void Compactor::Stop() {
+  step_ = Step::kIdle;
+  read_->reader.reset();
+  read_->records.clear();
+  postponed_.clear();
+}
+
+void Compactor::SegmentGone(uint32_t number) {
+  metrics_.segments_unlinked.Add();
+  set_aside_.erase(number);
+  group_.SegmentGone(number);
+}
+
+}  // namespace poplar::storage

@@ -1,0 +1,109 @@
+// Empties segments that hold too little that lives (FORMAT.md section 8), under a budget, while
+// sessions read on and mail arrives. One segment at a time, a piece at a time, in groups of
+// records: a group is durable and applied before the next begins.
+//
+// Lives on its partition's shard, a field of the partition.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/base/metrics.h"
+#include "core/base/status.h"
+#include "core/base/units.h"
+#include "core/io/offload_pool.h"
+#include "core/io/timer.h"
+#include "storage/engine/move_group.h"
+#include "storage/segment/batch_reader.h"
+
+namespace poplar::storage {
+
+class Partition;
+
+struct alignas(base::kCacheLineBytes) CompactionMetrics {
+  base::Counter segments_emptied;
+  base::Counter segments_unlinked;
+  base::Counter read_bytes;
+  base::Counter failures;
+  base::Gauge log_bytes;   // On disk, what is laid out ahead included.
+  base::Gauge live_bytes;  // Of these.
+
+  void Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const;
+};
+
+struct CompactionOptions {
+  Env* env = nullptr;
+  std::string directory;  // Of the log.
+  uint32_t partition = 0;
+  uint64_t bytes_per_second = 0;  // Read and written, for this partition; 0: no limit.
+};
+
+class Compactor {
+ public:
+  Compactor(CompactionOptions options, Partition& partition, io::Reactor& reactor,
+            io::OffloadPool& disk);
+  ~Compactor();
+
+  // Begins with a segment if one is worth it. Cheap; for the tick.
+  void Consider();
+  // From now on everything that can be gained is worth it and there is no budget, until nothing is
+  // left or a try fails; `thorough()` tells.
+  void BeginThorough();
+  bool thorough() const { return thorough_; }
+
+  // See MoveGroup.
+  bool WaitForMoves(const MaildropState& maildrop, MovesWaiter& waiter) {
+    return group_.WaitForMoves(maildrop, waiter);
+  }
+  void SegmentGone(uint32_t number);
+
+  void BeginClose() { closing_ = true; }
+  bool idle() const { return step_ == Step::kIdle; }
+  void Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const;
+
+ private:
+  class ReadJob;
+  enum class Step : uint8_t { kIdle, kReading, kMoving, kResting };
+
+  std::optional<uint32_t> Pick();
+  bool WorthIt(uint64_t bytes, uint64_t needed, bool crowded) const;
+  void Begin(uint32_t number);
+  void Read();
+  void OnRead();
+  void NextGroup();
+  void FillGroup();
+  void OnGroupEnded();
+  void Rest(uint64_t ms);
+  void OnRested();
+  void SegmentEmptied();
+  void GiveUp(const Status& why);
+  void Stop();
+
+  const CompactionOptions options_;
+  Partition& partition_;
+  io::Reactor& reactor_;
+  io::OffloadPool& disk_;
+  CompactionMetrics metrics_;
+
+  Step step_ = Step::kIdle;
+  bool closing_ = false;
+  bool thorough_ = false;
+  uint64_t not_before_us_ = 0;    // After a failure.
+  std::set<uint32_t> set_aside_;  // Damaged: they stay as they are.
+
+  uint32_t victim_ = 0;
+  bool may_use_reserve_ = false;
+  std::unique_ptr<ReadJob> read_;
+  size_t next_record_ = 0;                      // Of the piece.
+  std::vector<const PlacedRecord*> postponed_;  // Of the piece: deletions were under way.
+  MoveGroup group_;
+  uint64_t debt_bytes_ = 0;  // Against the budget.
+  io::TimerFor<&Compactor::OnRested> rest_;
+};
+
+}  // namespace poplar::storage

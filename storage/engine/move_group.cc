@@ -1,0 +1,221 @@
+#include "storage/engine/move_group.h"
+
+#include <utility>
+
+#include "core/base/check.h"
+#include "storage/engine/partition.h"
+#include "storage/format/checksum.h"
+
+namespace poplar::storage {
+namespace {
+
+constexpr size_t kRecordsMax = 64;
+constexpr uint64_t kBytesMax = 256 * kKiB;
+
+bool IsMessage(RecordKind kind) {
+  return kind != RecordKind::kExpunge && kind != RecordKind::kRemove;
+}
+
+}  // namespace
+
+void MoveMetrics::Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const {
+  registry.Add(moved_messages, "poplar_store_moved_messages_total",
+               "Messages that compaction appended again.", labels);
+  registry.Add(moved_bytes, "poplar_store_moved_bytes_total", "Octets of their records.", labels);
+  registry.Add(carried_records, "poplar_store_carried_records_total",
+               "Deletions that compaction carried forward.", labels);
+}
+
+// One message on its way to another place.
+class MoveGroup::Mover final : private ListWaiter, private LogAppend {
+ public:
+  explicit Mover(MoveGroup& group) : group_(group) {}
+
+  void Start(const PlacedRecord& placed) {
+    placed_ = &placed;
+    const Record& old = placed.record;
+    group_.partition_.WithList(EncodeMaildropKey({old.tenant, std::string(old.account)}), *this);
+  }
+
+ private:
+  void ListReady(MaildropState* maildrop, const Status& why) override {
+    if (maildrop == nullptr) {
+      group_.status_ = why;
+      return group_.RecordEnded();
+    }
+    const MessageEntry* const entry = maildrop->list->Find(placed_->record.id);
+    if (entry == nullptr || entry->lsn != placed_->at) return group_.RecordEnded();
+    if (maildrop->deletions > 0) {
+      group_.postponed_.push_back(placed_);
+      return group_.RecordEnded();
+    }
+    maildrop_ = maildrop;
+    ++maildrop_->pins;
+    ++maildrop_->moves;
+    const bool in_blob =
+        placed_->record.kind == RecordKind::kAddRef || placed_->record.kind == RecordKind::kMoveRef;
+    record = placed_->record;
+    record.kind = in_blob ? RecordKind::kMoveRef : RecordKind::kMove;
+    record.moved_from = placed_->at;
+    frees_space = group_.may_use_reserve_;
+    group_.bytes_ += record.log_bytes();
+    group_.partition_.log().Append(*this);
+  }
+
+  void Appended(AppendOutcome outcome, Lsn at) override {
+    MaildropState& maildrop = *std::exchange(maildrop_, nullptr);
+    MaildropTable& table = group_.partition_.table();
+    if (outcome == AppendOutcome::kDurable) {
+      table.Move(maildrop, record.id, record.moved_from, at);
+      group_.metrics_.moved_messages.Add();
+      group_.metrics_.moved_bytes.Add(record.log_bytes());
+      group_.partition_.Applied();
+    } else {
+      group_.status_ = MakeStatus(outcome == AppendOutcome::kFull ? StatusCode::kResourceExhausted
+                                                                  : StatusCode::kUnavailable,
+                                  "a record could not be moved");
+    }
+    --maildrop.moves;
+    table.Unpin(maildrop);
+    group_.RecordEnded();
+  }
+
+  MoveGroup& group_;
+  const PlacedRecord* placed_ = nullptr;
+  MaildropState* maildrop_ = nullptr;
+};
+
+// One deletion on its way forward.
+class MoveGroup::Carrier final : private LogAppend {
+ public:
+  explicit Carrier(MoveGroup& group) : group_(group) {}
+
+  // `waits_for`: octets of the record by the segments that keep it from being dropped.
+  void Start(const Record& carried, std::string body, std::map<uint32_t, uint64_t> waits_for) {
+    body_ = std::move(body);
+    waits_for_ = std::move(waits_for);
+    record = carried;
+    record.body = body_;
+    record.body_bytes = static_cast<uint32_t>(body_.size());
+    record.body_checksum = Checksum(body_);
+    frees_space = group_.may_use_reserve_;
+    group_.bytes_ += record.log_bytes();
+    group_.partition_.log().Append(*this);
+  }
+
+ private:
+  void Appended(AppendOutcome outcome, Lsn at) override {
+    if (outcome == AppendOutcome::kDurable) {
+      group_.metrics_.carried_records.Add();
+      auto& of_segment = group_.carried_[at.segment()];
+      for (const auto& [segment, bytes] : waits_for_) of_segment[segment] += bytes;
+    } else {
+      group_.status_ =
+          MakeStatus(StatusCode::kUnavailable, "a deletion could not be carried forward");
+    }
+    group_.RecordEnded();
+  }
+
+  MoveGroup& group_;
+  std::string body_;
+  std::map<uint32_t, uint64_t> waits_for_;
+};
+
+MoveGroup::MoveGroup(Partition& partition, void* owner, Handler ended)
+    : partition_(partition), owner_(owner), ended_(ended) {}
+
+MoveGroup::~MoveGroup() { POP_CHECK(outstanding_ == 0 && waiting_ == nullptr); }
+
+void MoveGroup::Begin(uint32_t segment, bool may_use_reserve) {
+  POP_CHECK(outstanding_ == 0);
+  segment_ = segment;
+  may_use_reserve_ = may_use_reserve;
+  movers_used_ = carriers_used_ = 0;
+  bytes_ = 0;
+  status_ = OkStatus();
+  outstanding_ = 1;  // Until Close: answers may come before.
+}
+
+bool MoveGroup::full() const {
+  return movers_used_ + carriers_used_ >= kRecordsMax || bytes_ >= kBytesMax || !status_.ok();
+}
+
+void MoveGroup::Close() { RecordEnded(); }
+
+void MoveGroup::Take(const PlacedRecord& placed) {
+  if (!IsMessage(placed.record.kind)) return Carry(placed);
+  if (movers_used_ == movers_.size()) movers_.push_back(std::make_unique<Mover>(*this));
+  ++outstanding_;
+  movers_[movers_used_++]->Start(placed);
+}
+
+bool MoveGroup::NeededElsewhere(uint32_t segment) const {
+  return segment != segment_ && partition_.table().segments().contains(segment);
+}
+
+bool MoveGroup::NeededUpTo(uint32_t segment) const {
+  for (const auto& [number, stats] : partition_.table().segments()) {
+    if (number > segment) return false;
+    if (number != segment_) return true;
+  }
+  return false;
+}
+
+// FORMAT.md section 8, step 3.
+void MoveGroup::Carry(const PlacedRecord& placed) {
+  Record carried = placed.record;
+  carried.flags |= kRecordCarried;
+  std::string body;
+  std::map<uint32_t, uint64_t> waits_for;
+  if (carried.kind == RecordKind::kRemove) {
+    if (!placed.record.carried()) carried.moved_from = placed.at;
+    if (!NeededUpTo(carried.moved_from.segment())) return;
+  } else {
+    for (const Expunged& expunged : DecodeExpunged(placed.record.body)) {
+      if (!NeededElsewhere(expunged.stood_at.segment())) continue;
+      body.resize(body.size() + kExpungedBytes);
+      EncodeExpunged(expunged, &body[body.size() - kExpungedBytes]);
+      waits_for[expunged.stood_at.segment()] += kExpungedBytes;
+    }
+    if (body.empty()) return;
+    waits_for.begin()->second += carried.head_bytes();
+  }
+  if (carriers_used_ == carriers_.size()) carriers_.push_back(std::make_unique<Carrier>(*this));
+  ++outstanding_;
+  carriers_[carriers_used_++]->Start(carried, std::move(body), std::move(waits_for));
+}
+
+void MoveGroup::RecordEnded() {
+  if (--outstanding_ > 0) return;
+  MovesWaiter* waiter = std::exchange(waiting_, nullptr);
+  waiting_last_ = &waiting_;
+  while (waiter != nullptr) {
+    MovesWaiter* const next = waiter->next_;
+    waiter->MovesEnded();
+    waiter = next;
+  }
+  ended_(owner_);
+}
+
+bool MoveGroup::WaitForMoves(const MaildropState& maildrop, MovesWaiter& waiter) {
+  if (maildrop.moves == 0) return false;
+  waiter.next_ = nullptr;
+  *waiting_last_ = &waiter;
+  waiting_last_ = &waiter.next_;
+  return true;
+}
+
+uint64_t MoveGroup::CarriedBytes(uint32_t segment) const {
+  uint64_t sum = 0;
+  const auto carried = carried_.find(segment);
+  if (carried == carried_.end()) return 0;
+  for (const auto& [waits_for, bytes] : carried->second) sum += bytes;
+  return sum;
+}
+
+void MoveGroup::SegmentGone(uint32_t segment) {
+  carried_.erase(segment);
+  for (auto& [holder, waits_for] : carried_) waits_for.erase(segment);
+}
+
+}  // namespace poplar::storage

@@ -1,0 +1,113 @@
+// One group of a segment's records on its way to another place (FORMAT.md section 8): messages that
+// live as MOVE, deletions that a rebuild still needs carried forward.
+//
+// MOVE and the records of deletions exclude each other for a maildrop: the group leaves out
+// messages of a maildrop whose deletion is on its way into the log, and a deletion waits for the
+// group.
+//
+// Lives on its partition's shard, a field of the compactor.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/base/metrics.h"
+#include "core/base/status.h"
+#include "core/base/units.h"
+#include "storage/index/maildrop_table.h"
+#include "storage/segment/batch_reader.h"
+
+namespace poplar::storage {
+
+class Partition;
+
+// Waits until no record of a maildrop is being moved: a part of a call.
+class MovesWaiter {
+ public:
+  virtual ~MovesWaiter() = default;
+
+ protected:
+  friend class MoveGroup;
+  virtual void MovesEnded() = 0;
+
+ private:
+  MovesWaiter* next_ = nullptr;
+};
+
+struct alignas(base::kCacheLineBytes) MoveMetrics {
+  base::Counter moved_messages;
+  base::Counter moved_bytes;
+  base::Counter carried_records;
+
+  void Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const;
+};
+
+class MoveGroup {
+ public:
+  using Handler = void (*)(void* owner);
+
+  // `ended` follows each Close, maybe inside it. REQUIRES: the handler begins nothing itself, as
+  // the log may be in the midst of answering.
+  MoveGroup(Partition& partition, void* owner, Handler ended);
+  ~MoveGroup();
+
+  // Of records that stand in `segment`, which is to go. With `may_use_reserve` they are written
+  // where deliveries are refused.
+  void Begin(uint32_t segment, bool may_use_reserve);
+  bool full() const;
+  // REQUIRES: begun, not closed; `placed` stays until the end.
+  void Take(const PlacedRecord& placed);
+  void Close();
+
+  // --- After the end.
+  const Status& status() const { return status_; }
+  // Those that must be tried again: a deletion was under way.
+  std::vector<const PlacedRecord*> TakePostponed() { return std::exchange(postponed_, {}); }
+  uint64_t written_bytes() const { return bytes_; }
+
+  // False: nothing of the maildrop is being moved. Otherwise `waiter` is told later.
+  bool WaitForMoves(const MaildropState& maildrop, MovesWaiter& waiter);
+
+  // Octets of carried records in `segment` that something on disk keeps from being dropped.
+  uint64_t CarriedBytes(uint32_t segment) const;
+  void SegmentGone(uint32_t segment);
+  const MoveMetrics& metrics() const { return metrics_; }
+
+ private:
+  class Mover;
+  class Carrier;
+
+  void Carry(const PlacedRecord& placed);
+  bool NeededElsewhere(uint32_t segment) const;
+  bool NeededUpTo(uint32_t segment) const;
+  void RecordEnded();
+
+  Partition& partition_;
+  void* const owner_;
+  const Handler ended_;
+  MoveMetrics metrics_;
+
+  uint32_t segment_ = 0;
+  bool may_use_reserve_ = false;
+  std::vector<std::unique_ptr<Mover>> movers_;
+  std::vector<std::unique_ptr<Carrier>> carriers_;
+  size_t movers_used_ = 0;
+  size_t carriers_used_ = 0;
+  size_t outstanding_ = 0;
+  uint64_t bytes_ = 0;
+  Status status_;
+  std::vector<const PlacedRecord*> postponed_;
+  MovesWaiter* waiting_ = nullptr;
+  MovesWaiter** waiting_last_ = &waiting_;
+
+  // Octets of carried records in segments of this run, by what they wait for. What an earlier run
+  // carried is learnt when it is read again.
+  std::map<uint32_t, std::map<uint32_t, uint64_t>> carried_;
+};
+
+}  // namespace poplar::storage

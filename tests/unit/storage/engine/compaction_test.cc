@@ -1,0 +1,197 @@
+// Compaction: the space of deleted mail comes back, and nothing else is to be seen of it.
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "storage/segment/log_survey.h"
+#include "tests/unit/storage/store_fixture.h"
+
+namespace poplar::storage {
+namespace {
+
+constexpr uint64_t kMessageBytes = 30'000;
+
+std::string User(uint64_t i) { return "user" + std::to_string(i); }
+
+StoreOptions Options(const std::string& path) {
+  StoreOptions options = SmallStoreOptions(path);
+  options.segment_bytes = options.first_segment_bytes = kMiB;
+  options.checkpoint_interval_ms = 20;
+  options.compact_bytes_per_second = 0;
+  return options;
+}
+
+bool Eventually(const std::function<bool()>& condition) {
+  for (int i = 0; i < 2000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+class CompactionTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(fixture_.Create(folder_.path(), 1).ok());
+    Open();
+  }
+  void Open() { ASSERT_TRUE(fixture_.Open(Options(folder_.path())).ok()); }
+  void Reopen() {
+    ASSERT_TRUE(fixture_.Close().ok());
+    Open();
+  }
+  // So that everything is read from the segments.
+  void ReopenWithoutIndex() {
+    ASSERT_TRUE(fixture_.Close().ok());
+    std::filesystem::remove_all(folder_.path() + "/p000/index");
+    std::filesystem::create_directory(folder_.path() + "/p000/index");
+    Open();
+  }
+
+  // `each` messages a user, one after the other, so that every segment holds mail of all.
+  void Fill(uint64_t users, uint64_t each) {
+    for (uint64_t i = 0; i < each; ++i) {
+      for (uint64_t u = 0; u < users; ++u) {
+        fixture_.MustDeliver(u % 2, Key(User(u)), MakeMessage(next_++, kMessageBytes));
+      }
+    }
+  }
+  // All but every `kept`th.
+  void DeleteMost(const std::string& user, uint32_t kept) {
+    OpenResult opened = fixture_.OpenMaildrop(1, Key(user));
+    ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
+    std::vector<uint32_t> deleted;
+    for (uint32_t i = 0; i < opened.maildrop->count(); ++i) {
+      if (kept == 0 || i % kept != 0) deleted.push_back(i);
+    }
+    ASSERT_EQ(fixture_.Commit(1, std::move(opened.maildrop), deleted), CommitOutcome::kDone);
+  }
+  uint64_t SegmentsOnDisk() const {
+    const std::filesystem::directory_iterator files(folder_.path() + "/p000/log");
+    return static_cast<uint64_t>(std::count_if(begin(files), end(files), [](const auto& file) {
+      return file.path().extension() == ".seg";
+    }));
+  }
+  bool OnDisk(uint32_t segment) const {
+    return std::filesystem::exists(SegmentPath(folder_.path() + "/p000/log", segment));
+  }
+  std::vector<std::vector<Listed>> Lists(uint64_t users) {
+    std::vector<std::vector<Listed>> lists;
+    for (uint64_t u = 0; u < users; ++u) lists.push_back(fixture_.List(0, Key(User(u))));
+    return lists;
+  }
+
+  TemporaryFolder folder_;
+  StoreFixture fixture_{2};
+  uint64_t next_ = 1;
+};
+
+TEST_F(CompactionTest, SpaceComesBackAndMailStays) {
+  Fill(4, 100);
+  const uint64_t before = SegmentsOnDisk();
+  EXPECT_GE(before, 12U);
+  for (uint64_t u = 0; u < 4; ++u) DeleteMost(User(u), 10);
+  const auto expected = Lists(4);
+  EXPECT_TRUE(Eventually([&] { return SegmentsOnDisk() <= 5; })) << SegmentsOnDisk();
+  EXPECT_FALSE(OnDisk(1));
+  EXPECT_GE(fixture_.Metric("poplar_store_moved_messages_total"), 30);
+  EXPECT_EQ(Lists(4), expected);
+  Reopen();
+  EXPECT_EQ(Lists(4), expected);
+  EXPECT_EQ(fixture_.Metric("poplar_store_damages_total"), 0);
+  ReopenWithoutIndex();
+  EXPECT_EQ(Lists(4), expected);
+  EXPECT_EQ(fixture_.Metric("poplar_store_damages_total"), 0);
+}
+
+TEST_F(CompactionTest, ASnapshotKeepsItsSegments) {
+  Fill(2, 60);
+  for (uint64_t u = 0; u < 2; ++u) DeleteMost(User(u), 10);
+  OpenResult opened = fixture_.OpenMaildrop(1, Key(User(0)));
+  ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
+  const StatusOr<std::string> first = fixture_.ReadBody(1, *opened.maildrop, 0);
+  ASSERT_TRUE(first.ok());
+  // Emptied, but for who holds the old snapshot.
+  EXPECT_TRUE(
+      Eventually([&] { return fixture_.Metric("poplar_store_compacted_segments_total") >= 3; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  EXPECT_TRUE(OnDisk(1));
+  for (uint32_t i = 0; i < opened.maildrop->count(); ++i) {
+    const StatusOr<std::string> body = fixture_.ReadBody(1, *opened.maildrop, i);
+    ASSERT_TRUE(body.ok()) << body.status();
+    EXPECT_EQ(*body == *first, i == 0);
+  }
+  ASSERT_EQ(fixture_.Commit(1, std::move(opened.maildrop), {}), CommitOutcome::kDone);
+  EXPECT_TRUE(Eventually([&] { return !OnDisk(1); }));
+}
+
+// The deletions stand in segments that go before the ones with what they deleted.
+TEST_F(CompactionTest, ARebuildBringsNothingBack) {
+  Fill(2, 30);
+  fixture_.MustDeliver(0, Key("stays"), MakeMessage(next_++, 800'000));
+  Fill(2, 30);
+  DeleteMost(User(0), 0);
+  ASSERT_TRUE(fixture_.Remove(0, Key(User(1))).ok());
+  // What follows is deleted, so that the segment with the deletions above holds little that lives.
+  for (int round = 0; round < 3; ++round) {
+    Fill(1, 60);
+    DeleteMost(User(0), 0);
+  }
+  fixture_.MustDeliver(0, Key(User(1)), MakeMessage(4711));
+  const auto expected = Lists(2);
+  EXPECT_EQ(expected[0].size(), 0U);
+  EXPECT_EQ(expected[1].size(), 1U);
+  EXPECT_TRUE(Eventually([&] { return SegmentsOnDisk() <= 6; })) << SegmentsOnDisk();
+  EXPECT_GE(fixture_.Metric("poplar_store_carried_records_total"), 1);
+  ReopenWithoutIndex();
+  EXPECT_EQ(Lists(2), expected);
+  EXPECT_EQ(fixture_.List(0, Key("stays")).size(), 1U);
+  EXPECT_EQ(fixture_.Metric("poplar_store_damages_total"), 0);
+}
+
+TEST_F(CompactionTest, BlobsKeepTheirNames) {
+  const std::string large = MakeMessage(1, 1'200'000);
+  fixture_.MustDeliver(0, Key(User(0)), large);
+  Fill(1, 80);
+  OpenResult opened = fixture_.OpenMaildrop(0, Key(User(0)));
+  std::vector<uint32_t> small;
+  for (uint32_t i = 1; i < opened.maildrop->count(); ++i) small.push_back(i);
+  ASSERT_EQ(fixture_.Commit(0, std::move(opened.maildrop), small), CommitOutcome::kDone);
+  const auto expected = Lists(1);
+  ASSERT_EQ(expected[0].size(), 1U);
+  EXPECT_TRUE(Eventually([&] { return !OnDisk(1); }));
+  EXPECT_EQ(Lists(1), expected);
+  ReopenWithoutIndex();
+  EXPECT_EQ(Lists(1), expected);
+  DeleteMost(User(0), 0);
+  EXPECT_TRUE(Eventually([&] {
+    const std::filesystem::recursive_directory_iterator files(folder_.path() + "/p000/blobs");
+    return std::none_of(begin(files), end(files),
+                        [](const auto& file) { return file.is_regular_file(); });
+  }));
+}
+
+TEST_F(CompactionTest, ADamagedSegmentStaysAsItIs) {
+  Fill(2, 60);
+  ASSERT_TRUE(fixture_.Close().ok());
+  {
+    std::fstream file(SegmentPath(folder_.path() + "/p000/log", 1),
+                      std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(210'000);
+    file << "not what was written";
+  }
+  Open();
+  for (uint64_t u = 0; u < 2; ++u) DeleteMost(User(u), 20);
+  EXPECT_TRUE(Eventually([&] {
+    return fixture_.Metric("poplar_store_compaction_failures_total") >= 1 && !OnDisk(2);
+  }));
+  EXPECT_TRUE(OnDisk(1));
+  EXPECT_GE(fixture_.Metric("poplar_store_damages_total"), 1);
+  fixture_.MustDeliver(0, Key(User(0)), MakeMessage(1));
+}
+
+}  // namespace
+}  // namespace poplar::storage
