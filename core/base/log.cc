@@ -38,6 +38,7 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
     case LogLevel::kWarning:
       return spdlog::level::warn;
     case LogLevel::kError:
+    case LogLevel::kNone:
       return spdlog::level::err;
   }
   return spdlog::level::err;

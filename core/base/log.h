@@ -20,7 +20,8 @@
 
 namespace poplar::base {
 
-enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
+// kNone is for LogOptions: nothing is written.
+enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError, kNone };
 enum class LogFormat : uint8_t { kKeyValue, kJson };
 
 struct LogField {

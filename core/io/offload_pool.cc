@@ -63,7 +63,6 @@ void OffloadJob::RunDone() {
 OffloadPool::OffloadPool(const OffloadPoolOptions& options)
     : options_(options),
       keys_(std::make_unique<std::array<std::atomic<OffloadKeyQueue*>, kKeyBuckets>>()) {
-  POP_CHECK(options_.threads > 0);
   POP_CHECK(sem_init(&tokens_, 0, 0) == 0);
   for (uint32_t i = 0; i < options_.threads; ++i) {
     workers_.push_back(std::make_unique<Worker>());
@@ -146,6 +145,18 @@ void OffloadPool::Serve(Worker& worker, uint32_t number) {
     worker.work_us.Observe(ElapsedUs(started_us, ClockUs()));
     job->home_->Post(job->done_);  // It may be gone as soon as it is posted.
   }
+}
+
+OffloadJob* OffloadPool::Take() {
+  POP_CHECK(workers_.empty());
+  OffloadJob* const job = NextJob();
+  if (job != nullptr) POP_CHECK(sem_trywait(&tokens_) == 0);
+  return job;
+}
+
+void OffloadPool::Run(OffloadJob& job) {
+  job.Work();
+  job.home_->Post(job.done_);
 }
 
 OffloadJob* OffloadPool::NextJob() {

@@ -57,8 +57,8 @@ class OffloadJob {
 };
 
 struct OffloadPoolOptions {
-  std::string name;  // Of its threads and metrics: "hash", "disk".
-  uint32_t threads = 1;
+  std::string name;      // Of its threads and metrics: "hash", "disk".
+  uint32_t threads = 1;  // 0: by hand (Take, Run).
   int nice = 0;
   uint32_t queued_max = 1024;  // Over all keys. What a thread works at does not count.
   uint32_t queued_max_per_key = 256;
@@ -75,6 +75,11 @@ class OffloadPool {
   // False when the pool's or the key's queue is full: the caller answers "temporary". Otherwise
   // Done follows.
   [[nodiscard]] bool Submit(Reactor& home, uint64_t key, OffloadJob& job);
+
+  // --- By hand: a simulator's thread takes jobs, in the order in which threads would, and runs
+  // them in its own. Null: none is queued. What was taken must be run.
+  OffloadJob* Take();
+  void Run(OffloadJob& job);
 
   // Any thread.
   uint64_t queued() const { return queued_.load(std::memory_order_relaxed); }

@@ -31,8 +31,6 @@ static_assert(alignof(Op) > kTagMask && alignof(Reactor) > kTagMask);
 
 constexpr uint64_t kTimerDelayMsMax = uint64_t{1} << 48;
 
-uint64_t ClockUs() { return base::SystemClock().MonotonicUs(); }
-
 uint64_t Address(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer); }
 
 }  // namespace
@@ -57,22 +55,35 @@ StatusOr<std::unique_ptr<Reactor>> Reactor::Create(const ReactorOptions& options
   // Not EFD_NONBLOCK: the ring would not wait for it, but answer -EAGAIN.
   base::UniqueFd wake_fd(eventfd(0, EFD_CLOEXEC));
   if (!wake_fd.valid()) return ErrnoStatus(errno, "eventfd");
-  return std::unique_ptr<Reactor>(new Reactor(std::move(ring), std::move(wake_fd)));
+  std::unique_ptr<Reactor> reactor(
+      new Reactor(std::move(ring), std::move(wake_fd), base::SystemClock()));
+  current_reactor = reactor.get();
+  reactor->ListenForWake();
+  return reactor;
 }
 
-Reactor::Reactor(std::unique_ptr<Ring> ring, base::UniqueFd wake_fd)
-    : ring_(std::move(ring)),
-      timers_(std::make_unique<TimerWheel>(ClockUs())),
-      now_us_(ClockUs()),
-      wake_fd_(std::move(wake_fd)) {
-  current_reactor = this;
-  ListenForWake();
+Reactor::Reactor(std::unique_ptr<Ring> ring, base::UniqueFd wake_fd, const base::Clock& clock)
+    : clock_(clock),
+      ring_(std::move(ring)),
+      timers_(std::make_unique<TimerWheel>(clock.MonotonicUs())),
+      now_us_(clock.MonotonicUs()),
+      wake_fd_(std::move(wake_fd)) {}
+
+std::unique_ptr<Reactor> Reactor::ByHand(const base::Clock& clock) {
+  return std::unique_ptr<Reactor>(new Reactor(nullptr, base::UniqueFd(), clock));
+}
+
+void Reactor::SetCurrent(Reactor* reactor) { current_reactor = reactor; }
+
+bool Reactor::HasWork() const {
+  return !scheduled_.empty() || !at_turn_end_.empty() || !posted_.empty() ||
+         (timers_->armed() != 0 && timers_->NextDueUs() <= clock_.MonotonicUs());
 }
 
 Reactor::~Reactor() {
   POP_CHECK(current_reactor == this && !in_turn_);
   closing_ = true;
-  Cancel(wake_op_);
+  if (!by_hand()) Cancel(wake_op_);
   while (wake_op_.in_flight()) OneTurn(Ring::kForever);
   POP_CHECK(in_flight_ == 0);
   POP_CHECK(scheduled_.empty() && at_turn_end_.empty() && posted_.empty());
@@ -89,31 +100,31 @@ void Reactor::Run() {
 
 void Reactor::Turn(uint64_t wait_ms) {
   OneTurn(wait_ms < kTimerDelayMsMax ? wait_ms * 1'000 : Ring::kForever);
-  ring_->Submit();  // Who turns by hand may not turn again soon.
+  if (!by_hand()) ring_->Submit();  // Who turns by hand may not turn again soon.
 }
 
 void Reactor::Stop() { Post(stop_work_); }
 
 void Reactor::OneTurn(uint64_t wait_us) {
   POP_DCHECK(current_reactor == this && !in_turn_);
-  GatherAndSleep(wait_us);
-  now_us_ = ClockUs();
+  if (!by_hand()) GatherAndSleep(wait_us);
+  now_us_ = clock_.MonotonicUs();
   in_turn_ = true;
-  RunCompletions();
+  if (!by_hand()) RunCompletions();
   timers_->Advance(now_us_);
   TakePosted();
   scheduled_.RunAll();
   at_turn_end_.RunAll();
   in_turn_ = false;
   metrics_.turns.Add();
-  metrics_.turn_us.Observe(ClockUs() - now_us_);
+  metrics_.turn_us.Observe(clock_.MonotonicUs() - now_us_);
 }
 
 void Reactor::GatherAndSleep(uint64_t wait_us) {
   if (!scheduled_.empty() || !at_turn_end_.empty() || !ring_->completed().empty()) wait_us = 0;
   if (timers_->armed() != 0) {
     const uint64_t due_us = timers_->NextDueUs();
-    const uint64_t now_us = ClockUs();
+    const uint64_t now_us = clock_.MonotonicUs();
     wait_us = std::min(wait_us, due_us > now_us ? due_us - now_us : 0);
   }
   if (wait_us == 0) {
@@ -231,7 +242,7 @@ void Reactor::OnWake(int32_t result, uint32_t) {
 }
 
 void Reactor::ArmTimer(Timer& timer, uint64_t delay_ms) {
-  if (!in_turn_) now_us_ = ClockUs();
+  if (!in_turn_) now_us_ = clock_.MonotonicUs();
   timers_->Arm(timer, now_us_ + std::min(delay_ms, kTimerDelayMsMax) * 1'000);
 }
 

@@ -7,6 +7,9 @@
 // reactor at most. A full submission queue is flushed, never an error. Operations end exactly once
 // each (multishot ones with a completion that lacks IORING_CQE_F_MORE).
 //
+// A reactor *by hand* (a shard's in ShardSet::ByHand) has no ring and no thread: a simulator gives
+// it its turns and its clock. It has timers and work; an operation of the kernel is a failed check.
+//
 // DIAGNOSTICS: a reactor destroyed with operations in flight, timers armed or work queued is a
 // failed check.
 
@@ -20,6 +23,7 @@
 #include <memory>
 #include <span>
 
+#include "core/base/clock.h"
 #include "core/base/fd.h"
 #include "core/base/metrics.h"
 #include "core/base/status.h"
@@ -127,9 +131,26 @@ class Reactor {
 
  private:
   friend class BufferRing;
+  friend class Shard;
+  friend class ShardSet;
   friend class Timer;
 
-  Reactor(std::unique_ptr<Ring> ring, base::UniqueFd wake_fd);
+  Reactor(std::unique_ptr<Ring> ring, base::UniqueFd wake_fd, const base::Clock& clock);
+
+  // --- By hand, for Shard.
+  static std::unique_ptr<Reactor> ByHand(const base::Clock& clock);
+  // Makes `reactor` (or none, null) the calling thread's for what follows.
+  static void SetCurrent(Reactor* reactor);
+  // A turn that is this one step.
+  template <class Step>
+  void StepByHand(const Step& step) {
+    now_us_ = clock_.MonotonicUs();
+    in_turn_ = true;
+    step();
+    in_turn_ = false;
+  }
+  bool HasWork() const;
+  bool by_hand() const { return ring_ == nullptr; }
 
   io_uring& raw_ring();
   io_uring_sqe& Begin(Op& op);
@@ -145,7 +166,8 @@ class Reactor {
   void TakePosted();
 
   // For its own thread.
-  const std::unique_ptr<Ring> ring_;
+  const base::Clock& clock_;
+  const std::unique_ptr<Ring> ring_;  // Null: by hand.
   const std::unique_ptr<TimerWheel> timers_;
   uint64_t now_us_ = 0;
   bool in_turn_ = false;

@@ -23,7 +23,7 @@ io_uring& Reactor::raw_ring() { return ring_->raw(); }
 
 io_uring_sqe& Reactor::Begin(Op& op) {
   POP_DCHECK(Current() == this);
-  POP_CHECK(!op.in_flight_);
+  POP_CHECK(!op.in_flight_ && ring_ != nullptr);
   op.in_flight_ = true;
   ++in_flight_;
   return ring_->Next();

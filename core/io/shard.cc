@@ -48,6 +48,22 @@ Status Shard::StartReactor(const ReactorOptions& options) {
   return OkStatus();
 }
 
+void Shard::StartByHand(const base::Clock& clock) {
+  reactor_ = Reactor::ByHand(clock);
+  deadline_timer_ = std::make_unique<TimerFor<&Shard::OnDeadline>>(reactor_.get(), this);
+}
+
+void Shard::EnterByHand() {
+  POP_CHECK(current_shard == nullptr && Reactor::Current() == nullptr);
+  current_shard = this;
+  Reactor::SetCurrent(reactor_.get());
+}
+
+void Shard::LeaveByHand() {
+  current_shard = nullptr;
+  Reactor::SetCurrent(nullptr);
+}
+
 void Shard::FinishReactor() {
   for (const Peer& peer : peers_) {
     POP_CHECK(peer.credits == kCreditsPerPair && peer.waiting.oldest == nullptr);

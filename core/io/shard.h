@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/base/clock.h"
 #include "core/base/ids.h"
 #include "core/base/metrics.h"
 #include "core/base/status.h"
@@ -112,7 +113,11 @@ class Shard {
   };
 
   Status StartReactor(const ReactorOptions& options);
+  void StartByHand(const base::Clock& clock);
   void FinishReactor();
+  // By hand: in between, this shard and its reactor are the thread's current ones.
+  void EnterByHand();
+  void LeaveByHand();
 
   // Puts a request or a reply into the batch for `to`.
   void Dispatch(ShardIndex to, ShardRequest& request);
@@ -138,6 +143,14 @@ class Shard {
   WorkFor<&Shard::EmptyMailbox> empty_mailbox_{this};
 };
 
+// One thread drives all shards: a simulator's, in the order that it chooses.
+struct ByHandOptions {
+  uint32_t count = 1;
+  const base::Clock* clock = nullptr;  // Outlives the set.
+  // Lets something happen: called again and again where a set with threads would wait.
+  std::function<void()> progress;
+};
+
 struct ShardSetOptions {
   uint32_t count = 0;  // 0: one for each core that affinity and the cgroup's CPU quota grant.
   bool pin = true;
@@ -148,6 +161,9 @@ class ShardSet {
  public:
   // Starts the threads; each has its ring when this returns. Fails with the probe's sentence.
   static StatusOr<std::unique_ptr<ShardSet>> Start(const ShardSetOptions& options);
+  // Shards without threads and rings (Reactor, by hand). All else is as ever; the thread that calls
+  // is the one of all of them, each while it has its turn.
+  static std::unique_ptr<ShardSet> ByHand(const ByHandOptions& options);
   ShardSet(const ShardSet&) = delete;
   ShardSet& operator=(const ShardSet&) = delete;
   // Stops and joins. REQUIRES: nothing is in flight on any shard, and no other thread posts to one
@@ -160,14 +176,24 @@ class ShardSet {
   // from a thread that is no shard's and in no reactor's turn.
   void RunOn(ShardIndex index, const std::function<void(Shard&)>& step);
   void RunOnEach(const std::function<void(Shard&)>& step);
+  // Waits, looking now and then, until `condition` is true. From where RunOn may be called.
+  void WaitUntil(const std::function<bool()>& condition);
+
+  // --- By hand.
+  // Gives the shard one turn.
+  void Turn(ShardIndex index);
+  // Whether a turn now would find something to do.
+  bool HasWork(ShardIndex index) const { return shards_[index.value()]->reactor_->HasWork(); }
 
   void Register(base::MetricRegistry& registry) const;
 
  private:
   explicit ShardSet(uint32_t count);
+  bool by_hand() const { return progress_ != nullptr; }
   void RunShard(Shard& shard, const ShardSetOptions& options, int cpu, Status& started);
 
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::function<void()> progress_;  // By hand only.
   std::vector<std::thread> threads_;
   std::latch started_;
   // No reactor ends while another thread may still wake it.

@@ -1,6 +1,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <chrono>
 #include <future>
 #include <string>
 
@@ -10,6 +11,8 @@
 
 namespace poplar::io {
 namespace {
+
+constexpr auto kWaitPoll = std::chrono::milliseconds(2);
 
 void NameThread(uint32_t shard) {
   pthread_setname_np(pthread_self(), ("shard-" + std::to_string(shard)).c_str());
@@ -58,6 +61,14 @@ StatusOr<std::unique_ptr<ShardSet>> ShardSet::Start(const ShardSetOptions& optio
   return set;
 }
 
+std::unique_ptr<ShardSet> ShardSet::ByHand(const ByHandOptions& options) {
+  POP_CHECK(options.count > 0 && options.clock != nullptr && options.progress != nullptr);
+  std::unique_ptr<ShardSet> set(new ShardSet(options.count));
+  set->progress_ = options.progress;
+  for (const auto& shard : set->shards_) shard->StartByHand(*options.clock);
+  return set;
+}
+
 ShardSet::ShardSet(uint32_t count) : started_(count), stopped_(count + 1) {
   for (uint32_t i = 0; i < count; ++i) {
     shards_.push_back(std::make_unique<Shard>(*this, ShardIndex(i), count));
@@ -65,6 +76,14 @@ ShardSet::ShardSet(uint32_t count) : started_(count), stopped_(count + 1) {
 }
 
 ShardSet::~ShardSet() {
+  if (by_hand()) {
+    for (const auto& shard : shards_) {
+      shard->EnterByHand();
+      shard->FinishReactor();
+      shard->LeaveByHand();
+    }
+    return;
+  }
   for (const auto& shard : shards_) {
     if (shard->reactor_ != nullptr) shard->reactor_->Stop();
   }
@@ -85,7 +104,29 @@ void ShardSet::RunShard(Shard& shard, const ShardSetOptions& options, int cpu, S
 
 void ShardSet::RunOn(ShardIndex index, const std::function<void(Shard&)>& step) {
   POP_CHECK(Reactor::Current() == nullptr || !Reactor::Current()->in_turn());
-  Call(shard(index), step).RunAndWait();
+  Shard& target = shard(index);
+  if (!by_hand()) return Call(target, step).RunAndWait();
+  target.EnterByHand();
+  target.reactor_->StepByHand([&] { step(target); });
+  target.LeaveByHand();
+}
+
+void ShardSet::WaitUntil(const std::function<bool()>& condition) {
+  while (!condition()) {
+    if (by_hand()) {
+      progress_();
+    } else {
+      std::this_thread::sleep_for(kWaitPoll);
+    }
+  }
+}
+
+void ShardSet::Turn(ShardIndex index) {
+  POP_CHECK(by_hand());
+  Shard& target = shard(index);
+  target.EnterByHand();
+  target.reactor_->Turn(0);
+  target.LeaveByHand();
 }
 
 void ShardSet::RunOnEach(const std::function<void(Shard&)>& step) {
