@@ -14,12 +14,14 @@
 #include "core/io/shard.h"
 #include "storage/api/store.h"
 #include "storage/env/env.h"
+#include "storage/index/key_value.h"
 
 namespace poplar::storage {
 
 struct CreateOptions {
   uint32_t partitions = 0;  // 0: one a granted core, at most 16. Fixed for the store's life.
   Env* env = nullptr;       // Null: the system's disk.
+  const base::Clock* clock = nullptr;  // Null: the system's.
 };
 
 struct StoreOptions {
@@ -43,8 +45,9 @@ struct StoreOptions {
   uint32_t open_files_a_shard = 512;  // Segments that are read.
   uint32_t recovery_threads = 4;
 
-  Env* env = nullptr;                  // Null: the system's disk.
-  const base::Clock* clock = nullptr;  // Null: the system's.
+  Env* env = nullptr;                      // Null: the system's disk.
+  KeyValueEngine* index_engine = nullptr;  // Null: LMDB.
+  const base::Clock* clock = nullptr;      // Null: the system's.
 };
 
 // Makes an empty store in `path`, which need not exist. kAlreadyExists: there is one.

@@ -47,7 +47,7 @@ class Recovery {
   Status OpenIndex() {
     result_ = {};
     meta_ = {};
-    POP_ASSIGN_OR_RETURN(result_.index, Index::Open({index_directory_, options_.index_map_bytes}));
+    POP_ASSIGN_OR_RETURN(result_.index, OpenIndexFiles());
     POP_ASSIGN_OR_RETURN(const std::optional<IndexMeta> meta, result_.index->ReadMeta());
     result_.rebuilt = !meta.has_value();
     if (result_.rebuilt) POP_RETURN_IF_ERROR(StartIndexAnew());
@@ -68,6 +68,10 @@ class Recovery {
     return OkStatus();
   }
 
+  StatusOr<std::unique_ptr<Index>> OpenIndexFiles() {
+    return Index::Open({index_directory_, options_.index_map_bytes, options_.index_engine});
+  }
+
   // Without meta it is new, or what an interrupted rebuild left.
   Status StartIndexAnew() {
     result_.index.reset();
@@ -75,7 +79,7 @@ class Recovery {
       const Status gone = env_.Unlink(index_directory_ + name);
       if (!gone.ok() && gone.code() != StatusCode::kNotFound) return gone;
     }
-    POP_ASSIGN_OR_RETURN(result_.index, Index::Open({index_directory_, options_.index_map_bytes}));
+    POP_ASSIGN_OR_RETURN(result_.index, OpenIndexFiles());
     return OkStatus();
   }
 

@@ -24,6 +24,7 @@ struct RecoveryOptions {
   uint64_t cache_bytes_max = 0;
   uint64_t checkpoint_changes = 0;
   uint64_t index_map_bytes = 0;
+  KeyValueEngine* index_engine = nullptr;
 };
 
 struct RecoveredPartition {

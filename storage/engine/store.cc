@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <chrono>
 #include <mutex>
 #include <thread>
 
@@ -14,7 +13,6 @@ namespace poplar::storage {
 namespace {
 
 constexpr uint32_t kDefaultPartitionsMax = 16;
-constexpr auto kClosePoll = std::chrono::milliseconds(2);
 
 Status MakeDirectoryIfMissing(Env& env, const std::string& path) {
   const Status made = env.MakeDirectory(path);
@@ -158,7 +156,7 @@ Status EmbeddedStore::Close() {
   if (shards_.size() == context_->shards.count() && !context_->partitions.empty() &&
       context_->partitions.back() != nullptr) {
     each_partition([this](uint32_t p) { context_->partitions[p]->BeginClose(); });
-    while (!Idle()) std::this_thread::sleep_for(kClosePoll);
+    context_->shards.WaitUntil([this] { return Idle(); });
     each_partition([&](uint32_t p) {
       const Status closed = context_->partitions[p]->FinishClose();
       if (status.ok()) status = closed;
@@ -206,6 +204,7 @@ StatusOr<std::vector<RecoveredPartition>> RecoverAll(const EngineContext& contex
       recovery.cache_bytes_max = options.list_cache_bytes / count;
       recovery.checkpoint_changes = options.checkpoint_changes;
       recovery.index_map_bytes = options.index_map_bytes;
+      recovery.index_engine = options.index_engine;
       StatusOr<RecoveredPartition> one = RecoverPartition(recovery);
       if (one.ok()) {
         recovered[p] = std::move(*one);
@@ -241,6 +240,7 @@ void LogOpened(const EngineContext& context, const std::vector<RecoveredPartitio
 
 Status CreateStore(const std::string& path, const CreateOptions& options) {
   Env& env = options.env != nullptr ? *options.env : SystemEnv();
+  const base::Clock& clock = options.clock != nullptr ? *options.clock : base::SystemClock();
   if (env.OpenToRead(path + "/superblock").ok()) {
     return MakeStatus(StatusCode::kAlreadyExists, path + ": a store is there already");
   }
@@ -256,7 +256,7 @@ Status CreateStore(const std::string& path, const CreateOptions& options) {
     std::memcpy(&superblock.store_id[i], &random, sizeof random);
   }
   superblock.placement_seed = env.Random();
-  superblock.created_us = base::SystemClock().WallUs();
+  superblock.created_us = clock.WallUs();
   WriteUidlTag(env.Random(), superblock.uidl_tag.data());
 
   POP_RETURN_IF_ERROR(MakeDirectoryIfMissing(env, path));

@@ -14,16 +14,15 @@
 #include "core/base/status.h"
 #include "core/base/units.h"
 #include "storage/format/index_format.h"
+#include "storage/index/key_value.h"
 #include "storage/index/message_list.h"
-
-struct MDB_env;
-struct MDB_txn;
 
 namespace poplar::storage {
 
 struct IndexOptions {
-  std::string directory;           // Exists.
-  uint64_t map_bytes = 64 * kGiB;  // Address space; the file grows as it needs.
+  std::string directory;             // Exists.
+  uint64_t map_bytes = 64 * kGiB;    // Address space; the file grows as it needs.
+  KeyValueEngine* engine = nullptr;  // Null: LMDB.
 };
 
 // What one checkpoint does to one maildrop, in this order.
@@ -48,7 +47,6 @@ class Index {
   // kDataLoss: what lies there is unsound, and shall be set aside and rebuilt. kFailedPrecondition:
   // of a version that this build does not know.
   static StatusOr<std::unique_ptr<Index>> Open(const IndexOptions& options);
-  ~Index();
 
   // Nothing: it is new.
   StatusOr<std::optional<IndexMeta>> ReadMeta();
@@ -62,19 +60,12 @@ class Index {
   Status Write(const Checkpoint& checkpoint);
 
  private:
-  struct Databases {
-    unsigned meta = 0, maildrops = 0, chunks = 0, segments = 0, blobs = 0;
-  };
-  class Transaction;
+  explicit Index(std::unique_ptr<KeyValueStore> store) : store_(std::move(store)) {}
+  Status Wipe(KeyValueTransaction& transaction, const std::string& key);
+  Status WriteMaildrop(KeyValueTransaction& transaction, const MaildropChange& change);
+  Status Append(KeyValueTransaction& transaction, const std::string& key, const Chunk& appended);
 
-  explicit Index(MDB_env* env) : env_(env) {}
-  Status OpenDatabases();
-  Status Wipe(Transaction& transaction, const std::string& key);
-  Status WriteMaildrop(Transaction& transaction, const MaildropChange& change);
-  Status Append(Transaction& transaction, const std::string& key, const Chunk& appended);
-
-  MDB_env* const env_;
-  Databases databases_;
+  const std::unique_ptr<KeyValueStore> store_;
 };
 
 }  // namespace poplar::storage

@@ -54,8 +54,9 @@ class PartitionCheck final : private LogVisitor {
 
  private:
   Status ReadIndex() {
-    POP_ASSIGN_OR_RETURN(const auto index,
-                         Index::Open({directory_ + "/index", options_.index_map_bytes}));
+    POP_ASSIGN_OR_RETURN(
+        const auto index,
+        Index::Open({directory_ + "/index", options_.index_map_bytes, options_.index_engine}));
     POP_ASSIGN_OR_RETURN(const std::optional<IndexMeta> meta, index->ReadMeta());
     if (!meta.has_value()) return OkStatus();  // Everything stands in the log.
     checkpoint_ = meta->checkpoint;

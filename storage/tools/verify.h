@@ -11,6 +11,7 @@
 #include "core/base/status.h"
 #include "core/base/units.h"
 #include "storage/env/env.h"
+#include "storage/index/key_value.h"
 #include "storage/segment/walker.h"
 
 namespace poplar::storage {
@@ -32,6 +33,7 @@ struct VerifyOptions {
   std::string path;
   Env* env = nullptr;  // Null: the system's disk.
   uint64_t index_map_bytes = 64 * kGiB;
+  KeyValueEngine* index_engine = nullptr;  // Null: LMDB.
   std::function<void(uint32_t partition, const Damage& damage)> on_damage;
   std::function<void(const VerifyReport& so_far)> on_progress;  // After each segment.
 };
