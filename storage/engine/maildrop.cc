@@ -94,11 +94,11 @@ void StoredBody::Advance() {
   } else if (!head_sound_) {
     const iovec piece{head_.data(), head_bytes_};
     const ssize_t got = segment_->TryRead({&piece, 1}, entry_.lsn.offset());
+    head_got_ = 0;
     if (got == static_cast<ssize_t>(head_bytes_)) {
       OnHeadRead(static_cast<int32_t>(got));
     } else {
-      segment_->StartRead(home_.shard().reactor(), head_op_, {head_.data(), head_bytes_},
-                          entry_.lsn.offset());
+      StartHeadRead();
     }
   } else if (in_blob() && blob_ == nullptr) {
     OpenFile(directory + "/blobs/" + BlobName(entry_.blob));
@@ -139,9 +139,18 @@ void StoredBody::Done() {
   Advance();
 }
 
+void StoredBody::StartHeadRead() {
+  segment_->StartRead(home_.shard().reactor(), head_op_,
+                      std::span(head_).subspan(head_got_, head_bytes_ - head_got_),
+                      entry_.lsn.offset() + head_got_);
+}
+
 void StoredBody::OnHeadRead(int32_t result) {
-  const Status status = result < 0 ? ErrnoStatus(-result, "reading a record")
-                                   : CheckHead(static_cast<size_t>(result));
+  if (result > 0) head_got_ += static_cast<size_t>(result);
+  // Fewer octets than asked are no damage: the rest follows, or the file ends.
+  if (result > 0 && head_got_ < head_bytes_) return StartHeadRead();
+  const Status status =
+      result < 0 ? ErrnoStatus(-result, "reading a record") : CheckHead(head_got_);
   if (!status.ok()) {
     Answer(status);
     return;

@@ -58,6 +58,7 @@ class StoredBody final : public io::Body, private io::OffloadJob {
   void OpenFile(std::string path);
   void Work() override;
   void Done() override;
+  void StartHeadRead();
   void OnHeadRead(int32_t result);
   void StartRead();
   void OnRead(int32_t result);
@@ -71,6 +72,7 @@ class StoredBody final : public io::Body, private io::OffloadJob {
   std::shared_ptr<const File> segment_;
   std::unique_ptr<File> blob_;
   bool head_sound_ = false;
+  size_t head_got_ = 0;
 
   io::Completion<Status>* verify_done_ = nullptr;
   io::Completion<StatusOr<size_t>>* read_done_ = nullptr;
