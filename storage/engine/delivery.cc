@@ -246,8 +246,8 @@ void EmbeddedDelivery::Commit(const DeliveryFacts& facts,
   common_.octets = static_cast<uint32_t>(facts.octets);
   common_.wire_bytes = static_cast<uint32_t>(facts.wire_bytes);
   common_.header_bytes = static_cast<uint32_t>(facts.header_bytes);
+  common_.kind = blob_ == nullptr ? RecordKind::kAdd : RecordKind::kAddRef;
   if (blob_ == nullptr) {
-    common_.kind = RecordKind::kAdd;
     common_.body = buffer_.view();
     common_.body_bytes = common_.wire_bytes;
     common_.body_checksum = Checksum(common_.body);
@@ -271,7 +271,6 @@ void EmbeddedDelivery::Publish() {
     blob_ids_[i] = context.NewBlobId();
     links.push_back({blobs + BlobEpochName(context.epoch), blobs + BlobName(blob_ids_[i]), {}});
   }
-  common_.kind = RecordKind::kAddRef;
   common_.body_checksum = blob_->checksum();
   blob_step_ = BlobStep::kPublishing;
   blob_->Publish(std::move(links));
