@@ -69,6 +69,10 @@ class Recovery {
   }
 
   StatusOr<std::unique_ptr<Index>> OpenIndexFiles() {
+    // A crash while an index was set aside may have left none.
+    const Status made = env_.MakeDirectory(index_directory_);
+    if (made.ok()) POP_RETURN_IF_ERROR(env_.SyncDirectory(options_.directory));
+    if (!made.ok() && made.code() != StatusCode::kAlreadyExists) return made;
     return Index::Open({index_directory_, options_.index_map_bytes, options_.index_engine});
   }
 
@@ -93,9 +97,8 @@ class Recovery {
       POP_RETURN_IF_ERROR(env_.Rename(index_directory_, aside));
       break;
     }
-    POP_RETURN_IF_ERROR(env_.MakeDirectory(index_directory_));
     ++damages_before_;
-    return env_.SyncDirectory(options_.directory);
+    return OkStatus();
   }
 
   // Segments that were being laid out when the run ended.
