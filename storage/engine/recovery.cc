@@ -165,6 +165,12 @@ class Recovery {
     for (const uint32_t number : gone) result_.table->RemoveSegment(number);
   }
 
+  // What a killed process wrote may stand in the page cache alone: no index may name it yet.
+  Status FlushSegment(uint32_t number) {
+    POP_ASSIGN_OR_RETURN(const auto file, env_.OpenToRead(SegmentPath(log_directory_, number)));
+    return file->SyncData();
+  }
+
   Status ReplaySegment(const SurveyedSegment& segment, Lsn proven, Replayer& replayer) {
     if (!segment.sound) return OkStatus();
     const Lsn begin(segment.number, kFirstBatchOffset);
@@ -173,6 +179,7 @@ class Recovery {
       result_.table->AddSegment(segment.number,
                                 {segment.salt, segment.bytes, 0, 0, kFirstBatchOffset});
     }
+    POP_RETURN_IF_ERROR(FlushSegment(segment.number));
     POP_ASSIGN_OR_RETURN(const std::string bytes, ReadSegment(survey_options_, segment, name_));
     const uint64_t damages_before = replayer.damages();
     WalkOptions walk{segment.number, segment.salt, meta_.checkpoint, segment.end, proven};
