@@ -22,6 +22,30 @@ std::optional<uint32_t> NumberOf(std::string_view name) {
   return number;
 }
 
+// Reads what can be read, and returns how much that is. Where a piece fails, its blocks are read
+// one by one: one bad sector costs a block, and a fault that passes nothing. The rest is zeros,
+// told to `lost`; `why` is what was said of it.
+template <class Lost>
+uint64_t ReadReadable(const File& file, std::span<char> into, uint64_t offset, const Lost& lost,
+                      Status* why) {
+  const StatusOr<size_t> whole = file.ReadAt(into, offset);
+  if (whole.ok()) return *whole;
+  uint64_t read = 0;
+  for (uint64_t at = 0; at < into.size(); at += kBlockBytes) {
+    const std::span<char> block =
+        into.subspan(at, std::min<uint64_t>(kBlockBytes, into.size() - at));
+    const StatusOr<size_t> got = file.ReadAt(block, offset + at);
+    if (got.ok()) {
+      read += *got;
+      continue;
+    }
+    std::fill(block.begin(), block.end(), '\0');
+    *why = got.status();
+    lost(offset + at, block.size(), *why);
+  }
+  return read;
+}
+
 // Head and first batch. A damaged head costs nothing: a batch head has the salt, too.
 Status Look(const LogSurveyOptions& options, SurveyedSegment& segment,
             const DamageHandler& on_damage) {
@@ -29,8 +53,10 @@ Status Look(const LogSurveyOptions& options, SurveyedSegment& segment,
                        options.env->OpenToRead(SegmentPath(options.directory, segment.number)));
   POP_ASSIGN_OR_RETURN(segment.bytes, file->Bytes());
   std::string begin(kFirstBatchOffset + kBatchHeadBytes, '\0');
-  const StatusOr<size_t> got = file->ReadAt(begin, 0);
-  begin.resize(got.ok() ? *got : 0);
+  Status why;
+  const uint64_t got = ReadReadable(*file, begin, 0, [](auto...) {}, &why);
+  if (got == 0) POP_RETURN_IF_ERROR(why);
+  begin.resize(std::min<uint64_t>(begin.size(), segment.bytes));
   const std::string_view view = begin;
   const auto head = DecodeSegmentHead(view.substr(0, kBlockBytes));
   if (head.status().code() == StatusCode::kFailedPrecondition) return head.status();
@@ -99,17 +125,18 @@ StatusOr<std::string> ReadSegment(const LogSurveyOptions& options, const Surveye
   POP_ASSIGN_OR_RETURN(const auto file,
                        options.env->OpenToRead(SegmentPath(options.directory, segment.number)));
   std::string bytes(std::min(segment.bytes, kSegmentBytesMax), '\0');
+  const auto lost = [&](uint64_t at, uint64_t octets, const Status& said) {
+    on_damage(
+        {Lsn(segment.number, at), octets, std::string(Message(said)), MaildropKey(), MessageId(0)});
+  };
+  Status why;
+  uint64_t read = 0;
   for (uint64_t at = 0; at < bytes.size(); at += kReadPieceBytes) {
     const std::span<char> piece =
         std::span(bytes).subspan(at, std::min(kReadPieceBytes, bytes.size() - at));
-    const StatusOr<size_t> got = file->ReadAt(piece, at);
-    if (got.ok()) continue;
-    on_damage({Lsn(segment.number, at),
-               piece.size(),
-               std::string(Message(got.status())),
-               {},
-               MessageId(0)});
+    read += ReadReadable(*file, piece, at, lost, &why);
   }
+  if (read == 0) POP_RETURN_IF_ERROR(why);
   return bytes;
 }
 

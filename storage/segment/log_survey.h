@@ -43,10 +43,11 @@ struct LogSurveyOptions {
 using DamageHandler = std::function<void(const Damage&)>;
 
 // Damaged heads go to `on_damage`. kFailedPrecondition: a segment of a version that this build does
-// not know.
+// not know. An error of the disk where nothing of a head can be read: that is no damage.
 StatusOr<LogSurvey> SurveyLog(const LogSurveyOptions& options, const DamageHandler& on_damage);
 
-// The whole segment; octets that cannot be read are zeros, and told to `on_damage`.
+// The whole segment; blocks that cannot be read, tried twice, are zeros, and told to `on_damage`.
+// The disk's error where no block can be read: that is no damage.
 StatusOr<std::string> ReadSegment(const LogSurveyOptions& options, const SurveyedSegment& segment,
                                   const DamageHandler& on_damage);
 
