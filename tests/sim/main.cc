@@ -1,0 +1,151 @@
+// The long run, and the replay of one seed:
+//
+//   simulator --seed N [--trace] [--log]    one life; --trace prints every step
+//   simulator --seeds A B                   each from A up to B
+//   simulator --seconds N | --minutes N     fresh seeds for so long
+//   simulator --seeds A B --seconds N       the seeds from A for half of the time, then fresh ones
+//
+// Each life is a process of its own, so that one that fails or crashes is named, and the rest goes
+// on. The exit code is 1 when any failed.
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/base/log.h"
+#include "tests/sim/simulator.h"
+
+namespace poplar::sim {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Arguments {
+  uint64_t first = 0;
+  uint64_t last = 0;
+  uint64_t seconds = 0;
+  bool trace = false;
+  bool log = false;
+};
+
+int Usage() {
+  std::fprintf(stderr,
+               "simulator --seed N [--trace] [--log] | --seeds A B | --seconds N | --minutes N\n");
+  return 2;
+}
+
+bool Parse(int count, char** words, Arguments* arguments) {
+  const auto number = [&](int at) {
+    return at < count ? std::strtoull(words[at], nullptr, 10) : uint64_t{0};
+  };
+  for (int i = 1; i < count; ++i) {
+    const std::string word = words[i];
+    if (word == "--seed") {
+      arguments->first = arguments->last = number(++i);
+    } else if (word == "--seeds") {
+      arguments->first = number(++i);
+      arguments->last = number(++i);
+    } else if (word == "--seconds") {
+      arguments->seconds = number(++i);
+    } else if (word == "--minutes") {
+      arguments->seconds = 60 * number(++i);
+    } else if (word == "--trace") {
+      arguments->trace = true;
+    } else if (word == "--log") {
+      arguments->log = true;
+    } else {
+      return false;
+    }
+  }
+  return arguments->seconds > 0 || arguments->last > 0;
+}
+
+void Live(uint64_t seed, const Arguments& arguments) {
+  base::LogOptions log;
+  log.level = arguments.log ? base::LogLevel::kInfo : base::LogLevel::kNone;
+  base::StartLog(log);
+  const SimulatorResult result = Simulator({seed, arguments.trace}).Run();
+  base::StopLog();
+  if (arguments.first != arguments.last || arguments.seconds > 0) return;
+  std::printf(
+      "seed %lu: %lu steps, trace %016lx, %lu runs, %lu cuts, %lu faults, %lu damages, %lu stored, "
+      "%lu "
+      "refused, %lu sessions, %lu bodies, %lu commits, %lu removals\n",
+      seed, result.steps, result.trace_hash, result.runs, result.cuts, result.faults,
+      result.damages, result.clients.stored, result.clients.refused, result.clients.sessions,
+      result.clients.bodies, result.clients.commits, result.clients.removals);
+}
+
+// True: as it must be.
+bool LiveInProcess(uint64_t seed, const Arguments& arguments) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    Live(seed, arguments);
+    std::exit(0);
+  }
+  int status = 0;
+  if (child < 0 || waitpid(child, &status, 0) != child) std::abort();
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
+  std::printf("FAILED: seed %lu (%s %d)\n", seed, WIFSIGNALED(status) ? "signal" : "exit code",
+              WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+  return false;
+}
+
+class Lives {
+ public:
+  explicit Lives(const Arguments& arguments) : arguments_(arguments) {}
+
+  // Seeds from `first` up to `last`, until `end`.
+  void Run(uint64_t first, uint64_t last, Clock::time_point end) {
+    for (uint64_t seed = first; seed <= last && Clock::now() < end; ++seed) {
+      if (!LiveInProcess(seed, arguments_)) failed_.push_back(seed);
+      ++count_;
+    }
+  }
+
+  int Result() const {
+    std::printf("%lu lives, %zu failed", count_, failed_.size());
+    for (const uint64_t each : failed_) std::printf(" %lu", each);
+    std::printf("\n");
+    return failed_.empty() ? 0 : 1;
+  }
+
+ private:
+  const Arguments& arguments_;
+  uint64_t count_ = 0;
+  std::vector<uint64_t> failed_;
+};
+
+int Run(const Arguments& arguments) {
+  Lives lives(arguments);
+  const auto began = Clock::now();
+  const auto whole = std::chrono::seconds(arguments.seconds);
+  const bool timed = arguments.seconds > 0;
+  if (arguments.last > 0) {
+    lives.Run(arguments.first, arguments.last,
+              timed ? began + whole / 2 : Clock::time_point::max());
+  }
+  if (timed) {
+    const uint64_t fresh = std::random_device()();
+    std::printf("fresh seeds from %lu\n", fresh);
+    lives.Run(fresh, UINT64_MAX, began + whole);
+  }
+  return lives.Result();
+}
+
+}  // namespace
+}  // namespace poplar::sim
+
+int main(int count, char** words) {
+  poplar::sim::Arguments arguments;
+  if (!poplar::sim::Parse(count, words, &arguments)) return poplar::sim::Usage();
+  return poplar::sim::Run(arguments);
+}

@@ -1,0 +1,411 @@
+#include "tests/sim/model.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace poplar::sim {
+namespace {
+
+using storage::CommitOutcome;
+using storage::DeliveryOutcome;
+using storage::MaildropKey;
+using storage::OpenOutcome;
+using Gone = Model::Copy::Gone;
+using Stored = Model::Copy::Stored;
+
+constexpr size_t kUidlIdAt = 9;  // Behind tag and partition (FORMAT.md section 3).
+constexpr std::string_view kUidlAlphabet = "abcdefghijklmnopqrstuvwxyz234567";
+
+uint64_t IdOf(std::string_view uidl) {
+  uint64_t id = 0;
+  for (const char c : uidl.substr(std::min(kUidlIdAt, uidl.size()))) {
+    id = id << 5 | kUidlAlphabet.find(c);
+  }
+  return id;
+}
+
+std::string Text(const MaildropKey& key) {
+  return std::to_string(key.tenant.value()) + "/" + key.account;
+}
+
+std::string Text(const Listed& listed) {
+  return "message " + std::to_string(listed.number) + " " + listed.uidl;
+}
+
+void SetGone(Model::Copy& copy, uint64_t moment) {
+  copy.gone = Gone::kYes;
+  copy.gone_at = moment;
+  copy.deletions.clear();
+}
+
+bool MustBeThere(const Model::Copy& copy) {
+  return copy.stored == Stored::kYes && copy.gone == Gone::kNo && !copy.damaged;
+}
+
+// One that went while the answer to `opening` was under way may still be in its list.
+bool MayBeThere(const Model::Copy& copy, uint64_t opening) {
+  return copy.gone != Gone::kYes || copy.gone_at > opening || copy.damaged;
+}
+
+}  // namespace
+
+Model::~Model() = default;
+
+std::string Model::NameOf(const Maildrop& maildrop) const { return Text(maildrop.key); }
+
+Model::Maildrop& Model::Of(const MaildropKey& key) {
+  std::unique_ptr<Maildrop>& maildrop = maildrops_[Text(key)];
+  if (maildrop == nullptr) {
+    maildrop = std::make_unique<Maildrop>();
+    maildrop->key = key;
+  }
+  return *maildrop;
+}
+
+// --- Deliveries
+
+uint64_t Model::BeginDelivery(const std::vector<MaildropKey>& recipients,
+                              std::shared_ptr<const Body> body) {
+  const uint64_t number = next_number_++;
+  std::vector<Copy*>& copies = deliveries_[number];
+  for (const MaildropKey& key : recipients) {
+    Maildrop& maildrop = Of(key);
+    Copy& copy = maildrop.copies.emplace_back();
+    ++maildrop.changes;
+    copy.maildrop = &maildrop;
+    copy.number = number;
+    copy.body = body;
+    copies.push_back(&copy);
+    // A removal under way may come before or after it.
+    copy.deletions = maildrop.removals;
+    if (!copy.deletions.empty()) copy.gone = Gone::kDoubtful;
+  }
+  return number;
+}
+
+void Model::EndDelivery(uint64_t number, const std::vector<DeliveryOutcome>& outcomes) {
+  const auto under_way = deliveries_.find(number);
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    Copy& copy = *under_way->second[i];
+    copy.answered_run = run_;
+    ++copy.maildrop->changes;
+    if (outcomes[i] != DeliveryOutcome::kStored) {
+      Require(!calm_, "a delivery failed without a cause: " + std::to_string(number));
+      if (copy.stored == Stored::kUnderWay) copy.stored = Stored::kDoubtful;
+      copy.was_doubtful = true;
+    } else if (copy.stored == Stored::kUnderWay) {
+      copy.stored = Stored::kYes;
+      copy.stored_at = ++moment_;
+    }
+  }
+  deliveries_.erase(under_way);
+}
+
+void Model::DropDelivery(uint64_t number) {
+  for (Copy* copy : deliveries_[number]) {
+    copy->gone = Gone::kYes;
+    ++copy->maildrop->changes;
+  }
+  deliveries_.erase(number);
+}
+
+// --- Sessions
+
+Model::Opening Model::BeginOpen(const MaildropKey& key) {
+  Maildrop& maildrop = Of(key);
+  Opening opening{&maildrop,
+                  {},
+                  ++moment_,
+                  maildrop.changes,
+                  maildrop.removals_begun - maildrop.removals.size()};
+  for (Copy& copy : opening.maildrop->copies) {
+    if (MustBeThere(copy)) opening.required.push_back(&copy);
+  }
+  return opening;
+}
+
+void Model::OpenRefused(const Opening& opening, const storage::OpenResult& result,
+                        bool alone) const {
+  if (result.outcome == OpenOutcome::kInUse) {
+    return Require(!alone, "a lease that nobody has: " + NameOf(*opening.maildrop));
+  }
+  const bool damaged = result.outcome == OpenOutcome::kDamaged && opening.maildrop->damaged;
+  Require(!calm_ || damaged, "a maildrop cannot be opened: " + NameOf(*opening.maildrop) + ": " +
+                                 result.why.ToString());
+}
+
+void Model::Bind(Maildrop& maildrop, Copy& copy, const Listed& listed) {
+  copy.uidl = listed.uidl;
+  if (copy.stored != Stored::kYes) copy.stored_at = ++moment_;
+  copy.stored = Stored::kYes;
+  const bool is_new = uidls_.emplace(listed.uidl, &copy).second;
+  Require(is_new, "a UIDL came back for another message: " + Text(listed));
+  const uint64_t id = IdOf(listed.uidl);
+  Require(id > maildrop.greatest_id || maildrop.damaged,
+          "an id that is not greater than those before: " + Text(listed));
+}
+
+Model::Copy* Model::Match(Maildrop& maildrop, const Listed& listed, uint64_t opening) {
+  Copy* found = nullptr;
+  for (Copy& copy : maildrop.copies) {
+    if (copy.number != listed.number || copy.seen_at == opening) continue;
+    if (copy.uidl == listed.uidl) {
+      found = &copy;
+      break;
+    }
+    if (!copy.uidl.empty() || !MayBeThere(copy, opening)) continue;
+    // Of two that were delivered at once, first the one that must be there.
+    if (found == nullptr || (MustBeThere(copy) && !MustBeThere(*found))) found = &copy;
+  }
+  Require(found != nullptr,
+          "a message that should not be in " + NameOf(maildrop) + ": " + Text(listed));
+  Require(MayBeThere(*found, opening),
+          "a deleted message came back in " + NameOf(maildrop) + ": " + Text(listed));
+  if (found->uidl.empty()) Bind(maildrop, *found, listed);
+  found->seen_at = opening;
+  const storage::DeliveryFacts& facts = found->body->facts;
+  Require(facts.octets == listed.octets && facts.wire_bytes == listed.wire_bytes &&
+              facts.header_bytes == listed.header_bytes,
+          "wrong sizes in " + NameOf(maildrop) + ": " + Text(listed));
+  return found;
+}
+
+Model::Session Model::Opened(const Opening& opening, const std::vector<Listed>& list) {
+  Maildrop& maildrop = *opening.maildrop;
+  Require(maildrop.holder == 0 || maildrop.removals_begun > maildrop.holder_removals,
+          "two sessions in " + NameOf(maildrop));
+  maildrop.holder = opening.began;
+  maildrop.holder_removals = opening.removals_ended;
+  Session session{opening, list, {}};
+  uint64_t id_before = 0;
+  for (const Listed& listed : list) {
+    session.copies.push_back(Match(maildrop, listed, opening.began));
+    const uint64_t id = IdOf(listed.uidl);
+    Require(id > id_before, "a list out of order: " + NameOf(maildrop));
+    id_before = id;
+  }
+  maildrop.greatest_id = std::max(maildrop.greatest_id, id_before);
+  for (const Copy* copy : opening.required) {
+    Require(copy->seen_at == opening.began || !MustBeThere(*copy),
+            "a message is missing in " + NameOf(maildrop) + ": " + std::to_string(copy->number) +
+                " " + copy->uidl);
+  }
+  CheckDeletions(maildrop, opening.began);
+  Resolve(opening);
+  return session;
+}
+
+// Each is there as a whole or not at all.
+void Model::CheckDeletions(Maildrop& maildrop, uint64_t opening) {
+  std::erase_if(maildrop.doubtful, [](const Deletion* each) { return each->done; });
+  for (const Deletion* deletion : maildrop.doubtful) {
+    size_t seen = 0, unseen = 0;
+    for (const Copy* copy : deletion->copies) {
+      // What another one may have deleted tells nothing, nor what came after the list was made.
+      if (copy->stored_at > opening) continue;
+      if (copy->gone != Gone::kDoubtful || copy->deletions.size() != 1 || copy->damaged) continue;
+      ++(copy->seen_at == opening ? seen : unseen);
+    }
+    Require(seen == 0 || unseen == 0, "deletions were applied in part in " + NameOf(maildrop));
+  }
+}
+
+// Whether nothing of it can still happen, as a session sees it that began to open then.
+bool Model::Settled(const Deletion& deletion, const Opening& opening) const {
+  if (deletion.answered == 0 || deletion.answered >= opening.began) return false;
+  return deletion.done || deletion.answered_run < run_;
+}
+
+// What was in doubt is known now.
+void Model::Resolve(const Opening& opening) {
+  for (Copy& copy : opening.maildrop->copies) {
+    if (copy.gone == Gone::kYes) continue;
+    if (copy.seen_at == opening.began) {
+      const bool settled =
+          std::all_of(copy.deletions.begin(), copy.deletions.end(),
+                      [&](const Deletion* each) { return Settled(*each, opening); });
+      if (copy.gone == Gone::kNo || !settled) continue;
+      copy.gone = Gone::kNo;
+      copy.deletions.clear();
+    } else if (copy.stored == Stored::kYes && copy.stored_at < opening.began) {
+      // It was there, so its absence is a deletion's.
+      if (copy.gone == Gone::kDoubtful) copy.gone = Gone::kYes;
+    } else if (copy.stored == Stored::kDoubtful && copy.answered_run < run_) {
+      copy.gone = Gone::kYes;
+    }
+  }
+}
+
+void Model::Release(const Session& session) {
+  Maildrop& maildrop = *session.opening.maildrop;
+  if (maildrop.holder == session.opening.began) maildrop.holder = 0;
+}
+
+Model::Deletion* Model::BeginCommit(const Session& session, const std::vector<Copy*>& deleted) {
+  Deletion& deletion = *deletions_.emplace_back(std::make_unique<Deletion>());
+  deletion.maildrop = session.opening.maildrop;
+  deletion.copies = deleted;
+  deletion.removals_ended = session.opening.removals_ended;
+  ++deletion.maildrop->changes;
+  deletion.maildrop->doubtful.push_back(&deletion);
+  for (Copy* copy : deleted) {
+    if (copy->gone == Gone::kYes) continue;
+    copy->gone = Gone::kDoubtful;
+    copy->deletions.push_back(&deletion);
+  }
+  return &deletion;
+}
+
+void Model::GiveUp(Deletion& deletion) {
+  deletion.done = true;
+  for (Copy* copy : deletion.copies) {
+    std::erase(copy->deletions, &deletion);
+    if (copy->gone == Gone::kDoubtful && copy->deletions.empty()) copy->gone = Gone::kNo;
+  }
+}
+
+void Model::EndCommit(Deletion* deletion, CommitOutcome outcome) {
+  Maildrop& maildrop = *deletion->maildrop;
+  ++maildrop.changes;
+  deletion->answered = ++moment_;
+  deletion->answered_run = run_;
+  switch (outcome) {
+    case CommitOutcome::kDone:
+      deletion->done = true;
+      for (Copy* copy : deletion->copies) {
+        SetGone(*copy, moment_);
+      }
+      return;
+    case CommitOutcome::kRefused:
+      Require(maildrop.removals_begun > deletion->removals_ended,
+              "a commit was refused: " + NameOf(maildrop));
+      return GiveUp(*deletion);
+    case CommitOutcome::kFailed:
+      Require(!calm_, "a commit failed without a cause: " + NameOf(maildrop));
+      return GiveUp(*deletion);
+    case CommitOutcome::kUnknown:
+      Require(!calm_, "a commit was left in doubt without a cause: " + NameOf(maildrop));
+      for (Copy* copy : deletion->copies) copy->was_doubtful = true;
+      return;
+  }
+}
+
+void Model::CheckLease(const Session& session, bool lost) const {
+  const Maildrop& maildrop = *session.opening.maildrop;
+  Require(!lost || maildrop.removals_begun > session.opening.removals_ended,
+          "a lease was lost: " + NameOf(maildrop));
+}
+
+void Model::CheckSnapshot(const Session& session, const std::vector<Listed>& list,
+                          uint64_t octets) const {
+  Require(list == session.list, "a session's list changed: " + NameOf(*session.opening.maildrop));
+  uint64_t sum = 0;
+  for (const Listed& listed : list) sum += listed.octets;
+  Require(sum == octets, "octets that are not the sum: " + NameOf(*session.opening.maildrop));
+}
+
+void Model::CheckBody(const Session& session, uint32_t position,
+                      const StatusOr<std::string>& wire) const {
+  const Copy& copy = *session.copies[position];
+  if (!wire.ok()) {
+    // A removal takes it away under a session that reads.
+    const bool excused = !calm_ || copy.damaged || copy.gone != Gone::kNo;
+    Require(excused, "a message cannot be read: " + Text(session.list[position]) + ": " +
+                         wire.status().ToString());
+    return;
+  }
+  Require(copy.damaged || *wire == copy.body->wire,
+          "wrong bytes in " + Text(session.list[position]));
+}
+
+// --- Removals
+
+Model::Deletion* Model::BeginRemove(const MaildropKey& key) {
+  Maildrop& maildrop = Of(key);
+  Deletion& removal = *deletions_.emplace_back(std::make_unique<Deletion>());
+  removal.maildrop = &maildrop;
+  ++maildrop.changes;
+  ++maildrop.removals_begun;
+  maildrop.doubtful.push_back(&removal);
+  maildrop.removals.push_back(&removal);
+  for (Copy& copy : maildrop.copies) {
+    if (copy.gone == Gone::kYes) continue;
+    copy.gone = Gone::kDoubtful;
+    copy.deletions.push_back(&removal);
+    // What is under way may come before it or after.
+    if (copy.stored == Stored::kYes) removal.copies.push_back(&copy);
+  }
+  return &removal;
+}
+
+void Model::EndRemove(Deletion* removal, const Status& status) {
+  Maildrop& maildrop = *removal->maildrop;
+  ++maildrop.changes;
+  removal->answered = ++moment_;
+  removal->answered_run = run_;
+  std::erase(maildrop.removals, removal);
+  if (!status.ok()) {
+    Require(!calm_ || maildrop.damaged, "a removal failed without a cause: " + NameOf(maildrop));
+    for (Copy* copy : removal->copies) copy->was_doubtful = true;
+    return;
+  }
+  removal->done = true;
+  for (Copy* copy : removal->copies) SetGone(*copy, moment_);
+}
+
+void Model::CheckTotals(const Opening& opening,
+                        const StatusOr<storage::MaildropTotals>& totals) const {
+  const Maildrop& maildrop = *opening.maildrop;
+  if (!totals.ok()) {
+    Require(!calm_ || maildrop.damaged, "no totals of " + NameOf(maildrop));
+    return;
+  }
+  if (maildrop.changes != opening.changes || maildrop.damaged) return;
+  storage::MaildropTotals expected;
+  for (const Copy& copy : maildrop.copies) {
+    if (copy.damaged) return;
+    if (copy.gone == Gone::kYes) continue;
+    if (!MustBeThere(copy)) return;  // In doubt.
+    ++expected.messages;
+    expected.octets += copy.body->facts.octets;
+    expected.wire_bytes += copy.body->facts.wire_bytes;
+  }
+  Require(expected.messages == totals->messages && expected.octets == totals->octets &&
+              expected.wire_bytes == totals->wire_bytes,
+          "wrong totals of " + NameOf(maildrop));
+}
+
+// --- Damage
+
+void Model::Relax(const MaildropKey& key) {
+  Maildrop& maildrop = Of(key);
+  maildrop.damaged = true;
+  for (Copy& copy : maildrop.copies) copy.damaged = true;
+}
+
+void Model::RelaxCopy(const MaildropKey& key, uint64_t number) {
+  for (Copy& copy : Of(key).copies) copy.damaged = copy.damaged || copy.number == number;
+}
+
+void Model::RelaxBody(const std::string& wire) {
+  for (const auto& [name, maildrop] : maildrops_) {
+    for (Copy& copy : maildrop->copies) copy.damaged = copy.damaged || copy.body->wire == wire;
+  }
+}
+
+void Model::RelaxDoubts() {
+  for (const auto& [name, maildrop] : maildrops_) {
+    for (Copy& copy : maildrop->copies) copy.damaged = copy.damaged || copy.was_doubtful;
+  }
+}
+
+uint64_t Model::living() const {
+  uint64_t count = 0;
+  for (const auto& [name, maildrop] : maildrops_) {
+    count += static_cast<uint64_t>(
+        std::count_if(maildrop->copies.begin(), maildrop->copies.end(), MustBeThere));
+  }
+  return count;
+}
+
+}  // namespace poplar::sim

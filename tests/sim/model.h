@@ -1,0 +1,187 @@
+// What must be true of a store, whatever happens to its disk.
+//
+// - A message that was acknowledged is in its maildrop, byte for byte, until it is deleted.
+// - What was deleted stays deleted.
+// - What was never answered (the power went), or answered "unknown", has happened or not: a
+// delivery
+//   whole, a commit as a whole. What was seen of it once stays so.
+// - A UIDL belongs to one message for ever; later messages have greater ids.
+// - A maildrop has one session at a time.
+//
+// The simulator tells what it begins and what was answered; every maildrop that is opened is
+// compared with what is known. The first contradiction ends the process with the seed and the last
+// steps.
+
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/api/store.h"
+#include "tests/sim/trace.h"
+
+namespace poplar::sim {
+
+struct Body {
+  std::string wire;
+  storage::DeliveryFacts facts;
+};
+
+// A message as a session sees it. `number` is that of its delivery (told by its received time).
+struct Listed {
+  uint64_t number = 0;
+  std::string uidl;
+  uint64_t octets = 0;
+  uint64_t wire_bytes = 0;
+  uint64_t header_bytes = 0;
+
+  friend bool operator==(const Listed&, const Listed&) = default;
+};
+
+class Model {
+ public:
+  // `broken` is called with the first contradiction, and does not return.
+  using Broken = std::function<void(const std::string& what)>;
+
+  // A message in one maildrop; one for each time that a delivery names it.
+  struct Copy;
+  // One that may or may not be gone: by a commit or a removal without an answer.
+  struct Deletion;
+  struct Maildrop;
+  // A question about a maildrop under way, and what is known when it is asked.
+  struct Opening {
+    Maildrop* maildrop = nullptr;
+    std::vector<Copy*> required;  // Must be there.
+    uint64_t began = 0;
+    uint64_t changes = 0;  // Of the maildrop, so far.
+    uint64_t removals_ended = 0;
+  };
+  struct Session {
+    Opening opening;
+    std::vector<Listed> list;
+    std::vector<Copy*> copies;  // In the order of the list.
+  };
+
+  explicit Model(Broken broken) : broken_(std::move(broken)) {}
+  ~Model();
+
+  // While calm nothing may fail: no fault of the disk, and room on it.
+  void set_calm(bool calm) { calm_ = calm; }
+  bool calm() const { return calm_; }
+  void Require(bool condition, const std::string& what) const {
+    if (!condition) broken_(what);
+  }
+
+  // --- Deliveries. Numbers count up.
+  uint64_t BeginDelivery(const std::vector<storage::MaildropKey>& recipients,
+                         std::shared_ptr<const Body> body);
+  void EndDelivery(uint64_t number, const std::vector<storage::DeliveryOutcome>& outcomes);
+  // It never came to its commit.
+  void DropDelivery(uint64_t number);
+
+  // --- Sessions.
+  Opening BeginOpen(const storage::MaildropKey& key);
+  // `alone`: nobody else has it.
+  void OpenRefused(const Opening& opening, const storage::OpenResult& result, bool alone) const;
+  Session Opened(const Opening& opening, const std::vector<Listed>& list);
+  // Before the commit is sent, or the maildrop dropped.
+  void Release(const Session& session);
+  Deletion* BeginCommit(const Session& session, const std::vector<Copy*>& deleted);
+  void EndCommit(Deletion* deletion, storage::CommitOutcome outcome);
+  void CheckLease(const Session& session, bool lost) const;
+  // What a session sees never changes under it.
+  void CheckSnapshot(const Session& session, const std::vector<Listed>& list,
+                     uint64_t octets) const;
+  void CheckBody(const Session& session, uint32_t position,
+                 const StatusOr<std::string>& wire) const;
+
+  Deletion* BeginRemove(const storage::MaildropKey& key);
+  void EndRemove(Deletion* removal, const Status& status);
+
+  void CheckTotals(const Opening& opening, const StatusOr<storage::MaildropTotals>& totals) const;
+
+  // --- Runs of the store.
+  void NextRun() { ++run_; }
+
+  // --- Damage.
+  // Anything may be wrong with what was delivered to this maildrop so far.
+  void Relax(const storage::MaildropKey& key);
+  // This delivery to it may be lost, or its octets wrong.
+  void RelaxCopy(const storage::MaildropKey& key, uint64_t number);
+  // The octets may be wrong wherever a message has these.
+  void RelaxBody(const std::string& wire);
+  // What was never answered, or answered "unknown", may come back as if it were new, anywhere.
+  void RelaxDoubts();
+
+  // Messages that must be there.
+  uint64_t living() const;
+
+ private:
+  Maildrop& Of(const storage::MaildropKey& key);
+  Copy* Match(Maildrop& maildrop, const Listed& listed, uint64_t opening);
+  void Bind(Maildrop& maildrop, Copy& copy, const Listed& listed);
+  void CheckDeletions(Maildrop& maildrop, uint64_t opening);
+  void Resolve(const Opening& opening);
+  bool Settled(const Deletion& deletion, const Opening& opening) const;
+  void GiveUp(Deletion& deletion);
+  std::string NameOf(const Maildrop& maildrop) const;
+
+  const Broken broken_;
+  bool calm_ = false;
+  uint64_t run_ = 1;
+  uint64_t moment_ = 0;  // Counts what is told.
+  uint64_t next_number_ = 1;
+  std::map<std::string, std::unique_ptr<Maildrop>> maildrops_;
+  std::map<uint64_t, std::vector<Copy*>> deliveries_;  // Under way.
+  std::deque<std::unique_ptr<Deletion>> deletions_;
+  std::unordered_map<std::string, const Copy*> uidls_;
+};
+
+struct Model::Copy {
+  enum class Stored : uint8_t { kUnderWay, kDoubtful, kYes };
+  enum class Gone : uint8_t { kNo, kDoubtful, kYes };
+
+  Maildrop* maildrop = nullptr;
+  uint64_t number = 0;
+  std::shared_ptr<const Body> body;
+  std::string uidl;  // Once it was seen.
+  Stored stored = Stored::kUnderWay;
+  Gone gone = Gone::kNo;
+  uint64_t stored_at = 0;            // When that was told, or seen.
+  uint64_t gone_at = 0;              // The same.
+  uint64_t answered_run = 0;         // While doubtful.
+  bool was_doubtful = false;         // It was not acknowledged, or its deletion was not.
+  std::vector<Deletion*> deletions;  // While gone is doubtful: whose doing that may be.
+  bool damaged = false;              // Anything may be wrong with it.
+  uint64_t seen_at = 0;              // The opening that listed it last.
+};
+
+struct Model::Maildrop {
+  storage::MaildropKey key;
+  std::deque<Copy> copies;
+  std::vector<Deletion*> removals;  // Under way.
+  std::vector<Deletion*> doubtful;  // Deletions that are not known to be done, or not.
+  uint64_t changes = 0;             // Counts what began or ended.
+  uint64_t holder = 0;              // The opening of the session that has it; 0: none.
+  uint64_t holder_removals = 0;     // Removals that had ended when that one began to open.
+  uint64_t removals_begun = 0;
+  uint64_t greatest_id = 0;
+  bool damaged = false;
+};
+
+struct Model::Deletion {
+  Maildrop* maildrop = nullptr;
+  std::vector<Copy*> copies;
+  uint64_t removals_ended = 0;  // When its session began to open.
+  uint64_t answered = 0;        // The moment; 0: not yet.
+  uint64_t answered_run = 0;
+  bool done = false;
+};
+
+}  // namespace poplar::sim

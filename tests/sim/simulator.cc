@@ -1,0 +1,275 @@
+#include "tests/sim/simulator.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <set>
+#include <utility>
+
+#include "core/base/units.h"
+#include "storage/engine/layout.h"
+#include "storage/tools/verify.h"
+
+namespace poplar::sim {
+namespace {
+
+const std::string kStore = "/store";
+
+SimDiskOptions DiskOptions(uint64_t seed) {
+  SimDiskOptions options;
+  options.short_results = seed % 3 != 0;
+  options.cold_cache = seed % 4 != 0;
+  return options;
+}
+
+}  // namespace
+
+Simulator::Simulator(const SimulatorOptions& options)
+    : options_(options),
+      dice_(options.seed),
+      trace_(options.echo),
+      world_(DiskOptions(options.seed), &dice_, &trace_,
+             [this](const std::string& what) { Broken(what); }),
+      model_([this](const std::string& what) { Broken(what); }),
+      damager_(kStore, &world_.disk(), &model_, &dice_, &trace_) {}
+
+Simulator::~Simulator() = default;
+
+void Simulator::Broken(const std::string& what) const {
+  std::printf("seed %lu, step %lu: %s\nThe last steps:\n",
+              static_cast<unsigned long>(options_.seed), static_cast<unsigned long>(trace_.lines()),
+              what.c_str());
+  trace_.PrintTail();
+  std::printf("seed %lu, step %lu: %s\n", static_cast<unsigned long>(options_.seed),
+              static_cast<unsigned long>(trace_.lines()), what.c_str());
+  std::fflush(stdout);
+  std::_Exit(1);
+}
+
+void Simulator::Require(bool condition, const std::string& what) const {
+  if (!condition) Broken(what);
+}
+
+// Everything small, so that it fills, rotates, overflows and is evicted often.
+void Simulator::ChooseOptions() {
+  const auto one_of = [this](std::initializer_list<uint64_t> values) {
+    return *(values.begin() + dice_.Below(values.size()));
+  };
+  partitions_ = static_cast<uint32_t>(dice_.Between(1, 4));
+  store_.path = kStore;
+  store_.body_memory_bytes = one_of({16 * kKiB, 128 * kKiB, kMiB});
+  store_.blob_bytes_min = one_of({1 * kKiB, 4 * kKiB, 12 * kKiB});
+  store_.list_cache_bytes = one_of({0, 8 * kKiB, 64 * kKiB});
+  store_.segment_bytes = one_of({32 * kKiB, 64 * kKiB, 160 * kKiB});
+  store_.first_segment_bytes = one_of({24 * kKiB, 64 * kKiB});
+  store_.segment_pace_us_per_mib = 0;
+  store_.reserve_bytes = one_of({0, 128 * kKiB});
+  store_.checkpoint_changes = one_of({4, 20, 200});
+  store_.checkpoint_log_bytes = one_of({32 * kKiB, 256 * kKiB});
+  store_.checkpoint_interval_ms = one_of({100, 1'000, 20'000});
+  store_.open_files_a_shard = static_cast<uint32_t>(dice_.Between(1, 4));
+  store_.recovery_threads = 1;
+  if (dice_.OneIn(4)) capacity_bytes_ = partitions_ * store_.segment_bytes * dice_.Between(5, 12);
+  ClientOptions clients;
+  clients.accounts = static_cast<uint32_t>(dice_.Between(2, 10));
+  clients.body_bytes_max = one_of({300, 3'000, 8'000});
+  start_one_in_ = static_cast<uint32_t>(one_of({5, 20, 80}));
+  clients_ = std::make_unique<Clients>(clients, &world_, &model_, &dice_, &trace_);
+}
+
+void Simulator::Create() {
+  storage::CreateOptions create;
+  create.partitions = partitions_;
+  create.env = &world_.disk();
+  create.clock = &world_.clock();
+  // It may be cut off before there is a store; then it is made again.
+  if (dice_.OneIn(4)) world_.disk().CutAfter(dice_.Between(1, 40));
+  Status made = storage::CreateStore(kStore, create);
+  if (world_.disk().off()) {
+    world_.disk().Restart();
+    made = storage::CreateStore(kStore, create);
+  }
+  world_.disk().Heal();
+  Require(made.ok() || made.code() == StatusCode::kAlreadyExists, "create: " + made.ToString());
+}
+
+SimulatorResult Simulator::Run() {
+  ChooseOptions();
+  Create();
+  const uint64_t runs = dice_.Between(2, 6);
+  for (uint64_t run = 0; run < runs; ++run) {
+    world_.disk().set_capacity(capacity_bytes_);
+    OpenInTrouble();
+    Use();
+    EndRun();
+    if (dice_.OneIn(6)) LoseIndexes();
+    if (options_.seed % 4 == 0 && dice_.OneIn(3)) Damage();
+  }
+  Heal();
+  result_.trace_hash = trace_.hash();
+  result_.steps = trace_.lines();
+  result_.faults = world_.disk().faults();
+  result_.clients = clients_->counts();
+  return result_;
+}
+
+// --- Runs
+
+// Opens the store, whatever comes in between.
+void Simulator::OpenInTrouble() {
+  model_.set_calm(false);
+  const uint64_t attempts = dice_.OneIn(2) ? dice_.Below(3) : 0;
+  for (uint64_t attempt = 0;; ++attempt) {
+    const bool last = attempt >= attempts;
+    if (!last && dice_.OneIn(2)) world_.disk().CutAfter(dice_.Between(1, 200));
+    if (!last && dice_.OneIn(3)) {
+      world_.disk().Fail({.after = dice_.Below(150), .for_good = dice_.OneIn(2)});
+    }
+    const uint64_t faults = world_.disk().faults();
+    const Status opened =
+        world_.Open(store_, static_cast<uint32_t>(dice_.Between(1, partitions_ + 1)));
+    if (opened.ok()) break;
+    const bool full = opened.code() == StatusCode::kResourceExhausted;
+    Require(world_.disk().off() || world_.disk().faults() > faults || full,
+            "the store does not open: " + opened.ToString());
+    world_.disk().Heal();
+    if (full) world_.disk().set_capacity(UINT64_MAX);
+    if (world_.disk().off()) Restart();
+  }
+  ++result_.runs;
+  model_.NextRun();
+  faulty_ = dice_.OneIn(2);
+  const bool tight = capacity_bytes_ != UINT64_MAX;
+  model_.set_calm(!faulty_ && !tight && !world_.disk().off());
+  world_.disk().Heal();
+}
+
+void Simulator::OpenCalm() {
+  const Status opened = world_.Open(store_, static_cast<uint32_t>(dice_.Between(1, 4)));
+  Require(opened.ok(), "the store does not open: " + opened.ToString());
+  ++result_.runs;
+  model_.NextRun();
+  model_.set_calm(true);
+}
+
+void Simulator::Use() {
+  const uint64_t steps = dice_.Between(100, 4'000);
+  for (uint64_t step = 0; step < steps && !world_.disk().off(); ++step) {
+    if (clients_->active() < 12 && dice_.OneIn(start_one_in_)) clients_->StartAny();
+    if (faulty_ && dice_.OneIn(300)) Trouble();
+    world_.Step();
+    clients_->Collect();
+  }
+}
+
+void Simulator::Trouble() {
+  constexpr uint32_t kKinds[] = {kEveryCall, Bit(DiskCall::kWrite), Bit(DiskCall::kSync),
+                                 Bit(DiskCall::kRead),
+                                 Bit(DiskCall::kCreate) | Bit(DiskCall::kLink)};
+  if (dice_.OneIn(2)) return world_.disk().Heal();
+  DiskFault fault;
+  fault.calls = kKinds[dice_.Below(std::size(kKinds))];
+  fault.after = dice_.Below(30);
+  fault.for_good = dice_.OneIn(4);
+  world_.disk().Fail(fault);
+}
+
+void Simulator::Drain() {
+  clients_->set_ending(true);
+  world_.StepUntil("the clients' end", [this] {
+    clients_->Collect();
+    return clients_->active() == 0;
+  });
+  clients_->set_ending(false);
+}
+
+void Simulator::EndRun() {
+  const End end = static_cast<End>(dice_.Below(5));
+  SimDisk& disk = world_.disk();
+  if (end == End::kCut || end == End::kCutLater || end == End::kKill) model_.set_calm(false);
+  if (end == End::kCut) disk.PowerCut();
+  if (end == End::kKill) disk.Kill();
+  if (end == End::kCutLater) disk.CutAfter(dice_.Between(1, 100));
+  Drain();
+  if (end == End::kCutInClose) disk.CutAfter(dice_.Between(1, 40));
+  const bool calm = model_.calm() && end == End::kClose;
+  const Status closed = world_.Close();
+  Require(closed.ok() || !calm, "close: " + closed.ToString());
+  if (!disk.off() && (end != End::kClose || dice_.OneIn(2))) disk.PowerCut();
+  if (disk.off()) Restart();
+  disk.Heal();
+}
+
+void Simulator::Restart() {
+  ++result_.cuts;
+  world_.disk().Restart();
+  world_.clock().Advance(dice_.Between(1'000, 3'000'000));
+}
+
+// --- Damage, between runs
+
+void Simulator::LoseIndexes() {
+  for (uint32_t p = 0; p < partitions_; ++p) {
+    if (dice_.OneIn(2) && damager_.LoseIndex(p)) ++result_.lost_indexes;
+  }
+}
+
+void Simulator::Damage() {
+  for (uint64_t i = dice_.Between(1, 3); i > 0; --i) {
+    const auto partition = static_cast<uint32_t>(dice_.Below(partitions_));
+    if (damager_.DamageSomething(partition)) ++result_.damages;
+  }
+}
+
+// --- All is well again
+
+void Simulator::CheckAll(uint64_t delete_one_in) {
+  for (const storage::MaildropKey& key : clients_->keys()) {
+    clients_->StartCheck(key, delete_one_in);
+    if (dice_.OneIn(2)) Drain();
+  }
+  Drain();
+}
+
+void Simulator::DeliverToAll() {
+  for (const storage::MaildropKey& key : clients_->keys()) clients_->StartDelivery({key});
+  Drain();
+}
+
+void Simulator::Heal() {
+  world_.disk().Heal();
+  world_.disk().set_capacity(UINT64_MAX);
+  OpenCalm();
+  CheckAll(0);
+  DeliverToAll();
+  CheckAll(2);
+  CheckAll(0);
+  Require(world_.Close().ok(), "close");
+  LoseIndexes();
+  OpenCalm();
+  CheckAll(0);
+  DeliverToAll();
+  Require(world_.Close().ok(), "close");
+  Verify();
+  OpenCalm();
+  CheckAll(0);
+  Require(world_.Close().ok(), "close");
+}
+
+// What the operator's tool says of a store that is well.
+void Simulator::Verify() {
+  storage::VerifyOptions options;
+  options.path = kStore;
+  options.env = &world_.disk();
+  options.index_engine = &world_.index_engine();
+  options.on_damage = [this](uint32_t partition, const storage::Damage& damage) {
+    trace_.Note("verify: partition " + std::to_string(partition) + " " +
+                std::to_string(damage.at.segment()) + ":" + std::to_string(damage.at.offset()) +
+                " " + damage.what);
+  };
+  const auto report = storage::VerifyStore(options);
+  Require(report.ok(), "verify: " + report.status().ToString());
+  Require(report->damages == 0 || result_.damages > 0, "verify finds damage that nobody did");
+  Require(report->messages >= model_.living(), "verify finds too few messages");
+}
+
+}  // namespace poplar::sim

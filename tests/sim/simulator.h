@@ -1,0 +1,81 @@
+// One simulated life of a store, from one seed: it is made, used, cut off, killed, damaged, started
+// again with another number of shards; then everything is healed and must work. The model is asked
+// all along.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "tests/sim/clients.h"
+#include "tests/sim/damage.h"
+#include "tests/sim/model.h"
+#include "tests/sim/world.h"
+
+namespace poplar::sim {
+
+struct SimulatorOptions {
+  uint64_t seed = 1;
+  bool echo = false;  // Every step goes to standard output.
+};
+
+struct SimulatorResult {
+  uint64_t trace_hash = 0;
+  uint64_t steps = 0;
+  uint64_t runs = 0;  // Of the store.
+  uint64_t cuts = 0;
+  uint64_t faults = 0;
+  uint64_t damages = 0;
+  uint64_t lost_indexes = 0;
+  ClientCounts clients;
+};
+
+class Simulator {
+ public:
+  explicit Simulator(const SimulatorOptions& options);
+  ~Simulator();
+
+  // Ends the process, with the seed and the last steps, when something is not as it must be.
+  SimulatorResult Run();
+
+ private:
+  // How a run of the store ends.
+  enum class End : uint8_t { kClose, kCut, kCutLater, kCutInClose, kKill };
+
+  [[noreturn]] void Broken(const std::string& what) const;
+  void Require(bool condition, const std::string& what) const;
+
+  void ChooseOptions();
+  void Create();
+  void LoseIndexes();
+  void Damage();
+  void OpenInTrouble();
+  void OpenCalm();
+  void Use();
+  void Trouble();
+  void Drain();
+  void EndRun();
+  void Restart();
+  void CheckAll(uint64_t delete_one_in);
+  void DeliverToAll();
+  void CheckBlobs();
+  void Verify();
+  void Heal();
+
+  const SimulatorOptions options_;
+  Dice dice_;
+  Trace trace_;
+  World world_;
+  Model model_;
+  Damager damager_;
+  storage::StoreOptions store_;
+  uint32_t partitions_ = 1;
+  uint64_t capacity_bytes_ = UINT64_MAX;
+  bool faulty_ = false;  // This run's disk fails now and then.
+  uint32_t start_one_in_ = 20;
+  std::unique_ptr<Clients> clients_;
+  SimulatorResult result_;
+};
+
+}  // namespace poplar::sim

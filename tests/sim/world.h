@@ -1,0 +1,77 @@
+// One machine in one thread: a clock, a disk, shards, a disk pool and the store on them, moved on
+// step by step in an order that the dice choose.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/io/offload_pool.h"
+#include "core/io/shard.h"
+#include "storage/engine/engine.h"
+#include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_index.h"
+#include "tests/sim/trace.h"
+
+namespace poplar::sim {
+
+class SimClock final : public base::Clock {
+ public:
+  uint64_t MonotonicUs() const override { return now_us_; }
+  int64_t WallUs() const override { return kStartUs + static_cast<int64_t>(now_us_); }
+  void Advance(uint64_t us) { now_us_ += us; }
+
+ private:
+  static constexpr int64_t kStartUs = 1'700'000'000'000'000;
+  uint64_t now_us_ = 1'000'000;
+};
+
+class World {
+ public:
+  // `stuck` is called when something waits for ever, and does not return.
+  using Stuck = std::function<void(const std::string& what)>;
+
+  World(const SimDiskOptions& disk, Dice* dice, Trace* trace, Stuck stuck);
+  ~World();
+
+  SimDisk& disk() { return disk_; }
+  SimIndexEngine& index_engine() { return index_engine_; }
+  SimClock& clock() { return clock_; }
+  io::ShardSet& shards() { return *shards_; }
+  storage::ShardStore& StoreOn(ShardIndex shard) { return store_->OnShard(shard); }
+  bool open() const { return store_ != nullptr; }
+
+  // Starts `shards` of them, and opens the store. After a failure nothing is left of them.
+  Status Open(const storage::StoreOptions& options, uint32_t shards);
+  // Closes the store, in order as far as the disk is there, and ends the shards.
+  Status Close();
+
+  // Something happens: a turn, the end of an operation, a job of the pool; or time passes.
+  void Step();
+  // Steps until `condition` holds. REQUIRES: not from a shard's turn.
+  void StepUntil(const std::string& what, const std::function<bool()>& condition);
+
+ private:
+  static constexpr uint32_t kPoolThreads = 3;
+
+  void EndShards();
+  bool AnyWork() const;
+
+  Dice& dice_;
+  Trace& trace_;
+  const Stuck stuck_;
+  SimClock clock_;
+  SimDisk disk_;
+  SimIndexEngine index_engine_;
+  std::unique_ptr<io::ShardSet> shards_;
+  std::unique_ptr<io::OffloadPool> pool_;
+  std::vector<io::OffloadJob*> jobs_;  // That the pool's threads have taken.
+  std::unique_ptr<storage::Store> store_;
+  uint64_t idle_steps_ = 0;  // Since something happened but time.
+};
+
+}  // namespace poplar::sim
