@@ -12,7 +12,7 @@
 
 namespace poplar::storage {
 
-// Unlinks blobs under `directory`; those that are gone already are fine.
+// Unlinks blobs under `directory`, durably; those that are gone already are fine.
 Status UnlinkBlobs(Env& env, const std::string& directory, const std::vector<BlobId>& blobs);
 
 class CheckpointJob final : public io::OffloadJob {

@@ -11,6 +11,7 @@ namespace {
 
 constexpr uint64_t kTickMs = 250;
 constexpr uint64_t kRetryCheckpointUs = 5'000'000;
+constexpr uint64_t kRetryUnlinkUs = 5'000'000;
 // So many times the changes that begin a checkpoint may wait in memory while one runs or fails;
 // then the log rests.
 constexpr uint64_t kOverlayFactor = 8;
@@ -271,9 +272,11 @@ void Partition::StartUnlinking() {
     base::Log(base::LogLevel::kWarning, "store_unlink_failed",
               {{"partition", options_.partition}, {"why", unlinking_.status.ToString()}});
     unlinking_.status = OkStatus();
+    to_unlink_.insert(to_unlink_.end(), unlinking_.blobs.begin(), unlinking_.blobs.end());
+    unlink_not_before_us_ = reactor_.now_us() + kRetryUnlinkUs;
   }
   unlinking_.blobs.clear();
-  if (to_unlink_.empty()) return;
+  if (to_unlink_.empty() || reactor_.now_us() < unlink_not_before_us_) return;
   unlinking_.blobs.swap(to_unlink_);
   // A full pool keeps them for the next time.
   if (!disk_.Submit(reactor_, options_.partition, unlinking_)) to_unlink_.swap(unlinking_.blobs);

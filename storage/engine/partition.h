@@ -140,6 +140,7 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   CheckpointJob checkpoint_;
   UnlinkJob unlinking_;
   std::vector<BlobId> to_unlink_;
+  uint64_t unlink_not_before_us_ = 0;  // After a failure.
 
   bool closing_ = false;
   uint64_t checkpoint_began_us_ = 0;

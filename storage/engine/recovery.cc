@@ -6,6 +6,7 @@
 
 #include "core/base/log.h"
 #include "storage/blob/blob_writer.h"
+#include "storage/engine/checkpoint_job.h"
 #include "storage/engine/replayer.h"
 #include "storage/segment/log_survey.h"
 
@@ -206,10 +207,8 @@ class Recovery {
 
   // A rebuild that is interrupted begins anew: until its end the index has no meta.
   Status WriteCheckpoint(bool with_meta) {
-    for (const BlobId blob : result_.table->TakeDoomedBlobs()) {
-      const Status gone = env_.Unlink(options_.directory + "/blobs/" + BlobName(blob));
-      if (!gone.ok() && gone.code() != StatusCode::kNotFound) return gone;
-    }
+    POP_RETURN_IF_ERROR(
+        UnlinkBlobs(env_, options_.directory + "/blobs", result_.table->TakeDoomedBlobs()));
     Checkpoint checkpoint = result_.table->TakeCheckpoint();
     if (with_meta) {
       checkpoint.meta = {options_.superblock.store_id, options_.partition, meta_.epoch, result_.end,
@@ -241,6 +240,8 @@ class Recovery {
         if (living.contains((static_cast<uint64_t>(epoch) << 32) | number)) continue;
         POP_RETURN_IF_ERROR(env_.Unlink(directory + "/" + file));
       }
+      // Before the checkpoint of a new run, after which nobody looks here again.
+      POP_RETURN_IF_ERROR(env_.SyncDirectory(directory));
       (void)env_.RemoveDirectory(directory);  // Where it is empty now.
     }
     return OkStatus();
