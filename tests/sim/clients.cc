@@ -140,7 +140,7 @@ io::Task<void> Clients::Deliver(ShardIndex shard, std::vector<MaildropKey> recip
   if (dice_.OneIn(2)) request.expected_bytes = body->wire.size();
   const auto delivery = world_.StoreOn(shard).BeginDelivery(std::move(request));
   const std::string_view wire = body->wire;
-  const bool gives_up = dice_.OneIn(20) && !model_.calm();
+  const bool gives_up = dice_.OneIn(20);
   for (size_t at = 0; at < wire.size();) {
     const size_t piece = std::min<size_t>(dice_.Between(1, 8'000), wire.size() - at);
     io::Completion<Status> written;
@@ -148,7 +148,8 @@ io::Task<void> Clients::Deliver(ShardIndex shard, std::vector<MaildropKey> recip
     const Status status = co_await written;
     at += piece;
     if (status.ok() && !(gives_up && at > wire.size() / 2)) continue;
-    model_.Require(!model_.calm(), "a delivery cannot be written: " + status.ToString());
+    model_.Require(gives_up || !model_.may_write(),
+                   "a delivery cannot be written: " + status.ToString());
     ++counts_.refused;
     model_.DropDelivery(number);
     co_return;

@@ -145,6 +145,7 @@ int Run(const Arguments& arguments) {
 }  // namespace poplar::sim
 
 int main(int count, char** words) {
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   poplar::sim::Arguments arguments;
   if (!poplar::sim::Parse(count, words, &arguments)) return poplar::sim::Usage();
   return poplar::sim::Run(arguments);

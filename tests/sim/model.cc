@@ -90,7 +90,7 @@ void Model::EndDelivery(uint64_t number, const std::vector<DeliveryOutcome>& out
     copy.answered_run = run_;
     ++copy.maildrop->changes;
     if (outcomes[i] != DeliveryOutcome::kStored) {
-      Require(!calm_, "a delivery failed without a cause: " + std::to_string(number));
+      Require(!may_write(), "a delivery failed without a cause: " + std::to_string(number));
       if (copy.stored == Stored::kUnderWay) copy.stored = Stored::kDoubtful;
       copy.was_doubtful = true;
     } else if (copy.stored == Stored::kUnderWay) {
@@ -136,6 +136,7 @@ void Model::OpenRefused(const Opening& opening, const storage::OpenResult& resul
 
 void Model::Bind(Maildrop& maildrop, Copy& copy, const Listed& listed) {
   copy.uidl = listed.uidl;
+  ++maildrop.changes;
   if (copy.stored != Stored::kYes) copy.stored_at = ++moment_;
   copy.stored = Stored::kYes;
   const bool is_new = uidls_.emplace(listed.uidl, &copy).second;
@@ -281,7 +282,7 @@ void Model::EndCommit(Deletion* deletion, CommitOutcome outcome) {
               "a commit was refused: " + NameOf(maildrop));
       return GiveUp(*deletion);
     case CommitOutcome::kFailed:
-      Require(!calm_, "a commit failed without a cause: " + NameOf(maildrop));
+      Require(!may_write(), "a commit failed without a cause: " + NameOf(maildrop));
       return GiveUp(*deletion);
     case CommitOutcome::kUnknown:
       Require(!calm_, "a commit was left in doubt without a cause: " + NameOf(maildrop));
@@ -345,7 +346,8 @@ void Model::EndRemove(Deletion* removal, const Status& status) {
   removal->answered_run = run_;
   std::erase(maildrop.removals, removal);
   if (!status.ok()) {
-    Require(!calm_ || maildrop.damaged, "a removal failed without a cause: " + NameOf(maildrop));
+    Require(!may_write() || maildrop.damaged,
+            "a removal failed without a cause: " + NameOf(maildrop));
     for (Copy* copy : removal->copies) copy->was_doubtful = true;
     return;
   }

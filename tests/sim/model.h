@@ -71,9 +71,11 @@ class Model {
   explicit Model(Broken broken) : broken_(std::move(broken)) {}
   ~Model();
 
-  // While calm nothing may fail: no fault of the disk, and room on it.
+  // While calm nothing may fail; but on a full disk, what writes.
   void set_calm(bool calm) { calm_ = calm; }
   bool calm() const { return calm_; }
+  void set_full(bool full) { full_ = full; }
+  bool may_write() const { return calm_ && !full_; }
   void Require(bool condition, const std::string& what) const {
     if (!condition) broken_(what);
   }
@@ -134,6 +136,7 @@ class Model {
 
   const Broken broken_;
   bool calm_ = false;
+  bool full_ = false;
   uint64_t run_ = 1;
   uint64_t moment_ = 0;  // Counts what is told.
   uint64_t next_number_ = 1;

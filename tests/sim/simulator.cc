@@ -138,8 +138,8 @@ void Simulator::OpenInTrouble() {
   ++result_.runs;
   model_.NextRun();
   faulty_ = dice_.OneIn(2);
-  const bool tight = capacity_bytes_ != UINT64_MAX;
-  model_.set_calm(!faulty_ && !tight && !world_.disk().off());
+  model_.set_calm(!faulty_ && !world_.disk().off());
+  model_.set_full(capacity_bytes_ != UINT64_MAX);
   world_.disk().Heal();
 }
 
@@ -149,6 +149,7 @@ void Simulator::OpenCalm() {
   ++result_.runs;
   model_.NextRun();
   model_.set_calm(true);
+  model_.set_full(false);
 }
 
 void Simulator::Use() {
@@ -191,7 +192,7 @@ void Simulator::EndRun() {
   if (end == End::kCutLater) disk.CutAfter(dice_.Between(1, 100));
   Drain();
   if (end == End::kCutInClose) disk.CutAfter(dice_.Between(1, 40));
-  const bool calm = model_.calm() && end == End::kClose;
+  const bool calm = model_.may_write() && end == End::kClose;
   const Status closed = world_.Close();
   Require(closed.ok() || !calm, "close: " + closed.ToString());
   if (!disk.off() && (end != End::kClose || dice_.OneIn(2))) disk.PowerCut();
@@ -270,6 +271,18 @@ void Simulator::Verify() {
   Require(report.ok(), "verify: " + report.status().ToString());
   Require(report->damages == 0 || result_.damages > 0, "verify finds damage that nobody did");
   Require(report->messages >= model_.living(), "verify finds too few messages");
+  Require(result_.damages > 0 || CountBlobs() == report->blobs, "blobs that nobody names");
+}
+
+uint64_t Simulator::CountBlobs() const {
+  uint64_t count = 0;
+  for (uint32_t p = 0; p < partitions_; ++p) {
+    const std::string blobs = storage::PartitionDirectory(kStore, p) + "/blobs";
+    for (const std::string& epoch : world_.disk().Names(blobs)) {
+      count += world_.disk().Names(blobs + "/" + epoch).size();
+    }
+  }
+  return count;
 }
 
 }  // namespace poplar::sim

@@ -59,8 +59,8 @@ class Simulator {
   void Restart();
   void CheckAll(uint64_t delete_one_in);
   void DeliverToAll();
-  void CheckBlobs();
   void Verify();
+  uint64_t CountBlobs() const;
   void Heal();
 
   const SimulatorOptions options_;

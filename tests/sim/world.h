@@ -39,6 +39,7 @@ class World {
   ~World();
 
   SimDisk& disk() { return disk_; }
+  const SimDisk& disk() const { return disk_; }
   SimIndexEngine& index_engine() { return index_engine_; }
   SimClock& clock() { return clock_; }
   io::ShardSet& shards() { return *shards_; }
