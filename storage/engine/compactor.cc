@@ -132,6 +132,7 @@ std::optional<uint32_t> Compactor::Pick() {
   double best_share = 1;
   for (const auto& [number, stats] : segments) {
     if (number >= partition_.log().first_open_segment()) break;
+    if (!partition_.trimmer().AllBefore(number)) break;
     if (partition_.keeper().emptied(number) || set_aside_.contains(number)) continue;
     const uint64_t needed = stats.live_bytes + group_.CarriedBytes(number);
     const double share = static_cast<double>(needed) / static_cast<double>(stats.bytes);

@@ -149,8 +149,14 @@ void MoveGroup::Take(const PlacedRecord& placed) {
   movers_[movers_used_++]->Start(placed);
 }
 
-bool MoveGroup::NeededElsewhere(uint32_t segment) const {
-  return segment != segment_ && partition_.table().segments().contains(segment);
+// One in which the message's last record stood, or may have stood before it was moved.
+std::optional<uint32_t> MoveGroup::KeptFor(const Expunged& expunged) const {
+  const uint32_t last = expunged.stood_at.segment();
+  for (const auto& [number, stats] : partition_.table().segments()) {
+    if (number > last) break;
+    if (number != segment_ && (number == last || stats.moved_out)) return number;
+  }
+  return std::nullopt;
 }
 
 bool MoveGroup::NeededUpTo(uint32_t segment) const {
@@ -172,10 +178,11 @@ void MoveGroup::Carry(const PlacedRecord& placed) {
     if (!NeededUpTo(carried.moved_from.segment())) return;
   } else {
     for (const Expunged& expunged : DecodeExpunged(placed.record.body)) {
-      if (!NeededElsewhere(expunged.stood_at.segment())) continue;
+      const std::optional<uint32_t> kept_for = KeptFor(expunged);
+      if (!kept_for.has_value()) continue;
       body.resize(body.size() + kExpungedBytes);
       EncodeExpunged(expunged, &body[body.size() - kExpungedBytes]);
-      waits_for[expunged.stood_at.segment()] += kExpungedBytes;
+      waits_for[*kept_for] += kExpungedBytes;
     }
     if (body.empty()) return;
     waits_for.begin()->second += carried.head_bytes();

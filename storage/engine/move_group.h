@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -83,7 +84,8 @@ class MoveGroup {
   class Carrier;
 
   void Carry(const PlacedRecord& placed);
-  bool NeededElsewhere(uint32_t segment) const;
+  // The segment that keeps this deletion from being dropped, if any.
+  std::optional<uint32_t> KeptFor(const Expunged& expunged) const;
   bool NeededUpTo(uint32_t segment) const;
   void RecordEnded();
 

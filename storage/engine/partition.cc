@@ -76,12 +76,15 @@ Partition::Partition(const PartitionOptions& options, const LogOptions& log_opti
   keeper_ = std::make_unique<SegmentKeeper>(
       SegmentKeeperOptions{options_.env, log_directory, options_.partition, options_.open_segments},
       *table_, shard, disk, static_cast<SegmentKeeper::Listener&>(*this));
+  trimmer_ = std::make_unique<SegmentTrimmer>(options_.env, log_directory, options_.partition,
+                                              *table_, reactor_, disk);
   metrics_.damages.Add(damages);
   checkpoint_.env = unlinking_.env = options_.env;
   checkpoint_.index = index_.get();
   checkpoint_.blob_directory = unlinking_.blob_directory = options_.directory + "/blobs";
   log_ = std::make_unique<Log>(log_options, std::move(start), reactor_, disk,
                                static_cast<Log::Listener&>(*this));
+  trimmer_->AddAll(log_->first_open_segment());
   compactor_ =
       std::make_unique<Compactor>(CompactionOptions{options_.env, log_directory, options_.partition,
                                                     options_.compact_bytes_per_second},
@@ -93,12 +96,15 @@ Partition::Partition(const PartitionOptions& options, const LogOptions& log_opti
 Partition::~Partition() { POP_CHECK(idle()); }
 
 void Partition::SegmentBegun(const SegmentHead& head) {
-  table_->AddSegment(head.number, {head.salt, head.bytes, 0, 0, kFirstBatchOffset});
+  table_->AddSegment(head.number, {head.salt, head.bytes, 0, 0, kFirstBatchOffset, false});
   keeper_->Add({head.number, head.salt});
   metrics_.segments.Set(static_cast<int64_t>(table_->segments().size()));
 }
 
-void Partition::SegmentEnded(uint32_t number, uint64_t end) { table_->SetSegmentEnd(number, end); }
+void Partition::SegmentEnded(uint32_t number, uint32_t end) {
+  table_->SetSegmentEnd(number, end);
+  trimmer_->Add(number);
+}
 
 void Partition::SegmentEmptied(uint32_t number) {
   keeper_->Emptied(number, log_->flushed());
@@ -107,6 +113,7 @@ void Partition::SegmentEmptied(uint32_t number) {
 
 void Partition::SegmentGone(uint32_t number) {
   metrics_.segments.Set(static_cast<int64_t>(table_->segments().size()));
+  trimmer_->Forget(number);
   compactor_->SegmentGone(number);
   log_->SpaceFreed();
 }
@@ -191,6 +198,7 @@ void Partition::OnTick() {
   if (closing_) return;
   tick_.Arm(kTickMs);
   Consider();
+  trimmer_->Look();
   keeper_->Look();
   compactor_->Consider();
 }
@@ -291,7 +299,7 @@ void Partition::BeginClose() {
 
 bool Partition::idle() const {
   return log_->idle() && loading_.empty() && !checkpoint_.pending() && !unlinking_.pending() &&
-         compactor_->idle() && keeper_->idle() && !consider_.queued();
+         compactor_->idle() && keeper_->idle() && trimmer_->idle() && !consider_.queued();
 }
 
 Status Partition::FinishClose() {

@@ -17,6 +17,7 @@
 #include "storage/engine/checkpoint_job.h"
 #include "storage/engine/compactor.h"
 #include "storage/engine/segment_keeper.h"
+#include "storage/engine/segment_trimmer.h"
 #include "storage/index/maildrop_table.h"
 #include "storage/segment/log.h"
 
@@ -83,6 +84,7 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   PartitionMetrics& metrics() { return metrics_; }
   const LogMetrics& log_metrics() const { return log_->metrics(); }
   SegmentKeeper& keeper() { return *keeper_; }
+  const SegmentTrimmer& trimmer() const { return *trimmer_; }
   Compactor& compactor() { return *compactor_; }
 
   // Calls `waiter` with the loaded list, at once or later.
@@ -114,7 +116,7 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   class LoadJob;
 
   void SegmentBegun(const SegmentHead& head) override;
-  void SegmentEnded(uint32_t number, uint64_t end) override;
+  void SegmentEnded(uint32_t number, uint32_t end) override;
   void SegmentGone(uint32_t number) override;
   void Loaded(LoadJob& job);
   void OnTick();
@@ -132,6 +134,7 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   const std::unique_ptr<Index> index_;
   const std::unique_ptr<MaildropTable> table_;
   std::unique_ptr<SegmentKeeper> keeper_;
+  std::unique_ptr<SegmentTrimmer> trimmer_;
   std::unique_ptr<Log> log_;
   std::unique_ptr<Compactor> compactor_;
 

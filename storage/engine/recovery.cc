@@ -178,7 +178,7 @@ class Recovery {
     const auto& known = result_.table->segments();
     if (!known.contains(segment.number)) {
       result_.table->AddSegment(segment.number,
-                                {segment.salt, segment.bytes, 0, 0, kFirstBatchOffset});
+                                {segment.salt, segment.bytes, 0, 0, kFirstBatchOffset, false});
     }
     POP_RETURN_IF_ERROR(FlushSegment(segment.number));
     POP_ASSIGN_OR_RETURN(const std::string bytes, ReadSegment(survey_options_, segment, name_));

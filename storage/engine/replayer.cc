@@ -105,7 +105,10 @@ void Replayer::Move(const Record& record, Lsn at) {
   if (maildrop == nullptr) return;
   if (maildrop->list->Find(record.id) != nullptr) {
     table_.Move(*maildrop, record.id, record.moved_from, at);
-  } else if (rebuilding_ && !WasDeleted(record)) {
+    return;
+  }
+  table_.NoteMovedOut(record.moved_from.segment());
+  if (rebuilding_ && !WasDeleted(record)) {
     table_.Insert(*maildrop, EntryOf(record, at), record.uidl);
   }
 }

@@ -111,6 +111,8 @@ class Env {
   // A hard link. kAlreadyExists: `to` was there.
   virtual Status Link(const std::string& from, const std::string& to) = 0;
   virtual Status Unlink(const std::string& path) = 0;
+  // What stands at `bytes` or behind is gone, durably.
+  virtual Status CutFile(const std::string& path, uint64_t bytes) = 0;
   virtual Status SyncDirectory(const std::string& path) = 0;
   // Names without "." and "..", unsorted.
   virtual StatusOr<std::vector<std::string>> List(const std::string& path) = 0;

@@ -112,6 +112,13 @@ class SystemEnvironment final : public Env {
   }
   Status Unlink(const std::string& path) override { return Said(::unlink(path.c_str()), path); }
 
+  Status CutFile(const std::string& path, uint64_t bytes) override {
+    const base::UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd.valid()) return ErrnoStatus(errno, path);
+    POP_RETURN_IF_ERROR(Said(::ftruncate(fd.get(), static_cast<off_t>(bytes)), path));
+    return Said(::fsync(fd.get()), path);
+  }
+
   Status SyncDirectory(const std::string& path) override {
     const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd.valid()) return ErrnoStatus(errno, path);

@@ -10,6 +10,7 @@ constexpr std::string_view kMagic = "POPLINDX";
 constexpr size_t kMetaBytes = 80;
 constexpr size_t kTotalsBytes = 48;
 constexpr size_t kStatsBytes = 40;
+constexpr uint32_t kMovedOut = 1;
 
 bool Sound(std::string_view value, size_t bytes) {
   return value.size() == bytes && LoadLe<uint64_t>(value.data()) == Checksum(value.substr(8));
@@ -79,7 +80,8 @@ std::string EncodeSegmentStats(const SegmentStats& stats) {
   StoreLe<uint64_t>(at + 8, stats.bytes);
   StoreLe<uint64_t>(at + 16, stats.live_bytes);
   StoreLe<uint64_t>(at + 24, stats.live_records);
-  StoreLe<uint64_t>(at + 32, stats.end);
+  StoreLe<uint32_t>(at + 32, stats.end);
+  StoreLe<uint32_t>(at + 36, stats.moved_out ? kMovedOut : 0);
   return value;
 }
 
@@ -88,8 +90,9 @@ StatusOr<SegmentStats> DecodeSegmentStats(std::string_view value) {
     return MakeStatus(StatusCode::kDataLoss, "index segment: not sound");
   }
   const char* at = value.data();
-  return SegmentStats{LoadLe<uint64_t>(at), LoadLe<uint64_t>(at + 8), LoadLe<uint64_t>(at + 16),
-                      LoadLe<uint64_t>(at + 24), LoadLe<uint64_t>(at + 32)};
+  return SegmentStats{LoadLe<uint64_t>(at),      LoadLe<uint64_t>(at + 8),
+                      LoadLe<uint64_t>(at + 16), LoadLe<uint64_t>(at + 24),
+                      LoadLe<uint32_t>(at + 32), (LoadLe<uint32_t>(at + 36) & kMovedOut) != 0};
 }
 
 }  // namespace poplar::storage

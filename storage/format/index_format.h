@@ -42,7 +42,8 @@ struct SegmentStats {
   uint64_t bytes = 0;
   uint64_t live_bytes = 0;
   uint64_t live_records = 0;
-  uint64_t end = 0;  // Offset at which the log left it; of the one in use, where it stood then.
+  uint32_t end = 0;  // Offset at which the log left it; of the one in use, where it stood then.
+  bool moved_out = false;  // Compaction moved records out of it: their old copies are still there.
 
   friend bool operator==(const SegmentStats&, const SegmentStats&) = default;
 };

@@ -185,6 +185,7 @@ void MaildropTable::Remove(MaildropState& maildrop, MessageId id) {
 }
 
 void MaildropTable::Move(MaildropState& maildrop, MessageId id, Lsn from, Lsn to) {
+  NoteMovedOut(from.segment());
   const MessageEntry* const entry = maildrop.list->Find(id);
   if (entry == nullptr || entry->lsn != from) return;
   CountLive(maildrop, *entry, false);
@@ -196,7 +197,17 @@ void MaildropTable::AddSegment(uint32_t number, const SegmentStats& stats) {
   segments_[number] = stats;
 }
 
-void MaildropTable::SetSegmentEnd(uint32_t number, uint64_t end) {
+void MaildropTable::SetSegmentBytes(uint32_t number, uint64_t bytes) {
+  const auto segment = segments_.find(number);
+  if (segment != segments_.end()) segment->second.bytes = bytes;
+}
+
+void MaildropTable::NoteMovedOut(uint32_t number) {
+  const auto segment = segments_.find(number);
+  if (segment != segments_.end()) segment->second.moved_out = true;
+}
+
+void MaildropTable::SetSegmentEnd(uint32_t number, uint32_t end) {
   const auto segment = segments_.find(number);
   if (segment != segments_.end()) segment->second.end = end;
 }

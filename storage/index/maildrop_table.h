@@ -76,12 +76,14 @@ class MaildropTable {
   void Expunge(MaildropState& maildrop, std::span<const MessageId> ids);
   // Everything with a smaller id ends; so does the lease.
   void Remove(MaildropState& maildrop, MessageId id);
-  // Does nothing where the message does not stand at `from`.
+  // Where the message does not stand at `from`, only notes that a copy of it did.
   void Move(MaildropState& maildrop, MessageId id, Lsn from, Lsn to);
   void Insert(MaildropState& maildrop, const MessageEntry& entry, std::string_view uidl);
 
   void AddSegment(uint32_t number, const SegmentStats& stats);
-  void SetSegmentEnd(uint32_t number, uint64_t end);
+  void SetSegmentEnd(uint32_t number, uint32_t end);
+  void SetSegmentBytes(uint32_t number, uint64_t bytes);
+  void NoteMovedOut(uint32_t number);
   void RemoveSegment(uint32_t number);
   const std::map<uint32_t, SegmentStats>& segments() const { return segments_; }
   // Forgets live counts, to count anew by Add.

@@ -223,7 +223,7 @@ void Log::OnFlushed(int32_t result) {
 void Log::EndBatch(AppendOutcome outcome) {
   if (outcome != AppendOutcome::kDurable) {
     metrics_.failed_batches.Add();
-    listener_.SegmentEnded(active_.head.number, active_offset_);
+    listener_.SegmentEnded(active_.head.number, static_cast<uint32_t>(active_offset_));
     active_ = {};  // Sealed where it was last flushed; the next segment's first batch says so.
   }
   for (LogAppend* append : std::exchange(batch_, {})) append->Appended(outcome, append->at_);
@@ -235,7 +235,7 @@ bool Log::Rotate() {
   const auto activate_next = [this] {
     OpenSegment next = std::move(prepared_.front());
     prepared_.pop_front();
-    if (active_.file != nullptr) listener_.SegmentEnded(active_.head.number, active_offset_);
+    if (active_.file != nullptr) listener_.SegmentEnded(active_.head.number, static_cast<uint32_t>(active_offset_));
     Activate(std::move(next));
     Prepare();
     return true;

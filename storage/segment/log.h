@@ -99,7 +99,7 @@ class Log {
     // Before the first record of the segment is answered.
     virtual void SegmentBegun(const SegmentHead& head) = 0;
     // Nothing more is written to it; what stands at `end` or behind is not part of the log.
-    virtual void SegmentEnded(uint32_t number, uint64_t end) = 0;
+    virtual void SegmentEnded(uint32_t number, uint32_t end) = 0;
   };
 
   // REQUIRES: on the shard of `reactor`; `listener` and `pool` outlive the log.

@@ -42,6 +42,10 @@ bool MustBeThere(const Model::Copy& copy) {
   return copy.stored == Stored::kYes && copy.gone == Gone::kNo && !copy.damaged;
 }
 
+int Certainty(const Model::Copy& copy) {
+  return copy.stored != Stored::kYes ? 0 : MustBeThere(copy) ? 2 : 1;
+}
+
 // One that went while the answer to `opening` was under way may still be in its list.
 bool MayBeThere(const Model::Copy& copy, uint64_t opening) {
   return copy.gone != Gone::kYes || copy.gone_at > opening || copy.damaged;
@@ -142,7 +146,7 @@ void Model::Bind(Maildrop& maildrop, Copy& copy, const Listed& listed) {
   const bool is_new = uidls_.emplace(listed.uidl, &copy).second;
   Require(is_new, "a UIDL came back for another message: " + Text(listed));
   const uint64_t id = IdOf(listed.uidl);
-  Require(id > maildrop.greatest_id || maildrop.damaged,
+  Require(id > maildrop.greatest_id || maildrop.damaged || copy.damaged,
           "an id that is not greater than those before: " + Text(listed));
 }
 
@@ -155,8 +159,8 @@ Model::Copy* Model::Match(Maildrop& maildrop, const Listed& listed, uint64_t ope
       break;
     }
     if (!copy.uidl.empty() || !MayBeThere(copy, opening)) continue;
-    // Of two that were delivered at once, first the one that must be there.
-    if (found == nullptr || (MustBeThere(copy) && !MustBeThere(*found))) found = &copy;
+    // Of two that were delivered at once, first the one that must be there, or must have been.
+    if (found == nullptr || Certainty(copy) > Certainty(*found)) found = &copy;
   }
   Require(found != nullptr,
           "a message that should not be in " + NameOf(maildrop) + ": " + Text(listed));
@@ -229,8 +233,11 @@ void Model::Resolve(const Opening& opening) {
       copy.gone = Gone::kNo;
       copy.deletions.clear();
     } else if (copy.stored == Stored::kYes && copy.stored_at < opening.began) {
-      // It was there, so its absence is a deletion's.
-      if (copy.gone == Gone::kDoubtful) copy.gone = Gone::kYes;
+      // It was there, so its absence is a deletion's. A list that was made before it may arrive
+      // after this one.
+      if (copy.gone != Gone::kDoubtful) continue;
+      copy.gone = Gone::kYes;
+      copy.gone_at = ++moment_;
     } else if (copy.stored == Stored::kDoubtful && copy.answered_run < run_) {
       copy.gone = Gone::kYes;
     }

@@ -28,6 +28,10 @@ std::string Where(const std::string& path, uint64_t offset, uint64_t bytes) {
 }
 
 // Puts `bytes` into `content` at `offset`, which grows for it.
+void Cut(std::string& content, uint64_t bytes) {
+  if (content.size() > bytes) content.resize(bytes);
+}
+
 void Put(std::string& content, uint64_t offset, std::string_view bytes) {
   if (content.size() < offset + bytes.size()) content.resize(offset + bytes.size(), '\0');
   content.replace(offset, bytes.size(), bytes);
@@ -340,6 +344,19 @@ Status SimDisk::Unlink(const std::string& path) {
   return Said(Leave(), path);
 }
 
+Status SimDisk::CutFile(const std::string& path, uint64_t bytes) {
+  if (const int error = Enter(DiskCall::kWrite, path + " cut to " + std::to_string(bytes))) {
+    return Said(error, path);
+  }
+  const InodePtr inode = Find(path);
+  if (inode == nullptr || inode->directory) return Said(inode == nullptr ? ENOENT : EISDIR, path);
+  Cut(inode->bytes, bytes);
+  inode->writes.push_back({bytes, {}, true});
+  Charge(*inode);
+  if (const int error = Leave()) return Said(error, path);
+  return SimFile(this, inode, path).SyncData();
+}
+
 Status SimDisk::SyncDirectory(const std::string& path) {
   if (const int error = Enter(DiskCall::kSyncDirectory, path)) return Said(error, path);
   const InodePtr inode = Find(path.empty() ? "/" : path);
@@ -407,7 +424,7 @@ int64_t SimDisk::WriteNow(Inode& inode, uint64_t offset, std::string_view bytes)
 
 void SimDisk::Flush(Inode& inode) {
   for (const Write& write : inode.writes) {
-    if (write.cut) inode.durable_bytes.clear();
+    if (write.cut) Cut(inode.durable_bytes, write.offset);
     Put(inode.durable_bytes, write.offset, write.bytes);
   }
   inode.writes.clear();
@@ -420,7 +437,7 @@ void SimDisk::FlushSome(Inode& inode) {
   const uint64_t mode = dice_.Below(4);
   std::set<uint64_t> behind;
   for (const Write& write : inode.writes) {
-    if (write.cut && (mode == 0 || dice_.OneIn(2))) inode.durable_bytes.clear();
+    if (write.cut && (mode == 0 || dice_.OneIn(2))) Cut(inode.durable_bytes, write.offset);
     const uint64_t end = write.offset + write.bytes.size();
     for (uint64_t at = write.offset; at < end;) {
       const uint64_t next = std::min(RoundUp(at + 1, kSectorBytes), end);

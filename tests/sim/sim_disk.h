@@ -74,6 +74,7 @@ class SimDisk final : public storage::Env {
   Status Rename(const std::string& from, const std::string& to) override;
   Status Link(const std::string& from, const std::string& to) override;
   Status Unlink(const std::string& path) override;
+  Status CutFile(const std::string& path, uint64_t bytes) override;
   Status SyncDirectory(const std::string& path) override;
   StatusOr<std::vector<std::string>> List(const std::string& path) override;
   StatusOr<uint64_t> FreeBytes(const std::string& path) override;
@@ -124,7 +125,7 @@ class SimDisk final : public storage::Env {
   struct Write {
     uint64_t offset = 0;
     std::string bytes;
-    bool cut = false;  // Instead: the file was cut to nothing.
+    bool cut = false;  // Instead: the file was cut there.
   };
   // What one call did to a directory: names, with null for those that went.
   using Change = std::vector<std::pair<std::string, InodePtr>>;

@@ -43,6 +43,9 @@ class FaultyEnv final : public Env {
     return SystemEnv().Link(from, to);
   }
   Status Unlink(const std::string& path) override { return SystemEnv().Unlink(path); }
+  Status CutFile(const std::string& path, uint64_t bytes) override {
+    return SystemEnv().CutFile(path, bytes);
+  }
   Status SyncDirectory(const std::string& path) override { return SystemEnv().SyncDirectory(path); }
   StatusOr<std::vector<std::string>> List(const std::string& path) override {
     return SystemEnv().List(path);

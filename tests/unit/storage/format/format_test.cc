@@ -179,7 +179,7 @@ TEST(FormatTest, IndexValues) {
   EXPECT_EQ(*DecodeIndexTotals(EncodeIndexTotals(totals)), totals);
   ExpectOnlyThisIsSound(EncodeIndexTotals(totals),
                         [](std::string_view b) { return DecodeIndexTotals(b).ok(); });
-  const SegmentStats stats{1, 2, 3, 4, 5};
+  const SegmentStats stats{1, 2, 3, 4, 5, true};
   EXPECT_EQ(*DecodeSegmentStats(EncodeSegmentStats(stats)), stats);
 }
 
