@@ -120,7 +120,9 @@ Status SimIndexEngine::Store::Commit(std::shared_ptr<const Content> content) {
     state_ = {std::move(content), nullptr};
     return OkStatus();
   }
-  if (engine_.dice_.OneIn(2)) state_.doubtful = std::move(content);
+  const uint64_t what = engine_.dice_.Below(4);
+  if (what == 0) state_ = {content, nullptr};  // It is there, whatever was said.
+  if (what == 1) state_.doubtful = std::move(content);
   if (!engine_.disk_.off() && engine_.dice_.OneIn(3)) {
     panicked_ = true;
     ++engine_.panics_;

@@ -1,6 +1,6 @@
 // A model of what LMDB promises the index: a commit is whole or nothing, and durable when it has
-// answered; one that failed may be found at the next opening, or not; readers see what was
-// committed when they began; after some failures nothing works until it is opened again.
+// answered; one that failed may be found at once, at the next opening, or not at all; readers see
+// what was committed when they began; after some failures nothing works until it is opened again.
 //
 // What it holds belongs to the file data.mdb on the simulated disk: it moves, goes and is damaged
 // with that file, takes its space, and its calls fail as calls on that file do.

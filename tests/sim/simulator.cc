@@ -69,6 +69,7 @@ void Simulator::ChooseOptions() {
   store_.open_files_a_shard = static_cast<uint32_t>(dice_.Between(1, 4));
   store_.recovery_threads = 1;
   if (dice_.OneIn(4)) capacity_bytes_ = partitions_ * store_.segment_bytes * dice_.Between(5, 12);
+  if (dice_.OneIn(5)) pool_queued_max_ = static_cast<uint32_t>(dice_.Between(1, 4));
   ClientOptions clients;
   clients.accounts = static_cast<uint32_t>(dice_.Between(2, 10));
   clients.body_bytes_max = one_of({300, 3'000, 8'000});
@@ -125,8 +126,8 @@ void Simulator::OpenInTrouble() {
       world_.disk().Fail({.after = dice_.Below(150), .for_good = dice_.OneIn(2)});
     }
     const uint64_t faults = world_.disk().faults();
-    const Status opened =
-        world_.Open(store_, static_cast<uint32_t>(dice_.Between(1, partitions_ + 1)));
+    const Status opened = world_.Open(
+        store_, static_cast<uint32_t>(dice_.Between(1, partitions_ + 1)), pool_queued_max_);
     if (opened.ok()) break;
     const bool full = opened.code() == StatusCode::kResourceExhausted;
     Require(world_.disk().off() || world_.disk().faults() > faults || full,
@@ -138,7 +139,7 @@ void Simulator::OpenInTrouble() {
   ++result_.runs;
   model_.NextRun();
   faulty_ = dice_.OneIn(2);
-  model_.set_calm(!faulty_ && !world_.disk().off());
+  model_.set_calm(!faulty_ && pool_queued_max_ > 100 && !world_.disk().off());
   model_.set_full(capacity_bytes_ != UINT64_MAX);
   world_.disk().Heal();
 }
@@ -204,6 +205,8 @@ void Simulator::Restart() {
   ++result_.cuts;
   world_.disk().Restart();
   world_.clock().Advance(dice_.Between(1'000, 3'000'000));
+  // The hour is wrong now, and was before or will be again.
+  if (dice_.OneIn(8)) world_.clock().StepWall(dice_.OneIn(2) ? 90'000'000'000 : -90'000'000'000);
 }
 
 // --- Damage, between runs

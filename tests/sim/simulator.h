@@ -72,7 +72,8 @@ class Simulator {
   storage::StoreOptions store_;
   uint32_t partitions_ = 1;
   uint64_t capacity_bytes_ = UINT64_MAX;
-  bool faulty_ = false;  // This run's disk fails now and then.
+  bool faulty_ = false;              // This run's disk fails now and then.
+  uint32_t pool_queued_max_ = 1024;  // Where it is small, the store often has to refuse.
   uint32_t start_one_in_ = 20;
   std::unique_ptr<Clients> clients_;
   SimulatorResult result_;

@@ -20,12 +20,14 @@ World::World(const SimDiskOptions& disk, Dice* dice, Trace* trace, Stuck stuck)
 
 World::~World() { POP_CHECK(store_ == nullptr && shards_ == nullptr); }
 
-Status World::Open(const storage::StoreOptions& options, uint32_t shards) {
+Status World::Open(const storage::StoreOptions& options, uint32_t shards,
+                   uint32_t pool_queued_max) {
   trace_.Note("open with " + std::to_string(shards) + " shards");
   shards_ = io::ShardSet::ByHand({shards, &clock_, [this] { Step(); }});
   io::OffloadPoolOptions pool;
   pool.name = "disk";
   pool.threads = 0;
+  pool.queued_max = pool_queued_max;
   pool_ = std::make_unique<io::OffloadPool>(pool);
   storage::StoreOptions filled = options;
   filled.env = &disk_;

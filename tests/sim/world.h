@@ -22,11 +22,12 @@ namespace poplar::sim {
 class SimClock final : public base::Clock {
  public:
   uint64_t MonotonicUs() const override { return now_us_; }
-  int64_t WallUs() const override { return kStartUs + static_cast<int64_t>(now_us_); }
+  int64_t WallUs() const override { return wall_us_ + static_cast<int64_t>(now_us_); }
   void Advance(uint64_t us) { now_us_ += us; }
+  void StepWall(int64_t us) { wall_us_ += us; }
 
  private:
-  static constexpr int64_t kStartUs = 1'700'000'000'000'000;
+  int64_t wall_us_ = 1'700'000'000'000'000;
   uint64_t now_us_ = 1'000'000;
 };
 
@@ -47,7 +48,9 @@ class World {
   bool open() const { return store_ != nullptr; }
 
   // Starts `shards` of them, and opens the store. After a failure nothing is left of them.
-  Status Open(const storage::StoreOptions& options, uint32_t shards);
+  // `pool_queued_max`: jobs that may wait for the disk pool.
+  Status Open(const storage::StoreOptions& options, uint32_t shards,
+              uint32_t pool_queued_max = 1024);
   // Closes the store, in order as far as the disk is there, and ends the shards.
   Status Close();
 
