@@ -144,7 +144,9 @@ class Recovery {
     result_.epoch = std::max(result_.epoch, EpochOf(result_.next_id));
     result_.records = replayer.records();
     result_.damages += replayer.damages() + damages_before_;
-    return WriteCheckpoint(true);
+    POP_RETURN_IF_ERROR(WriteCheckpoint(true));
+    if (!result_.index->unsound()) return OkStatus();
+    return MakeStatus(StatusCode::kDataLoss, "a list in the index is damaged");
   }
 
   // Segments that are not there: a loss where messages live in them.

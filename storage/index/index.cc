@@ -1,5 +1,6 @@
 #include "storage/index/index.h"
 
+#include "core/base/log.h"
 #include "storage/format/bytes.h"
 
 namespace poplar::storage {
@@ -30,15 +31,31 @@ StatusOr<std::optional<IndexMeta>> Index::ReadMeta() {
   return std::optional<IndexMeta>(meta);
 }
 
+void Index::Found(const Status& damage, const std::string& key) {
+  if (unsound_.exchange(true, std::memory_order_relaxed)) return;
+  const MaildropKey maildrop = DecodeMaildropKey(key);
+  base::Log(base::LogLevel::kError, "store_index_unsound",
+            {{"tenant", maildrop.tenant.value()},
+             {"account", maildrop.account},
+             {"why", damage.ToString()}});
+}
+
 StatusOr<std::shared_ptr<MessageList>> Index::Load(const std::string& key) {
   POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kRead));
-  const StatusOr<std::string_view> value = transaction->Get(Database::kMaildrops, key);
+  StatusOr<std::shared_ptr<MessageList>> list = Read(*transaction, key);
+  if (list.status().code() == StatusCode::kDataLoss) Found(list.status(), key);
+  return list;
+}
+
+StatusOr<std::shared_ptr<MessageList>> Index::Read(KeyValueTransaction& transaction,
+                                                   const std::string& key) {
+  const StatusOr<std::string_view> value = transaction.Get(Database::kMaildrops, key);
   if (value.status().code() == StatusCode::kNotFound) return std::make_shared<MessageList>();
   if (!value.ok()) return value.status();
   POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(*value));
   std::vector<NumberedChunk> chunks;
   MessageId before{0};
-  POP_RETURN_IF_ERROR(transaction->ForEach(
+  POP_RETURN_IF_ERROR(transaction.ForEach(
       Database::kChunks, key, [&](std::string_view number, std::string_view bytes) -> Status {
         POP_ASSIGN_OR_RETURN(Chunk chunk, DecodeChunk(bytes));
         if (number.size() != sizeof(uint32_t) || chunk.entries.front().id <= before) {
@@ -173,7 +190,10 @@ Status Index::WriteMaildrop(KeyValueTransaction& transaction, const MaildropChan
 Status Index::Write(const Checkpoint& checkpoint) {
   POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kChange));
   for (const MaildropChange& change : checkpoint.maildrops) {
-    POP_RETURN_IF_ERROR(WriteMaildrop(*transaction, change));
+    const Status written = WriteMaildrop(*transaction, change);
+    // What it misses now stands in the log.
+    if (written.code() == StatusCode::kDataLoss) Found(written, change.key);
+    if (!written.ok() && written.code() != StatusCode::kDataLoss) return written;
   }
   for (const auto& [number, stats] : checkpoint.segments) {
     std::string key;
@@ -196,7 +216,9 @@ Status Index::Write(const Checkpoint& checkpoint) {
     StoreLe<uint64_t>(value.data(), blob.value());
     POP_RETURN_IF_ERROR(transaction->Put(Database::kBlobs, key, value));
   }
-  if (checkpoint.meta.has_value()) {
+  if (unsound()) {
+    POP_RETURN_IF_ERROR(transaction->Delete(Database::kMeta, kMetaKey));
+  } else if (checkpoint.meta.has_value()) {
     POP_RETURN_IF_ERROR(
         transaction->Put(Database::kMeta, kMetaKey, EncodeIndexMeta(*checkpoint.meta)));
   }

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -50,22 +51,31 @@ class Index {
 
   // Nothing: it is new.
   StatusOr<std::optional<IndexMeta>> ReadMeta();
-  // An empty list where the index knows nothing. kDataLoss: unsound.
+  // An empty list where the index knows nothing. kDataLoss: this maildrop's is unsound, and so is
+  // the index from here on.
   StatusOr<std::shared_ptr<MessageList>> Load(const std::string& key);
   // The encoded keys of all maildrops that it knows.
   StatusOr<std::vector<std::string>> ReadMaildropKeys();
   StatusOr<std::map<uint32_t, SegmentStats>> ReadSegments();
   StatusOr<std::map<MessageId, BlobId>> ReadBlobs();
-  // Whole or not at all, durably.
+  // Whole or not at all, durably. A maildrop whose list is unsound is left as it is.
   Status Write(const Checkpoint& checkpoint);
+  // A list was met that is damaged. The index serves all others, but no checkpoint says any more
+  // that it is complete, so the next start builds it anew.
+  bool unsound() const { return unsound_.load(std::memory_order_relaxed); }
 
  private:
   explicit Index(std::unique_ptr<KeyValueStore> store) : store_(std::move(store)) {}
   Status Wipe(KeyValueTransaction& transaction, const std::string& key);
+  StatusOr<std::shared_ptr<MessageList>> Read(KeyValueTransaction& transaction,
+                                              const std::string& key);
   Status WriteMaildrop(KeyValueTransaction& transaction, const MaildropChange& change);
   Status Append(KeyValueTransaction& transaction, const std::string& key, const Chunk& appended);
 
+  void Found(const Status& damage, const std::string& key);
+
   const std::unique_ptr<KeyValueStore> store_;
+  std::atomic<bool> unsound_{false};
 };
 
 }  // namespace poplar::storage
