@@ -91,10 +91,7 @@ void Clients::StartAny() {
     return Start("session of " + key.account,
                  [this, key, manner](ShardIndex shard) { return Session(shard, key, manner); });
   }
-  if (kind == 18 || !dice_.OneIn(4)) {
-    return Start("totals of " + key.account,
-                 [this, key](ShardIndex shard) { return Totals(shard, key); });
-  }
+  if (kind == 18 || !dice_.OneIn(4)) return StartTotals(key);
   Start("removal of " + key.account, [this, key](ShardIndex shard) { return Remove(shard, key); });
 }
 
@@ -104,6 +101,10 @@ void Clients::StartDelivery(std::vector<MaildropKey> recipients) {
   auto body = MakeBody();
   Start(what + ", " + std::to_string(body->wire.size()),
         [&](ShardIndex shard) { return Deliver(shard, std::move(recipients), std::move(body)); });
+}
+
+void Clients::StartTotals(const MaildropKey& key) {
+  Start("totals of " + key.account, [this, key](ShardIndex shard) { return Totals(shard, key); });
 }
 
 void Clients::StartCheck(const MaildropKey& key, uint64_t delete_one_in) {

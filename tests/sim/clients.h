@@ -44,6 +44,7 @@ class Clients {
   void StartDelivery(std::vector<storage::MaildropKey> recipients);
   // Opens, compares everything with the model, and deletes one in `delete_one_in` (0: none).
   void StartCheck(const storage::MaildropKey& key, uint64_t delete_one_in);
+  void StartTotals(const storage::MaildropKey& key);
   // Destroys those that came to their end.
   void Collect();
   size_t active() const { return running_.size(); }

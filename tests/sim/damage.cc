@@ -63,8 +63,14 @@ std::vector<Batch> BatchesOf(std::string_view bytes, uint32_t segment, uint64_t 
 
 }  // namespace
 
-Damager::Damager(std::string store, SimDisk* disk, Model* model, Dice* dice, Trace* trace)
-    : store_(std::move(store)), disk_(*disk), model_(*model), dice_(*dice), trace_(*trace) {}
+Damager::Damager(std::string store, SimDisk* disk, SimIndexEngine* index_engine, Model* model,
+                 Dice* dice, Trace* trace)
+    : store_(std::move(store)),
+      disk_(*disk),
+      index_engine_(*index_engine),
+      model_(*model),
+      dice_(*dice),
+      trace_(*trace) {}
 
 uint64_t Damager::NumberOf(int64_t received_us) {
   return static_cast<uint64_t>(received_us - kNumberZeroUs);
@@ -83,6 +89,16 @@ bool Damager::LoseIndex(uint32_t partition) {
   } else {
     disk_.Damage(path, dice_.Below(sizeof(uint64_t)), "#");
   }
+  return true;
+}
+
+bool Damager::DamageList(uint32_t partition) {
+  const std::string key =
+      index_engine_.DamageList(storage::PartitionDirectory(store_, partition) + "/index");
+  if (key.empty()) return false;
+  const storage::MaildropKey maildrop = storage::DecodeMaildropKey(key);
+  trace_.Note("damaged: the list of " + maildrop.account);
+  model_.RelaxList(maildrop);
   return true;
 }
 

@@ -8,18 +8,22 @@
 
 #include "tests/sim/model.h"
 #include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_index.h"
 
 namespace poplar::sim {
 
 class Damager {
  public:
-  Damager(std::string store, SimDisk* disk, Model* model, Dice* dice, Trace* trace);
+  Damager(std::string store, SimDisk* disk, SimIndexEngine* index_engine, Model* model, Dice* dice,
+          Trace* trace);
 
   // Between runs: a few octets of a segment or a blob, or a whole segment, of one partition. False:
   // there was nothing to damage.
   bool DamageSomething(uint32_t partition);
   // The partition's index goes, or is unsound; that costs nothing.
   bool LoseIndex(uint32_t partition);
+  // One list in it is damaged.
+  bool DamageList(uint32_t partition);
 
   // What a delivery's number is in its record.
   static uint64_t NumberOf(int64_t received_us);
@@ -33,6 +37,7 @@ class Damager {
 
   const std::string store_;
   SimDisk& disk_;
+  SimIndexEngine& index_engine_;
   Model& model_;
   Dice& dice_;
   Trace& trace_;

@@ -42,10 +42,6 @@ bool MustBeThere(const Model::Copy& copy) {
   return copy.stored == Stored::kYes && copy.gone == Gone::kNo && !copy.damaged;
 }
 
-int Certainty(const Model::Copy& copy) {
-  return copy.stored != Stored::kYes ? 0 : MustBeThere(copy) ? 2 : 1;
-}
-
 // One that went while the answer to `opening` was under way may still be in its list.
 bool MayBeThere(const Model::Copy& copy, uint64_t opening) {
   return copy.gone != Gone::kYes || copy.gone_at > opening || copy.damaged;
@@ -133,7 +129,7 @@ void Model::OpenRefused(const Opening& opening, const storage::OpenResult& resul
   if (result.outcome == OpenOutcome::kInUse) {
     return Require(!alone, "a lease that nobody has: " + NameOf(*opening.maildrop));
   }
-  const bool damaged = result.outcome == OpenOutcome::kDamaged && opening.maildrop->damaged;
+  const bool damaged = result.outcome == OpenOutcome::kDamaged && opening.maildrop->list_damaged;
   Require(!calm_ || damaged, "a maildrop cannot be opened: " + NameOf(*opening.maildrop) + ": " +
                                  result.why.ToString());
 }
@@ -159,8 +155,10 @@ Model::Copy* Model::Match(Maildrop& maildrop, const Listed& listed, uint64_t ope
       break;
     }
     if (!copy.uidl.empty() || !MayBeThere(copy, opening)) continue;
-    // Of two that were delivered at once, first the one that must be there, or must have been.
-    if (found == nullptr || Certainty(copy) > Certainty(*found)) found = &copy;
+    // Of two that were delivered at once, first the one that was acknowledged.
+    const bool better =
+        copy.stored == Stored::kYes && found != nullptr && found->stored != Stored::kYes;
+    if (found == nullptr || better) found = &copy;
   }
   Require(found != nullptr,
           "a message that should not be in " + NameOf(maildrop) + ": " + Text(listed));
@@ -353,7 +351,7 @@ void Model::EndRemove(Deletion* removal, const Status& status) {
   removal->answered_run = run_;
   std::erase(maildrop.removals, removal);
   if (!status.ok()) {
-    Require(!may_write() || maildrop.damaged,
+    Require(!may_write() || maildrop.list_damaged,
             "a removal failed without a cause: " + NameOf(maildrop));
     for (Copy* copy : removal->copies) copy->was_doubtful = true;
     return;
@@ -366,7 +364,7 @@ void Model::CheckTotals(const Opening& opening,
                         const StatusOr<storage::MaildropTotals>& totals) const {
   const Maildrop& maildrop = *opening.maildrop;
   if (!totals.ok()) {
-    Require(!calm_ || maildrop.damaged, "no totals of " + NameOf(maildrop));
+    Require(!calm_ || maildrop.list_damaged, "no totals of " + NameOf(maildrop));
     return;
   }
   if (maildrop.changes != opening.changes || maildrop.damaged) return;
@@ -390,6 +388,12 @@ void Model::Relax(const MaildropKey& key) {
   Maildrop& maildrop = Of(key);
   maildrop.damaged = true;
   for (Copy& copy : maildrop.copies) copy.damaged = true;
+}
+
+void Model::RelaxList(const MaildropKey& key) { Of(key).list_damaged = true; }
+
+void Model::RestoreLists() {
+  for (const auto& [name, maildrop] : maildrops_) maildrop->list_damaged = false;
 }
 
 void Model::RelaxCopy(const MaildropKey& key, uint64_t number) {

@@ -114,6 +114,9 @@ class Model {
   // --- Damage.
   // Anything may be wrong with what was delivered to this maildrop so far.
   void Relax(const storage::MaildropKey& key);
+  // The index's list of it is damaged: it may not open, until a start that follows one that met it.
+  void RelaxList(const storage::MaildropKey& key);
+  void RestoreLists();
   // This delivery to it may be lost, or its octets wrong.
   void RelaxCopy(const storage::MaildropKey& key, uint64_t number);
   // The octets may be wrong wherever a message has these.
@@ -176,6 +179,7 @@ struct Model::Maildrop {
   uint64_t removals_begun = 0;
   uint64_t greatest_id = 0;
   bool damaged = false;
+  bool list_damaged = false;
 };
 
 struct Model::Deletion {

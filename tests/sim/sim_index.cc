@@ -1,5 +1,6 @@
 #include "tests/sim/sim_index.h"
 
+#include <iterator>
 #include <utility>
 
 #include "storage/format/bytes.h"
@@ -141,6 +142,31 @@ StatusOr<uint64_t> SimIndexEngine::MakeAnew(File& file) {
   return number;
 }
 
+uint64_t SimIndexEngine::NumberIn(std::string_view content) const {
+  if (content.size() < 2 * sizeof(uint64_t)) return 0;
+  if (storage::LoadLe<uint64_t>(content.data()) != kMagic) return 0;
+  const auto number = storage::LoadLe<uint64_t>(content.data() + sizeof(uint64_t));
+  return states_.contains(number) ? number : 0;
+}
+
+std::string SimIndexEngine::DamageList(const std::string& directory) {
+  const std::string* const file = disk_.Content(directory + "/data.mdb");
+  const uint64_t number = file == nullptr ? 0 : NumberIn(*file);
+  if (number == 0) return {};
+  State& state = states_[number];
+  auto damaged = std::make_shared<Content>(*state.committed);
+  const Database database = dice_.OneIn(2) ? Database::kMaildrops : Database::kChunks;
+  Pairs& pairs = (*damaged)[static_cast<size_t>(database)];
+  if (pairs.empty()) return {};
+  auto pair = pairs.begin();
+  std::advance(pair, static_cast<ptrdiff_t>(dice_.Below(pairs.size())));
+  pair->second[dice_.Below(pair->second.size())] ^= static_cast<char>(1 + dice_.Below(255));
+  const size_t behind_key = database == Database::kChunks ? sizeof(uint32_t) : 0;
+  const std::string key = pair->first.substr(0, pair->first.size() - behind_key);
+  state = {std::move(damaged), nullptr};
+  return key;
+}
+
 StatusOr<std::unique_ptr<KeyValueStore>> SimIndexEngine::Open(const std::string& directory,
                                                               uint64_t /*map_bytes*/) {
   const std::string path = directory + "/data.mdb";
@@ -154,9 +180,8 @@ StatusOr<std::unique_ptr<KeyValueStore>> SimIndexEngine::Open(const std::string&
   } else {
     std::string head(2 * sizeof(uint64_t), '\0');
     POP_ASSIGN_OR_RETURN(const size_t got, (*file)->ReadAt(head, 0));
-    number = storage::LoadLe<uint64_t>(head.data() + sizeof(uint64_t));
-    const bool sound = got == head.size() && storage::LoadLe<uint64_t>(head.data()) == kMagic;
-    if (!sound || !states_.contains(number)) {
+    number = NumberIn(std::string_view(head).substr(0, got));
+    if (number == 0) {
       return MakeStatus(StatusCode::kDataLoss, path + ": not an index");
     }
   }

@@ -27,6 +27,10 @@ class SimIndexEngine final : public storage::KeyValueEngine {
   StatusOr<std::unique_ptr<storage::KeyValueStore>> Open(const std::string& directory,
                                                          uint64_t map_bytes) override;
 
+  // Between runs: damages a value of the maildrop lists in the index that lies in `directory`; the
+  // encoded key of the maildrop. Empty: there is none.
+  std::string DamageList(const std::string& directory);
+
   // Times that a commit failed so that only opening again helps.
   uint64_t panics() const { return panics_; }
 
@@ -42,6 +46,8 @@ class SimIndexEngine final : public storage::KeyValueEngine {
   };
 
   StatusOr<uint64_t> MakeAnew(storage::File& file);
+  // The number in a file's content; 0: it is not an index.
+  uint64_t NumberIn(std::string_view content) const;
 
   SimDisk& disk_;
   Dice& dice_;

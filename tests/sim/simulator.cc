@@ -30,7 +30,7 @@ Simulator::Simulator(const SimulatorOptions& options)
       world_(DiskOptions(options.seed), &dice_, &trace_,
              [this](const std::string& what) { Broken(what); }),
       model_([this](const std::string& what) { Broken(what); }),
-      damager_(kStore, &world_.disk(), &model_, &dice_, &trace_) {}
+      damager_(kStore, &world_.disk(), &world_.index_engine(), &model_, &dice_, &trace_) {}
 
 Simulator::~Simulator() = default;
 
@@ -103,6 +103,7 @@ SimulatorResult Simulator::Run() {
     Use();
     EndRun();
     if (dice_.OneIn(6)) LoseIndexes();
+    if (dice_.OneIn(8)) DamageLists();
     if (options_.seed % 4 == 0 && dice_.OneIn(3)) Damage();
   }
   Heal();
@@ -217,6 +218,12 @@ void Simulator::LoseIndexes() {
   }
 }
 
+void Simulator::DamageLists() {
+  for (uint32_t p = 0; p < partitions_; ++p) {
+    if (dice_.OneIn(2) && damager_.DamageList(p)) ++result_.damaged_lists;
+  }
+}
+
 void Simulator::Damage() {
   for (uint64_t i = dice_.Between(1, 3); i > 0; --i) {
     const auto partition = static_cast<uint32_t>(dice_.Below(partitions_));
@@ -229,6 +236,8 @@ void Simulator::Damage() {
 void Simulator::CheckAll(uint64_t delete_one_in) {
   for (const storage::MaildropKey& key : clients_->keys()) {
     clients_->StartCheck(key, delete_one_in);
+    Drain();
+    clients_->StartTotals(key);
     if (dice_.OneIn(2)) Drain();
   }
   Drain();
@@ -245,6 +254,12 @@ void Simulator::Heal() {
   OpenCalm();
   CheckAll(0);
   DeliverToAll();
+  if (result_.damaged_lists > 0) {
+    // Every list that is damaged was met now, so the next start builds its index anew.
+    Require(world_.Close().ok(), "close");
+    OpenCalm();
+    model_.RestoreLists();
+  }
   CheckAll(2);
   CheckAll(0);
   Require(world_.Close().ok(), "close");

@@ -28,6 +28,7 @@ struct SimulatorResult {
   uint64_t faults = 0;
   uint64_t damages = 0;
   uint64_t lost_indexes = 0;
+  uint64_t damaged_lists = 0;
   ClientCounts clients;
 };
 
@@ -49,6 +50,7 @@ class Simulator {
   void ChooseOptions();
   void Create();
   void LoseIndexes();
+  void DamageLists();
   void Damage();
   void OpenInTrouble();
   void OpenCalm();

@@ -184,6 +184,28 @@ TEST_F(SimStoreTest, WhatARecoveryFoundStaysFound) {
   EXPECT_GT(found, 0);
 }
 
+// Its messages stand in the log all the same: mail goes on, and the next start has everything.
+TEST_F(SimStoreTest, ADamagedListHoldsUpNobody) {
+  std::vector<std::string> expected;
+  const auto deliver = [&](size_t bytes) {
+    expected.push_back(Message(bytes));
+    EXPECT_EQ(Deliver(expected.back()), DeliveryOutcome::kStored) << bytes;
+  };
+  for (size_t i = 0; i < 3; ++i) deliver(300 + i);
+  ASSERT_TRUE(world_.Close().ok());
+  ASSERT_NE(world_.index_engine().DamageList("/store/p000/index"), "");
+  options_.checkpoint_changes = 2;  // The checkpoints meet the damage, too.
+  ASSERT_TRUE(Open().ok());
+  for (size_t i = 0; i < 40; ++i) deliver(400 + i);
+  std::vector<StatusOr<std::string>> bodies;
+  Begin(ReadAllTask(&bodies));
+  Settle();
+  EXPECT_TRUE(bodies.empty());
+  ASSERT_TRUE(world_.Close().ok());
+  ASSERT_TRUE(Open().ok());
+  ExpectBodies(expected);
+}
+
 TEST_F(SimStoreTest, AReadThatFailsOnceAtAStartCostsNothing) {
   std::vector<std::string> expected;
   for (size_t i = 0; i < 5; ++i) {
