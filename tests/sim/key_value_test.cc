@@ -1,0 +1,152 @@
+// What the index asks of the engine under it, of LMDB as of its model: so that what is proven on
+// the model holds for the real one.
+
+#include "storage/index/key_value.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/sim/sim_index.h"
+#include "tests/unit/storage/store_fixture.h"
+
+namespace poplar::storage {
+namespace {
+
+using Access = KeyValueStore::Access;
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+// An engine and a folder to use it in.
+class Bench {
+ public:
+  virtual ~Bench() = default;
+  virtual KeyValueEngine& engine() = 0;
+  virtual std::string directory() = 0;
+};
+
+class RealBench final : public Bench {
+ public:
+  KeyValueEngine& engine() override { return Lmdb(); }
+  std::string directory() override { return folder_.path(); }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+class ModelBench final : public Bench {
+ public:
+  ModelBench() { EXPECT_TRUE(disk_.MakeDirectory("/index").ok()); }
+  KeyValueEngine& engine() override { return engine_; }
+  std::string directory() override { return "/index"; }
+
+ private:
+  sim::Dice dice_{5};
+  sim::Trace trace_{false};
+  sim::SimDisk disk_{{}, &dice_, &trace_};
+  sim::SimIndexEngine engine_{&disk_, &dice_};
+};
+
+template <class Kind>
+class KeyValueTest : public testing::Test {
+ protected:
+  void SetUp() override { Open(); }
+  void Open() {
+    store_.reset();
+    auto opened = bench_.engine().Open(bench_.directory(), 64 * kMiB);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    store_ = std::move(*opened);
+  }
+
+  std::unique_ptr<KeyValueTransaction> Begin(Access access) {
+    auto transaction = store_->Begin(access);
+    EXPECT_TRUE(transaction.ok()) << transaction.status();
+    return std::move(*transaction);
+  }
+  void Put(const Pairs& pairs) {
+    const auto transaction = Begin(Access::kChange);
+    for (const auto& [key, value] : pairs) {
+      ASSERT_TRUE(transaction->Put(Database::kChunks, key, value).ok());
+    }
+    ASSERT_TRUE(transaction->Commit().ok());
+  }
+  static Pairs All(KeyValueTransaction& transaction, std::string_view prefix = {}) {
+    Pairs found;
+    EXPECT_TRUE(transaction
+                    .ForEach(Database::kChunks, prefix,
+                             [&](std::string_view rest, std::string_view value) {
+                               found.emplace_back(rest, value);
+                               return OkStatus();
+                             })
+                    .ok());
+    return found;
+  }
+
+  Kind bench_;
+  std::unique_ptr<KeyValueStore> store_;
+};
+
+using Kinds = testing::Types<RealBench, ModelBench>;
+TYPED_TEST_SUITE(KeyValueTest, Kinds);
+
+TYPED_TEST(KeyValueTest, GivesWhatWasCommitted) {
+  this->Put({{"b", "2"}, {"a", "1"}});
+  this->Put({{"b", "3"}});
+  this->Open();
+  const auto transaction = this->Begin(Access::kRead);
+  EXPECT_EQ(*transaction->Get(Database::kChunks, "b"), "3");
+  EXPECT_EQ(transaction->Get(Database::kChunks, "c").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(transaction->Get(Database::kMeta, "b").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(this->All(*transaction), (Pairs{{"a", "1"}, {"b", "3"}}));
+}
+
+TYPED_TEST(KeyValueTest, OrdersKeysByTheirOctets) {
+  const std::string high = "k\xff";
+  this->Put({{high + "x", "2"}, {"k", "0"}, {"k\x01", "1"}, {"l", "3"}, {"j\xff", "-"}});
+  const auto transaction = this->Begin(Access::kRead);
+  EXPECT_EQ(this->All(*transaction, "k"), (Pairs{{"", "0"}, {"\x01", "1"}, {"\xffx", "2"}}));
+  EXPECT_EQ(transaction->LastBefore(Database::kChunks, "l")->first, high + "x");
+  EXPECT_EQ(transaction->LastBefore(Database::kChunks, "k")->first, "j\xff");
+  EXPECT_EQ(transaction->LastBefore(Database::kChunks, "z")->second, "3");
+  EXPECT_EQ(transaction->LastBefore(Database::kChunks, "j").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(transaction->LastBefore(Database::kBlobs, "z").status().code(), StatusCode::kNotFound);
+}
+
+TYPED_TEST(KeyValueTest, AVisitEndsWithItsFirstError) {
+  this->Put({{"a", "1"}, {"b", "2"}});
+  const auto transaction = this->Begin(Access::kRead);
+  int visits = 0;
+  const Status status = transaction->ForEach(
+      Database::kChunks, {}, [&](std::string_view /*rest*/, std::string_view /*value*/) {
+        ++visits;
+        return MakeStatus(StatusCode::kDataLoss, "enough");
+      });
+  EXPECT_EQ(status.code(), StatusCode::kDataLoss);
+  EXPECT_EQ(visits, 1);
+}
+
+TYPED_TEST(KeyValueTest, SeesItsOwnChangesAndForgetsThemUnlessCommitted) {
+  this->Put({{"a", "1"}, {"b", "2"}});
+  {
+    const auto transaction = this->Begin(Access::kChange);
+    ASSERT_TRUE(transaction->Delete(Database::kChunks, "a").ok());
+    ASSERT_TRUE(transaction->Delete(Database::kChunks, "never there").ok());
+    ASSERT_TRUE(transaction->Put(Database::kChunks, "c", "3").ok());
+    EXPECT_EQ(this->All(*transaction), (Pairs{{"b", "2"}, {"c", "3"}}));
+    EXPECT_EQ(transaction->LastBefore(Database::kChunks, "c")->first, "b");
+  }
+  EXPECT_EQ(this->All(*this->Begin(Access::kRead)), (Pairs{{"a", "1"}, {"b", "2"}}));
+}
+
+TYPED_TEST(KeyValueTest, AReaderKeepsWhatItBeganWith) {
+  this->Put({{"a", "1"}});
+  const auto reader = this->Begin(Access::kRead);
+  this->Put({{"a", "2"}});
+  EXPECT_EQ(*reader->Get(Database::kChunks, "a"), "1");
+  EXPECT_EQ(*this->Begin(Access::kRead)->Get(Database::kChunks, "a"), "2");
+}
+
+}  // namespace
+}  // namespace poplar::storage
