@@ -148,7 +148,8 @@ io::Task<void> Clients::Deliver(ShardIndex shard, std::vector<MaildropKey> recip
     delivery->Write(wire.substr(at, piece), written);
     const Status status = co_await written;
     at += piece;
-    if (status.ok() && !(gives_up && at > wire.size() / 2)) continue;
+    const bool ends = gives_up && at > wire.size() / 2;
+    if (status.ok() && !ends) continue;
     model_.Require(gives_up || !model_.may_write(),
                    "a delivery cannot be written: " + status.ToString());
     ++counts_.refused;

@@ -80,7 +80,9 @@ void World::Step() {
   }
   const uint64_t choices = busy.size() + disk_.under_way() + jobs_.size();
   if (choices == 0) {
-    clock_.Advance(dice_.Between(1'000, 60'000));
+    // Now and then for long enough that what failed is tried again.
+    clock_.Advance(dice_.OneIn(16) ? dice_.Between(1'000'000, 6'000'000)
+                                   : dice_.Between(1'000, 60'000));
     if (++idle_steps_ > kStepsMax) stuck_("time passes and nothing happens");
     return;
   }
