@@ -96,8 +96,9 @@ class SimDisk final : public storage::Env {
 
   // --- Ends.
   void PowerCut();
-  // The power goes in the middle of the n-th call from now.
+  // The power goes, or the process ends, in the middle of the n-th call from now.
   void CutAfter(uint64_t n);
+  void KillAfter(uint64_t n);
   // The process ends, and what it had written stays cached.
   void Kill();
   bool off() const { return off_; }
@@ -133,6 +134,7 @@ class SimDisk final : public storage::Env {
   // Around every call. Errors are 0 or an errno.
   int Enter(DiskCall call, const std::string& what);
   int Leave();
+  void EndNow();
   Status Said(int error, const std::string& what) const;
 
   InodePtr Find(const std::string& path) const;
@@ -166,8 +168,9 @@ class SimDisk final : public storage::Env {
   uint64_t open_ = 0;
   DiskFault fault_;
   bool faulty_ = false;
-  uint64_t cut_at_ = UINT64_MAX;  // In calls.
-  bool cut_on_leave_ = false;
+  uint64_t end_at_ = UINT64_MAX;  // In calls.
+  bool end_kills_ = false;        // Else it is a power cut.
+  bool end_on_leave_ = false;
   bool off_ = false;
   bool power_lost_ = false;
 };

@@ -179,6 +179,20 @@ TEST_F(SimDiskTest, GoesInTheMiddleOfACall) {
   EXPECT_EQ(found, (std::set<std::string>{"old", "new"}));
 }
 
+TEST_F(SimDiskTest, IsLeftInTheMiddleOfACall) {
+  std::set<bool> linked;
+  for (int i = 0; i < kTries; ++i) {
+    WriteFlushed("/a", "bytes");
+    disk_.KillAfter(1);
+    EXPECT_FALSE(disk_.Link("/a", "/b").ok());
+    disk_.Restart();
+    EXPECT_EQ(*disk_.Content("/a"), "bytes");
+    linked.insert(disk_.Content("/b") != nullptr);
+    for (const std::string& name : disk_.Names("/")) disk_.Drop("/" + name);
+  }
+  EXPECT_EQ(linked.size(), 2U);
+}
+
 // The model of the index's engine.
 class SimIndexTest : public SimDiskTest {
  protected:

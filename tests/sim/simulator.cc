@@ -122,7 +122,7 @@ void Simulator::OpenInTrouble() {
   const uint64_t attempts = dice_.OneIn(2) ? dice_.Below(3) : 0;
   for (uint64_t attempt = 0;; ++attempt) {
     const bool last = attempt >= attempts;
-    if (!last && dice_.OneIn(2)) world_.disk().CutAfter(dice_.Between(1, 200));
+    if (!last && dice_.OneIn(2)) EndSoon(200);
     if (!last && dice_.OneIn(3)) {
       world_.disk().Fail({.after = dice_.Below(150), .for_good = dice_.OneIn(2)});
     }
@@ -176,6 +176,12 @@ void Simulator::Trouble() {
   world_.disk().Fail(fault);
 }
 
+// The power goes or the process ends, in one of the next calls of the disk.
+void Simulator::EndSoon(uint64_t calls) {
+  const uint64_t n = dice_.Between(1, calls);
+  dice_.OneIn(3) ? world_.disk().KillAfter(n) : world_.disk().CutAfter(n);
+}
+
 void Simulator::Drain() {
   clients_->set_ending(true);
   world_.StepUntil("the clients' end", [this] {
@@ -188,12 +194,12 @@ void Simulator::Drain() {
 void Simulator::EndRun() {
   const End end = static_cast<End>(dice_.Below(5));
   SimDisk& disk = world_.disk();
-  if (end == End::kCut || end == End::kCutLater || end == End::kKill) model_.set_calm(false);
+  if (end == End::kCut || end == End::kEndLater || end == End::kKill) model_.set_calm(false);
   if (end == End::kCut) disk.PowerCut();
   if (end == End::kKill) disk.Kill();
-  if (end == End::kCutLater) disk.CutAfter(dice_.Between(1, 100));
+  if (end == End::kEndLater) EndSoon(100);
   Drain();
-  if (end == End::kCutInClose) disk.CutAfter(dice_.Between(1, 40));
+  if (end == End::kEndInClose) EndSoon(40);
   const bool calm = model_.may_write() && end == End::kClose;
   const Status closed = world_.Close();
   Require(closed.ok() || !calm, "close: " + closed.ToString());

@@ -42,7 +42,7 @@ class Simulator {
 
  private:
   // How a run of the store ends.
-  enum class End : uint8_t { kClose, kCut, kCutLater, kCutInClose, kKill };
+  enum class End : uint8_t { kClose, kCut, kKill, kEndLater, kEndInClose };
 
   [[noreturn]] void Broken(const std::string& what) const;
   void Require(bool condition, const std::string& what) const;
@@ -56,6 +56,7 @@ class Simulator {
   void OpenCalm();
   void Use();
   void Trouble();
+  void EndSoon(uint64_t calls);
   void Drain();
   void EndRun();
   void Restart();
