@@ -103,11 +103,13 @@ bool Replayer::WasDeleted(const Record& record) const {
 void Replayer::Move(const Record& record, Lsn at) {
   MaildropState* const maildrop = Loaded(record);
   if (maildrop == nullptr) return;
-  if (maildrop->list->Find(record.id) != nullptr) {
-    table_.Move(*maildrop, record.id, record.moved_from, at);
+  table_.NoteMovedOut(record.moved_from.segment());
+  if (const MessageEntry* const entry = maildrop->list->Find(record.id); entry != nullptr) {
+    // In a rebuild the message may still seem to stand where it stood before the last moves: what
+    // told of those is gone with its segment. The later place is the right one.
+    table_.Move(*maildrop, record.id, rebuilding_ ? entry->lsn : record.moved_from, at);
     return;
   }
-  table_.NoteMovedOut(record.moved_from.segment());
   if (rebuilding_ && !WasDeleted(record)) {
     table_.Insert(*maildrop, EntryOf(record, at), record.uidl);
   }
