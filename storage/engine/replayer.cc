@@ -78,7 +78,13 @@ void Replayer::Expunge(const Record& record) {
   std::vector<MessageId> ids;
   for (const Expunged& expunged : DecodeExpunged(record.body)) {
     ids.push_back(expunged.id);
-    if (rebuilding_) expunged_.insert(expunged.id.value());
+    if (!rebuilding_) continue;
+    expunged_.insert(expunged.id.value());
+    // It had been moved on from where the rebuild met it.
+    const MessageEntry* const entry = maildrop->list->Find(expunged.id);
+    if (entry != nullptr && entry->lsn != expunged.stood_at) {
+      table_.NoteMovedOut(entry->lsn.segment());
+    }
   }
   std::sort(ids.begin(), ids.end());
   table_.Expunge(*maildrop, ids);
