@@ -236,6 +236,7 @@ void Model::Resolve(const Opening& opening) {
       if (copy.gone != Gone::kDoubtful) continue;
       copy.gone = Gone::kYes;
       copy.gone_at = ++moment_;
+      ++opening.maildrop->changes;  // What was counted before tells nothing.
     } else if (copy.stored == Stored::kDoubtful && copy.answered_run < run_) {
       copy.gone = Gone::kYes;
     }
