@@ -235,7 +235,8 @@ bool Log::Rotate() {
   const auto activate_next = [this] {
     OpenSegment next = std::move(prepared_.front());
     prepared_.pop_front();
-    if (active_.file != nullptr) listener_.SegmentEnded(active_.head.number, static_cast<uint32_t>(active_offset_));
+    if (active_.file != nullptr)
+      listener_.SegmentEnded(active_.head.number, static_cast<uint32_t>(active_offset_));
     Activate(std::move(next));
     Prepare();
     return true;
