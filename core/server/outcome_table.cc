@@ -22,6 +22,20 @@ pop3::LoginOutcome ToPop3(auth::Outcome outcome) {
   return pop3::LoginOutcome::kTemporary;
 }
 
+auth::Outcome ToAuth(auth::ResolveOutcome outcome) {
+  switch (outcome) {
+    case auth::ResolveOutcome::kFound:
+      return auth::Outcome::kOk;
+    case auth::ResolveOutcome::kUnknown:
+      return auth::Outcome::kRefused;
+    case auth::ResolveOutcome::kDisabled:
+      return auth::Outcome::kDisabled;
+    case auth::ResolveOutcome::kTemporary:
+      return auth::Outcome::kTemporary;
+  }
+  return auth::Outcome::kTemporary;
+}
+
 pop3::LoginOutcome ToPop3(storage::OpenOutcome outcome) {
   switch (outcome) {
     case storage::OpenOutcome::kOpen:
@@ -80,6 +94,8 @@ lmtp::DeliveryOutcome ToLmtp(storage::DeliveryOutcome outcome) {
   switch (outcome) {
     case storage::DeliveryOutcome::kStored:
       return lmtp::DeliveryOutcome::kStored;
+    case storage::DeliveryOutcome::kAlreadyThere:
+      return lmtp::DeliveryOutcome::kAlreadyThere;
     case storage::DeliveryOutcome::kFull:
       return lmtp::DeliveryOutcome::kFull;
     case storage::DeliveryOutcome::kTemporary:

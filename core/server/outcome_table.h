@@ -10,6 +10,9 @@
 
 namespace poplar::server {
 
+// Of a login without a password, by whoever may open any maildrop.
+auth::Outcome ToAuth(auth::ResolveOutcome outcome);
+
 pop3::LoginOutcome ToPop3(auth::Outcome outcome);
 pop3::LoginOutcome ToPop3(storage::OpenOutcome outcome);
 pop3::CommitOutcome ToPop3(storage::CommitOutcome outcome);

@@ -112,12 +112,16 @@ struct DeliveryRequest {
                                         // twice and gets two copies.
   int64_t received_us = 0;
   uint64_t expected_bytes = 0;  // A hint (SIZE=), 0 if not known.
+  // The UIDL that the message had on another server: 1 to kUidlBytesMax octets of 0x21..0x7E. Then
+  // there is one recipient. Empty: the store gives one.
+  std::string imported_uidl;
 };
 
 enum class DeliveryOutcome : uint8_t {
-  kStored,     // Durable.
-  kFull,       // Disk or maildrop limit: 452.
-  kTemporary,  // 451.
+  kStored,        // Durable.
+  kAlreadyThere,  // The maildrop holds a message with the imported UIDL, durably; nothing was done.
+  kFull,          // Disk or maildrop limit: 452.
+  kTemporary,     // 451.
 };
 
 // A message on its way in. Destroying it before Commit, or while none is under way, leaves nothing

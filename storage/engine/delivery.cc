@@ -41,7 +41,7 @@ bool ValidAccount(const MaildropKey& key) {
 // --- DeliverCall
 
 // One recipient's record.
-class DeliverCall::Append final : public LogAppend {
+class DeliverCall::Append final : public LogAppend, public ListWaiter, public ImportedUidls::Claim {
  public:
   Append(DeliverCall& owner, size_t recipient, const MaildropKey& key)
       : call(owner), index(recipient), maildrop(key), encoded_key(EncodeMaildropKey(key)) {}
@@ -52,8 +52,16 @@ class DeliverCall::Append final : public LogAppend {
   const std::string encoded_key;
   DeliveryOutcome outcome = DeliveryOutcome::kTemporary;
 
+  // On the partition's shard.
+  void Start();
+
  private:
+  Partition& partition() { return *call.delivery_.home_.context().partitions[call.partition_]; }
+  void ListReady(MaildropState* state, const Status& why) override;
+  void Decided(bool stored) override;
   void Appended(AppendOutcome appended, Lsn at) override;
+  // Ends without a record.
+  void LeaveOut(DeliveryOutcome why);
 };
 
 DeliverCall::DeliverCall(EmbeddedDelivery& delivery, uint32_t partition)
@@ -78,21 +86,8 @@ void DeliverCall::Send(const Record& common) {
 }
 
 void DeliverCall::Execute(io::Shard& /*target*/) {
-  Partition& partition = *delivery_.home_.context().partitions[partition_];
   waiting_ = appends_.size() + 1;  // One for this loop: answers may come inside it.
-  for (const auto& append : appends_) {
-    const MaildropState* const maildrop = partition.table().Find(append->encoded_key);
-    if (maildrop != nullptr && maildrop->list != nullptr &&
-        maildrop->list->count() >= kMessagesPerMaildropMax) {
-      append->outcome = DeliveryOutcome::kFull;
-      if (append->record.kind == RecordKind::kAddRef) {
-        partition.UnlinkBlob(BlobId(append->record.reference));
-      }
-      OnAppended();
-    } else {
-      partition.log().Append(*append);
-    }
-  }
+  for (const auto& append : appends_) append->Start();
   OnAppended();
 }
 
@@ -100,18 +95,63 @@ void DeliverCall::OnAppended() {
   if (--waiting_ == 0) Reply();
 }
 
+void DeliverCall::Append::Start() {
+  if ((record.flags & kRecordImported) != 0) {
+    partition().WithList(encoded_key, *this);  // It says which UIDLs the maildrop holds.
+    return;
+  }
+  const MaildropState* const state = partition().table().Find(encoded_key);
+  if (state != nullptr && state->list != nullptr &&
+      state->list->count() >= kMessagesPerMaildropMax) {
+    LeaveOut(DeliveryOutcome::kFull);
+  } else {
+    partition().log().Append(*this);
+  }
+}
+
+void DeliverCall::Append::ListReady(MaildropState* state, const Status& /*why*/) {
+  if (state == nullptr) return LeaveOut(DeliveryOutcome::kTemporary);
+  if (state->list->count() >= kMessagesPerMaildropMax) return LeaveOut(DeliveryOutcome::kFull);
+  const uint64_t now_us = call.delivery_.home_.context().options.clock->MonotonicUs();
+  switch (partition().imported_uidls().Ask(encoded_key, *state->list, record.uidl, *this, now_us)) {
+    case ImportedUidls::Answer::kFree:
+      return partition().log().Append(*this);
+    case ImportedUidls::Answer::kHeld:
+      return Decided(true);
+    case ImportedUidls::Answer::kArriving:
+      return;
+  }
+}
+
+void DeliverCall::Append::Decided(bool stored) {
+  if (stored) partition().metrics().import_repeats.Add();
+  LeaveOut(stored ? DeliveryOutcome::kAlreadyThere : DeliveryOutcome::kTemporary);
+}
+
+void DeliverCall::Append::LeaveOut(DeliveryOutcome why) {
+  outcome = why;
+  if (record.kind == RecordKind::kAddRef) partition().UnlinkBlob(BlobId(record.reference));
+  call.OnAppended();
+}
+
 void DeliverCall::Append::Appended(AppendOutcome appended, Lsn at) {
-  Partition& partition = *call.delivery_.home_.context().partitions[call.partition_];
+  PartitionMetrics& metrics = partition().metrics();
+  const bool durable = appended == AppendOutcome::kDurable;
   outcome = OutcomeOf(appended);
-  if (appended == AppendOutcome::kDurable) {
-    MaildropTable& table = partition.table();
+  if (durable) {
+    MaildropTable& table = partition().table();
     table.Add(table.FindOrMake(encoded_key), EntryOf(record, at), record.uidl);
-    partition.metrics().deliveries.Add();
-    partition.metrics().delivered_bytes.Add(record.wire_bytes);
-    if (record.kind == RecordKind::kAddRef) partition.metrics().blobs.Add();
-    partition.Applied();
+    metrics.deliveries.Add();
+    metrics.delivered_bytes.Add(record.wire_bytes);
+    if (record.kind == RecordKind::kAddRef) metrics.blobs.Add();
+    partition().Applied();
   } else if (record.kind == RecordKind::kAddRef && appended != AppendOutcome::kUnknown) {
-    partition.UnlinkBlob(BlobId(record.reference));
+    partition().UnlinkBlob(BlobId(record.reference));
+  }
+  if ((record.flags & kRecordImported) != 0) {
+    if (durable) metrics.imported.Add();
+    const auto stored = durable ? std::optional(record.id) : std::nullopt;
+    partition().imported_uidls().Settle(encoded_key, record.uidl, stored);
   }
   call.OnAppended();
 }
@@ -127,7 +167,14 @@ void DeliverCall::Expired() { Completed(); }
 // --- EmbeddedDelivery
 
 EmbeddedDelivery::EmbeddedDelivery(EmbeddedShardStore& home, DeliveryRequest request)
-    : home_(home), request_(std::move(request)) {}
+    : home_(home), request_(std::move(request)) {
+  const std::string& uidl = request_.imported_uidl;
+  if (uidl.empty()) return;
+  POP_CHECK(uidl.size() <= kUidlBytesMax && request_.recipients.size() == 1);
+  POP_CHECK(std::all_of(uidl.begin(), uidl.end(), [](char c) { return c > 0x20 && c < 0x7F; }));
+  common_.flags = kRecordImported;
+  common_.uidl = uidl;
+}
 
 EmbeddedDelivery::~EmbeddedDelivery() {
   POP_CHECK(calls_under_way_ == 0);

@@ -23,6 +23,10 @@ void PartitionMetrics::Register(base::MetricRegistry& registry,
   registry.Add(deliveries, "poplar_store_deliveries_total", "Messages stored.", labels);
   registry.Add(delivered_bytes, "poplar_store_delivered_bytes_total",
                "Octets of messages stored, in wire form.", labels);
+  registry.Add(imported, "poplar_store_imported_total",
+               "Messages stored with the UIDL of another server.", labels);
+  registry.Add(import_repeats, "poplar_store_import_repeats_total",
+               "Messages that were imported again and left out.", labels);
   registry.Add(blobs, "poplar_store_blobs_total", "Messages stored as blobs.", labels);
   registry.Add(commits, "poplar_store_commits_total", "Sessions' deletions committed.", labels);
   registry.Add(expunged, "poplar_store_expunged_total", "Messages deleted.", labels);
@@ -68,6 +72,7 @@ Partition::Partition(const PartitionOptions& options, const LogOptions& log_opti
       disk_(disk),
       index_(std::move(index)),
       table_(std::move(table)),
+      imported_uidls_(options.superblock, options.partition),
       checkpoint_(this, [](void* self) { static_cast<Partition*>(self)->OnCheckpoint(); }),
       unlinking_(this, [](void* self) { static_cast<Partition*>(self)->StartUnlinking(); }),
       checkpointed_(start.flushed),
@@ -197,6 +202,7 @@ void Partition::EndLease(const std::string& key, const std::shared_ptr<Lease>& l
 void Partition::OnTick() {
   if (closing_) return;
   tick_.Arm(kTickMs);
+  imported_uidls_.DropIdle(options_.clock->MonotonicUs());
   Consider();
   trimmer_->Look();
   keeper_->Look();
@@ -231,8 +237,8 @@ bool Partition::CheckpointDue() const {
 Checkpoint Partition::TakeCheckpoint() {
   table_->SetSegmentEnd(log_->flushed().segment(), log_->flushed().offset());
   Checkpoint checkpoint = table_->TakeCheckpoint();
-  checkpoint.meta = {options_.store_id, options_.partition, options_.epoch, log_->flushed(),
-                     log_->next_id()};
+  checkpoint.meta = {options_.superblock.store_id, options_.partition, options_.epoch,
+                     log_->flushed(), log_->next_id()};
   return checkpoint;
 }
 

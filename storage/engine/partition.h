@@ -16,6 +16,7 @@
 #include "storage/engine/call_pool.h"
 #include "storage/engine/checkpoint_job.h"
 #include "storage/engine/compactor.h"
+#include "storage/engine/imported_uidls.h"
 #include "storage/engine/segment_keeper.h"
 #include "storage/engine/segment_trimmer.h"
 #include "storage/index/maildrop_table.h"
@@ -26,6 +27,8 @@ namespace poplar::storage {
 struct alignas(base::kCacheLineBytes) PartitionMetrics {
   base::Counter deliveries;
   base::Counter delivered_bytes;
+  base::Counter imported;
+  base::Counter import_repeats;
   base::Counter blobs;
   base::Counter commits;
   base::Counter expunged;
@@ -48,7 +51,7 @@ struct PartitionOptions {
   Env* env = nullptr;
   const base::Clock* clock = nullptr;
   std::string directory;
-  StoreId store_id{};
+  Superblock superblock;
   uint32_t partition = 0;
   uint32_t epoch = 0;
   uint64_t checkpoint_changes = 0;
@@ -81,6 +84,7 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
 
   Log& log() { return *log_; }
   MaildropTable& table() { return *table_; }
+  ImportedUidls& imported_uidls() { return imported_uidls_; }
   PartitionMetrics& metrics() { return metrics_; }
   const LogMetrics& log_metrics() const { return log_->metrics(); }
   SegmentKeeper& keeper() { return *keeper_; }
@@ -138,6 +142,7 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   std::unique_ptr<Log> log_;
   std::unique_ptr<Compactor> compactor_;
 
+  ImportedUidls imported_uidls_;
   CallPool<LoadJob> loads_;
   std::vector<LoadJob*> loading_;
   CheckpointJob checkpoint_;

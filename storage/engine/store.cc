@@ -116,7 +116,7 @@ Status EmbeddedStore::Start(std::vector<RecoveredPartition> recovered) {
     partition.env = options.env;
     partition.clock = options.clock;
     partition.directory = PartitionDirectory(options.path, p);
-    partition.store_id = context_->superblock.store_id;
+    partition.superblock = context_->superblock;
     partition.partition = p;
     partition.epoch = epoch;
     partition.checkpoint_changes = options.checkpoint_changes;

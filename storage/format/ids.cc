@@ -13,12 +13,30 @@ void WriteBase32(uint64_t number, uint32_t digits, char* into) {
   for (uint32_t i = digits; i-- > 0; number >>= 5) into[i] = kAlphabet[number & 31];
 }
 
+std::optional<uint64_t> ReadBase32(std::string_view digits) {
+  uint64_t number = 0;
+  for (const char digit : digits) {
+    const size_t value = std::string_view(kAlphabet).find(digit);
+    if (value == std::string_view::npos || number >> 59 != 0) return std::nullopt;
+    number = number << 5 | value;
+  }
+  return number;
+}
+
 }  // namespace
 
 void WriteUidl(std::string_view tag, uint32_t partition, MessageId id, char* into) {
   std::memcpy(into, tag.data(), kUidlTagBytes);
   WriteBase32(partition, 2, into + kUidlTagBytes);
   WriteBase32(id.value(), 13, into + kUidlTagBytes + 2);
+}
+
+std::optional<MessageId> ReadUidl(std::string_view tag, uint32_t partition, std::string_view uidl) {
+  if (uidl.size() != kOwnUidlBytes || !uidl.starts_with(tag)) return std::nullopt;
+  const auto home = ReadBase32(uidl.substr(kUidlTagBytes, 2));
+  const auto id = ReadBase32(uidl.substr(kUidlTagBytes + 2));
+  if (home != partition || !id.has_value()) return std::nullopt;
+  return MessageId(*id);
 }
 
 void WriteUidlTag(uint64_t random, char* into) { WriteBase32(random, kUidlTagBytes, into); }

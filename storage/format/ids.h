@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "core/base/strong.h"
@@ -46,6 +47,9 @@ inline constexpr uint32_t kOwnUidlBytes = kUidlTagBytes + 2 + 13;
 
 // The UIDL of a message that was not imported, unique in all stores. Writes kOwnUidlBytes.
 void WriteUidl(std::string_view tag, uint32_t partition, MessageId id, char* into);
+
+// The message of this store and partition whose UIDL is `uidl`, if it was given by WriteUidl.
+std::optional<MessageId> ReadUidl(std::string_view tag, uint32_t partition, std::string_view uidl);
 
 // The tag of a store, drawn from its random id.
 void WriteUidlTag(uint64_t random, char* into);

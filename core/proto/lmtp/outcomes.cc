@@ -23,6 +23,7 @@ constexpr std::array<Row, kRecipientOutcomes> kRecipients = {{
 
 constexpr std::array<Row, kDeliveryOutcomes> kDeliveries = {{
     {"stored", reply::kDeliveredAs},
+    {"already_there", reply::kAlreadyThere},
     {"over_quota", reply::kFullMailbox},
     {"full", reply::kStorageFull},
     {"temporary", reply::kTemporaryFailure},

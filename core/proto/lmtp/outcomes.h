@@ -46,15 +46,16 @@ enum class StorageFailure : uint8_t {
 
 // What became of the message for one recipient.
 enum class DeliveryOutcome : uint8_t {
-  kStored,     // 250 2.1.5, durable.
-  kOverQuota,  // 452 4.2.2
-  kFull,       // 452 4.3.1
-  kTemporary,  // 451 4.3.0
-  kUnknown,    // 550 5.1.1: the account went away since RCPT.
-  kDisabled,   // 550 5.2.1
-  kPermanent,  // 554 5.3.0
+  kStored,        // 250 2.1.5, durable.
+  kAlreadyThere,  // 250 2.2.0: it was imported before.
+  kOverQuota,     // 452 4.2.2
+  kFull,          // 452 4.3.1
+  kTemporary,     // 451 4.3.0
+  kUnknown,       // 550 5.1.1: the account went away since RCPT.
+  kDisabled,      // 550 5.2.1
+  kPermanent,     // 554 5.3.0
 };
-inline constexpr size_t kDeliveryOutcomes = 7;
+inline constexpr size_t kDeliveryOutcomes = 8;
 
 // Each with its line end.
 std::string_view ReplyTo(RecipientOutcome outcome);

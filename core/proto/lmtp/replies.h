@@ -34,6 +34,10 @@ inline constexpr std::string_view kRcptSyntax = "501 5.5.4 Say RCPT TO:<address>
 inline constexpr std::string_view kBadSize = "501 5.5.4 SIZE needs a number\r\n";
 inline constexpr std::string_view kBadBody = "501 5.5.4 BODY is 7BIT or 8BITMIME\r\n";
 inline constexpr std::string_view kBadSmtputf8 = "501 5.5.4 SMTPUTF8 takes no value\r\n";
+inline constexpr std::string_view kBadUidl =
+    "501 5.5.4 XUIDL needs 1 to 70 octets of printable ASCII, as xtext\r\n";
+inline constexpr std::string_view kBadReceived =
+    "501 5.5.4 XRECEIVED needs microseconds since 1970\r\n";
 inline constexpr std::string_view kParameterTwice = "501 5.5.4 A parameter stands there twice\r\n";
 inline constexpr std::string_view kUnknownParameter = "555 5.5.4 Unknown parameter\r\n";
 // What follows could be commands or content: there is no telling, so the session ends.
@@ -66,6 +70,8 @@ inline constexpr std::string_view kTooManyRecipients =
 
 // Messages.
 inline constexpr std::string_view kDeliveredAs = "250 2.1.5 Delivered as ";  // An id follows.
+// Who imports tells it from the others by its enhanced code.
+inline constexpr std::string_view kAlreadyThere = "250 2.2.0 Already there\r\n";
 inline constexpr std::string_view kMessageTooLarge = "552 5.3.4 The message is too large\r\n";
 inline constexpr std::string_view kStorageFull = "452 4.3.1 Out of storage; try again later\r\n";
 inline constexpr std::string_view kTemporaryFailure =
@@ -78,7 +84,10 @@ inline constexpr std::string_view kShuttingDown =
 inline constexpr std::string_view kIdle = "421 4.4.2 Idle for too long; closing\r\n";
 inline constexpr std::string_view kTooManyBadCommands =
     "421 4.7.0 Too many bad commands; closing\r\n";
-// In place of a greeting, where a connection is one too many. The session does not say it.
+// In place of a greeting, which the session does not say: on a private socket, and where a
+// connection is one too many.
+inline constexpr std::string_view kNotForYou =
+    "554 5.7.1 This socket is for root and the server's own user\r\n";
 inline constexpr std::string_view kTooManyConnections =
     "421 4.3.2 Too many connections; try again later\r\n";
 

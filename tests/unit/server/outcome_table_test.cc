@@ -47,6 +47,7 @@ TEST(OutcomeTable, ADirectoryThatIsDownIsNeverAnUnknownRecipient) {
 
 TEST(OutcomeTable, WhatTheStoreCannotTakeIsTriedAgain) {
   EXPECT_EQ(ToLmtp(storage::DeliveryOutcome::kStored), lmtp::DeliveryOutcome::kStored);
+  EXPECT_EQ(ToLmtp(storage::DeliveryOutcome::kAlreadyThere), lmtp::DeliveryOutcome::kAlreadyThere);
   EXPECT_EQ(ToLmtp(storage::DeliveryOutcome::kFull), lmtp::DeliveryOutcome::kFull);
   EXPECT_EQ(ToLmtp(storage::DeliveryOutcome::kTemporary), lmtp::DeliveryOutcome::kTemporary);
   EXPECT_EQ(ToLmtp(MakeStatus(StatusCode::kResourceExhausted, "full")),
