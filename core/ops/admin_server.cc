@@ -14,6 +14,7 @@
 #include "core/base/check.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/peer.h"
 #include "core/ops/admin_protocol.h"
 #include "core/ops/unix_line.h"
 
@@ -39,13 +40,6 @@ Status RemoveStale(const std::string& path, const sockaddr_un& address) {
     return MakeStatus(StatusCode::kFailedPrecondition, "another server answers on " + path);
   if (unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoStatus(errno, path);
   return OkStatus();
-}
-
-bool IsTrusted(int fd) {
-  ucred peer{};
-  socklen_t length = sizeof peer;
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return false;
-  return peer.uid == 0 || peer.uid == geteuid();
 }
 
 }  // namespace
@@ -137,7 +131,7 @@ uint64_t AdminServer::Deadline() const {
 }
 
 void AdminServer::Serve(int fd) {
-  if (!IsTrusted(fd)) {
+  if (!base::PeerIsTrusted(fd)) {
     metrics_.refused.Add();
     const StatusOr<nlohmann::json> refusal =
         MakeStatus(StatusCode::kPermissionDenied,

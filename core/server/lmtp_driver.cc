@@ -31,11 +31,13 @@ std::string AddressLiteral(const net::Address& peer) {
 
 }  // namespace
 
-LmtpDriver::LmtpDriver(ShardServices& services, base::UniqueFd socket, const net::Address& peer)
+LmtpDriver::LmtpDriver(ShardServices& services, base::UniqueFd socket, const net::Address& peer,
+                       bool imports)
     : Connection(services, *services.lmtp, std::move(socket), peer,
                  StreamOptionsOf(services.settings->lmtp)),
       settings_(services.settings),
-      session_(settings_->lmtp.session, services.lmtp_metrics, base::SystemClock(),
+      lmtp_(imports ? settings_->imports : settings_->lmtp),
+      session_(lmtp_.session, services.lmtp_metrics, base::SystemClock(),
                {.peer = AddressLiteral(peer),
                 .session_id = settings_->run + "-" + std::to_string(id().value())}) {
   services_.metrics.lmtp_connections.Add(1);
@@ -144,7 +146,8 @@ void LmtpDriver::BeginMessage(const lmtp::Envelope& envelope) {
     request.recipients.push_back({principal.tenant, principal.account});
   }
   storage_failed_ = false;
-  request.received_us = base::SystemClock().WallUs();
+  request.received_us = envelope.received_us.value_or(base::SystemClock().WallUs());
+  request.imported_uidl = envelope.uidl;
   request.expected_bytes = envelope.declared_octets;
   delivery_ = services_.store.BeginDelivery(std::move(request));
   session_.MessageBegun(stream_.output());
@@ -195,8 +198,10 @@ void LmtpDriver::LogRefusal(std::string_view refusal) {
 
 void LmtpDriver::LogDelivery(const lmtp::Envelope& envelope, const lmtp::MessageSizes& sizes,
                              const std::vector<storage::DeliveryOutcome>& outcomes) {
+  // Who imports counts for himself, and there may be millions.
+  const auto level = lmtp_.session.imports ? base::LogLevel::kDebug : base::LogLevel::kInfo;
   for (size_t i = 0; i < outcomes.size(); ++i) {
-    base::Log(base::LogLevel::kInfo, "delivery",
+    base::Log(level, "delivery",
               {{"session", id().value()},
                {"id", envelope.id},
                {"tenant", principals_[i].tenant_name},

@@ -15,7 +15,9 @@ namespace poplar::server {
 
 class LmtpDriver : public Connection {
  public:
-  LmtpDriver(ShardServices& services, base::UniqueFd socket, const net::Address& peer);
+  // `imports`: it came in by the socket of imports.
+  LmtpDriver(ShardServices& services, base::UniqueFd socket, const net::Address& peer,
+             bool imports);
   ~LmtpDriver() override;
 
   ConnectionInfo Info() const override;
@@ -34,6 +36,7 @@ class LmtpDriver : public Connection {
                    const std::vector<storage::DeliveryOutcome>& outcomes);
 
   const std::shared_ptr<const Settings> settings_;
+  const LmtpSettings& lmtp_;
   lmtp::Session session_;
   // One for each recipient that the session accepted in this transaction, in order.
   std::vector<auth::Principal> principals_;

@@ -77,7 +77,7 @@ io::Task<bool> Pop3Driver::SendWhole(std::unique_ptr<io::Body> body) {
 
 io::Task<bool> Pop3Driver::SendTop(std::unique_ptr<io::Body> body, uint32_t body_lines) {
   pop3::TopCutter cutter(body_lines);
-  const uint32_t out_bytes_max = settings_->pop3.session.out_bytes_soft_max;
+  const uint32_t out_bytes_max = pop3_.session.out_bytes_soft_max;
   uint64_t at = 0;
   while (!cutter.done() && at < body->wire_bytes()) {
     if (stream_.output().size() > out_bytes_max) {

@@ -39,9 +39,9 @@ Pop3Driver::Pop3Driver(ShardServices& services, Accepted accepted)
     : Connection(services, *services.pop3, std::move(accepted.socket), accepted.peer,
                  StreamOptionsOf(services.settings->pop3)),
       settings_(services.settings),
+      pop3_(accepted.exports ? settings_->exports : settings_->pop3),
       implicit_tls_(accepted.implicit_tls),
-      session_(settings_->pop3.session, services.pop3_metrics,
-               TransportOf(settings_->pop3, accepted)),
+      session_(pop3_.session, services.pop3_metrics, TransportOf(pop3_, accepted)),
       login_timer_(&services.reactor(), this),
       age_timer_(&services.reactor(), this) {
   services_.metrics.pop3_connections.Add(1);
@@ -68,7 +68,7 @@ auth::ClientInfo Pop3Driver::Client() const {
 }
 
 io::Task<void> Pop3Driver::Run() {
-  login_timer_.Arm(settings_->pop3.login_timeout_ms);
+  login_timer_.Arm(pop3_.login_timeout_ms);
   bool usable = true;
   if (implicit_tls_) usable = co_await StartTls(net::TlsStart::kImplicit);
   if (usable) co_await Serve();
@@ -141,7 +141,7 @@ io::Task<bool> Pop3Driver::Perform(pop3::Action action) {
       co_return true;
     }
     case Kind::kSaslStart:
-      sasl_ = services_.auth.StartSasl(action.name);
+      if (!pop3_.session.exports) sasl_ = services_.auth.StartSasl(action.name);
       sasl_since_us_ = services_.reactor().now_us();
       co_await StepSasl(std::move(action.secret));
       co_return true;

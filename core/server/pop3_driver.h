@@ -22,6 +22,7 @@ class Pop3Driver : public Connection {
     base::UniqueFd socket;
     net::Address peer;
     bool implicit_tls = false;
+    bool exports = false;  // By the socket of exports.
   };
 
   Pop3Driver(ShardServices& services, Accepted accepted);
@@ -41,6 +42,7 @@ class Pop3Driver : public Connection {
   // pop3_login.cc
   io::Task<void> VerifyPassword(std::string user, base::Secret password);
   io::Task<void> StepSasl(std::optional<base::Secret> response);
+  io::Task<void> StepExternal(std::optional<base::Secret> response);
   io::Task<void> FinishLogin(auth::AuthResult result, uint64_t since_us);
   io::Task<storage::OpenResult> OpenMaildrop(storage::MaildropKey key);
   void LogLogin(std::string_view outcome, const auth::AuthResult& result);
@@ -61,6 +63,7 @@ class Pop3Driver : public Connection {
   auth::ClientInfo Client() const;
 
   const std::shared_ptr<const Settings> settings_;
+  const Pop3Settings& pop3_;
   const bool implicit_tls_;
   bool tls_ = false;
   pop3::Session session_;

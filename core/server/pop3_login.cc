@@ -31,6 +31,10 @@ io::Task<void> Pop3Driver::VerifyPassword(std::string user, base::Secret passwor
 }
 
 io::Task<void> Pop3Driver::StepSasl(std::optional<base::Secret> response) {
+  if (pop3_.session.exports) {
+    co_await StepExternal(std::move(response));
+    co_return;
+  }
   std::optional<std::string_view> bytes;
   if (response) bytes = response->Reveal();
   auth::SaslStep step = sasl_->Step(bytes);
@@ -54,6 +58,25 @@ io::Task<void> Pop3Driver::StepSasl(std::optional<base::Secret> response) {
   co_await FinishLogin(std::move(malformed), sasl_since_us_);
 }
 
+// RFC 4422 appendix A: the kernel said at the door who this is, and he says whose mail he wants.
+io::Task<void> Pop3Driver::StepExternal(std::optional<base::Secret> response) {
+  if (!response) {
+    session_.SaslChallenge("", stream_.output());
+    co_return;
+  }
+  const uint64_t since_us = services_.reactor().now_us();
+  std::string address(response->Reveal());
+  claimed_user_ = address.substr(0, kClaimedUserBytesMax);
+  io::Completion<auth::ResolveResult> resolved;
+  services_.auth.Resolve(std::move(address), resolved);
+  auth::ResolveResult owner = co_await resolved;
+  auth::AuthResult result;
+  result.outcome = ToAuth(owner.outcome);
+  result.principal = std::move(owner.principal);
+  result.reason = std::move(owner.reason);
+  co_await FinishLogin(std::move(result), since_us);
+}
+
 io::Task<void> Pop3Driver::FinishLogin(auth::AuthResult result, uint64_t since_us) {
   pop3::LoginOutcome outcome = ToPop3(result.outcome);
   if (outcome == pop3::LoginOutcome::kOk) {
@@ -65,8 +88,7 @@ io::Task<void> Pop3Driver::FinishLogin(auth::AuthResult result, uint64_t since_u
       view_.emplace(*maildrop_);
       principal_ = result.principal;
       login_timer_.Disarm();
-      if (settings_->pop3.session_age_max_ms > 0)
-        age_timer_.Arm(settings_->pop3.session_age_max_ms);
+      if (pop3_.session_age_max_ms > 0) age_timer_.Arm(pop3_.session_age_max_ms);
       services_.metrics.pop3_sessions.Add(1);
     } else if (!opened.why.ok()) {
       result.reason = Message(opened.why);

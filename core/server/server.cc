@@ -105,10 +105,15 @@ Status Server::ListenOnAll(const tenant::Config& config, bool tls) {
   POP_RETURN_IF_ERROR(listen_on(Service::kPop3, config.pop3.listen));
   if (tls) POP_RETURN_IF_ERROR(listen_on(Service::kPop3s, config.pop3s.listen));
   POP_RETURN_IF_ERROR(listen_on(Service::kLmtp, config.lmtp.listen));
-  if (config.lmtp.socket.empty()) return OkStatus();
   net::ListenOptions on_unix;
   on_unix.address.path = config.lmtp.socket;
-  return ListenOnUnix(Service::kLmtp, on_unix);
+  if (!on_unix.address.path.empty()) POP_RETURN_IF_ERROR(ListenOnUnix(Service::kLmtp, on_unix));
+  if (config.admin.socket.empty()) return OkStatus();
+  on_unix.unix_mode = 0600;
+  on_unix.address.path = config.admin.import_socket();
+  POP_RETURN_IF_ERROR(ListenOnUnix(Service::kImport, on_unix));
+  on_unix.address.path = config.admin.export_socket();
+  return ListenOnUnix(Service::kExport, on_unix);
 }
 
 // The first shard opens the address, the others the same one: with port 0, what the first has got.

@@ -5,6 +5,8 @@
 #include <climits>
 #include <utility>
 
+#include "core/base/limits.h"
+
 namespace poplar::server {
 
 std::string HostName(const tenant::Config& config) {
@@ -39,6 +41,17 @@ std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, Setti
       config.lmtp.subaddress_delimiter.empty() ? '\0' : config.lmtp.subaddress_delimiter[0];
   lmtp.idle_timeout_ms = uint64_t{config.lmtp.idle_timeout_s} * 1000;
   lmtp.connections_max = config.lmtp.connections_max;
+
+  // Whoever may use these sockets may have everything: no passwords, no limits of the public ones.
+  settings->exports = pop3;
+  settings->exports.session.exports = true;
+  settings->exports.session.stls_offered = false;
+  settings->exports.session.sasl_mechanisms = {"EXTERNAL"};
+  settings->exports.allow_cleartext = true;
+  settings->exports.session_age_max_ms = 0;
+  settings->imports = lmtp;
+  settings->imports.session.imports = true;
+  settings->imports.session.message_octets_max = kMessageOctetsCeiling;
 
   settings->tls = std::move(inputs.tls);
   settings->run = std::move(inputs.run);

@@ -34,7 +34,9 @@ struct LmtpSettings {
 
 struct Settings {
   Pop3Settings pop3;
+  Pop3Settings exports;  // Of the private socket that hands mail out.
   LmtpSettings lmtp;
+  LmtpSettings imports;                        // Of the private socket that takes mail in.
   std::shared_ptr<const net::TlsContext> tls;  // Null: no TLS.
   std::string
       run;  // This run of the server, in the ids of deliveries: sessions count from 1 again.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "core/base/peer.h"
 #include "core/proto/lmtp/replies.h"
 #include "core/proto/pop3/replies.h"
 #include "core/server/connection.h"
@@ -28,6 +29,10 @@ std::string_view Name(Service service) {
       return "pop3s";
     case Service::kLmtp:
       return "lmtp";
+    case Service::kImport:
+      return "import";
+    case Service::kExport:
+      return "export";
   }
   return "?";
 }
@@ -40,7 +45,8 @@ Status ShardServer::Prepare(std::shared_ptr<const Settings> settings) {
 }
 
 net::NetMetrics& ShardServer::MetricsOf(Service service) {
-  return service == Service::kLmtp ? services_.lmtp->metrics : services_.pop3->metrics;
+  const bool speaks_lmtp = service == Service::kLmtp || service == Service::kImport;
+  return speaks_lmtp ? services_.lmtp->metrics : services_.pop3->metrics;
 }
 
 net::AcceptHandler ShardServer::HandlerOf(Service service) {
@@ -48,9 +54,11 @@ net::AcceptHandler ShardServer::HandlerOf(Service service) {
     switch (service) {
       case Service::kPop3:
       case Service::kPop3s:
-        return AcceptPop3(std::move(socket), peer, service == Service::kPop3s);
+      case Service::kExport:
+        return AcceptPop3(std::move(socket), peer, service);
       case Service::kLmtp:
-        return AcceptLmtp(std::move(socket), peer);
+      case Service::kImport:
+        return AcceptLmtp(std::move(socket), peer, service);
     }
   };
 }
@@ -75,13 +83,18 @@ StatusOr<base::UniqueFd> ShardServer::UnixSocketToShare() const {
   return listeners_.back()->ShareSocket();
 }
 
-void ShardServer::AcceptPop3(base::UniqueFd socket, const net::Address& peer, bool implicit_tls) {
+void ShardServer::AcceptPop3(base::UniqueFd socket, const net::Address& peer, Service service) {
   const Pop3Settings& settings = services_.settings->pop3;
+  const bool implicit_tls = service == Service::kPop3s;
   // Over implicit TLS nothing can be said before a handshake that the flood is not worth.
   const std::string_view refusal =
       implicit_tls ? std::string_view() : pop3::reply::kTooManyConnections;
   if (draining_) {  // Accepted by the kernel before the listener was closed.
     return net::RefuseConnection(std::move(socket), implicit_tls ? "" : pop3::reply::kShuttingDown);
+  }
+  const bool exports = service == Service::kExport;
+  if (exports && !base::PeerIsTrusted(socket.get())) {
+    return net::RefuseConnection(std::move(socket), pop3::reply::kNotForYou);
   }
   Door& door = services_.door;
   if (!door.pop3.Enter(settings.connections_max)) {
@@ -93,18 +106,24 @@ void ShardServer::AcceptPop3(base::UniqueFd socket, const net::Address& peer, bo
     services_.metrics.pop3_refused_per_address.Add();
     return net::RefuseConnection(std::move(socket), refusal);
   }
-  services_.registry.Add(std::make_unique<Pop3Driver>(
-      services_, Pop3Driver::Accepted{
-                     .socket = std::move(socket), .peer = peer, .implicit_tls = implicit_tls}));
+  services_.registry.Add(
+      std::make_unique<Pop3Driver>(services_, Pop3Driver::Accepted{.socket = std::move(socket),
+                                                                   .peer = peer,
+                                                                   .implicit_tls = implicit_tls,
+                                                                   .exports = exports}));
 }
 
-void ShardServer::AcceptLmtp(base::UniqueFd socket, const net::Address& peer) {
+void ShardServer::AcceptLmtp(base::UniqueFd socket, const net::Address& peer, Service service) {
   if (draining_) return net::RefuseConnection(std::move(socket), lmtp::reply::kShuttingDown);
+  const bool imports = service == Service::kImport;
+  if (imports && !base::PeerIsTrusted(socket.get())) {
+    return net::RefuseConnection(std::move(socket), lmtp::reply::kNotForYou);
+  }
   if (!services_.door.lmtp.Enter(services_.settings->lmtp.connections_max)) {
     services_.metrics.lmtp_refused.Add();
     return net::RefuseConnection(std::move(socket), lmtp::reply::kTooManyConnections);
   }
-  services_.registry.Add(std::make_unique<LmtpDriver>(services_, std::move(socket), peer));
+  services_.registry.Add(std::make_unique<LmtpDriver>(services_, std::move(socket), peer, imports));
 }
 
 void ShardServer::BeginDrain() {

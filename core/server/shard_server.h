@@ -16,7 +16,8 @@
 
 namespace poplar::server {
 
-enum class Service : uint8_t { kPop3, kPop3s, kLmtp };
+// The last two are private Unix sockets, for root and the server's own user.
+enum class Service : uint8_t { kPop3, kPop3s, kLmtp, kImport, kExport };
 std::string_view Name(Service service);
 
 class ShardServer {
@@ -48,8 +49,8 @@ class ShardServer {
  private:
   net::AcceptHandler HandlerOf(Service service);
   net::NetMetrics& MetricsOf(Service service);
-  void AcceptPop3(base::UniqueFd socket, const net::Address& peer, bool implicit_tls);
-  void AcceptLmtp(base::UniqueFd socket, const net::Address& peer);
+  void AcceptPop3(base::UniqueFd socket, const net::Address& peer, Service service);
+  void AcceptLmtp(base::UniqueFd socket, const net::Address& peer, Service service);
   io::Task<void> StopListeners();
 
   ShardServices services_;

@@ -24,6 +24,9 @@ class SnapshotView : public pop3::MaildropView {
     const uint32_t bytes = maildrop_.CopyUidl(storage::MessagePosition(message.value()), uidl_);
     return {uidl_.data(), bytes};
   }
+  int64_t received_us(pop3::MessageIndex message) const override {
+    return maildrop_.Info(storage::MessagePosition(message.value())).received_us;
+  }
 
  private:
   const storage::Maildrop& maildrop_;

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include "core/base/units.h"
@@ -41,6 +42,10 @@ std::string SyntaxMessage(std::string_view description) {
 }
 
 }  // namespace
+
+std::string AdminConfig::Beside(std::string_view name) const {
+  return (std::filesystem::path(socket).parent_path() / name).string();
+}
 
 std::string ConfigFault::ToString() const {
   const std::string where = line == 0 ? file : file + ":" + std::to_string(line);

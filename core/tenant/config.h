@@ -101,6 +101,13 @@ struct HttpConfig {
 
 struct AdminConfig {
   std::string socket = "run/admin.sock";
+
+  // The private sockets of `poplar import` and `poplar export` stand beside it.
+  std::string import_socket() const { return Beside("import.sock"); }
+  std::string export_socket() const { return Beside("export.sock"); }
+
+ private:
+  std::string Beside(std::string_view name) const;
 };
 
 struct Config {

@@ -155,8 +155,12 @@ void ConfigReader::Take(const Setting& setting, const PathForm& form, const toml
     return Fault(NodeLine(node), setting.Name() + " is empty; write a path, or remove the line");
   if (text->find('\0') != std::string::npos)
     return Fault(NodeLine(node), setting.Name() + ": a path holds no NUL; remove it");
-  const std::string path = text->empty() ? "" : (folder_ / *text).lexically_normal().string();
+  std::string path = text->empty() ? "" : (folder_ / *text).lexically_normal().string();
   constexpr size_t kSocketPathBytesMax = sizeof(sockaddr_un::sun_path) - 1;
+  if (setting.section == "admin") {  // Others stand beside it; the longest name counts.
+    const std::string beside = AdminConfig{path}.import_socket();
+    if (beside.size() > path.size()) path = beside;
+  }
   if (form.kind == PathForm::Kind::kSocket && path.size() > kSocketPathBytesMax) {
     return Fault(NodeLine(node),
                  setting.Name() + ": " + path + " has " + std::to_string(path.size()) +
@@ -270,6 +274,9 @@ void ConfigReader::CheckListenersDiffer() {
     } else if (const auto* path = std::get_if<PathForm>(&setting.form)) {
       const std::string& socket = path->at(parsed_.config);
       if (path->kind == PathForm::Kind::kSocket && !socket.empty()) claim(setting, socket);
+      if (setting.section != "admin") continue;
+      claim(setting, parsed_.config.admin.import_socket());
+      claim(setting, parsed_.config.admin.export_socket());
     }
   }
 }

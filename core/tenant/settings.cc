@@ -233,7 +233,9 @@ std::vector<Setting> OtherSettings() {
       {"http", "listen", AddressForm{&At<&C::http, &HttpConfig::listen>}, Takes::kRestart,
        Shown::kPlain, "Asks for no password: keep it inside. Empty: none."},
       {"admin", "socket", PathForm{&At<&C::admin, &AdminConfig::socket>, kSocket, false},
-       Takes::kRestart, Shown::kPlain, "Answers root and the server's own user only."},
+       Takes::kRestart, Shown::kPlain,
+       "Answers root and the server's own user only, like import.sock and export.sock beside it,\n"
+       "by which `poplar import` and `poplar export` get in."},
   };
 }
 

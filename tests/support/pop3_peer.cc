@@ -88,6 +88,8 @@ std::string Pop3Peer::SetUp(std::string_view key, std::string_view value) {
   if (words.empty()) return "a value is missing";
   if (key == "tls") {
     transport_.tls = value == "yes";
+  } else if (key == "exports") {
+    options_.exports = value == "yes";
   } else if (key == "stls") {
     options_.stls_offered = value == "yes";
   } else if (key == "clear-text") {
@@ -247,7 +249,7 @@ void Pop3Peer::Verify(std::string_view user, std::string_view password) {
   session_->LoginDone(outcome, outcome == LoginOutcome::kOk ? &maildrop_ : nullptr, out_);
 }
 
-// PLAIN (RFC 4616) and LOGIN, as far as a conversation needs them.
+// PLAIN (RFC 4616), LOGIN and EXTERNAL, as far as a conversation needs them.
 void Pop3Peer::RunSasl(const Action& action) {
   if (action.name == "PLAIN") {
     if (!action.secret) return session_->SaslChallenge("", out_);
@@ -258,6 +260,10 @@ void Pop3Peer::RunSasl(const Action& action) {
       return session_->LoginDone(LoginOutcome::kBadCredentials, nullptr, out_);
     }
     return Verify(message.substr(user + 1, password - user - 1), message.substr(password + 1));
+  }
+  if (action.name == "EXTERNAL") {
+    if (!action.secret) return session_->SaslChallenge("", out_);
+    return Verify(action.secret->Reveal(), "secret");
   }
   if (!action.secret) return session_->SaslChallenge("Username:", out_);
   if (!sasl_user_known_) {

@@ -6,6 +6,7 @@
 // Directives. Set-up, before anything is sent:
 //
 //   @ tls yes               implicit TLS
+//   @ exports yes           the listener is for exports
 //   @ stls yes              STLS is offered
 //   @ clear-text no         logging in without TLS is refused (here it is allowed by default)
 //   @ mechanisms PLAIN ...  instead of PLAIN LOGIN; `none` for none
@@ -56,6 +57,10 @@ class MemoryMaildrop : public pop3::MaildropView {
   uint64_t total_octets() const override { return total_octets_; }
   uint64_t octets(pop3::MessageIndex m) const override { return messages_[m.value()].octets; }
   std::string_view uidl(pop3::MessageIndex m) const override { return messages_[m.value()].uidl; }
+  // A second for each message, so that each differs.
+  int64_t received_us(pop3::MessageIndex m) const override {
+    return int64_t{1'000'000} * m.value() - 1;
+  }
   std::string_view wire(pop3::MessageIndex m) const { return messages_[m.value()].wire; }
 
  private:

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,9 @@ struct Envelope {
   // SIZE, or else what a first and last BDAT says; 0 if the client told nothing. Not to be trusted.
   uint64_t declared_octets = 0;
   bool smtputf8 = false;
+  // Of an imported message: what XUIDL and XRECEIVED said, if they were given.
+  std::string uidl;
+  std::optional<int64_t> received_us;
   std::string id;  // Of this transaction; it stands in the Received line and in the replies.
 };
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <limits>
 
+#include "core/base/limits.h"
 #include "core/proto/lmtp/replies.h"
 
 namespace poplar::lmtp {
@@ -61,12 +62,62 @@ PathResult TakePath(std::string_view& rest, std::string_view keyword, Path& path
   return PathResult::kOk;
 }
 
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+// What RFC 1939 §7 allows as a UIDL, in the xtext of RFC 3461 §4.
+bool ParseUidl(std::string_view xtext, std::string& uidl) {
+  uidl.clear();
+  for (size_t i = 0; i < xtext.size(); ++i) {
+    int byte = static_cast<unsigned char>(xtext[i]);
+    if (byte == '=') return false;
+    if (byte == '+') {
+      if (xtext.size() - i < 3) return false;
+      const int high = HexDigit(xtext[i + 1]);
+      const int low = HexDigit(xtext[i + 2]);
+      if (high < 0 || low < 0) return false;
+      byte = high * 16 + low;
+      i += 2;
+    }
+    if (byte <= 0x20 || byte >= 0x7f || uidl.size() == kUidlBytesMax) return false;
+    uidl.push_back(static_cast<char>(byte));
+  }
+  return !uidl.empty();
+}
+
+// Microseconds since 1970, with a sign for what is older; far from what would overflow.
+bool ParseReceived(std::string_view text, std::optional<int64_t>& received_us) {
+  constexpr uint64_t kReceivedUsMax = 1'000'000'000'000'000'000;  // In the year 33658.
+  const bool before_1970 = text.starts_with('-');
+  uint64_t number = 0;
+  if (before_1970) text.remove_prefix(1);
+  if (!ParseOctets(text, number) || number > kReceivedUsMax) return false;
+  received_us = before_1970 ? -static_cast<int64_t>(number) : static_cast<int64_t>(number);
+  return true;
+}
+
+// The parameters of the import listener.
+std::string_view ParseImportParameter(std::string_view keyword, std::string_view value,
+                                      MailArguments& arguments) {
+  if (EqualsIgnoringCase(keyword, "XUIDL")) {
+    if (!arguments.uidl.empty()) return reply::kParameterTwice;
+    return ParseUidl(value, arguments.uidl) ? "" : reply::kBadUidl;
+  }
+  if (EqualsIgnoringCase(keyword, "XRECEIVED")) {
+    if (arguments.received_us.has_value()) return reply::kParameterTwice;
+    return ParseReceived(value, arguments.received_us) ? "" : reply::kBadReceived;
+  }
+  return reply::kUnknownParameter;
+}
+
 struct MailParameters {
   bool size = false;
   bool body = false;
 };
 
-std::string_view ParseMailParameter(std::string_view word, MailParameters& seen,
+std::string_view ParseMailParameter(std::string_view word, bool imports, MailParameters& seen,
                                     MailArguments& arguments) {
   const size_t equals = word.find('=');
   const bool has_value = equals != std::string_view::npos;
@@ -89,7 +140,7 @@ std::string_view ParseMailParameter(std::string_view word, MailParameters& seen,
     arguments.smtputf8 = true;
     return "";
   }
-  return reply::kUnknownParameter;
+  return imports ? ParseImportParameter(keyword, value, arguments) : reply::kUnknownParameter;
 }
 
 }  // namespace
@@ -118,7 +169,7 @@ bool HasControlByte(std::string_view text) {
   return false;
 }
 
-std::string_view ParseMail(std::string_view rest, MailArguments& arguments) {
+std::string_view ParseMail(std::string_view rest, bool imports, MailArguments& arguments) {
   arguments = MailArguments();
   if (!EqualsIgnoringCase(rest.substr(0, 5), "FROM:")) return reply::kMailSyntax;
   const PathResult result = TakePath(rest, "FROM:", arguments.path);
@@ -126,7 +177,7 @@ std::string_view ParseMail(std::string_view rest, MailArguments& arguments) {
   if (result != PathResult::kOk) return reply::kBadSender;
   MailParameters seen;
   while (!rest.empty()) {
-    const std::string_view fault = ParseMailParameter(TakeWord(rest), seen, arguments);
+    const std::string_view fault = ParseMailParameter(TakeWord(rest), imports, seen, arguments);
     if (!fault.empty()) return fault;
   }
   if (!arguments.path.is_ascii && !arguments.smtputf8) return reply::kNonAsciiSender;

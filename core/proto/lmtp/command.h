@@ -5,6 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "core/proto/lmtp/address.h"
@@ -50,9 +52,12 @@ struct MailArguments {
   Path path;
   uint64_t declared_octets = 0;  // SIZE (RFC 1870); 0 if not given.
   bool smtputf8 = false;         // RFC 6531 §3.4
+  // Of a message that is imported; README.md says more.
+  std::string uidl;                    // XUIDL; empty if not given.
+  std::optional<int64_t> received_us;  // XRECEIVED
 };
-// "FROM:<path> SIZE=n BODY=8BITMIME SMTPUTF8".
-std::string_view ParseMail(std::string_view rest, MailArguments& arguments);
+// "FROM:<path> SIZE=n BODY=8BITMIME SMTPUTF8", and with `imports` "XUIDL=xtext XRECEIVED=n".
+std::string_view ParseMail(std::string_view rest, bool imports, MailArguments& arguments);
 
 // "TO:<path>". A path without domain must be postmaster's (RFC 5321 §4.1.1.3).
 std::string_view ParseRcpt(std::string_view rest, bool smtputf8, Path& path);

@@ -84,7 +84,9 @@ void Session::Lhlo(std::string_view name, base::ByteBuffer& out) {
   out.Append(options_.hostname);
   out.Append("\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-SIZE ");
   out.AppendNumber(options_.message_octets_max);
-  out.Append("\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n");
+  out.Append("\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n");
+  if (options_.imports) out.Append("250-XIMPORT\r\n");
+  out.Append("250 CHUNKING\r\n");
 }
 
 void Session::Mail(std::string_view rest, base::ByteBuffer& out) {
@@ -97,7 +99,7 @@ void Session::Mail(std::string_view rest, base::ByteBuffer& out) {
     return;
   }
   MailArguments arguments;
-  if (const std::string_view fault = ParseMail(rest, arguments); !fault.empty()) {
+  if (const std::string_view fault = ParseMail(rest, options_.imports, arguments); !fault.empty()) {
     out.Append(fault);
     return;
   }
@@ -110,11 +112,14 @@ void Session::Mail(std::string_view rest, base::ByteBuffer& out) {
   envelope_.sender = std::move(arguments.path.address);
   envelope_.declared_octets = arguments.declared_octets;
   envelope_.smtputf8 = arguments.smtputf8;
+  envelope_.uidl = std::move(arguments.uidl);
+  envelope_.received_us = arguments.received_us;
   envelope_.id = connection_.session_id + "-" + std::to_string(++transactions_);
   out.Append(reply::kSenderOk);
 }
 
 std::optional<Action> Session::Rcpt(std::string_view rest, base::ByteBuffer& out) {
+  const uint32_t recipients_max = options_.imports ? 1 : options_.recipients_max;
   std::string_view fault;
   Path path;
   if (!in_transaction_) {
@@ -124,7 +129,7 @@ std::optional<Action> Session::Rcpt(std::string_view rest, base::ByteBuffer& out
   } else {
     fault = ParseRcpt(rest, envelope_.smtputf8, path);
   }
-  if (fault.empty() && envelope_.recipients.size() >= options_.recipients_max) {
+  if (fault.empty() && envelope_.recipients.size() >= recipients_max) {
     metrics_.recipients_over_max.Add();
     fault = reply::kTooManyRecipients;
   }

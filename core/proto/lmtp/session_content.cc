@@ -12,6 +12,10 @@
 namespace poplar::lmtp {
 
 void Session::OpenIntake(MessageIntake::Framing framing) {
+  if (options_.imports) {
+    intake_ = std::make_unique<MessageIntake>(framing, "", options_.message_octets_max);
+    return;
+  }
   const std::string trace = TraceHeader({.sender = envelope_.sender,
                                          .client_name = client_name_,
                                          .peer = connection_.peer,

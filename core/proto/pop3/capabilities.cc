@@ -25,6 +25,7 @@ void AppendCapabilities(const CapabilitySituation& situation,
   // RFC 2595 §4: STLS is announced in the AUTHORIZATION state only. RFC 2449 §6.9 lets
   // IMPLEMENTATION be kept for the TRANSACTION state, which tells strangers less.
   if (!situation.logged_in && situation.stls_possible) out.Append("STLS\r\n");
+  if (situation.exports) out.Append("XDATES\r\n");
   if (situation.logged_in) out.Append("IMPLEMENTATION Poplar\r\n");
   out.Append(reply::kEndOfList);
 }

@@ -13,6 +13,7 @@ struct CapabilitySituation {
   bool logged_in = false;
   bool login_allowed = false;  // Not refused for want of TLS.
   bool stls_possible = false;  // Offered, and TLS is not active.
+  bool exports = false;        // XDATES works.
 };
 
 // Appends the whole reply to CAPA.

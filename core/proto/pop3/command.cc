@@ -7,21 +7,21 @@
 namespace poplar::pop3 {
 namespace {
 
-constexpr std::array<std::string_view, kVerbs> kNames = {"unknown", "USER", "PASS", "AUTH", "STLS",
-                                                         "CAPA",    "STAT", "LIST", "RETR", "DELE",
-                                                         "NOOP",    "RSET", "TOP",  "UIDL", "QUIT"};
-static_assert(static_cast<size_t>(Verb::kQuit) + 1 == kVerbs);
+constexpr std::array<std::string_view, kVerbs> kNames = {
+    "unknown", "USER", "PASS", "AUTH", "STLS", "CAPA", "STAT", "LIST",
+    "RETR",    "DELE", "NOOP", "RSET", "TOP",  "UIDL", "QUIT", "XDATES"};
+static_assert(static_cast<size_t>(Verb::kXdates) + 1 == kVerbs);
 
-// Three or four letters as one number, lower case. Setting bit 0x20 makes no letter of what is
+// Up to eight letters as one number, lower case. Setting bit 0x20 makes no letter of what is
 // none: only the two cases of a letter give its lower case.
-constexpr uint32_t Key(std::string_view letters) {
-  uint32_t key = 0;
+constexpr uint64_t Key(std::string_view letters) {
+  uint64_t key = 0;
   for (const char letter : letters) key = key << 8 | (static_cast<uint8_t>(letter) | 0x20U);
   return key;
 }
 
 Verb VerbOf(std::string_view word) {
-  if (word.size() != 3 && word.size() != 4) return Verb::kUnknown;
+  if (word.size() != 3 && word.size() != 4 && word.size() != 6) return Verb::kUnknown;
   switch (Key(word)) {
     case Key("user"):
       return Verb::kUser;
@@ -51,6 +51,8 @@ Verb VerbOf(std::string_view word) {
       return Verb::kUidl;
     case Key("quit"):
       return Verb::kQuit;
+    case Key("xdates"):
+      return Verb::kXdates;
     default:
       return Verb::kUnknown;
   }

@@ -22,11 +22,12 @@ enum class Verb : uint8_t {
   kDele,
   kNoop,
   kRset,
-  kTop,   // RFC 1939 §7
-  kUidl,  // RFC 1939 §7
-  kQuit,  // RFC 1939 §4 and §6
+  kTop,     // RFC 1939 §7
+  kUidl,    // RFC 1939 §7
+  kQuit,    // RFC 1939 §4 and §6
+  kXdates,  // Our own: when each message was received; for exports.
 };
-inline constexpr size_t kVerbs = 15;
+inline constexpr size_t kVerbs = 16;
 
 // "USER"; "unknown" for kUnknown.
 std::string_view VerbName(Verb verb);

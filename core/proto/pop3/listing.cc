@@ -23,6 +23,8 @@ char* WriteRow(const MaildropView& view, Listing::Column column, MessageIndex me
   *at++ = ' ';
   if (column == Listing::Column::kOctets) {
     at = std::to_chars(at, at + kOctetsDigitsMax, view.octets(message)).ptr;
+  } else if (column == Listing::Column::kReceived) {
+    at = std::to_chars(at, at + kOctetsDigitsMax, view.received_us(message)).ptr;
   } else {
     // The view promises no more; the row's room does not rely on it.
     const std::string_view uidl = view.uidl(message).substr(0, kUidlBytesMax);

@@ -1,5 +1,5 @@
-// A LIST or UIDL listing under way: a cursor over the maildrop that fills the output piece by
-// piece, so that a listing of any length costs one bounded buffer.
+// A LIST, UIDL or XDATES listing under way: a cursor over the maildrop that fills the output piece
+// by piece, so that a listing of any length costs one bounded buffer.
 
 #pragma once
 
@@ -12,7 +12,7 @@ namespace poplar::pop3 {
 
 class Listing {
  public:
-  enum class Column : uint8_t { kOctets, kUidl };
+  enum class Column : uint8_t { kOctets, kUidl, kReceived };
 
   // REQUIRES: none is under way.
   void Start(Column column);

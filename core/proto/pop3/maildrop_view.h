@@ -26,6 +26,8 @@ class MaildropView {
   virtual uint64_t octets(MessageIndex message) const = 0;
   // 1 to kUidlBytesMax characters, 0x21 to 0x7E (RFC 1939 §7). Valid until the next call.
   virtual std::string_view uidl(MessageIndex message) const = 0;
+  // Microseconds since 1970; negative for what is older.
+  virtual int64_t received_us(MessageIndex message) const = 0;
 };
 
 }  // namespace poplar::pop3

@@ -60,6 +60,7 @@ inline constexpr std::string_view kLoginPermanent =
 
 // TRANSACTION and UPDATE states.
 inline constexpr std::string_view kUidlsFollow = "+OK Unique-ids follow\r\n";
+inline constexpr std::string_view kDatesFollow = "+OK Microseconds since 1970 follow\r\n";
 inline constexpr std::string_view kTopFollows = "+OK Top of message follows\r\n";
 inline constexpr std::string_view kDeleted = "+OK Message deleted\r\n";
 inline constexpr std::string_view kBodyTemporary =
@@ -82,6 +83,8 @@ inline constexpr std::string_view kKicked = "-ERR [SYS/TEMP] The session was end
 inline constexpr std::string_view kLeaseLost =
     "-ERR [SYS/TEMP] The maildrop was taken away; nothing was deleted\r\n";
 // Instead of a greeting, where no session can be had.
+inline constexpr std::string_view kNotForYou =
+    "-ERR [SYS/PERM] This socket is for root and the server's own user\r\n";
 inline constexpr std::string_view kTooManyConnections =
     "-ERR [SYS/TEMP] Too many connections; try again later\r\n";
 

@@ -33,6 +33,7 @@ constexpr std::array<Rule, kVerbs> kRules = {{
     {false, true, 2, 2},   // TOP
     {false, true, 0, 1},   // UIDL
     {true, true, 0, 0},    // QUIT
+    {false, true, 0, 0},   // XDATES
 }};
 
 std::string_view TextOf(EndReason reason) {
@@ -130,7 +131,8 @@ void Session::TakeLine(std::string_view& input, Action& action, base::ByteBuffer
 }
 
 void Session::RunCommand(std::string_view line, Action& action, base::ByteBuffer& out) {
-  const Command command = ParseCommand(line);
+  Command command = ParseCommand(line);
+  if (command.verb == Verb::kXdates && !options_.exports) command.verb = Verb::kUnknown;
   metrics_.commands[static_cast<size_t>(command.verb)].Add();
   // A password may hold any octet that a line can (RFC 1939 §7), but a NUL (RFC 5034 §4).
   const bool unsound =
@@ -167,7 +169,8 @@ void Session::Dispatch(Verb verb, const Arguments& arguments, Action& action,
     case Verb::kCapa:
       return AppendCapabilities({.logged_in = logged_in(),
                                  .login_allowed = login_allowed(),
-                                 .stls_possible = stls_possible()},
+                                 .stls_possible = stls_possible(),
+                                 .exports = options_.exports},
                                 options_.sasl_mechanisms, out);
     case Verb::kStat:
       return Stat(out);
@@ -175,6 +178,8 @@ void Session::Dispatch(Verb verb, const Arguments& arguments, Action& action,
       return List(Listing::Column::kOctets, arguments, out);
     case Verb::kUidl:
       return List(Listing::Column::kUidl, arguments, out);
+    case Verb::kXdates:
+      return List(Listing::Column::kReceived, arguments, out);
     case Verb::kRetr:
     case Verb::kTop:
       return Send(arguments, action, out);

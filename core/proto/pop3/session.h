@@ -35,6 +35,8 @@ struct SessionOptions {
   bool stls_offered = false;
   // In the order that clients shall prefer, upper case. None: no AUTH works.
   std::vector<std::string> sasl_mechanisms = {};
+  // The listener hands mail to whoever may have all of it: there is XDATES.
+  bool exports = false;
   // The session ends with the reply to so many wrong passwords.
   uint32_t failed_logins_max = 10;
   // The session ends with the reply to so many bad commands (unknown, too long, control

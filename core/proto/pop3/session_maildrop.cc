@@ -45,7 +45,7 @@ void Session::List(Listing::Column column, const Arguments& arguments, base::Byt
     if (column == Listing::Column::kOctets) {
       AppendMessagesAndOctets(out);
     } else {
-      out.Append(reply::kUidlsFollow);
+      out.Append(column == Listing::Column::kUidl ? reply::kUidlsFollow : reply::kDatesFollow);
     }
     return listing_.Start(column);
   }

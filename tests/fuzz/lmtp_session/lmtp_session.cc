@@ -25,12 +25,13 @@ using poplar::lmtp::StorageFailure;
 
 constexpr char kCut = '\xff';
 
-SessionOptions Options() {
+SessionOptions Options(bool imports) {
   SessionOptions options;
   options.hostname = "pop.example";
   options.message_octets_max = 300;
   options.recipients_max = 3;
   options.out_bytes_soft_max = 200;
+  options.imports = imports;
   return options;
 }
 
@@ -77,17 +78,18 @@ void CheckTrace(std::string_view wire) {
   }
 }
 
-void Finish(ScriptedDriver& driver) {
+void Finish(ScriptedDriver& driver, const SessionOptions& options) {
   POP_CHECK(driver.begun == driver.committed.size() + driver.aborted + driver.message_open());
   for (const ScriptedDriver::Message& message : driver.committed) {
-    CheckTrace(message.wire);
-    POP_CHECK(message.envelope.recipients.size() <= Options().recipients_max);
+    if (!options.imports) CheckTrace(message.wire);
+    POP_CHECK(message.envelope.uidl.empty() || options.imports);
+    POP_CHECK(message.envelope.recipients.size() <= (options.imports ? 1 : options.recipients_max));
   }
   driver.End(EndReason::kIdle);
   driver.Receive("");
   POP_CHECK(driver.closed.has_value());
   POP_CHECK(driver.begun == driver.committed.size() + driver.aborted);
-  POP_CHECK(driver.largest_out_bytes < Options().out_bytes_soft_max + 512);
+  POP_CHECK(driver.largest_out_bytes < options.out_bytes_soft_max + 512);
   FinalReplies(driver.output);
 }
 
@@ -98,8 +100,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   const uint8_t script = bytes[0];
   std::string_view rest(reinterpret_cast<const char*>(bytes) + 1, size - 1);
 
-  ScriptedDriver packets(Options());
-  ScriptedDriver single_bytes(Options());
+  const SessionOptions options = Options((script & 128) != 0);
+  ScriptedDriver packets(options);
+  ScriptedDriver single_bytes(options);
   SetScript(packets, script);
   SetScript(single_bytes, script);
   packets.Start();
@@ -110,8 +113,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     for (size_t i = 0; i < packet.size(); ++i) single_bytes.Receive(packet.substr(i, 1));
     rest.remove_prefix(std::min(packet.size() + 1, rest.size()));
   }
-  Finish(packets);
-  Finish(single_bytes);
+  Finish(packets, options);
+  Finish(single_bytes, options);
   // Which body fails depends on the cuts, and so does what is said of it.
   if (packets.body_failure) return 0;
   POP_CHECK(packets.output == single_bytes.output);

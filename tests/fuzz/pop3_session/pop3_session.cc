@@ -58,6 +58,7 @@ void SetUp(Pop3Peer& peer, uint8_t listener, uint8_t soft_max) {
   Tell(peer, "clear-text", (listener & 4) != 0 ? "no" : "yes", output);
   if ((listener & 8) != 0) Tell(peer, "mechanisms", "none", output);
   if ((listener & 16) != 0) Tell(peer, "login", "ok", output);
+  if ((listener & 32) != 0) Tell(peer, "exports", "yes", output);
   Tell(peer, "soft-max", std::to_string(1 + soft_max * 8), output);
   Tell(peer, "wire", "dots A: b\r\n\r\n..\r\n..x\r\n\r\nlast\r\n", output);
   Tell(peer, "wire", "header Only: header\r\n", output);

@@ -93,6 +93,8 @@ std::string LmtpPeer::SetUp(std::string_view key, std::string_view value) {
     options_.recipients_max = static_cast<uint32_t>(Number(value));
   } else if (key == "bad-commands-max") {
     options_.bad_commands_max = static_cast<uint32_t>(Number(value));
+  } else if (key == "imports") {
+    options_.imports = value == "yes";
   } else if (key == "delimiter") {
     options_.subaddress_delimiter = value.empty() ? '\0' : value[0];
   } else {
@@ -147,7 +149,8 @@ std::string LmtpPeer::Expect(std::string_view key, std::string_view value) const
 std::string LmtpPeer::ExpectMessage(std::string_view key, std::string_view value) const {
   const lmtp::ScriptedDriver::Message& message = driver_->committed.back();
   if (key == "stored") {
-    const std::string_view stored = BehindTrace(message.wire);
+    const std::string_view stored =
+        options_.imports ? std::string_view(message.wire) : BehindTrace(message.wire);
     return stored == value ? "" : Differs("what is stored", stored);
   }
   if (key == "header") {
@@ -161,6 +164,13 @@ std::string LmtpPeer::ExpectMessage(std::string_view key, std::string_view value
                               std::to_string(message.sizes.wire_bytes) + " " +
                               std::to_string(message.sizes.header_bytes);
     return sizes == value ? "" : Differs(key, sizes);
+  }
+  if (key == "imported") {
+    const lmtp::Envelope& envelope = message.envelope;
+    const std::string imported =
+        (envelope.uidl.empty() ? "-" : envelope.uidl) + " " +
+        (envelope.received_us ? std::to_string(*envelope.received_us) : "-");
+    return imported == value ? "" : Differs(key, imported);
   }
   if (key == "envelope") {
     std::string envelope = message.envelope.sender.empty() ? "<>" : message.envelope.sender;

@@ -6,6 +6,7 @@
 //   @ recipients-max N
 //   @ bad-commands-max N
 //   @ delimiter C
+//   @ imports yes               the listener is for imports
 //
 // Verdicts, from here on (all is well unless told otherwise):
 //
@@ -22,6 +23,7 @@
 //   @ header LINE                 it has this line, CRLF not written
 //   @ sizes OCTETS WIRE HEADER    its sizes, our header included
 //   @ envelope SENDER RCPT...     `<>` for the null sender
+//   @ imported UIDL RECEIVED      what XUIDL and XRECEIVED said; `-` for what was not said
 //   @ committed N                 so many messages were committed
 //   @ aborted N                   so many that were begun were aborted
 //   @ open

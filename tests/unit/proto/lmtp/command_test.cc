@@ -28,7 +28,24 @@ TEST(ParseCommand, WhatIsNoVerb) {
 
 std::string_view Mail(std::string_view rest, MailArguments* arguments = nullptr) {
   static MailArguments ignored;
-  return ParseMail(rest, arguments == nullptr ? ignored : *arguments);
+  return ParseMail(rest, false, arguments == nullptr ? ignored : *arguments);
+}
+
+TEST(ParseMail, ParametersOfImports) {
+  MailArguments arguments;
+  EXPECT_EQ(ParseMail("FROM:<> XUIDL=+21+7E XRECEIVED=-1000000000000000000", true, arguments), "");
+  EXPECT_EQ(arguments.uidl, "!~");
+  EXPECT_EQ(arguments.received_us, -1'000'000'000'000'000'000);
+  EXPECT_EQ(ParseMail("FROM:<>", true, arguments), "");
+  EXPECT_EQ(arguments.uidl, "");
+  EXPECT_FALSE(arguments.received_us.has_value());
+  for (const char* const bad :
+       {"XUIDL=+", "XUIDL=+2", "XUIDL=+GG", "XUIDL=+80", "XUIDL=a=b", "XUIDL", "XRECEIVED",
+        "XRECEIVED=", "XRECEIVED=-", "XRECEIVED=+1"}) {
+    const std::string rest = std::string("FROM:<> ") + bad;
+    EXPECT_TRUE(ParseMail(rest, true, arguments).starts_with("501 5.5.4")) << bad;
+    EXPECT_TRUE(ParseMail(rest, false, arguments).starts_with("555 5.5.4")) << bad;
+  }
 }
 
 TEST(ParseMail, Parameters) {

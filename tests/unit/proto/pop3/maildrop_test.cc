@@ -105,6 +105,7 @@ class LargeView : public MaildropView {
   uint64_t total_octets() const override { return ~uint64_t{0}; }
   uint64_t octets(MessageIndex) const override { return ~uint64_t{0}; }
   std::string_view uidl(MessageIndex) const override { return uidl_; }
+  int64_t received_us(MessageIndex) const override { return INT64_MIN; }
 
  private:
   std::string uidl_ = std::string(kUidlBytesMax, '~');
@@ -114,7 +115,8 @@ TEST(Listing, TheWidestRowsFit) {
   const LargeView view;
   Maildrop maildrop;
   maildrop.Open(view);
-  for (const Listing::Column column : {Listing::Column::kOctets, Listing::Column::kUidl}) {
+  for (const Listing::Column column :
+       {Listing::Column::kOctets, Listing::Column::kUidl, Listing::Column::kReceived}) {
     Listing listing;
     listing.Start(column);
     base::ByteBuffer out;
@@ -124,8 +126,9 @@ TEST(Listing, TheWidestRowsFit) {
       listing.Fill(maildrop, 1 << 16, out);
       last = out.view();
     }
-    const std::string value =
-        column == Listing::Column::kUidl ? std::string(kUidlBytesMax, '~') : "18446744073709551615";
+    std::string value = "18446744073709551615";
+    if (column == Listing::Column::kUidl) value = std::string(kUidlBytesMax, '~');
+    if (column == Listing::Column::kReceived) value = "-9223372036854775808";
     EXPECT_TRUE(last.ends_with("\r\n1000000 " + value + "\r\n.\r\n"));
   }
 }
