@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "core/app/cli_transfer.h"
 #include "core/app/commands/check.h"
 #include "core/app/commands/deliver.h"
 #include "core/app/commands/init.h"
@@ -41,6 +42,10 @@ class CommandLine {
     AddDeliver();
     AddSession();
     AddStore();
+    AddTransferCommands(app_, wiring_, console_,
+                        [this](CLI::App* leaf, std::function<ExitCode(const Config&)> command) {
+                          RunWithConfig(leaf, std::move(command));
+                        });
   }
 
   ExitCode Run(int argc, const char* const* argv) {

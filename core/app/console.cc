@@ -55,6 +55,21 @@ StatusOr<base::Secret> ReadLine(int fd) {
 
 }  // namespace
 
+StatusOr<base::Secret> ReadPassword(std::istream& in) {
+  std::string line;
+  line.reserve(kPasswordBytesMax + 2);  // So that no copy is left behind when it grows.
+  char c = 0;
+  while (line.size() <= kPasswordBytesMax && in.get(c) && c != '\n') line += c;
+  if (!line.empty() && line.back() == '\r') line.pop_back();
+  base::Secret password(line);
+  base::Wipe(line.data(), line.size());
+  if (in.bad()) return MakeStatus(StatusCode::kDataLoss, "standard input could not be read");
+  if (password.empty())
+    return MakeStatus(StatusCode::kInvalidArgument,
+                      "there is no password on the first line of standard input");
+  return password;
+}
+
 Console ProcessConsole() {
   return {
       .in = std::cin, .out = std::cout, .err = std::cerr, .ask_password = &AskPasswordOnTerminal};

@@ -7,7 +7,8 @@
 int main(int argc, char** argv) {
   const poplar::app::Wiring wiring{.init_store = &poplar::app::InitStore,
                                    .verify_store = &poplar::app::VerifyStore,
-                                   .serve = &poplar::app::RunServer};
+                                   .serve = &poplar::app::RunServer,
+                                   .serve_privately = &poplar::app::ServePrivately};
   poplar::app::Console console = poplar::app::ProcessConsole();
   return static_cast<int>(poplar::app::RunCli(argc, argv, wiring, console));
 }

@@ -80,4 +80,28 @@ ExitCode RunServer(const tenant::Config& config, const std::string& config_path)
   return ExitCodeOf(ended);
 }
 
+ExitCode ServePrivately(const tenant::Config& config, Console& console,
+                        const std::function<ExitCode()>& command) {
+  const Status probed = io::ProbeKernel({});
+  if (!probed.ok()) return FailStart(probed);
+  tenant::Config closed = config;
+  closed.pop3.listen.clear();
+  closed.pop3s.listen.clear();
+  closed.lmtp.listen.clear();
+  closed.lmtp.socket.clear();
+  closed.http.listen.reset();
+  closed.tls.certificate.clear();
+  base::StartLog({.level = base::LogLevel::kWarning, .format = config.log.format});
+  auto service = Service::Start(closed);
+  if (!service.ok()) {
+    base::StopLog();
+    return FailStart(service.status());
+  }
+  const ExitCode code = command();
+  const Status ended = (*service)->Drain();
+  service->reset();
+  base::StopLog();
+  return ended.ok() ? code : Fail(console, ended);
+}
+
 }  // namespace poplar::app

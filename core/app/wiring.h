@@ -19,6 +19,11 @@ struct Wiring {
   std::function<ExitCode(const tenant::Config& config, bool json, Console& console)> verify_store;
   // `poplar serve`.
   std::function<ExitCode(const tenant::Config& config, const std::string& config_path)> serve;
+  // Runs `command` while a server without public listeners answers on the private sockets of this
+  // configuration, in this process. Fails where another one has the store.
+  std::function<ExitCode(const tenant::Config& config, Console& console,
+                         const std::function<ExitCode()>& command)>
+      serve_privately;
 };
 
 }  // namespace poplar::app

@@ -5,28 +5,11 @@
 #include "auth/schemes/password_hasher.h"
 #include "core/app/commands/user_records.h"
 #include "core/app/table.h"
-#include "core/base/limits.h"
 
 namespace poplar::app {
 namespace {
 
 using auth::UserRecord;
-
-// The first line of standard input, without its end.
-StatusOr<base::Secret> ReadPassword(std::istream& in) {
-  std::string line;
-  line.reserve(kPasswordBytesMax + 2);  // So that no copy is left behind when it grows.
-  char c = 0;
-  while (line.size() <= kPasswordBytesMax && in.get(c) && c != '\n') line += c;
-  if (!line.empty() && line.back() == '\r') line.pop_back();
-  base::Secret password(line);
-  base::Wipe(line.data(), line.size());
-  if (in.bad()) return MakeStatus(StatusCode::kDataLoss, "standard input could not be read");
-  if (password.empty())
-    return MakeStatus(StatusCode::kInvalidArgument,
-                      "there is no password on the first line of standard input");
-  return password;
-}
 
 StatusOr<base::Secret> AskTwice(Console& console, const std::string& address) {
   POP_ASSIGN_OR_RETURN(base::Secret first,

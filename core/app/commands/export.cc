@@ -1,0 +1,20 @@
+#include "core/app/commands/export.h"
+
+namespace poplar::app {
+
+ExitCode Export(const ExportCommandOptions& options, const tenant::Config& config,
+                const Wiring& wiring, Console& console) {
+  const auto tasks = TasksOf(options.what);
+  if (!tasks.ok()) return Fail(console, tasks.status());
+  return WithPrivateSockets(config, wiring, console, [&] {
+    TransferTeller teller(options.what, ReportKind::kExport, tasks->size(), console);
+    ExportOptions job;
+    job.export_socket = config.admin.export_socket();
+    job.format = options.format;
+    job.jobs = JobsOf(options.what);
+    job.done = teller.done();
+    return teller.End(RunExports(*tasks, job, teller.progress()));
+  });
+}
+
+}  // namespace poplar::app

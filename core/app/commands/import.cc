@@ -1,0 +1,115 @@
+#include "core/app/commands/import.h"
+
+#include <utility>
+
+#include "core/app/transfer/import_job.h"
+#include "core/app/transfer/maildir.h"
+#include "core/app/transfer/mbox.h"
+#include "core/app/transfer/pop3_source.h"
+
+namespace poplar::app {
+namespace {
+
+using Opener = std::function<StatusOr<OpenedMailbox>(const MailboxTask&)>;
+
+StatusOr<UidlSource> SourceNamed(std::string_view name) {
+  if (name == "auto" || name == "header") return UidlSource::kAuto;
+  if (name == "dovecot") return UidlSource::kDovecot;
+  if (name == "courier") return UidlSource::kCourier;
+  if (name == "filename") return UidlSource::kFilename;
+  return MakeStatus(StatusCode::kInvalidArgument,
+                    "--uidl: write auto, dovecot, courier, filename "
+                    "or header, not " +
+                        std::string(name));
+}
+
+StatusOr<Opener> FileOpener(const ImportCommandOptions& options) {
+  POP_ASSIGN_OR_RETURN(const UidlFormat format, UidlFormat::Parse(options.uidl_format));
+  POP_ASSIGN_OR_RETURN(const UidlSource source, SourceNamed(options.uidl));
+  const bool header_first = options.uidl == "header";
+  if (options.from == ImportFrom::kMaildir) {
+    const MaildirOptions maildir{source, header_first, format};
+    return [maildir](const MailboxTask& task) -> StatusOr<OpenedMailbox> {
+      OpenedMailbox opened;
+      POP_ASSIGN_OR_RETURN(opened.source, OpenMaildir(task.place, maildir));
+      return opened;
+    };
+  }
+  const MboxOptions mbox{header_first, options.mboxo, format};
+  return [mbox](const MailboxTask& task) -> StatusOr<OpenedMailbox> {
+    OpenedMailbox opened;
+    POP_ASSIGN_OR_RETURN(opened.source, OpenMbox(task.place, mbox));
+    return opened;
+  };
+}
+
+// Logs in on the other server for a task: as its place says, or as its address.
+class OtherServer {
+ public:
+  OtherServer(Pop3Server server, Passwords passwords)
+      : server_(std::move(server)), passwords_(std::move(passwords)) {}
+
+  StatusOr<std::unique_ptr<Pop3Client>> LogIn(const std::string& login) const {
+    POP_ASSIGN_OR_RETURN(const base::Secret* password, passwords_.Of(login));
+    return Pop3Client::LogIn(server_, login, *password);
+  }
+
+ private:
+  const Pop3Server server_;
+  const Passwords passwords_;
+};
+
+StatusOr<std::shared_ptr<const OtherServer>> OpenOther(const ImportCommandOptions& options,
+                                                       size_t logins, Console& console) {
+  POP_ASSIGN_OR_RETURN(Pop3Server server, ServerOf(options.other));
+  POP_ASSIGN_OR_RETURN(Passwords passwords, Passwords::Read(options.other, logins, console));
+  return std::make_shared<const OtherServer>(std::move(server), std::move(passwords));
+}
+
+StatusOr<ImportOptions> JobOptions(const ImportCommandOptions& options,
+                                   const tenant::Config& config, size_t mailboxes,
+                                   Console& console) {
+  ImportOptions job;
+  job.import_socket = config.admin.import_socket();
+  job.export_socket = config.admin.export_socket();
+  job.jobs = JobsOf(options.what);
+  job.dry_run = options.dry_run;
+  job.delete_there = options.delete_there;
+  if (options.from == ImportFrom::kPop3) {
+    POP_ASSIGN_OR_RETURN(const auto other, OpenOther(options, mailboxes, console));
+    job.open = [other](const MailboxTask& task) -> StatusOr<OpenedMailbox> {
+      OpenedMailbox opened;
+      POP_ASSIGN_OR_RETURN(opened.client, other->LogIn(task.place));
+      POP_ASSIGN_OR_RETURN(opened.source, OpenPop3Source(*opened.client));
+      return opened;
+    };
+    return job;
+  }
+  POP_ASSIGN_OR_RETURN(job.open, FileOpener(options));
+  if (options.other.url.empty() || options.dry_run) return job;
+  POP_ASSIGN_OR_RETURN(const auto other, OpenOther(options, mailboxes, console));
+  const std::string login = options.other.user;
+  job.compare_with = [other, login](const MailboxTask& task) {
+    return other->LogIn(login.empty() ? task.address : login);
+  };
+  return job;
+}
+
+}  // namespace
+
+ExitCode Import(const ImportCommandOptions& options, const tenant::Config& config,
+                const Wiring& wiring, Console& console) {
+  auto tasks = TasksOf(options.what);
+  if (!tasks.ok()) return Fail(console, tasks.status());
+  auto job = JobOptions(options, config, tasks->size(), console);
+  if (!job.ok()) return Fail(console, job.status());
+  const auto run = [&] {
+    TransferTeller teller(options.what, options.dry_run ? ReportKind::kDryRun : ReportKind::kImport,
+                          tasks->size(), console);
+    job->done = teller.done();
+    return teller.End(RunImports(*tasks, *job, teller.progress()));
+  };
+  return options.dry_run ? run() : WithPrivateSockets(config, wiring, console, run);
+}
+
+}  // namespace poplar::app

@@ -1,0 +1,38 @@
+#include "core/app/transfer/compare.h"
+
+#include <unordered_map>
+
+namespace poplar::app {
+
+Comparison CompareLists(const std::vector<Pop3Message>& theirs,
+                        const std::vector<Pop3Message>& ours) {
+  std::unordered_map<std::string, size_t> here;  // UIDL to its place.
+  for (size_t i = 0; i < ours.size(); ++i) here.emplace(ours[i].uidl, i);
+  Comparison comparison;
+  comparison.theirs = theirs.size();
+  size_t next = 0;
+  for (const Pop3Message& message : theirs) {
+    const auto found = here.find(message.uidl);
+    if (message.uidl.empty() || found == here.end()) {
+      if (comparison.missing.size() < kDetailsMax) comparison.missing.push_back(message.uidl);
+      continue;
+    }
+    ++comparison.identical;
+    if (ours[found->second].octets == message.octets) ++comparison.same_octets;
+    comparison.same_order = comparison.same_order && found->second >= next;
+    next = found->second + 1;
+    here.erase(found);  // Each counts once.
+  }
+  comparison.only_here = here.size();
+  return comparison;
+}
+
+StatusOr<Comparison> CompareMaildrops(Pop3Client& theirs, Pop3Client& ours) {
+  POP_ASSIGN_OR_RETURN(const std::vector<Pop3Message> there, theirs.List());
+  POP_ASSIGN_OR_RETURN(const std::vector<Pop3Message> here, ours.List());
+  theirs.Quit().IgnoreError();
+  ours.Quit().IgnoreError();
+  return CompareLists(there, here);
+}
+
+}  // namespace poplar::app

@@ -1,0 +1,190 @@
+#include "core/app/transfer/import_job.h"
+
+#include <algorithm>
+#include <optional>
+#include <unordered_set>
+#include <utility>
+
+#include "core/app/transfer/compare.h"
+#include "core/app/transfer/import_client.h"
+#include "core/app/transfer/parallel.h"
+#include "core/app/transfer/stop_flag.h"
+
+namespace poplar::app {
+namespace {
+
+bool EndsTheMailbox(const Status& status) {
+  return status.code() == StatusCode::kUnavailable ||
+         status.code() == StatusCode::kDeadlineExceeded;
+}
+
+class MailboxImport {
+ public:
+  MailboxImport(const MailboxTask& task, const ImportOptions& options, Progress& progress)
+      : task_(task), options_(options), progress_(progress) {
+    report_.address = task.address;
+    report_.place = task.place;
+  }
+
+  MailboxReport Run() && {
+    report_.status = RunToEnd();
+    return std::move(report_);
+  }
+
+ private:
+  Status RunToEnd() {
+    POP_ASSIGN_OR_RETURN(opened_, options_.open(task_));
+    const std::vector<SourceMessage>& messages = opened_.source->messages();
+    report_.messages = messages.size();
+    report_.notes = opened_.source->notes();
+    uint64_t bytes = 0;
+    for (const SourceMessage& message : messages) {
+      bytes += message.bytes;
+      ++report_.uidls[static_cast<size_t>(message.fate)];
+      if (message.fate != UidlFate::kKept) {
+        report_.AddDetail(message.name + ": UIDL " + std::string(Name(message.fate)) +
+                          ", it gets " + message.uidl);
+      }
+    }
+    progress_.Found(messages.size(), bytes);
+    if (options_.dry_run) {
+      progress_.Did(messages.size(), bytes);
+      return OkStatus();
+    }
+    POP_RETURN_IF_ERROR(ImportAll());
+    if (options_.delete_there) POP_RETURN_IF_ERROR(DeleteThere());
+    if (opened_.client != nullptr) opened_.client->Quit().IgnoreError();
+    if (!options_.compare_with) return OkStatus();
+    POP_ASSIGN_OR_RETURN(const std::unique_ptr<Pop3Client> theirs, options_.compare_with(task_));
+    POP_ASSIGN_OR_RETURN(const std::unique_ptr<Pop3Client> ours,
+                         Pop3Client::OpenExport(options_.export_socket, task_.address));
+    POP_ASSIGN_OR_RETURN(report_.comparison, CompareMaildrops(*theirs, *ours));
+    return OkStatus();
+  }
+
+  // What the maildrop holds. While somebody has it open that is not told, and the server says so of
+  // each message instead.
+  StatusOr<std::unordered_set<std::string>> HeldUidls() {
+    std::unordered_set<std::string> held;
+    auto ours = Pop3Client::OpenExport(options_.export_socket, task_.address);
+    if (!ours.ok()) {
+      if (EndsTheMailbox(ours.status())) return held;
+      return ours.status();
+    }
+    POP_ASSIGN_OR_RETURN(const std::vector<Pop3Message> listed, (*ours)->List());
+    for (const Pop3Message& message : listed) held.insert(message.uidl);
+    (*ours)->Quit().IgnoreError();
+    return held;
+  }
+
+  Status ImportAll() {
+    POP_ASSIGN_OR_RETURN(const std::unordered_set<std::string> held, HeldUidls());
+    const std::vector<SourceMessage>& messages = opened_.source->messages();
+    std::vector<size_t> wanted;
+    for (size_t i = 0; i < messages.size(); ++i) {
+      if (!held.contains(messages[i].uidl)) {
+        wanted.push_back(i);
+        continue;
+      }
+      ++report_.already_there;
+      here_.push_back(i);
+      progress_.Did(1, messages[i].bytes);
+    }
+    opened_.source->Expect(wanted);
+    for (const size_t i : wanted) {
+      if (StopFlag::raised()) return MakeStatus(StatusCode::kCancelled, "interrupted");
+      POP_RETURN_IF_ERROR(ImportOne(i));
+      progress_.Did(1, messages[i].bytes);
+    }
+    if (client_.has_value()) client_->Quit();
+    return OkStatus();
+  }
+
+  // An error ends the mailbox.
+  Status ImportOne(size_t index) {
+    const SourceMessage& message = opened_.source->messages()[index];
+    auto source = opened_.source->Open(index);
+    if (!source.ok()) {
+      if (EndsTheMailbox(source.status()) && opened_.client != nullptr) return source.status();
+      NoteFailure(message, Message(source.status()));
+      return OkStatus();
+    }
+    if (!client_.has_value()) {
+      POP_ASSIGN_OR_RETURN(client_, ImportClient::Connect(options_.import_socket));
+    }
+    CountingSource counted(**source);
+    auto result = client_->Import(task_.address, {message.uidl, message.received_us}, counted);
+    if (!result.ok()) {
+      client_.reset();
+      if (counted.failed().ok()) return result.status();
+      if (opened_.client != nullptr) return counted.failed();
+      NoteFailure(message, Message(counted.failed()));  // Nothing of it was stored.
+      return OkStatus();
+    }
+    switch (result->outcome) {
+      case ImportOutcome::kStored:
+        ++report_.moved;
+        report_.bytes += counted.bytes();
+        here_.push_back(index);
+        break;
+      case ImportOutcome::kAlreadyThere:
+        ++report_.already_there;
+        here_.push_back(index);
+        break;
+      case ImportOutcome::kRefused:
+        NoteFailure(message, result->why);
+        break;
+    }
+    return OkStatus();
+  }
+
+  void NoteFailure(const SourceMessage& message, std::string_view why) {
+    ++report_.failed;
+    report_.AddDetail(message.name + ": not imported: " + std::string(why));
+  }
+
+  Status DeleteThere() {
+    std::vector<Pop3Message> listed;
+    POP_ASSIGN_OR_RETURN(listed, opened_.client->List());
+    for (const size_t i : here_) POP_RETURN_IF_ERROR(opened_.client->Delete(listed[i].number));
+    return opened_.client->Quit();
+  }
+
+  // Tells a source that broke from a server that did.
+  class CountingSource final : public ByteSource {
+   public:
+    explicit CountingSource(ByteSource& source) : source_(source) {}
+    StatusOr<size_t> Read(std::span<char> into) override {
+      auto got = source_.Read(into);
+      if (got.ok()) bytes_ += *got;
+      if (!got.ok()) failed_ = got.status();
+      return got;
+    }
+    uint64_t bytes() const { return bytes_; }
+    const Status& failed() const { return failed_; }
+
+   private:
+    ByteSource& source_;
+    uint64_t bytes_ = 0;
+    Status failed_;
+  };
+
+  const MailboxTask& task_;
+  const ImportOptions& options_;
+  Progress& progress_;
+  MailboxReport report_;
+  OpenedMailbox opened_;
+  std::optional<ImportClient> client_;
+  std::vector<size_t> here_;  // Messages of the source that are in the maildrop.
+};
+
+}  // namespace
+
+std::vector<MailboxReport> RunImports(const std::vector<MailboxTask>& tasks,
+                                      const ImportOptions& options, Progress& progress) {
+  return RunParallel(tasks, options.jobs, options.done, progress, [&](const MailboxTask& task) {
+    return MailboxImport(task, options, progress).Run();
+  });
+}
+
+}  // namespace poplar::app

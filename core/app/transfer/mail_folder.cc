@@ -1,0 +1,205 @@
+#include "core/app/transfer/mail_folder.h"
+
+#include <sys/stat.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "core/app/transfer/dates.h"
+#include "core/app/transfer/mail_writers.h"
+#include "core/app/transfer/output_file.h"
+#include "core/app/transfer/uidlists.h"
+
+namespace poplar::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kPieceBytes = 64 * 1024;
+constexpr int64_t kSecondUs = 1'000'000;
+
+Status RenameFile(const std::string& from, const std::string& to) {
+  return std::rename(from.c_str(), to.c_str()) == 0 ? OkStatus() : ErrnoStatus(errno, to);
+}
+
+// Writes what `step` makes of the source's bytes, piece by piece.
+template <class Step>
+Status WritePieces(ByteSource& source, OutputFile& file, const Step& step) {
+  std::string piece(kPieceBytes, '\0');
+  std::string made;
+  while (true) {
+    POP_ASSIGN_OR_RETURN(const size_t got, source.Read(piece));
+    made.clear();
+    step(std::string_view(piece).substr(0, got), made);
+    POP_RETURN_IF_ERROR(file.Write(made));
+    if (got == 0) return OkStatus();
+  }
+}
+
+// The same message has the same name at every export.
+std::string MaildirNameOf(const Pop3Message& message) {
+  const XXH128_hash_t hash = XXH3_128bits(message.uidl.data(), message.uidl.size());
+  const int64_t second = std::max<int64_t>(0, message.received_us / kSecondUs);
+  const int64_t micros = std::max<int64_t>(0, message.received_us % kSecondUs);
+  char name[128];
+  std::snprintf(name, sizeof name, "%lld.M%06lldH%016llx%016llx.poplar,W=%llu",
+                static_cast<long long>(second), static_cast<long long>(micros),
+                static_cast<unsigned long long>(hash.high64),
+                static_cast<unsigned long long>(hash.low64),
+                static_cast<unsigned long long>(message.octets));
+  return name;
+}
+
+class MaildirFolder final : public MailFolder {
+ public:
+  explicit MaildirFolder(std::string path) : path_(std::move(path)) {}
+
+  Status Open() {
+    std::error_code error;
+    for (const char* folder : {"/tmp", "/new", "/cur"}) {
+      fs::create_directories(path_ + folder, error);
+      if (error) return ErrnoStatus(error.value(), path_ + folder);
+    }
+    for (const char* folder : {"/new", "/cur"}) {
+      for (fs::directory_iterator file(path_ + folder, error), end; !error && file != end;
+           file.increment(error)) {
+        held_.emplace(MaildirBaseName(file->path().filename().string()));
+      }
+      if (error) return ErrnoStatus(error.value(), path_ + folder);
+    }
+    return OkStatus();
+  }
+
+  bool Holds(const Pop3Message& message) const override {
+    return held_.contains(MaildirNameOf(message));
+  }
+
+  Status Add(const Pop3Message& message, ByteSource& source) override {
+    const std::string name = MaildirNameOf(message);
+    const std::string arriving = path_ + "/tmp/" + name;
+    const Status written = WriteFile(arriving, message, source);
+    if (!written.ok()) {
+      std::error_code ignored;
+      fs::remove(arriving, ignored);
+      return written;
+    }
+    POP_RETURN_IF_ERROR(RenameFile(arriving, path_ + "/cur/" + name + ":2,"));
+    held_.insert(name);
+    return OkStatus();
+  }
+
+  // Dovecot gives each message the UIDL of its field P. Numbers that were given stay.
+  Status Finish(const std::vector<Pop3Message>& listed) override {
+    const std::string path = path_ + "/dovecot-uidlist";
+    DovecotUidlist before;
+    if (const auto text = ReadSmallFile(path, kUidlistBytesMax); text.ok()) {
+      if (auto parsed = ParseDovecotUidlist(*text); parsed.ok()) before = std::move(*parsed);
+    }
+    std::unordered_map<std::string, uint32_t> uids;
+    uint32_t next = 1;
+    for (const DovecotUidlist::Entry& entry : before.entries) {
+      uids.emplace(entry.base_name, entry.uid);
+      next = std::max(next, entry.uid + 1);
+    }
+    if (before.uid_validity == 0) before.uid_validity = static_cast<uint32_t>(std::time(nullptr));
+    std::string lines;
+    for (const Pop3Message& message : listed) {
+      const std::string name = MaildirNameOf(message);
+      if (!held_.contains(name)) continue;
+      const auto found = uids.find(name);
+      const uint32_t uid = found != uids.end() ? found->second : next++;
+      lines += std::to_string(uid) + " P" + message.uidl + " :" + name + "\n";
+    }
+    const std::string head =
+        "3 V" + std::to_string(before.uid_validity) + " N" + std::to_string(next) + "\n";
+    POP_ASSIGN_OR_RETURN(OutputFile file, OutputFile::Create(path + ".tmp"));
+    POP_RETURN_IF_ERROR(file.Write(head + lines));
+    POP_RETURN_IF_ERROR(file.Sync());
+    POP_RETURN_IF_ERROR(RenameFile(path + ".tmp", path));
+    return SyncFileSystemOf(path_);
+  }
+
+ private:
+  static Status WriteFile(const std::string& path, const Pop3Message& message, ByteSource& source) {
+    POP_ASSIGN_OR_RETURN(OutputFile file, OutputFile::Create(path));
+    LineEndConverter converter;
+    POP_RETURN_IF_ERROR(WritePieces(source, file, [&](std::string_view bytes, std::string& made) {
+      converter.Feed(bytes, made);
+      if (bytes.empty()) converter.Finish(made);
+    }));
+    return file.SetModified(message.received_us);
+  }
+
+  const std::string path_;
+  std::unordered_set<std::string> held_;  // Base names.
+};
+
+class MboxFile final : public MailFolder {
+ public:
+  MboxFile(std::string path, OutputFile file) : path_(std::move(path)), file_(std::move(file)) {}
+  ~MboxFile() override {
+    std::error_code ignored;
+    if (!finished_) fs::remove(path_ + ".tmp", ignored);
+  }
+
+  bool Holds(const Pop3Message& /*message*/) const override { return false; }
+
+  Status Add(const Pop3Message& message, ByteSource& source) override {
+    const uint64_t before = file_.bytes();
+    std::string head = "From MAILER-DAEMON ";
+    AppendFromDate(message.received_us / kSecondUs, head);
+    POP_RETURN_IF_ERROR(file_.Write(head + "\nX-UIDL: " + message.uidl + "\n"));
+    LineEndConverter converter;
+    FromQuoter quoter;
+    std::string lines;
+    const Status written =
+        WritePieces(source, file_, [&](std::string_view bytes, std::string& made) {
+          lines.clear();
+          converter.Feed(bytes, lines);
+          if (bytes.empty()) converter.Finish(lines);
+          quoter.Feed(lines, made);
+          if (bytes.empty()) quoter.Finish(made);
+        });
+    if (written.ok()) return file_.Write("\n");
+    POP_RETURN_IF_ERROR(file_.Truncate(before));
+    return written;
+  }
+
+  Status Finish(const std::vector<Pop3Message>& /*listed*/) override {
+    POP_RETURN_IF_ERROR(file_.Sync());
+    POP_RETURN_IF_ERROR(RenameFile(path_ + ".tmp", path_));
+    finished_ = true;
+    return OkStatus();
+  }
+
+ private:
+  const std::string path_;
+  OutputFile file_;
+  bool finished_ = false;
+};
+
+}  // namespace
+
+StatusOr<std::unique_ptr<MailFolder>> OpenMaildirFolder(const std::string& path) {
+  auto folder = std::make_unique<MaildirFolder>(path);
+  POP_RETURN_IF_ERROR(folder->Open());
+  return folder;
+}
+
+StatusOr<std::unique_ptr<MailFolder>> OpenMboxFile(const std::string& path) {
+  struct stat found{};
+  if (lstat(path.c_str(), &found) == 0) {
+    return MakeStatus(StatusCode::kAlreadyExists, path + " is there already; move it away");
+  }
+  POP_ASSIGN_OR_RETURN(OutputFile file, OutputFile::Create(path + ".tmp"));
+  return std::make_unique<MboxFile>(path, std::move(file));
+}
+
+}  // namespace poplar::app

@@ -1,0 +1,31 @@
+// Where exported messages go. Blocking; one thread.
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/app/transfer/byte_source.h"
+#include "core/app/transfer/pop3_client.h"
+
+namespace poplar::app {
+
+class MailFolder {
+ public:
+  virtual ~MailFolder() = default;
+
+  // Whether the message is there from an export before.
+  virtual bool Holds(const Pop3Message& message) const = 0;
+  // An error of the source leaves nothing of the message behind.
+  virtual Status Add(const Pop3Message& message, ByteSource& source) = 0;
+  // Makes durable what was added. `listed` is the whole maildrop, in its order.
+  virtual Status Finish(const std::vector<Pop3Message>& listed) = 0;
+};
+
+// Makes the folder where it is missing.
+StatusOr<std::unique_ptr<MailFolder>> OpenMaildirFolder(const std::string& path);
+// kAlreadyExists: a file stands there.
+StatusOr<std::unique_ptr<MailFolder>> OpenMboxFile(const std::string& path);
+
+}  // namespace poplar::app

@@ -1,0 +1,263 @@
+#include "core/app/transfer/maildir.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <unordered_map>
+#include <utility>
+
+#include "core/app/transfer/peeked_source.h"
+#include "core/app/transfer/uidlists.h"
+
+namespace poplar::app {
+namespace {
+
+constexpr size_t kHeaderBytesMax = 64 * 1024;
+constexpr int64_t kSecondUs = 1'000'000;
+
+struct MaildirFile {
+  std::string path;
+  std::string base_name;
+  int64_t received_us = 0;
+  uint64_t bytes = 0;
+  // From the old server's list.
+  bool listed = false;
+  std::string old_uidl;
+  uint64_t order = UINT64_MAX;
+};
+
+// The number that a name begins with: the second of its arrival.
+int64_t SecondOf(std::string_view base_name) {
+  int64_t second = 0;
+  std::from_chars(base_name.data(), base_name.data() + base_name.size(), second);
+  return second;
+}
+
+bool ArrivedBefore(const MaildirFile& a, const MaildirFile& b) {
+  const int64_t a_second = SecondOf(a.base_name);
+  const int64_t b_second = SecondOf(b.base_name);
+  return a_second != b_second ? a_second < b_second : a.base_name < b.base_name;
+}
+
+// Names in a folder, but for hidden ones.
+StatusOr<std::vector<std::string>> NamesIn(const std::string& path, bool hidden) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir(path.c_str()), &closedir);
+  if (folder == nullptr) return ErrnoStatus(errno, path);
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* entry = readdir(folder.get())) {
+    if ((entry->d_name[0] == '.') == hidden) names.emplace_back(entry->d_name);
+  }
+  if (errno != 0) return ErrnoStatus(errno, path);
+  return names;
+}
+
+bool LooksCompressed(std::string_view begin) {
+  using std::string_view_literals::operator""sv;
+  constexpr std::array<std::string_view, 4> kMagics = {"\x1f\x8b"sv, "BZh9"sv,
+                                                       "\xfd"
+                                                       "7zXZ"sv,
+                                                       "\x28\xb5\x2f\xfd"sv};
+  return std::any_of(kMagics.begin(), kMagics.end(),
+                     [begin](std::string_view magic) { return begin.starts_with(magic); });
+}
+
+class Maildir final : public MailboxSource {
+ public:
+  Maildir(std::string path, MaildirOptions options)
+      : path_(std::move(path)), options_(std::move(options)) {}
+
+  Status Scan() {
+    POP_RETURN_IF_ERROR(FindFiles("cur"));
+    POP_RETURN_IF_ERROR(FindFiles("new"));
+    POP_RETURN_IF_ERROR(CountSubfolders());
+    POP_RETURN_IF_ERROR(TakeOldUidls());
+    if (options_.header_first) TakeHeaders();
+    std::stable_sort(files_.begin(), files_.end(), [](const MaildirFile& a, const MaildirFile& b) {
+      return a.order != b.order ? a.order < b.order : ArrivedBefore(a, b);
+    });
+    UidlGiver giver;
+    for (const MaildirFile& file : files_) {
+      SourceMessage& message = messages_.emplace_back();
+      message.name = file.path;
+      message.received_us = file.received_us;
+      message.bytes = file.bytes;
+      giver.Give(file.old_uidl, file.base_name, message);
+    }
+    return OkStatus();
+  }
+
+  StatusOr<std::unique_ptr<ByteSource>> Open(size_t message) override {
+    const std::string& path = files_[message].path;
+    POP_ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source, OpenFileSource(path));
+    constexpr size_t kMagicBytes = 8;
+    POP_ASSIGN_OR_RETURN(std::string begin, ReadBegin(*source, kMagicBytes));
+    if (LooksCompressed(begin)) {
+      return MakeStatus(StatusCode::kDataLoss, path + " is compressed; unpack it first");
+    }
+    return std::make_unique<PeekedSource>(std::move(source), std::move(begin));
+  }
+
+ private:
+  Status FindFiles(const std::string& folder) {
+    POP_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                         NamesIn(path_ + "/" + folder, false));
+    for (const std::string& name : names) {
+      MaildirFile file;
+      file.path = path_ + "/" + folder + "/" + name;
+      file.base_name = MaildirBaseName(name);
+      struct stat found{};
+      if (stat(file.path.c_str(), &found) != 0) {
+        if (errno == ENOENT) continue;  // Its flags changed just now, or it was deleted.
+        return ErrnoStatus(errno, file.path);
+      }
+      if (!S_ISREG(found.st_mode) || file.base_name.empty()) continue;
+      file.received_us = ReceivedUsOf(
+          file.base_name, found.st_mtim.tv_sec * kSecondUs + found.st_mtim.tv_nsec / 1000);
+      file.bytes = static_cast<uint64_t>(found.st_size);
+      files_.push_back(std::move(file));
+    }
+    return OkStatus();
+  }
+
+  Status CountSubfolders() {
+    POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesIn(path_, true));
+    const auto is_maildir = [this](const std::string& name) {
+      struct stat found{};
+      return name != "." && name != ".." &&
+             stat((path_ + "/" + name + "/cur").c_str(), &found) == 0 && S_ISDIR(found.st_mode);
+    };
+    const auto subfolders = std::count_if(names.begin(), names.end(), is_maildir);
+    if (subfolders > 0) {
+      notes_.push_back(std::to_string(subfolders) +
+                       (subfolders == 1 ? " subfolder is" : " subfolders are") +
+                       " left out: POP3 knows the inbox only");
+    }
+    return OkStatus();
+  }
+
+  Status TakeOldUidls() {
+    UidlSource source = options_.uidls;
+    const auto has = [this](const char* name) {
+      struct stat found{};
+      return stat((path_ + "/" + name).c_str(), &found) == 0;
+    };
+    if (source == UidlSource::kAuto && has("dovecot-uidlist")) source = UidlSource::kDovecot;
+    if (source == UidlSource::kAuto && has("courierpop3dsizelist")) source = UidlSource::kCourier;
+    switch (source) {
+      case UidlSource::kDovecot:
+        return TakeDovecot();
+      case UidlSource::kCourier:
+        return TakeCourier(has("courierpop3dsizelist"));
+      case UidlSource::kFilename:
+        for (MaildirFile& file : files_) file.old_uidl = file.base_name;
+        return OkStatus();
+      case UidlSource::kAuto:
+        notes_.emplace_back("it has no dovecot-uidlist and no courierpop3dsizelist");
+        break;
+    }
+    return OkStatus();
+  }
+
+  std::unordered_map<std::string_view, MaildirFile*> ByBaseName() {
+    std::unordered_map<std::string_view, MaildirFile*> by_name;
+    for (MaildirFile& file : files_) by_name.emplace(file.base_name, &file);
+    return by_name;
+  }
+
+  Status TakeDovecot() {
+    POP_ASSIGN_OR_RETURN(const std::string text,
+                         ReadSmallFile(path_ + "/dovecot-uidlist", kUidlistBytesMax));
+    POP_ASSIGN_OR_RETURN(const DovecotUidlist list, ParseDovecotUidlist(text));
+    const auto by_name = ByBaseName();
+    for (const DovecotUidlist::Entry& entry : list.entries) {
+      const auto found = by_name.find(entry.base_name);
+      if (found == by_name.end()) continue;
+      MaildirFile& file = *found->second;
+      file.listed = entry.pop3_uidl.has_value();  // A saved one counts more than a header.
+      const uint64_t order = entry.pop3_order == 0 ? UINT32_MAX : entry.pop3_order;
+      file.order = order << 32 | entry.uid;
+      if (entry.pop3_uidl.has_value()) {
+        file.old_uidl = entry.pop3_uidl->empty() ? file.base_name : *entry.pop3_uidl;
+      } else {
+        file.old_uidl = options_.format.Expand({entry.uid, list.uid_validity, file.base_name,
+                                                entry.guid.empty() ? file.base_name : entry.guid});
+      }
+    }
+    return OkStatus();
+  }
+
+  Status TakeCourier(bool has_list) {
+    if (!has_list) {
+      for (MaildirFile& file : files_) file.old_uidl = CourierUidlOfName(file.base_name);
+      return OkStatus();
+    }
+    POP_ASSIGN_OR_RETURN(const std::string text,
+                         ReadSmallFile(path_ + "/courierpop3dsizelist", kUidlistBytesMax));
+    POP_ASSIGN_OR_RETURN(const CourierList list, ParseCourierList(text));
+    const auto by_name = ByBaseName();
+    for (const CourierList::Entry& entry : list.entries) {
+      const auto found = by_name.find(entry.base_name);
+      if (found != by_name.end()) found->second->old_uidl = entry.uidl;
+    }
+    return OkStatus();
+  }
+
+  void TakeHeaders() {
+    for (MaildirFile& file : files_) {
+      if (file.listed) continue;
+      const auto source = OpenFileSource(file.path);
+      if (!source.ok()) continue;  // Named when it is its turn.
+      const auto begin = ReadBegin(**source, kHeaderBytesMax);
+      if (!begin.ok()) continue;
+      const std::string_view uidl = HeaderField(*begin, "X-UIDL");
+      if (!uidl.empty()) file.old_uidl = uidl;
+    }
+  }
+
+  const std::string path_;
+  const MaildirOptions options_;
+  std::vector<MaildirFile> files_;
+};
+
+}  // namespace
+
+int64_t ReceivedUsOf(std::string_view base_name, int64_t modified_us) {
+  constexpr int64_t kSecondMax = 100'000'000'000;
+  const int64_t second = SecondOf(base_name);
+  if (second <= 0 || second > kSecondMax) return modified_us;
+  int64_t micros = 0;
+  const size_t dot = base_name.find(".M");
+  if (dot != std::string_view::npos) micros = SecondOf(base_name.substr(dot + 2));
+  if (micros < 0 || micros >= kSecondUs) micros = 0;
+  return std::min(modified_us, second * kSecondUs + micros);
+}
+
+std::string_view HeaderField(std::string_view text, std::string_view name) {
+  const auto equal = [](char a, char b) { return (a | 0x20) == (b | 0x20); };
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) break;
+    if (line.size() <= name.size() || line[name.size()] != ':') continue;
+    if (!std::equal(name.begin(), name.end(), line.begin(), equal)) continue;
+    line.remove_prefix(name.size() + 1);
+    while (line.starts_with(' ') || line.starts_with('\t')) line.remove_prefix(1);
+    while (line.ends_with(' ') || line.ends_with('\t')) line.remove_suffix(1);
+    return line;
+  }
+  return {};
+}
+
+StatusOr<std::unique_ptr<MailboxSource>> OpenMaildir(const std::string& path,
+                                                     const MaildirOptions& options) {
+  auto maildir = std::make_unique<Maildir>(path, options);
+  POP_RETURN_IF_ERROR(maildir->Scan());
+  return maildir;
+}
+
+}  // namespace poplar::app

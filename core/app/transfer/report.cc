@@ -1,0 +1,130 @@
+#include "core/app/transfer/report.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace poplar::app {
+namespace {
+
+using nlohmann::json;
+
+uint64_t KeptOf(const MailboxReport& report) {
+  return report.uidls[static_cast<size_t>(UidlFate::kKept)];
+}
+
+std::string Count(uint64_t count, std::string_view noun) {
+  return std::to_string(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
+}
+
+// "3 that the old server's list does not name, 1 twice in the mailbox".
+std::string LostUidls(const MailboxReport& report) {
+  constexpr std::array<std::string_view, kUidlFates> kWhy = {
+      "", "of which the old one is not known", "of which another message has the same",
+      "longer than 70 octets", "with octets that no UIDL may have"};
+  std::string text;
+  for (size_t fate = 1; fate < kUidlFates; ++fate) {
+    if (report.uidls[fate] == 0) continue;
+    if (!text.empty()) text += ", ";
+    text += std::to_string(report.uidls[fate]) + " " + std::string(kWhy[fate]);
+  }
+  return text;
+}
+
+void PrintCounts(const MailboxReport& report, ReportKind kind, std::ostream& out) {
+  out << Count(report.messages, "message");
+  const std::string lost = LostUidls(report);
+  if (kind == ReportKind::kDryRun) {
+    out << ", " << KeptOf(report) << " will keep their UIDLs";
+    if (!lost.empty()) out << ", " << report.messages - KeptOf(report) << " will not: " << lost;
+    out << '\n';
+    return;
+  }
+  out << ": " << report.moved << (kind == ReportKind::kImport ? " imported" : " exported") << ", "
+      << report.already_there << " there before";
+  if (report.failed > 0) out << ", " << report.failed << " failed";
+  if (kind == ReportKind::kImport && !lost.empty()) out << "; new UIDLs: " << lost;
+  out << '\n';
+}
+
+void PrintComparison(const Comparison& comparison, std::ostream& out) {
+  out << "  compared: " << comparison.identical << " of " << comparison.theirs << " identical";
+  if (comparison.identical != comparison.same_octets) {
+    out << ", " << comparison.identical - comparison.same_octets << " of another size";
+  }
+  if (!comparison.same_order) out << ", in another order";
+  if (comparison.only_here > 0) out << "; " << comparison.only_here << " only here";
+  out << '\n';
+  for (const std::string& uidl : comparison.missing) out << "  missing: " << uidl << '\n';
+}
+
+json ToJson(const MailboxReport& report) {
+  json uidls = json::object();
+  for (size_t fate = 0; fate < kUidlFates; ++fate) {
+    uidls[std::string(Name(static_cast<UidlFate>(fate)))] = report.uidls[fate];
+  }
+  json made = {{"address", report.address},
+               {"place", report.place},
+               {"messages", report.messages},
+               {"moved", report.moved},
+               {"already_there", report.already_there},
+               {"failed", report.failed},
+               {"bytes", report.bytes},
+               {"uidls", uidls},
+               {"details", report.details},
+               {"notes", report.notes},
+               {"complete", report.status.ok()},
+               {"error", std::string(Message(report.status))}};
+  if (report.comparison.has_value()) {
+    const Comparison& comparison = *report.comparison;
+    made["comparison"] = {
+        {"theirs", comparison.theirs},           {"identical", comparison.identical},
+        {"same_octets", comparison.same_octets}, {"same_order", comparison.same_order},
+        {"only_here", comparison.only_here},     {"missing", comparison.missing}};
+  }
+  return made;
+}
+
+MailboxReport SumOf(const std::vector<MailboxReport>& reports) {
+  MailboxReport sum;
+  for (const MailboxReport& report : reports) {
+    sum.messages += report.messages;
+    sum.moved += report.moved;
+    sum.already_there += report.already_there;
+    sum.failed += report.failed;
+    sum.bytes += report.bytes;
+    for (size_t fate = 0; fate < kUidlFates; ++fate) sum.uidls[fate] += report.uidls[fate];
+  }
+  return sum;
+}
+
+}  // namespace
+
+void PrintReport(const MailboxReport& report, ReportKind kind, std::ostream& out) {
+  out << report.address << ": ";
+  PrintCounts(report, kind, out);
+  for (const std::string& note : report.notes) out << "  note: " << note << '\n';
+  for (const std::string& detail : report.details) out << "  " << detail << '\n';
+  if (report.comparison.has_value()) PrintComparison(*report.comparison, out);
+  if (!report.status.ok()) out << "  not complete: " << Message(report.status) << '\n';
+}
+
+void PrintSum(const std::vector<MailboxReport>& reports, ReportKind kind, std::ostream& out) {
+  const auto incomplete = std::count_if(reports.begin(), reports.end(),
+                                        [](const auto& report) { return !report.status.ok(); });
+  out << Count(reports.size(), "maildrop") << ", ";
+  PrintCounts(SumOf(reports), kind, out);
+  if (incomplete > 0) {
+    out << incomplete << " not complete; the same command again goes on where this one ended\n";
+  }
+}
+
+json ReportsToJson(const std::vector<MailboxReport>& reports) {
+  json mailboxes = json::array();
+  for (const MailboxReport& report : reports) mailboxes.push_back(ToJson(report));
+  const MailboxReport sum = SumOf(reports);
+  return {{"mailboxes", mailboxes}, {"messages", sum.messages},
+          {"moved", sum.moved},     {"already_there", sum.already_there},
+          {"failed", sum.failed},   {"bytes", sum.bytes}};
+}
+
+}  // namespace poplar::app

@@ -1,0 +1,57 @@
+// What became of mailboxes that were moved, for people and as JSON.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "core/app/transfer/mailbox_source.h"
+#include "core/base/status.h"
+
+namespace poplar::app {
+
+// The same maildrop on two servers.
+struct Comparison {
+  uint64_t theirs = 0;     // Messages on the other server.
+  uint64_t identical = 0;  // Of those, here under the same UIDL.
+  uint64_t same_octets = 0;
+  bool same_order = true;
+  uint64_t only_here = 0;
+  std::vector<std::string> missing;  // UIDLs, at most kDetailsMax.
+};
+
+// So many single messages are named for each mailbox.
+inline constexpr size_t kDetailsMax = 100;
+
+struct MailboxReport {
+  std::string address;
+  std::string place;  // The path or the login on the other side.
+  uint64_t messages = 0;
+  uint64_t moved = 0;
+  uint64_t already_there = 0;
+  uint64_t failed = 0;
+  uint64_t bytes = 0;  // Of those moved.
+  std::array<uint64_t, kUidlFates> uidls{};
+  std::vector<std::string> details;  // Messages that failed or cannot keep their UIDL.
+  std::vector<std::string> notes;
+  std::optional<Comparison> comparison;
+  Status status;  // Why it is not complete.
+
+  void AddDetail(std::string detail) {
+    if (details.size() < kDetailsMax) details.push_back(std::move(detail));
+  }
+};
+
+// What the words of a report speak of.
+enum class ReportKind : uint8_t { kImport, kDryRun, kExport };
+
+void PrintReport(const MailboxReport& report, ReportKind kind, std::ostream& out);
+void PrintSum(const std::vector<MailboxReport>& reports, ReportKind kind, std::ostream& out);
+nlohmann::json ReportsToJson(const std::vector<MailboxReport>& reports);
+
+}  // namespace poplar::app
