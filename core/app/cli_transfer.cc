@@ -67,39 +67,62 @@ void AddCompare(CLI::App* leaf, OtherServerOptions& other) {
   AddOtherServer(leaf, other);
 }
 
-CLI::App* AddImportLeaf(CLI::App* group, ImportCommandOptions& options) {
-  if (options.from == ImportFrom::kPop3) {
-    CLI::App* leaf = group->add_subcommand("pop3", "Moves maildrops from another POP3 server");
-    leaf->footer(
-        "Examples:\n"
-        "  poplar import pop3 pop3s://old.example --user alice --to alice@example.org\n"
-        "  poplar import pop3 pop3s://old.example --map logins --passwords passwords");
-    leaf->add_option("URL", options.other.url, "pop3s://HOST[:PORT] or pop3://HOST[:PORT]")
-        ->required();
-    CLI::Option* login = leaf->add_option("--user", options.what.place, "The login there");
-    AddWhich(leaf, options.what, "--to", login->type_name("NAME"), false);
-    AddOtherServer(leaf, options.other);
-    leaf->add_flag("--delete", options.delete_there, "Delete there what is here, durably");
-    return leaf;
-  }
-  const bool is_maildir = options.from == ImportFrom::kMaildir;
-  const std::string name = is_maildir ? "maildir" : "mbox";
-  CLI::App* leaf = group->add_subcommand(
-      name, is_maildir ? "Imports Maildirs of Dovecot, Courier and others" : "Imports mbox files");
-  leaf->footer("Examples:\n  poplar import " + name + " --user alice@example.org " +
-               (is_maildir ? "/home/alice/Maildir" : "/var/mail/alice") + "\n  poplar import " +
-               name + " --tree '/var/vmail/%d/%u/" + (is_maildir ? "Maildir" : "mbox") +
-               "' --dry-run\n  poplar import " + name +
+CLI::App* AddPop3Leaf(CLI::App* group, ImportCommandOptions& options) {
+  CLI::App* leaf = group->add_subcommand("pop3", "Moves maildrops from another POP3 server");
+  leaf->footer(
+      "Examples:\n"
+      "  poplar import pop3 pop3s://old.example --user alice --to alice@example.org\n"
+      "  poplar import pop3 pop3s://old.example --map logins --passwords passwords");
+  leaf->add_option("URL", options.other.url, "pop3s://HOST[:PORT] or pop3://HOST[:PORT]")
+      ->required();
+  CLI::Option* login = leaf->add_option("--user", options.what.place, "The login there");
+  AddWhich(leaf, options.what, "--to", login->type_name("NAME"), false);
+  AddOtherServer(leaf, options.other);
+  leaf->add_flag("--delete", options.delete_there, "Delete there what is here, durably");
+  return leaf;
+}
+
+// What the leaves for files differ in.
+struct FileKind {
+  ImportFrom from;
+  const char* name;
+  const char* does;
+  const char* place;
+  const char* example;
+  const char* format_help;
+};
+
+constexpr FileKind kFileKinds[] = {
+    {ImportFrom::kMaildir, "maildir", "Imports Maildirs of Dovecot, Courier and others", "DIR",
+     "/var/vmail/%d/%u/Maildir", "Dovecot's setting of this name, as the old server had it"},
+    {ImportFrom::kMbox, "mbox", "Imports mbox files", "FILE", "/var/vmail/%d/%u/mbox",
+     "Dovecot's setting of this name, as the old server had it"},
+    {ImportFrom::kCyrus, "cyrus", "Imports folders of Cyrus' spool", "DIR",
+     "/var/spool/cyrus/domain/%d/user/%u",
+     "The old uidl_format: cyrus is %v.%u, uidonly %u, courier %v-%u, dovecot %08Xu%08Xv"},
+};
+
+CLI::App* AddFileLeaf(CLI::App* group, const FileKind& kind, ImportCommandOptions& options) {
+  options.from = kind.from;
+  const std::string name = kind.name;
+  CLI::App* leaf = group->add_subcommand(name, kind.does);
+  leaf->footer("Examples:\n  poplar import " + name + " --user alice@example.org ./alice\n" +
+               "  poplar import " + name + " --tree '" + kind.example + "' --dry-run\n" +
+               "  poplar import " + name +
                " --map list --compare pop3s://old.example "
                "--passwords passwords");
-  CLI::Option* place =
-      leaf->add_option(is_maildir ? "DIR" : "FILE", options.what.place, "Where the mail lies");
+  CLI::Option* place = leaf->add_option(kind.place, options.what.place, "Where the mail lies");
   AddWhich(leaf, options.what, "--user", place, true);
-  leaf->add_option("--uidl", options.uidl, kUidlHelp)->capture_default_str();
-  leaf->add_option("--pop3-uidl-format", options.uidl_format,
-                   "Dovecot's setting of this name, as the old server had it")
+  if (kind.from == ImportFrom::kCyrus) {
+    options.uidl_format = "%v.%u";
+  } else {
+    leaf->add_option("--uidl", options.uidl, kUidlHelp)->capture_default_str();
+  }
+  leaf->add_option("--pop3-uidl-format", options.uidl_format, kind.format_help)
       ->capture_default_str();
-  if (!is_maildir) leaf->add_flag("--mboxo", options.mboxo, "Quoted as `>From ` only");
+  if (kind.from == ImportFrom::kMbox) {
+    leaf->add_flag("--mboxo", options.mboxo, "Quoted as `>From ` only");
+  }
   AddCompare(leaf, options.other);
   return leaf;
 }
@@ -111,16 +134,22 @@ void AddTransferCommands(
     const std::function<void(CLI::App*, std::function<ExitCode(const tenant::Config&)>)>&
         run_with_config) {
   CLI::App* imports = AddGroup(app, "import", "Brings maildrops here, with their UIDLs");
-  for (const ImportFrom from : {ImportFrom::kMaildir, ImportFrom::kMbox, ImportFrom::kPop3}) {
+  const auto add_import = [&](const auto& add_leaf) {
     auto options = std::make_shared<ImportCommandOptions>();
-    options->from = from;
-    CLI::App* leaf = AddImportLeaf(imports, *options);
+    CLI::App* leaf = add_leaf(*options);
     leaf->add_flag("--dry-run", options->dry_run,
                    "Only say how many UIDLs will be the same, and which will not and why");
     run_with_config(leaf, [options, &wiring, &console](const tenant::Config& config) {
       return Import(*options, config, wiring, console);
     });
+  };
+  for (const FileKind& kind : kFileKinds) {
+    add_import([&](ImportCommandOptions& options) { return AddFileLeaf(imports, kind, options); });
   }
+  add_import([&](ImportCommandOptions& options) {
+    options.from = ImportFrom::kPop3;
+    return AddPop3Leaf(imports, options);
+  });
   CLI::App* exports = AddGroup(app, "export", "Writes maildrops into files, with their UIDLs");
   for (const ExportFormat format : {ExportFormat::kMaildir, ExportFormat::kMbox}) {
     auto options = std::make_shared<ExportCommandOptions>();

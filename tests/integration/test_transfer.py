@@ -267,6 +267,21 @@ def test_without_a_server(server, tmp_path):
     assert names == sorted(names) and len(names) == 20 and names[0].endswith(".old.example")
 
 
+@pytest.mark.parametrize("name, refusal", [("import", b"554 5.7.1 "), ("export", b"-ERR [SYS/PERM] ")])
+def test_the_private_sockets_are_private(server, name, refusal):
+    path = server.directory / f"run/{name}.sock"
+    assert path.stat().st_mode & 0o777 == 0o600
+    # Whom the file's mode lets in the kernel still knows.
+    for folder in [path.parent, *path.parent.parents][:-1]:
+        folder.chmod(folder.stat().st_mode | 0o711)
+    path.chmod(0o666)
+    code = f"import socket; s = socket.socket(socket.AF_UNIX); s.connect({str(path)!r}); print(s.recv(200))"
+    told = subprocess.run(["/usr/bin/python3", "-c", code], capture_output=True, user="nobody", timeout=30, check=True)
+    assert refusal in told.stdout, told
+    told = subprocess.run(["/usr/bin/python3", "-c", code], capture_output=True, timeout=30, check=True)
+    assert b"220 mail.test" in told.stdout or b"+OK" in told.stdout
+
+
 def test_refusals(server, tmp_path):
     fill_maildir(tmp_path, 3, random.Random(8))
     maildir = str(tmp_path / "Maildir")

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/app/transfer/cyrus.h"
 #include "core/app/transfer/import_job.h"
 #include "core/app/transfer/maildir.h"
 #include "core/app/transfer/mbox.h"
@@ -32,6 +33,13 @@ StatusOr<Opener> FileOpener(const ImportCommandOptions& options) {
     return [maildir](const MailboxTask& task) -> StatusOr<OpenedMailbox> {
       OpenedMailbox opened;
       POP_ASSIGN_OR_RETURN(opened.source, OpenMaildir(task.place, maildir));
+      return opened;
+    };
+  }
+  if (options.from == ImportFrom::kCyrus) {
+    return [format](const MailboxTask& task) -> StatusOr<OpenedMailbox> {
+      OpenedMailbox opened;
+      POP_ASSIGN_OR_RETURN(opened.source, OpenCyrus(task.place, format));
       return opened;
     };
   }

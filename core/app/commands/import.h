@@ -1,4 +1,4 @@
-// `poplar import maildir|mbox|pop3`.
+// `poplar import maildir|mbox|cyrus|pop3`.
 
 #pragma once
 
@@ -9,13 +9,13 @@
 
 namespace poplar::app {
 
-enum class ImportFrom : uint8_t { kMaildir, kMbox, kPop3 };
+enum class ImportFrom : uint8_t { kMaildir, kMbox, kCyrus, kPop3 };
 
 struct ImportCommandOptions {
   ImportFrom from = ImportFrom::kMaildir;
   TransferOptions what;
   std::string uidl = "auto";  // auto, dovecot, courier, filename or header.
-  std::string uidl_format = std::string(kDefaultUidlFormat);
+  std::string uidl_format = std::string(kDefaultUidlFormat);  // In Dovecot's words.
   bool mboxo = false;
   bool dry_run = false;
   bool delete_there = false;

@@ -142,7 +142,7 @@ void AppendFromDate(int64_t second, std::string& out) {
   std::snprintf(text, sizeof text, "%s %s %2d %02d:%02d:%02d %04d",
                 kDays[static_cast<size_t>(time.tm_wday)].data(),
                 kMonths[static_cast<size_t>(time.tm_mon)].data(), time.tm_mday, time.tm_hour,
-                time.tm_min, time.tm_sec, std::min(time.tm_year + 1900, 9999));
+                time.tm_min, time.tm_sec, std::clamp(time.tm_year + 1900, 0, 9999));
   out += text;
 }
 

@@ -71,12 +71,12 @@ class Maildir final : public MailboxSource {
       : path_(std::move(path)), options_(std::move(options)) {}
 
   Status Scan() {
-    POP_RETURN_IF_ERROR(FindFiles("cur"));
     POP_RETURN_IF_ERROR(FindFiles("new"));
+    POP_RETURN_IF_ERROR(FindFiles("cur"));  // So what moves there meanwhile is not missed.
     POP_RETURN_IF_ERROR(CountSubfolders());
     POP_RETURN_IF_ERROR(TakeOldUidls());
     if (options_.header_first) TakeHeaders();
-    std::stable_sort(files_.begin(), files_.end(), [](const MaildirFile& a, const MaildirFile& b) {
+    std::sort(files_.begin(), files_.end(), [](const MaildirFile& a, const MaildirFile& b) {
       return a.order != b.order ? a.order < b.order : ArrivedBefore(a, b);
     });
     UidlGiver giver;
@@ -92,7 +92,13 @@ class Maildir final : public MailboxSource {
 
   StatusOr<std::unique_ptr<ByteSource>> Open(size_t message) override {
     const std::string& path = files_[message].path;
-    POP_ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source, OpenFileSource(path));
+    auto opened = OpenFileSource(path);
+    if (opened.status().code() == StatusCode::kNotFound) {  // Its flags changed meanwhile.
+      POP_ASSIGN_OR_RETURN(const std::string now, PathNow(files_[message]));
+      opened = OpenFileSource(now);
+    }
+    if (!opened.ok()) return opened.status();
+    std::unique_ptr<ByteSource> source = std::move(*opened);
     constexpr size_t kMagicBytes = 8;
     POP_ASSIGN_OR_RETURN(std::string begin, ReadBegin(*source, kMagicBytes));
     if (LooksCompressed(begin)) {
@@ -118,9 +124,22 @@ class Maildir final : public MailboxSource {
       file.received_us = ReceivedUsOf(
           file.base_name, found.st_mtim.tv_sec * kSecondUs + found.st_mtim.tv_nsec / 1000);
       file.bytes = static_cast<uint64_t>(found.st_size);
-      files_.push_back(std::move(file));
+      const auto [place, is_new] = places_.emplace(file.base_name, files_.size());
+      if (is_new) {
+        files_.push_back(std::move(file));
+      } else {
+        files_[place->second] = std::move(file);
+      }
     }
     return OkStatus();
+  }
+
+  StatusOr<std::string> PathNow(const MaildirFile& file) const {
+    POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesIn(path_ + "/cur", false));
+    for (const std::string& name : names) {
+      if (MaildirBaseName(name) == file.base_name) return path_ + "/cur/" + name;
+    }
+    return MakeStatus(StatusCode::kNotFound, file.path + " was deleted meanwhile");
   }
 
   Status CountSubfolders() {
@@ -221,6 +240,7 @@ class Maildir final : public MailboxSource {
   const std::string path_;
   const MaildirOptions options_;
   std::vector<MaildirFile> files_;
+  std::unordered_map<std::string, size_t> places_;  // By base name, while the files are found.
 };
 
 }  // namespace
