@@ -24,13 +24,18 @@ ExitCode FailStart(const Status& status) {
   return missing ? ExitCode::kConfig : ExitCodeOf(status);
 }
 
+sigset_t EndSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+  return signals;
+}
+
 // The signals that this process answers to, held back from every thread: the main thread takes them
 // one by one.
 sigset_t HoldSignals() {
   signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets by write(2).
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+  const sigset_t signals = EndSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   return signals;
 }
@@ -92,7 +97,12 @@ ExitCode ServePrivately(const tenant::Config& config, Console& console,
   closed.http.listen.reset();
   closed.tls.certificate.clear();
   base::StartLog({.level = base::LogLevel::kWarning, .format = config.log.format});
+  // The threads that start here are never interrupted; the command's own are.
+  sigset_t before;
+  const sigset_t held = EndSignals();
+  pthread_sigmask(SIG_BLOCK, &held, &before);
   auto service = Service::Start(closed);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (!service.ok()) {
     base::StopLog();
     return FailStart(service.status());

@@ -262,6 +262,7 @@ def test_without_a_server(server, tmp_path):
     assert "20 imported" in text
     server.run("export", "maildir", "--user", ALICE, str(tmp_path / "out"))
     assert len(list((tmp_path / "out/cur").iterdir())) == 20
+    assert b"20 messages in 1 maildrops" in server.run("store", "verify").stdout
     server.start()
     names = [name for name, _ in listing(server, ALICE)]
     assert names == sorted(names) and len(names) == 20 and names[0].endswith(".old.example")
@@ -290,6 +291,8 @@ def test_refusals(server, tmp_path):
         return server.run(*arguments, check=False, input=b"").returncode
 
     assert code("import", "maildir", "--user", "nobody@alpha.example", maildir) == 67
+    result = server.run("import", "maildir", "--user", "x> y", maildir, check=False)
+    assert (result.returncode, result.stderr) == (67, b"poplar: x> y: there is no user x> y\n")
     assert code("import", "maildir", "--user", ALICE, str(tmp_path / "missing")) != 0
     assert code("import", "maildir", maildir) == 64
     assert code("import", "maildir", "--user", ALICE, maildir, "--uidl", "guess") == 65
@@ -314,6 +317,18 @@ def test_an_import_that_is_killed_goes_on(server, tmp_path):
         process.communicate(timeout=60)
         if number == signal.SIGINT:
             assert process.returncode in (0, 75), process.returncode
+    # The server may die, too, or there may be none.
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(0.1 + rng.random() * 0.2)
+    server.kill()
+    _, told = process.communicate(timeout=60)
+    assert process.returncode in (0, 75), (process.returncode, told)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(0.5 + rng.random() * 0.3)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode in (0, 75, -signal.SIGINT), (process.returncode, told)
+    server.start()
     server.run(*command[1:-2])
     names = [name for name, _ in listing(server, ALICE)]
     assert len(names) == 400 and names == sorted(names, key=lambda name: (int(name.split(".")[0]), name))

@@ -109,10 +109,14 @@ TransferTeller::TransferTeller(const TransferOptions& options, ReportKind kind, 
                 mailboxes) {}
 
 std::function<void(const MailboxReport&)> TransferTeller::done() {
-  if (options_.json || options_.quiet) return nullptr;
+  if (options_.json) return nullptr;
   return [this](const MailboxReport& report) {
-    PrintReport(report, kind_, console_.out);
-    console_.out.flush();
+    if (!options_.quiet) {
+      PrintReport(report, kind_, console_.out);
+      console_.out.flush();
+    }
+    if (report.status.ok()) return;
+    console_.err << "poplar: " << report.address << ": " << Message(report.status) << '\n';
   };
 }
 

@@ -1,5 +1,6 @@
 #include "core/app/transfer/import_client.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -87,6 +88,11 @@ Status ImportClient::ReadChunkReplies(size_t leave) {
 
 StatusOr<ImportResult> ImportClient::Import(const std::string& address,
                                             const ImportMessage& message, ByteSource& source) {
+  const bool can_be_sent = std::all_of(address.begin(), address.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte > 0x20 && byte != 0x7F && c != '<' && c != '>';
+  });
+  if (!can_be_sent) return MakeStatus(StatusCode::kInvalidArgument, address + " is no address");
   std::string commands = "MAIL FROM:<> XUIDL=" + ToXtext(message.uidl) +
                          " XRECEIVED=" + std::to_string(message.received_us) +
                          " SMTPUTF8\r\nRCPT TO:<" + address + ">\r\n";

@@ -26,7 +26,7 @@ std::vector<MailboxReport> RunParallel(
       }
       reports[i] = work(tasks[i]);
       progress.MailboxDone();
-      const std::lock_guard lock(telling);
+      const std::lock_guard lock(telling);  // So that reports are whole.
       progress.Clear();
       if (done) done(reports[i]);
     }

@@ -105,7 +105,6 @@ void PrintReport(const MailboxReport& report, ReportKind kind, std::ostream& out
   for (const std::string& note : report.notes) out << "  note: " << note << '\n';
   for (const std::string& detail : report.details) out << "  " << detail << '\n';
   if (report.comparison.has_value()) PrintComparison(*report.comparison, out);
-  if (!report.status.ok()) out << "  not complete: " << Message(report.status) << '\n';
 }
 
 void PrintSum(const std::vector<MailboxReport>& reports, ReportKind kind, std::ostream& out) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/base/limits.h"
+
 namespace poplar::server {
 namespace {
 
@@ -18,6 +20,22 @@ TEST(Settings, UnitsAreThoseOfTheDrivers) {
   EXPECT_EQ(settings->pop3.session.out_bytes_soft_max, 64u * 1024);
   EXPECT_EQ(settings->lmtp.idle_timeout_ms, 300'000u);
   EXPECT_EQ(settings->lmtp.session.message_octets_max, 3u * 1024 * 1024);
+}
+
+TEST(Settings, ThePrivateSocketsHaveLimitsOfTheirOwn) {
+  tenant::Config config;
+  config.pop3.session_age_max_s = 60;
+  config.lmtp.message_mib_max = 1;
+  const auto settings =
+      MakeSettings(config, {.tls = nullptr, .sasl_mechanisms = {"PLAIN"}, .run = ""});
+  EXPECT_FALSE(settings->pop3.session.exports);
+  EXPECT_EQ(settings->pop3.session.sasl_mechanisms, std::vector<std::string>{"PLAIN"});
+  EXPECT_TRUE(settings->exports.session.exports);
+  EXPECT_EQ(settings->exports.session.sasl_mechanisms, std::vector<std::string>{"EXTERNAL"});
+  EXPECT_EQ(settings->exports.session_age_max_ms, 0u);
+  EXPECT_FALSE(settings->lmtp.session.imports);
+  EXPECT_TRUE(settings->imports.session.imports);
+  EXPECT_EQ(settings->imports.session.message_octets_max, kMessageOctetsCeiling);
 }
 
 TEST(Settings, WithoutCertificateNoStls) {

@@ -97,6 +97,11 @@ TEST(ConfigFaults, Paths) {
   EXPECT_THAT(Faults(socket + "a\"\n"),
               ElementsAre(AllOf(HasSubstr("has 108 octets and a socket's path may have 107"),
                                 HasSubstr("\"/run/poplar/lmtp.sock\""))));
+  // import.sock and export.sock stand beside the admin socket, whatever that is called.
+  const std::string folder = "[admin]\nsocket = \"/" + std::string(94, 'a');
+  EXPECT_THAT(Faults(folder + "/a\"\n"), IsEmpty());
+  EXPECT_THAT(Faults(folder + "a/a\"\n"),
+              ElementsAre(HasSubstr("/import.sock has 108 octets and a socket's path may have")));
 }
 
 TEST(ConfigFaults, RulesBetweenSettings) {
@@ -109,6 +114,8 @@ TEST(ConfigFaults, RulesBetweenSettings) {
                           "(pop3.listen); write another, or remove one of the two"));
   EXPECT_THAT(Faults("[lmtp]\nsocket = \"run/admin.sock\"\n"),
               ElementsAre(HasSubstr("/p/run/admin.sock is already listened on")));
+  EXPECT_THAT(Faults("[lmtp]\nsocket = \"run/export.sock\"\n"),
+              ElementsAre(HasSubstr("/p/run/export.sock is already listened on")));
 }
 
 TEST(ConfigFaults, Syntax) {

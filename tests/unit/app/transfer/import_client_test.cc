@@ -85,6 +85,18 @@ TEST(ImportClient, ASourceThatBreaksSendsNoEnd) {
   EXPECT_EQ(peer.Told().find("LAST"), std::string::npos);
 }
 
+TEST(ImportClient, AnAddressIsNoCommand) {
+  ScriptedPeer peer{std::string(kHello)};
+  {
+    auto client = ImportClient::Connect(peer.path());
+    ASSERT_TRUE(client.ok());
+    TextSource source("x");
+    EXPECT_EQ(client->Import("a@b>\r\nRSET", {"u", 0}, source).status().code(),
+              StatusCode::kInvalidArgument);
+  }
+  EXPECT_EQ(peer.Told(), "LHLO localhost\r\n");
+}
+
 TEST(ImportClient, WhereNobodyListens) {
   EXPECT_EQ(ImportClient::Connect("/nowhere/import.sock").status().code(),
             StatusCode::kFailedPrecondition);
