@@ -70,9 +70,8 @@ class MailboxExport {
         ++report_.moved;
         report_.bytes += message.octets;
       } else if (body.status().code() == StatusCode::kDataLoss) {
-        ++report_.failed;
-        report_.AddDetail("message " + message.uidl +
-                          ": not exported: " + std::string(Message(body.status())));
+        report_.AddFailure("message " + message.uidl +
+                           ": not exported: " + std::string(Message(body.status())));
       } else {
         return body.status();
       }

@@ -41,10 +41,9 @@ class MailboxImport {
     for (const SourceMessage& message : messages) {
       bytes += message.bytes;
       ++report_.uidls[static_cast<size_t>(message.fate)];
-      if (message.fate != UidlFate::kKept) {
-        report_.AddDetail(message.name + ": UIDL " + std::string(Name(message.fate)) +
-                          ", it gets " + message.uidl);
-      }
+      if (message.fate == UidlFate::kKept || report_.new_uidls.size() >= kDetailsMax) continue;
+      report_.new_uidls.push_back(message.name + ": UIDL " + std::string(Name(message.fate)) +
+                                  ", it gets " + message.uidl);
     }
     progress_.Found(messages.size(), bytes);
     if (options_.dry_run) {
@@ -139,8 +138,7 @@ class MailboxImport {
   }
 
   void NoteFailure(const SourceMessage& message, std::string_view why) {
-    ++report_.failed;
-    report_.AddDetail(message.name + ": not imported: " + std::string(why));
+    report_.AddFailure(message.name + ": not imported: " + std::string(why));
   }
 
   Status DeleteThere() {

@@ -46,6 +46,11 @@ void PrintCounts(const MailboxReport& report, ReportKind kind, std::ostream& out
   out << '\n';
 }
 
+void PrintDetails(const std::vector<std::string>& details, uint64_t count, std::ostream& out) {
+  for (const std::string& detail : details) out << "  " << detail << '\n';
+  if (count > details.size()) out << "  and " << count - details.size() << " more\n";
+}
+
 void PrintComparison(const Comparison& comparison, std::ostream& out) {
   out << "  compared: " << comparison.identical << " of " << comparison.theirs << " identical";
   if (comparison.identical != comparison.same_octets) {
@@ -55,6 +60,7 @@ void PrintComparison(const Comparison& comparison, std::ostream& out) {
   if (comparison.only_here > 0) out << "; " << comparison.only_here << " only here";
   out << '\n';
   for (const std::string& uidl : comparison.missing) out << "  missing: " << uidl << '\n';
+  PrintDetails({}, comparison.theirs - comparison.identical - comparison.missing.size(), out);
 }
 
 json ToJson(const MailboxReport& report) {
@@ -70,7 +76,8 @@ json ToJson(const MailboxReport& report) {
                {"failed", report.failed},
                {"bytes", report.bytes},
                {"uidls", uidls},
-               {"details", report.details},
+               {"failures", report.failures},
+               {"new_uidls", report.new_uidls},
                {"notes", report.notes},
                {"complete", report.status.ok()},
                {"error", std::string(Message(report.status))}};
@@ -103,7 +110,10 @@ void PrintReport(const MailboxReport& report, ReportKind kind, std::ostream& out
   out << report.address << ": ";
   PrintCounts(report, kind, out);
   for (const std::string& note : report.notes) out << "  note: " << note << '\n';
-  for (const std::string& detail : report.details) out << "  " << detail << '\n';
+  PrintDetails(report.failures, report.failed, out);
+  if (kind == ReportKind::kDryRun) {
+    PrintDetails(report.new_uidls, report.messages - KeptOf(report), out);
+  }
   if (report.comparison.has_value()) PrintComparison(*report.comparison, out);
 }
 

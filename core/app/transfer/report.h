@@ -37,13 +37,15 @@ struct MailboxReport {
   uint64_t failed = 0;
   uint64_t bytes = 0;  // Of those moved.
   std::array<uint64_t, kUidlFates> uidls{};
-  std::vector<std::string> details;  // Messages that failed or cannot keep their UIDL.
+  std::vector<std::string> failures;   // Messages and why; the first kDetailsMax.
+  std::vector<std::string> new_uidls;  // Those that cannot keep theirs; likewise.
   std::vector<std::string> notes;
   std::optional<Comparison> comparison;
   Status status;  // Why it is not complete.
 
-  void AddDetail(std::string detail) {
-    if (details.size() < kDetailsMax) details.push_back(std::move(detail));
+  void AddFailure(std::string failure) {
+    ++failed;
+    if (failures.size() < kDetailsMax) failures.push_back(std::move(failure));
   }
 };
 

@@ -1,0 +1,85 @@
+#include "core/app/transfer/report.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace poplar::app {
+namespace {
+
+MailboxReport Example() {
+  MailboxReport report;
+  report.address = "alice@a.example";
+  report.messages = 210;
+  report.moved = 199;
+  report.already_there = 1;
+  report.uidls = {205, 3, 1, 0, 1};
+  report.notes = {"a note"};
+  for (int i = 0; i < 105; ++i) report.AddFailure("message " + std::to_string(i) + ": broken");
+  report.new_uidls = {"message 7: UIDL duplicate, it gets x"};
+  return report;
+}
+
+std::string Printed(const MailboxReport& report, ReportKind kind) {
+  std::ostringstream out;
+  PrintReport(report, kind, out);
+  return out.str();
+}
+
+TEST(PrintReport, AnImport) {
+  const std::string text = Printed(Example(), ReportKind::kImport);
+  EXPECT_TRUE(text.starts_with(
+      "alice@a.example: 210 messages: 199 imported, 1 there before, 105 failed; new UIDLs: 3 of "
+      "which the old one is not known, 1 of which another message has the same, 1 with octets that "
+      "no UIDL may have\n  note: a note\n  message 0: broken\n"))
+      << text;
+  EXPECT_TRUE(text.ends_with("  message 99: broken\n  and 5 more\n")) << text;
+}
+
+TEST(PrintReport, ADryRun) {
+  MailboxReport report = Example();
+  report.failed = 0;
+  report.failures.clear();
+  EXPECT_EQ(
+      Printed(report, ReportKind::kDryRun),
+      "alice@a.example: 210 messages, 205 will keep their UIDLs, 5 will not: 3 of which the "
+      "old one is not known, 1 of which another message has the same, 1 with octets that no "
+      "UIDL may have\n  note: a note\n  message 7: UIDL duplicate, it gets x\n  and 4 more\n");
+}
+
+TEST(PrintReport, AComparison) {
+  MailboxReport report;
+  report.address = "a@b";
+  report.messages = 1;
+  report.comparison = Comparison{.theirs = 4,
+                                 .identical = 2,
+                                 .same_octets = 1,
+                                 .same_order = false,
+                                 .only_here = 3,
+                                 .missing = {"u1"}};
+  EXPECT_EQ(Printed(report, ReportKind::kExport),
+            "a@b: 1 message: 0 exported, 0 there before\n"
+            "  compared: 2 of 4 identical, 1 of another size, in another order; 3 only here\n"
+            "  missing: u1\n  and 1 more\n");
+}
+
+TEST(Reports, TheSum) {
+  MailboxReport broken;
+  broken.status = MakeStatus(StatusCode::kUnavailable, "later");
+  const std::vector<MailboxReport> reports = {Example(), std::move(broken)};
+  std::ostringstream out;
+  PrintSum(reports, ReportKind::kExport, out);
+  EXPECT_EQ(out.str(),
+            "2 maildrops, 210 messages: 199 exported, 1 there before, 105 failed\n"
+            "1 not complete; the same command again goes on where this one ended\n");
+  const nlohmann::json json = ReportsToJson(reports);
+  EXPECT_EQ(json["moved"], 199);
+  EXPECT_EQ(json["mailboxes"][0]["uidls"]["duplicate"], 1);
+  EXPECT_EQ(json["mailboxes"][0]["failures"].size(), 100U);
+  EXPECT_EQ(json["mailboxes"][1]["complete"], false);
+  EXPECT_EQ(json["mailboxes"][1]["error"], "later");
+}
+
+}  // namespace
+}  // namespace poplar::app
