@@ -269,6 +269,26 @@ def test_without_a_server(server, tmp_path):
     assert names == sorted(names) and len(names) == 20 and names[0].endswith(".old.example")
 
 
+def test_a_maildrop_that_somebody_has_open(server, tmp_path):
+    fill_maildir(tmp_path, 10, random.Random(10))
+    command = ["import", "maildir", "--user", ALICE, str(tmp_path / "Maildir"), "--uidl", "filename"]
+    session = server.pop3(ALICE, PASSWORDS[ALICE])
+    assert "10 imported, 0 there before" in server.run(*command).stdout.decode()
+    assert "0 imported, 10 there before" in server.run(*command).stdout.decode()
+    assert session.stat()[0] == 0  # A session sees the maildrop as it was.
+    result = server.run("export", "maildir", "--user", ALICE, str(tmp_path / "out"), check=False)
+    assert result.returncode == 75 and b"[IN-USE]" in result.stderr, result
+    session.quit()
+    assert len(listing(server, ALICE)) == 10
+    # The same mailbox twice at the same time: each message once.
+    running = [subprocess.Popen([POPLAR, *command[:2], "--user", BOB, *command[4:], "--json", "--config", str(server.config_path)],
+                                stdout=subprocess.PIPE) for _ in range(4)]
+    reports = [json.loads(process.communicate(timeout=60)[0]) for process in running]
+    assert sum(report["moved"] for report in reports) == 10
+    assert all(report["moved"] + report["already_there"] == 10 for report in reports)
+    assert len(listing(server, BOB)) == 10
+
+
 @pytest.mark.parametrize("name, refusal", [("import", b"554 5.7.1 "), ("export", b"-ERR [SYS/PERM] ")])
 def test_the_private_sockets_are_private(server, name, refusal):
     path = server.directory / f"run/{name}.sock"

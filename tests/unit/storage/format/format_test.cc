@@ -183,6 +183,22 @@ TEST(FormatTest, IndexValues) {
   EXPECT_EQ(*DecodeSegmentStats(EncodeSegmentStats(stats)), stats);
 }
 
+TEST(FormatTest, UidlsReadBack) {
+  for (const uint64_t id : {uint64_t{0}, uint64_t{1}, uint64_t{0x6554e18000000002}, UINT64_MAX}) {
+    std::string uidl(kOwnUidlBytes, '\0');
+    WriteUidl("abc234z", 17, MessageId(id), uidl.data());
+    EXPECT_EQ(ReadUidl("abc234z", 17, uidl), MessageId(id));
+    EXPECT_FALSE(ReadUidl("abc234y", 17, uidl).has_value());
+    EXPECT_FALSE(ReadUidl("abc234z", 18, uidl).has_value());
+    EXPECT_FALSE(ReadUidl("abc234z", 17, uidl + "a").has_value());
+    EXPECT_FALSE(ReadUidl("abc234z", 17, uidl.substr(0, 21)).has_value());
+    uidl.back() = 'A';
+    EXPECT_FALSE(ReadUidl("abc234z", 17, uidl).has_value());
+  }
+  // More than 64 bits: nobody gave it.
+  EXPECT_FALSE(ReadUidl("abcdefg", 0, "abcdefgaa7777777777777").has_value());
+}
+
 TEST(FormatTest, UidlsAreUniqueSortedAndPlain) {
   std::set<std::string> seen;
   for (uint64_t id : {uint64_t{1}, FirstIdOf(1), FirstIdOf(2), FirstIdOf(2) + 31, FirstIdOf(2) + 32,
