@@ -33,7 +33,13 @@ class MailboxImport {
 
  private:
   Status RunToEnd() {
-    POP_ASSIGN_OR_RETURN(opened_, options_.open(task_));
+    auto opened = options_.open(task_);
+    // What is not found here is no user of ours, but something that was named wrongly.
+    if (opened.status().code() == StatusCode::kNotFound) {
+      return MakeStatus(StatusCode::kInvalidArgument, Message(opened.status()));
+    }
+    if (!opened.ok()) return opened.status();
+    opened_ = std::move(*opened);
     const std::vector<SourceMessage>& messages = opened_.source->messages();
     report_.messages = messages.size();
     report_.notes = opened_.source->notes();
