@@ -61,7 +61,8 @@ Clients::Clients(const ClientOptions& options, World* world, Model* model, Dice*
 
 Clients::~Clients() = default;
 
-void Clients::Start(const std::string& what, std::function<io::Task<void>(ShardIndex)> make) {
+void Clients::Start(const std::string& what,
+                    const std::function<io::Task<void>(ShardIndex)>& make) {
   const ShardIndex shard(static_cast<uint32_t>(dice_.Below(world_.shards().count())));
   trace_.Note("client on shard " + std::to_string(shard.value()) + ": " + what);
   running_.push_back(make(shard));

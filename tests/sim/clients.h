@@ -57,7 +57,7 @@ class Clients {
  private:
   struct Manner;
 
-  void Start(const std::string& what, std::function<io::Task<void>(ShardIndex)> make);
+  void Start(const std::string& what, const std::function<io::Task<void>(ShardIndex)>& make);
   std::shared_ptr<const Body> MakeBody();
   const storage::MaildropKey& AnyKey() { return keys_[dice_.Below(keys_.size())]; }
 

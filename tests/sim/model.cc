@@ -221,6 +221,7 @@ bool Model::Settled(const Deletion& deletion, const Opening& opening) const {
 
 // What was in doubt is known now.
 void Model::Resolve(const Opening& opening) {
+  ++opening.maildrop->changes;
   for (Copy& copy : opening.maildrop->copies) {
     if (copy.gone == Gone::kYes) continue;
     if (copy.seen_at == opening.began) {

@@ -116,7 +116,7 @@ Status SimIndexEngine::Store::Grow(const Content& content) {
 
 Status SimIndexEngine::Store::Commit(std::shared_ptr<const Content> content) {
   POP_RETURN_IF_ERROR(Grow(*content));
-  const Status flushed = file_->SyncData();
+  Status flushed = file_->SyncData();
   if (flushed.ok()) {
     state_ = {std::move(content), nullptr};
     return OkStatus();
@@ -160,7 +160,8 @@ std::string SimIndexEngine::DamageList(const std::string& directory) {
   if (pairs.empty()) return {};
   auto pair = pairs.begin();
   std::advance(pair, static_cast<ptrdiff_t>(dice_.Below(pairs.size())));
-  pair->second[dice_.Below(pair->second.size())] ^= static_cast<char>(1 + dice_.Below(255));
+  char& octet = pair->second[dice_.Below(pair->second.size())];
+  octet = static_cast<char>(static_cast<uint64_t>(octet) + 1 + dice_.Below(255));
   const size_t behind_key = database == Database::kChunks ? sizeof(uint32_t) : 0;
   const std::string key = pair->first.substr(0, pair->first.size() - behind_key);
   state = {std::move(damaged), nullptr};

@@ -71,7 +71,7 @@ void Simulator::ChooseOptions() {
   if (dice_.OneIn(4)) capacity_bytes_ = partitions_ * store_.segment_bytes * dice_.Between(5, 12);
   if (dice_.OneIn(5)) pool_queued_max_ = static_cast<uint32_t>(dice_.Between(1, 4));
   ClientOptions clients;
-  clients.accounts = static_cast<uint32_t>(dice_.Between(2, 10));
+  clients.accounts = static_cast<uint32_t>(dice_.Between(1, 10));
   clients.body_bytes_max = one_of({300, 3'000, 8'000});
   start_one_in_ = static_cast<uint32_t>(one_of({5, 20, 80}));
   clients_ = std::make_unique<Clients>(clients, &world_, &model_, &dice_, &trace_);
@@ -96,7 +96,7 @@ void Simulator::Create() {
 SimulatorResult Simulator::Run() {
   ChooseOptions();
   Create();
-  const uint64_t runs = dice_.Between(2, 6);
+  const uint64_t runs = dice_.OneIn(20) ? dice_.Between(7, 20) : dice_.Between(2, 6);
   for (uint64_t run = 0; run < runs; ++run) {
     world_.disk().set_capacity(capacity_bytes_);
     OpenInTrouble();
