@@ -106,6 +106,7 @@ class Lives {
   // Seeds from `first` up to `last`, until `end`.
   void Run(uint64_t first, uint64_t last, Clock::time_point end) {
     for (uint64_t seed = first; seed <= last && Clock::now() < end; ++seed) {
+      if (failed_.size() == kFailedMax) return;
       if (!LiveInProcess(seed, arguments_)) failed_.push_back(seed);
       ++count_;
     }
@@ -119,6 +120,8 @@ class Lives {
   }
 
  private:
+  static constexpr size_t kFailedMax = 20;  // More tell nothing new.
+
   const Arguments& arguments_;
   uint64_t count_ = 0;
   std::vector<uint64_t> failed_;

@@ -117,7 +117,8 @@ Model::Opening Model::BeginOpen(const MaildropKey& key) {
                   {},
                   ++moment_,
                   maildrop.changes,
-                  maildrop.removals_begun - maildrop.removals.size()};
+                  maildrop.removals_begun - maildrop.removals.size(),
+                  maildrop.greatest_id};
   for (Copy& copy : opening.maildrop->copies) {
     if (MustBeThere(copy)) opening.required.push_back(&copy);
   }
@@ -134,7 +135,8 @@ void Model::OpenRefused(const Opening& opening, const storage::OpenResult& resul
                                  result.why.ToString());
 }
 
-void Model::Bind(Maildrop& maildrop, Copy& copy, const Listed& listed) {
+void Model::Bind(const Opening& opening, Copy& copy, const Listed& listed) {
+  Maildrop& maildrop = *opening.maildrop;
   copy.uidl = listed.uidl;
   ++maildrop.changes;
   if (copy.stored != Stored::kYes) copy.stored_at = ++moment_;
@@ -142,19 +144,20 @@ void Model::Bind(Maildrop& maildrop, Copy& copy, const Listed& listed) {
   const bool is_new = uidls_.emplace(listed.uidl, &copy).second;
   Require(is_new, "a UIDL came back for another message: " + Text(listed));
   const uint64_t id = IdOf(listed.uidl);
-  Require(id > maildrop.greatest_id || maildrop.damaged || copy.damaged,
+  Require(id > opening.greatest_id || maildrop.damaged || copy.damaged,
           "an id that is not greater than those before: " + Text(listed));
 }
 
-Model::Copy* Model::Match(Maildrop& maildrop, const Listed& listed, uint64_t opening) {
+Model::Copy* Model::Match(const Opening& opening, const Listed& listed) {
+  Maildrop& maildrop = *opening.maildrop;
   Copy* found = nullptr;
   for (Copy& copy : maildrop.copies) {
-    if (copy.number != listed.number || copy.seen_at == opening) continue;
+    if (copy.number != listed.number || copy.seen_at == opening.began) continue;
     if (copy.uidl == listed.uidl) {
       found = &copy;
       break;
     }
-    if (!copy.uidl.empty() || !MayBeThere(copy, opening)) continue;
+    if (!copy.uidl.empty() || !MayBeThere(copy, opening.began)) continue;
     // Of two that were delivered at once, first the one that was acknowledged.
     const bool better =
         copy.stored == Stored::kYes && found != nullptr && found->stored != Stored::kYes;
@@ -162,10 +165,10 @@ Model::Copy* Model::Match(Maildrop& maildrop, const Listed& listed, uint64_t ope
   }
   Require(found != nullptr,
           "a message that should not be in " + NameOf(maildrop) + ": " + Text(listed));
-  Require(MayBeThere(*found, opening),
+  Require(MayBeThere(*found, opening.began),
           "a deleted message came back in " + NameOf(maildrop) + ": " + Text(listed));
-  if (found->uidl.empty()) Bind(maildrop, *found, listed);
-  found->seen_at = opening;
+  if (found->uidl.empty()) Bind(opening, *found, listed);
+  found->seen_at = opening.began;
   const storage::DeliveryFacts& facts = found->body->facts;
   Require(facts.octets == listed.octets && facts.wire_bytes == listed.wire_bytes &&
               facts.header_bytes == listed.header_bytes,
@@ -182,7 +185,7 @@ Model::Session Model::Opened(const Opening& opening, const std::vector<Listed>& 
   Session session{opening, list, {}};
   uint64_t id_before = 0;
   for (const Listed& listed : list) {
-    session.copies.push_back(Match(maildrop, listed, opening.began));
+    session.copies.push_back(Match(opening, listed));
     const uint64_t id = IdOf(listed.uidl);
     Require(id > id_before, "a list out of order: " + NameOf(maildrop));
     id_before = id;

@@ -61,6 +61,7 @@ class Model {
     uint64_t began = 0;
     uint64_t changes = 0;  // Of the maildrop, so far.
     uint64_t removals_ended = 0;
+    uint64_t greatest_id = 0;  // That was seen.
   };
   struct Session {
     Opening opening;
@@ -129,8 +130,8 @@ class Model {
 
  private:
   Maildrop& Of(const storage::MaildropKey& key);
-  Copy* Match(Maildrop& maildrop, const Listed& listed, uint64_t opening);
-  void Bind(Maildrop& maildrop, Copy& copy, const Listed& listed);
+  Copy* Match(const Opening& opening, const Listed& listed);
+  void Bind(const Opening& opening, Copy& copy, const Listed& listed);
   void CheckDeletions(Maildrop& maildrop, uint64_t opening);
   void Resolve(const Opening& opening);
   bool Settled(const Deletion& deletion, const Opening& opening) const;

@@ -66,6 +66,7 @@ void Simulator::ChooseOptions() {
   store_.checkpoint_changes = one_of({4, 20, 200});
   store_.checkpoint_log_bytes = one_of({32 * kKiB, 256 * kKiB});
   store_.checkpoint_interval_ms = one_of({100, 1'000, 20'000});
+  store_.compact_bytes_per_second = one_of({0, 64 * kKiB, kMiB});
   store_.open_files_a_shard = static_cast<uint32_t>(dice_.Between(1, 4));
   store_.recovery_threads = 1;
   if (dice_.OneIn(4)) capacity_bytes_ = partitions_ * store_.segment_bytes * dice_.Between(5, 12);
