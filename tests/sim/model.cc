@@ -83,8 +83,20 @@ uint64_t Model::BeginDelivery(const std::vector<MaildropKey>& recipients,
   return number;
 }
 
-void Model::EndDelivery(uint64_t number, const std::vector<DeliveryOutcome>& outcomes) {
+void Model::EndDelivery(uint64_t number, std::vector<DeliveryOutcome> outcomes) {
   const auto under_way = deliveries_.find(number);
+  // Two copies in one maildrop are the same to whoever sees them: one that was seen before the
+  // answer is the one that is told to be stored.
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    if (outcomes[i] != DeliveryOutcome::kStored || !under_way->second[i]->uidl.empty()) continue;
+    for (size_t j = 0; j < outcomes.size(); ++j) {
+      const Copy& other = *under_way->second[j];
+      if (other.maildrop != under_way->second[i]->maildrop || other.uidl.empty()) continue;
+      if (outcomes[j] == DeliveryOutcome::kStored) continue;
+      std::swap(outcomes[i], outcomes[j]);
+      break;
+    }
+  }
   for (size_t i = 0; i < outcomes.size(); ++i) {
     Copy& copy = *under_way->second[i];
     copy.answered_run = run_;

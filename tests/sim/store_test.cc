@@ -69,7 +69,10 @@ class SimStoreTest : public ::testing::Test {
   io::Task<void> DeliverTask(std::string wire, std::function<void()> between,
                              DeliveryOutcome* outcome) {
     storage::ShardStore& store = world_.StoreOn(ShardIndex(0));
-    const auto delivery = store.BeginDelivery({{key_}, 1, 0});
+    storage::DeliveryRequest request;
+    request.recipients = {key_};
+    request.received_us = 1;
+    const auto delivery = store.BeginDelivery(std::move(request));
     const size_t half = wire.size() - 100;
     for (const auto& [at, bytes] : {std::pair(size_t{0}, half), std::pair(half, size_t{100})}) {
       io::Completion<Status> written;
