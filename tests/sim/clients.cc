@@ -37,7 +37,7 @@ std::vector<Listed> ListOf(const storage::Maildrop& maildrop) {
 }
 
 const char* NameOf(DeliveryOutcome outcome) {
-  constexpr const char* kNames[] = {"stored", "full", "temporary"};
+  constexpr const char* kNames[] = {"stored", "already there", "full", "temporary"};
   return kNames[static_cast<size_t>(outcome)];
 }
 
