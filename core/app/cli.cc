@@ -274,17 +274,83 @@ class CommandLine {
     });
   }
 
-  void AddStore() {
-    CLI::App* group = Group("store", "The store, while no server runs");
-    CLI::App* verify = Leaf(group, "verify",
-                            "Reads everything and says what is damaged; changes nothing. Ends with "
-                            "74 where something is",
-                            "  poplar store verify\n"
-                            "  poplar store verify --json | jq .damages");
+  using JsonCommand = std::function<ExitCode(const Config&, bool, Console&)>;
+
+  void AddJsonCommand(CLI::App* leaf, const JsonCommand& command) {
     auto json = std::make_shared<bool>(false);
-    verify->add_flag("--json", *json, "As JSON");
-    RunWithConfig(verify, [this, json](const Config& config) {
-      return wiring_.verify_store(config, *json, console_);
+    leaf->add_flag("--json", *json, "As JSON");
+    RunWithConfig(leaf, [this, json, &command](const Config& config) {
+      return command(config, *json, console_);
+    });
+  }
+
+  void AddStore() {
+    CLI::App* group = Group("store", "The store: look, check, back up, mend");
+    AddJsonCommand(Leaf(group, "verify",
+                        "Reads everything and says what is damaged, while no server runs; changes "
+                        "nothing. Ends with 74 where something is",
+                        "  poplar store verify\n"
+                        "  poplar store verify --json | jq .damages"),
+                   wiring_.store.verify);
+    AddJsonCommand(Leaf(group, "stats", "What the store holds, in numbers",
+                        "  poplar store stats\n"
+                        "  poplar store stats --json | jq .total.dead_share"),
+                   wiring_.store.stats);
+    AddStoreDump(group);
+
+    CLI::App* rebuild = Leaf(group, "rebuild-index",
+                             "Makes the index anew from the log, while no server runs; the old one "
+                             "is kept beside it",
+                             "  poplar store rebuild-index\n"
+                             "  poplar store rebuild-index --partition 3 --discard-old");
+    auto request = std::make_shared<RebuildIndexRequest>();
+    rebuild->add_option("--partition", request->partition, "Only this partition's")
+        ->type_name("NUMBER");
+    rebuild->add_flag("--discard-old", request->discard_old, "Remove the old one when it is done");
+    rebuild->add_flag("--json", request->json, "As JSON");
+    RunWithConfig(rebuild, [this, request](const Config& config) {
+      return wiring_.store.rebuild_index(*request, config, console_);
+    });
+
+    RunWithConfig(Leaf(group, "upgrade", "Brings the store to this version's format",
+                       "  poplar store upgrade"),
+                  [this](const Config& config) { return wiring_.store.upgrade(config, console_); });
+
+    CLI::App* snapshot = Leaf(group, "snapshot",
+                              "Makes a consistent copy in a new folder on the store's file system, "
+                              "while mail goes on",
+                              "  poplar store snapshot /srv/poplar/snapshots/monday");
+    auto directory = std::make_shared<std::string>();
+    snapshot->add_option("DIR", *directory, "The copy; it must not be there")->required();
+    RunWithConfig(snapshot, [this, directory](const Config& config) {
+      return wiring_.store.snapshot(*directory, config, console_);
+    });
+  }
+
+  void AddStoreDump(CLI::App* store) {
+    CLI::App* group = store->add_subcommand("dump", "What is on disk, as text");
+    group->require_subcommand(1);
+    CLI::App* segment = Leaf(group, "segment", "A log segment: head, batches, records",
+                             "  poplar store dump segment 0000002a --partition 3\n"
+                             "  poplar store dump segment /backup/p000/log/00000001.seg");
+    auto request = std::make_shared<DumpSegmentRequest>();
+    segment->add_option("SEGMENT", request->segment, "Its number as in the file's name, or a file")
+        ->required();
+    segment->add_option("--partition", request->partition, "Whose segment it is")
+        ->type_name("NUMBER");
+    segment->add_flag("--bodies", request->bodies, "Show the messages too");
+    RunWithConfig(segment, [this, request](const Config& config) {
+      return wiring_.store.dump_segment(*request, config, console_);
+    });
+
+    CLI::App* maildrop =
+        Leaf(group, "maildrop", "What the index has of a maildrop, while no server runs",
+             "  poplar store dump maildrop alice@example.org\n"
+             "  poplar store dump maildrop 1/3f0c55e19a");
+    auto which = std::make_shared<std::string>();
+    maildrop->add_option("ADDRESS|TENANT/ACCOUNT", *which, "Whose")->required();
+    RunWithConfig(maildrop, [this, which](const Config& config) {
+      return wiring_.store.dump_maildrop(*which, config, console_);
     });
   }
 

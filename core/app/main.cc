@@ -6,7 +6,13 @@
 
 int main(int argc, char** argv) {
   const poplar::app::Wiring wiring{.init_store = &poplar::app::InitStore,
-                                   .verify_store = &poplar::app::VerifyStore,
+                                   .store = {.verify = &poplar::app::VerifyStore,
+                                             .stats = &poplar::app::StoreStats,
+                                             .dump_segment = &poplar::app::DumpSegment,
+                                             .dump_maildrop = &poplar::app::DumpMaildrop,
+                                             .rebuild_index = &poplar::app::RebuildIndex,
+                                             .upgrade = &poplar::app::UpgradeStore,
+                                             .snapshot = &poplar::app::SnapshotStore},
                                    .serve = &poplar::app::RunServer,
                                    .serve_privately = &poplar::app::ServePrivately};
   poplar::app::Console console = poplar::app::ProcessConsole();

@@ -9,10 +9,10 @@
 #include "auth/service/sqlite_backend.h"
 #include "auth/users/address.h"
 #include "core/app/descriptors.h"
+#include "core/app/store_json.h"
 #include "core/app/version.h"
 #include "core/base/log.h"
 #include "core/ops/process_metrics.h"
-#include "storage/engine/engine.h"
 
 namespace poplar::app {
 namespace {
@@ -210,7 +210,27 @@ ops::AdminHandlers Service::AdminHandlers() {
     }
     return kicked > 0 ? StatusOr<json>(json{{"kicked", kicked}}) : NoSuchSession(user);
   };
+  AddStoreHandlers(handlers);
   return handlers;
+}
+
+void Service::AddStoreHandlers(ops::AdminHandlers& handlers) {
+  handlers["store.stats"] = [this](const json&) -> StatusOr<json> {
+    POP_ASSIGN_OR_RETURN(const storage::StoreStats stats, store_->Stats());
+    return ToJson(stats);
+  };
+  handlers["store.snapshot"] = [this](const json& arguments) -> StatusOr<json> {
+    const std::string directory = arguments.at("directory").get<std::string>();
+    if (!directory.starts_with('/')) {
+      return MakeStatus(StatusCode::kInvalidArgument, "the snapshot's path must be absolute");
+    }
+    const auto report = store_->Snapshot(directory, ending_);
+    base::Log(
+        report.ok() ? base::LogLevel::kInfo : base::LogLevel::kError, "store_snapshot",
+        {{"directory", directory}, {"ok", report.ok()}, {"reason", Message(report.status())}});
+    if (!report.ok()) return report.status();
+    return ToJson(*report);
+  };
 }
 
 void Service::LogListening() const {
@@ -244,6 +264,7 @@ Status Service::Reload(const tenant::Config& next) {
 
 Status Service::Drain() {
   readiness_.SetNotReady("draining");
+  ending_ = true;
   if (server_) {
     base::Log(base::LogLevel::kInfo, "draining", {{"limit_s", config_.server.drain_limit_s}});
     const uint64_t cut = server_->Drain(uint64_t{config_.server.drain_limit_s} * 1000);

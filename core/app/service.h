@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -21,7 +22,7 @@
 #include "core/ops/readiness.h"
 #include "core/server/server.h"
 #include "core/tenant/config.h"
-#include "storage/api/store.h"
+#include "storage/engine/engine.h"
 
 namespace poplar::app {
 
@@ -49,6 +50,7 @@ class Service {
   Status MakeAdmin();
   StatusOr<std::shared_ptr<const net::TlsContext>> LoadTls(const tenant::Config& config);
   ops::AdminHandlers AdminHandlers();
+  void AddStoreHandlers(ops::AdminHandlers& handlers);
   void RegisterMetrics();
   void LogListening() const;
 
@@ -56,12 +58,13 @@ class Service {
   tenant::Config config_;  // As of the last reload.
   base::MetricRegistry metrics_;
   ops::Readiness readiness_;
+  std::atomic<bool> ending_{false};  // A long admin command is to give up.
   std::shared_ptr<net::TicketKeys> tickets_;
   std::unique_ptr<io::ShardSet> shards_;
   std::unique_ptr<io::OffloadPool> hash_pool_;
   std::unique_ptr<io::OffloadPool> disk_pool_;
   std::unique_ptr<auth::HasherPool> hashers_;
-  std::unique_ptr<storage::Store> store_;
+  std::unique_ptr<storage::EngineStore> store_;
   std::unique_ptr<auth::AuthService> auth_;
   std::unique_ptr<server::Server> server_;
   std::unique_ptr<RemovalSweep> removals_;

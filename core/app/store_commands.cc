@@ -1,14 +1,23 @@
 #include "core/app/store_commands.h"
 
-#include <unistd.h>
-
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "core/app/progress_bar.h"
+#include "core/app/store_json.h"
+#include "core/ops/admin_client.h"
 #include "storage/engine/engine.h"
+#include "storage/engine/layout.h"
+#include "storage/tools/rebuild.h"
 #include "storage/tools/verify.h"
 
 namespace poplar::app {
 namespace {
+
+using nlohmann::json;
+
+constexpr uint32_t kStatsTimeoutMs = 60'000;
+constexpr uint32_t kSnapshotTimeoutMs = 6 * 60 * 60 * 1000;
 
 void PrintDamage(uint32_t partition, const storage::Damage& damage, std::ostream& out) {
   out << "partition " << partition << ", segment " << damage.at.segment() << " at "
@@ -31,16 +40,39 @@ void PrintReport(const storage::VerifyReport& report, std::ostream& out) {
   }
 }
 
-nlohmann::json ToJson(const storage::VerifyReport& report) {
-  return {{"partitions", report.partitions},
-          {"segments", report.segments},
-          {"segment_bytes", report.segment_bytes},
-          {"records", report.records},
-          {"maildrops", report.maildrops},
-          {"messages", report.messages},
-          {"blobs", report.blobs},
-          {"blob_bytes", report.blob_bytes},
-          {"damages", report.damages}};
+std::string MibOf(uint64_t done, uint64_t total) {
+  return std::to_string(done / kMiB) + " of " + std::to_string(total / kMiB) + " MiB";
+}
+
+// By a server, so that it is the one to ask.
+bool InUse(const tenant::Config& config) {
+  const auto lock = storage::SystemEnv().LockToRead(config.store.path + "/lock");
+  return lock.status().code() == StatusCode::kFailedPrecondition;
+}
+
+StatusOr<json> AskServer(const tenant::Config& config, std::string command, json arguments,
+                         uint32_t timeout_ms) {
+  return ops::CallAdmin({.socket_path = config.admin.socket,
+                         .command = std::move(command),
+                         .arguments = std::move(arguments),
+                         .timeout_ms = timeout_ms});
+}
+
+StatusOr<json> StatsOf(const tenant::Config& config) {
+  if (InUse(config)) return AskServer(config, "store.stats", json::object(), kStatsTimeoutMs);
+  POP_ASSIGN_OR_RETURN(const storage::StoreStats stats,
+                       storage::ReadStoreStats({.path = config.store.path}));
+  return ToJson(stats);
+}
+
+StatusOr<json> Snapshot(const tenant::Config& config, const std::string& directory) {
+  if (InUse(config)) {
+    return AskServer(config, "store.snapshot", json{{"directory", directory}}, kSnapshotTimeoutMs);
+  }
+  POP_ASSIGN_OR_RETURN(
+      const storage::SnapshotReport report,
+      storage::SnapshotClosedStore({.path = config.store.path, .directory = directory}));
+  return ToJson(report);
 }
 
 }  // namespace
@@ -49,28 +81,91 @@ Status InitStore(const tenant::Config& config) {
   return storage::CreateStore(config.store.path, {.partitions = config.store.partitions});
 }
 
-ExitCode VerifyStore(const tenant::Config& config, bool json, Console& console) {
-  const bool shows_progress = !json && isatty(STDERR_FILENO) == 1;
+ExitCode VerifyStore(const tenant::Config& config, bool as_json, Console& console) {
+  ProgressBar bar(console.err, !as_json && ErrorIsTerminal());
   storage::VerifyOptions options;
   options.path = config.store.path;
   options.on_damage = [&](uint32_t partition, const storage::Damage& damage) {
+    bar.Clear();
     PrintDamage(partition, damage, console.err);
   };
-  if (shows_progress) {
-    options.on_progress = [&](const storage::VerifyReport& so_far) {
-      console.err << "\rpartition " << so_far.partitions << ": " << so_far.segment_bytes / kMiB
-                  << " of " << so_far.total_bytes / kMiB << " MiB " << std::flush;
-    };
-  }
+  options.on_progress = [&](const storage::VerifyProgress& progress) {
+    bar.Update(progress.share(), "partition " + std::to_string(progress.partition) + ": " +
+                                     MibOf(progress.bytes_read, progress.bytes_total));
+  };
   const StatusOr<storage::VerifyReport> report = storage::VerifyStore(options);
-  if (shows_progress) console.err << '\r';
+  bar.Clear();
   if (!report.ok()) return Fail(console, report.status());
-  if (json) {
+  if (as_json) {
     console.out << ToJson(*report).dump(2) << '\n';
   } else {
     PrintReport(*report, console.out);
   }
   return report->damages == 0 ? ExitCode::kOk : ExitCode::kIoError;
+}
+
+ExitCode StoreStats(const tenant::Config& config, bool as_json, Console& console) {
+  const StatusOr<json> stats = StatsOf(config);
+  if (!stats.ok()) return Fail(console, stats.status());
+  if (as_json) {
+    console.out << stats->dump(2) << '\n';
+    return ExitCode::kOk;
+  }
+  if (PrintStats(*stats, console.out)) return ExitCode::kOk;
+  return Fail(console, ExitCode::kSoftware,
+              "the server's answer on the admin socket is not understood");
+}
+
+ExitCode RebuildIndex(const RebuildIndexRequest& request, const tenant::Config& config,
+                      Console& console) {
+  ProgressBar bar(console.err, !request.json && ErrorIsTerminal());
+  storage::RebuildOptions options;
+  options.path = config.store.path;
+  options.partition = request.partition;
+  options.discard_old = request.discard_old;
+  options.list_cache_bytes = config.store.index_cache_mib * kMiB;
+  options.checkpoint_changes = config.store.checkpoint_changes_max;
+  options.on_progress = [&](uint32_t partition, uint64_t bytes_read, uint64_t bytes_total) {
+    bar.Update(static_cast<double>(bytes_read) / static_cast<double>(bytes_total),
+               "partition " + std::to_string(partition) + ": " + MibOf(bytes_read, bytes_total));
+  };
+  const auto rebuilt = storage::RebuildIndexes(options);
+  bar.Clear();
+  if (!rebuilt.ok()) return Fail(console, rebuilt.status());
+  uint64_t damages = 0;
+  json report = json::array();
+  for (const storage::RebuiltIndex& index : *rebuilt) {
+    damages += index.damages;
+    report.push_back(ToJson(index));
+  }
+  if (request.json) {
+    console.out << report.dump(2) << '\n';
+  } else {
+    for (const storage::RebuiltIndex& index : *rebuilt) PrintRebuilt(index, console.out);
+  }
+  return damages == 0 ? ExitCode::kOk : ExitCode::kIoError;
+}
+
+ExitCode UpgradeStore(const tenant::Config& config, Console& console) {
+  const auto superblock = storage::ReadSuperblock(storage::SystemEnv(), config.store.path);
+  if (!superblock.ok()) return Fail(console, superblock.status());
+  // Version 1 is the first and only one, so what can be read is current.
+  console.out << config.store.path << ": the store is of format version " << storage::kFormatVersion
+              << ", which is the current one; nothing is to be done\n";
+  return ExitCode::kOk;
+}
+
+ExitCode SnapshotStore(const std::string& directory, const tenant::Config& config,
+                       Console& console) {
+  std::error_code ignored;
+  std::filesystem::path target = std::filesystem::absolute(directory, ignored).lexically_normal();
+  if (!target.has_filename()) target = target.parent_path();  // "DIR/"
+  const StatusOr<json> report = Snapshot(config, target);
+  if (!report.ok()) return Fail(console, report.status());
+  console.out << target.string() << ": " << report->value("segments", uint64_t{0}) << " segments, "
+              << report->value("blobs", uint64_t{0}) << " blobs; "
+              << report->value("copied_bytes", uint64_t{0}) / kKiB << " KiB of log copied\n";
+  return ExitCode::kOk;
 }
 
 }  // namespace poplar::app

@@ -2,6 +2,10 @@
 
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <string>
+
 #include "core/app/console.h"
 #include "core/base/status.h"
 #include "core/tenant/config.h"
@@ -14,5 +18,40 @@ Status InitStore(const tenant::Config& config);
 // `poplar store verify`: each damage is a line on standard error, the sum goes to standard output.
 // kIoError where anything is damaged.
 ExitCode VerifyStore(const tenant::Config& config, bool json, Console& console);
+
+// `poplar store stats`: of the running server, or of a store that nobody serves.
+ExitCode StoreStats(const tenant::Config& config, bool json, Console& console);
+
+struct DumpSegmentRequest {
+  std::string segment;  // A number, as the file's name has it, or a path.
+  uint32_t partition = 0;
+  bool bodies = false;
+};
+
+// `poplar store dump segment`. kIoError where anything is damaged.
+ExitCode DumpSegment(const DumpSegmentRequest& request, const tenant::Config& config,
+                     Console& console);
+
+// `poplar store dump maildrop`, of an address or TENANT/ACCOUNT (a tenant's id or name, an
+// account's id). kIoError where it is damaged.
+ExitCode DumpMaildrop(const std::string& which, const tenant::Config& config, Console& console);
+
+struct RebuildIndexRequest {
+  std::optional<uint32_t> partition;  // Nothing: all.
+  bool discard_old = false;
+  bool json = false;
+};
+
+// `poplar store rebuild-index`. kIoError where records were damaged; the index is there all the
+// same.
+ExitCode RebuildIndex(const RebuildIndexRequest& request, const tenant::Config& config,
+                      Console& console);
+
+// `poplar store upgrade`: there is one version yet, so it says which the store has.
+ExitCode UpgradeStore(const tenant::Config& config, Console& console);
+
+// `poplar store snapshot`: by the running server, or of a store that nobody serves.
+ExitCode SnapshotStore(const std::string& directory, const tenant::Config& config,
+                       Console& console);
 
 }  // namespace poplar::app

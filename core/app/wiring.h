@@ -7,16 +7,30 @@
 
 #include "core/app/console.h"
 #include "core/app/exit_code.h"
+#include "core/app/store_commands.h"
 #include "core/base/status.h"
 #include "core/tenant/config.h"
 
 namespace poplar::app {
 
+// The functions of store_commands.h.
+struct StoreWiring {
+  using Config = tenant::Config;
+
+  std::function<ExitCode(const Config&, bool json, Console&)> verify;
+  std::function<ExitCode(const Config&, bool json, Console&)> stats;
+  std::function<ExitCode(const DumpSegmentRequest&, const Config&, Console&)> dump_segment;
+  std::function<ExitCode(const std::string& which, const Config&, Console&)> dump_maildrop;
+  std::function<ExitCode(const RebuildIndexRequest&, const Config&, Console&)> rebuild_index;
+  std::function<ExitCode(const Config&, Console&)> upgrade;
+  std::function<ExitCode(const std::string& directory, const Config&, Console&)> snapshot;
+};
+
 struct Wiring {
   // Makes an empty store where the configuration says. kAlreadyExists: one is there; it was kept.
   std::function<Status(const tenant::Config& config)> init_store;
-  // `poplar store verify`. With `json` the result is JSON.
-  std::function<ExitCode(const tenant::Config& config, bool json, Console& console)> verify_store;
+  // `poplar store …`.
+  StoreWiring store;
   // `poplar serve`.
   std::function<ExitCode(const tenant::Config& config, const std::string& config_path)> serve;
   // Runs `command` while a server without public listeners answers on the private sockets of this

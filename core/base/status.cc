@@ -21,6 +21,8 @@ StatusCode CodeOf(int error_number) {
     case EACCES:
     case EPERM:
       return StatusCode::kPermissionDenied;
+    case EXDEV:
+      return StatusCode::kFailedPrecondition;
     case EINVAL:
       return StatusCode::kInvalidArgument;
     default:

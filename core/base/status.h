@@ -33,7 +33,7 @@ inline std::string_view Message(const Status& status) { return ToStd(status.mess
 
 // What a system call said: "`what`: No space left on device". ENOSPC and EDQUOT become
 // kResourceExhausted, ENOENT kNotFound, EEXIST kAlreadyExists, EACCES and EPERM kPermissionDenied,
-// everything else kUnavailable.
+// EINVAL kInvalidArgument, EXDEV kFailedPrecondition, everything else kUnavailable.
 Status ErrnoStatus(int error_number, std::string_view what);
 
 // The same status with "`where`: " before its message.

@@ -13,6 +13,8 @@
 #include "core/io/offload_pool.h"
 #include "core/io/shard.h"
 #include "storage/api/store.h"
+#include "storage/engine/snapshot.h"
+#include "storage/engine/stats.h"
 #include "storage/env/env.h"
 #include "storage/index/key_value.h"
 
@@ -50,6 +52,16 @@ struct StoreOptions {
   const base::Clock* clock = nullptr;      // Null: the system's.
 };
 
+// What an operator may ask of an open store beside serving. From a thread that is no shard's, one
+// question at a time, not after Close.
+class EngineStore : public Store {
+ public:
+  virtual StatusOr<StoreStats> Stats() = 0;
+  // As SnapshotOpenStore.
+  virtual StatusOr<SnapshotReport> Snapshot(const std::string& directory,
+                                            const std::atomic<bool>& cancel) = 0;
+};
+
 // Makes an empty store in `path`, which need not exist. kAlreadyExists: there is one.
 Status CreateStore(const std::string& path, const CreateOptions& options);
 
@@ -58,7 +70,7 @@ Status CreateStore(const std::string& path, const CreateOptions& options);
 // kNotFound: no store there. kFailedPrecondition: in use by another process, or of a format that
 // this build does not know. kDataLoss: the superblock is damaged. Other damage is set aside, named
 // in the log and counted.
-StatusOr<std::unique_ptr<Store>> OpenStore(const StoreOptions& options, io::ShardSet& shards,
-                                           io::OffloadPool& disk);
+StatusOr<std::unique_ptr<EngineStore>> OpenStore(const StoreOptions& options, io::ShardSet& shards,
+                                                 io::OffloadPool& disk);
 
 }  // namespace poplar::storage

@@ -10,6 +10,13 @@ std::string PartitionDirectory(const std::string& store, uint32_t partition) {
   return store + name;
 }
 
+std::string ParentOf(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 StatusOr<Superblock> ReadSuperblock(Env& env, const std::string& path) {
   const StatusOr<std::string> block = ReadWholeFile(env, path + "/superblock", kBlockBytes);
   if (block.status().code() == StatusCode::kNotFound) {

@@ -12,6 +12,9 @@ namespace poplar::storage {
 
 std::string PartitionDirectory(const std::string& store, uint32_t partition);
 
+// The folder that `path` stands in.
+std::string ParentOf(std::string path);
+
 // kNotFound: no store is there. Else as DecodeSuperblock.
 StatusOr<Superblock> ReadSuperblock(Env& env, const std::string& store);
 

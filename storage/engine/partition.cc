@@ -226,7 +226,7 @@ bool Partition::overfull() const {
 }
 
 bool Partition::CheckpointDue() const {
-  if (closing_ || reactor_.now_us() < not_before_us_) return false;
+  if (closing_ || held_ || reactor_.now_us() < not_before_us_) return false;
   if (table_->changes() == 0 && log_->flushed() == checkpointed_) return false;
   if (keeper_->wants_checkpoint() && log_->starved()) return true;
   return table_->changes() >= options_.checkpoint_changes ||
@@ -281,7 +281,7 @@ void Partition::OnCheckpoint() {
 
 void Partition::StartUnlinking() {
   for (const BlobId blob : table_->TakeDoomedBlobs()) to_unlink_.push_back(blob);
-  if (unlinking_.pending()) return;
+  if (unlinking_.pending() || held_) return;
   if (!unlinking_.status.ok()) {
     base::Log(base::LogLevel::kWarning, "store_unlink_failed",
               {{"partition", options_.partition}, {"why", unlinking_.status.ToString()}});
@@ -294,6 +294,16 @@ void Partition::StartUnlinking() {
   unlinking_.blobs.swap(to_unlink_);
   // A full pool keeps them for the next time.
   if (!disk_.Submit(reactor_, options_.partition, unlinking_)) to_unlink_.swap(unlinking_.blobs);
+}
+
+bool Partition::Hold() {
+  held_ = true;
+  return !checkpoint_.pending() && !unlinking_.pending();
+}
+
+void Partition::EndHold() {
+  held_ = false;
+  reactor_.AtTurnEnd(consider_);
 }
 
 void Partition::BeginClose() {

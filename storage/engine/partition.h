@@ -90,6 +90,8 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   SegmentKeeper& keeper() { return *keeper_; }
   const SegmentTrimmer& trimmer() const { return *trimmer_; }
   Compactor& compactor() { return *compactor_; }
+  // As of the last checkpoint. Reading it is for any thread.
+  Index& index() { return *index_; }
 
   // Calls `waiter` with the loaded list, at once or later.
   void WithList(const std::string& key, ListWaiter& waiter);
@@ -109,6 +111,11 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   void UnlinkBlob(BlobId blob);
   // Of a maildrop that this partition leased.
   void EndLease(const std::string& key, const std::shared_ptr<Lease>& lease);
+
+  // From the call on no checkpoint begins and nothing is unlinked, until EndHold. False: one is
+  // under way; call again. Deliveries and deletions go on, and what they change waits in memory.
+  bool Hold();
+  void EndHold();
 
   // --- The end, on the shard: BeginClose, wait until idle, FinishClose.
   void BeginClose();
@@ -151,6 +158,7 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   uint64_t unlink_not_before_us_ = 0;  // After a failure.
 
   bool closing_ = false;
+  bool held_ = false;
   uint64_t checkpoint_began_us_ = 0;
   uint64_t last_checkpoint_us_ = 0;
   uint64_t log_bytes_at_checkpoint_ = 0;

@@ -40,7 +40,9 @@ class Recovery {
     } else if (!status.ok()) {
       return status;
     }
-    POP_RETURN_IF_ERROR(DropOrphanBlobs());
+    // Where records were lost, what they named is no orphan.
+    const bool keep_blobs = result_.rebuilt && result_.damages > 0;
+    POP_RETURN_IF_ERROR(DropOrphanBlobs(keep_blobs));
     return std::move(result_);
   }
 
@@ -136,9 +138,13 @@ class Recovery {
     }
     NameMissing(survey.present);
     Replayer replayer(*result_.index, *result_.table, result_.rebuilt);
+    uint64_t bytes_read = 0, bytes_total = 0;
+    for (const SurveyedSegment& segment : survey.segments) bytes_total += segment.bytes;
     for (const SurveyedSegment& segment : survey.segments) {
       result_.epoch = std::max(result_.epoch, segment.epoch);
       POP_RETURN_IF_ERROR(ReplaySegment(segment, survey.proven, replayer));
+      bytes_read += segment.bytes;
+      if (options_.on_progress) options_.on_progress(bytes_read, bytes_total);
     }
     result_.next_id = std::max(result_.next_id, replayer.next_id());
     result_.epoch = std::max(result_.epoch, EpochOf(result_.next_id));
@@ -213,7 +219,8 @@ class Recovery {
         UnlinkBlobs(env_, options_.directory + "/blobs", result_.table->TakeDoomedBlobs()));
     Checkpoint checkpoint = result_.table->TakeCheckpoint();
     if (with_meta) {
-      checkpoint.meta = {options_.superblock.store_id, options_.partition, meta_.epoch, result_.end,
+      const uint32_t epoch = result_.rebuilt ? result_.epoch : meta_.epoch;
+      checkpoint.meta = {options_.superblock.store_id, options_.partition, epoch, result_.end,
                          result_.next_id};
     }
     POP_RETURN_IF_ERROR(result_.index->Write(checkpoint));
@@ -223,7 +230,7 @@ class Recovery {
 
   // Links whose record never got into the log. Only runs since the last checkpoint's can have left
   // any.
-  Status DropOrphanBlobs() {
+  Status DropOrphanBlobs(bool keep) {
     const std::string blobs = options_.directory + "/blobs";
     POP_ASSIGN_OR_RETURN(const auto known, result_.index->ReadBlobs());
     std::unordered_set<uint64_t> living;
@@ -233,7 +240,7 @@ class Recovery {
       uint32_t epoch = 0;
       if (!ParseHex(name, &epoch)) continue;
       result_.epoch = std::max(result_.epoch, epoch);
-      if (epoch < meta_.epoch) continue;
+      if (epoch < meta_.epoch || keep) continue;
       const std::string directory = blobs + "/" + name;
       POP_ASSIGN_OR_RETURN(const std::vector<std::string> files, env_.List(directory));
       for (const std::string& file : files) {

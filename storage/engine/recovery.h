@@ -3,8 +3,8 @@
 
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -25,6 +25,8 @@ struct RecoveryOptions {
   uint64_t checkpoint_changes = 0;
   uint64_t index_map_bytes = 0;
   KeyValueEngine* index_engine = nullptr;
+  // After each segment: octets read of those that must be.
+  std::function<void(uint64_t bytes_read, uint64_t bytes_total)> on_progress;
 };
 
 struct RecoveredPartition {

@@ -19,14 +19,7 @@ Status MakeDirectoryIfMissing(Env& env, const std::string& path) {
   return made.code() == StatusCode::kAlreadyExists ? OkStatus() : made;
 }
 
-std::string ParentOf(std::string path) {
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-class EmbeddedStore final : public Store {
+class EmbeddedStore final : public EngineStore {
  public:
   EmbeddedStore(std::unique_ptr<EngineContext> context, std::unique_ptr<FileLock> lock)
       : context_(std::move(context)), lock_(std::move(lock)) {}
@@ -37,6 +30,11 @@ class EmbeddedStore final : public Store {
   ShardStore& OnShard(ShardIndex shard) override { return *shards_[shard.value()]; }
   Status Close() override;
   void Register(base::MetricRegistry& registry) const override;
+  StatusOr<StoreStats> Stats() override { return OpenStoreStats(*context_); }
+  StatusOr<SnapshotReport> Snapshot(const std::string& directory,
+                                    const std::atomic<bool>& cancel) override {
+    return SnapshotOpenStore(*context_, directory, cancel);
+  }
 
  private:
   StatusOr<LogStart> PrepareLog(uint32_t partition, RecoveredPartition& recovered);
@@ -260,6 +258,7 @@ Status CreateStore(const std::string& path, const CreateOptions& options) {
   WriteUidlTag(env.Random(), superblock.uidl_tag.data());
 
   POP_RETURN_IF_ERROR(MakeDirectoryIfMissing(env, path));
+  POP_ASSIGN_OR_RETURN(const auto lock, env.Lock(path + "/lock"));
   POP_RETURN_IF_ERROR(MakeDirectoryIfMissing(env, path + "/incoming"));
   for (uint32_t p = 0; p < superblock.partitions; ++p) {
     const std::string directory = PartitionDirectory(path, p);
@@ -274,8 +273,8 @@ Status CreateStore(const std::string& path, const CreateOptions& options) {
   return ReplaceFile(env, path, "superblock", EncodeSuperblock(superblock));
 }
 
-StatusOr<std::unique_ptr<Store>> OpenStore(const StoreOptions& options, io::ShardSet& shards,
-                                           io::OffloadPool& disk) {
+StatusOr<std::unique_ptr<EngineStore>> OpenStore(const StoreOptions& options, io::ShardSet& shards,
+                                                 io::OffloadPool& disk) {
   StoreOptions filled = options;
   if (filled.env == nullptr) filled.env = &SystemEnv();
   if (filled.clock == nullptr) filled.clock = &base::SystemClock();

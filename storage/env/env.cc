@@ -24,4 +24,17 @@ Status ReplaceFile(Env& env, const std::string& directory, const std::string& na
   return env.SyncDirectory(directory);
 }
 
+Status RemoveTree(Env& env, const std::string& directory) {
+  const auto names = env.List(directory);
+  if (names.status().code() == StatusCode::kNotFound) return OkStatus();
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    const std::string path = directory + "/" + name;
+    // What is no file is a directory: there is nothing else in a store.
+    if (env.Unlink(path).ok()) continue;
+    POP_RETURN_IF_ERROR(RemoveTree(env, path));
+  }
+  return env.RemoveDirectory(directory);
+}
+
 }  // namespace poplar::storage

@@ -70,6 +70,11 @@ class File {
   // --- Blocking.
   // As many octets as `into` holds unless the file ends before.
   virtual StatusOr<size_t> ReadAt(std::span<char> into, uint64_t offset) const = 0;
+  // The same for whoever reads everything once: what was not in the page cache is not left there,
+  // and nothing is read ahead through this file. Slower.
+  virtual StatusOr<size_t> ReadOnceAt(std::span<char> into, uint64_t offset) const {
+    return ReadAt(into, offset);
+  }
   // All of `bytes`, or an error.
   virtual Status WriteAt(std::string_view bytes, uint64_t offset) = 0;
   // fdatasync(2).
@@ -122,6 +127,11 @@ class Env {
   virtual uint64_t Random() = 0;
   // One process at a time. kFailedPrecondition says who holds it.
   virtual StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
+  // For those who only read: together with others of their kind, never with the owner. Writes
+  // nothing; null where no such file is, as nobody can own the store then.
+  virtual StatusOr<std::unique_ptr<FileLock>> LockToRead(const std::string& path) {
+    return Lock(path);
+  }
 };
 
 // The system's disk. Lives for ever.
@@ -133,5 +143,8 @@ StatusOr<std::string> ReadWholeFile(Env& env, const std::string& path, uint64_t 
 // whole or as before.
 Status ReplaceFile(Env& env, const std::string& directory, const std::string& name,
                    std::string_view bytes);
+
+// Unlinks a directory with all that is in it; one that is not there is fine.
+Status RemoveTree(Env& env, const std::string& directory);
 
 }  // namespace poplar::storage

@@ -6,10 +6,12 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "core/base/check.h"
 #include "core/base/fd.h"
+#include "core/base/units.h"
 #include "storage/env/env.h"
 
 namespace poplar::storage {
@@ -31,6 +33,27 @@ class SystemFile final : public File {
       if (got < 0) return ErrnoStatus(errno, path_);
       if (got == 0) break;
       done += static_cast<size_t>(got);
+    }
+    return done;
+  }
+
+  StatusOr<size_t> ReadOnceAt(std::span<char> into, uint64_t offset) const override {
+    // Else the system would read ahead, and what it read would pass for somebody else's.
+    ::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_RANDOM);
+    constexpr size_t kStepBytes = 128 * kKiB;
+    size_t done = 0;
+    while (done < into.size()) {
+      const std::span<char> step = into.subspan(done, std::min(kStepBytes, into.size() - done));
+      const iovec piece{step.data(), step.size()};
+      if (TryRead({&piece, 1}, offset + done) == static_cast<ssize_t>(step.size())) {
+        done += step.size();  // Somebody uses it.
+        continue;
+      }
+      POP_ASSIGN_OR_RETURN(const size_t got, ReadAt(step, offset + done));
+      ::posix_fadvise(fd_.get(), static_cast<off_t>(offset + done), static_cast<off_t>(got),
+                      POSIX_FADV_DONTNEED);
+      done += got;
+      if (got < step.size()) break;
     }
     return done;
   }
@@ -84,11 +107,26 @@ class SystemFile final : public File {
 
 class SystemLock final : public FileLock {
  public:
-  explicit SystemLock(base::UniqueFd fd) : fd_(std::move(fd)) {}
+  SystemLock(base::UniqueFd fd, bool owner) : fd_(std::move(fd)), owner_(owner) {}
+  ~SystemLock() override {
+    // Whoever is refused later shall not be told of a process that ended.
+    if (owner_) (void)!::ftruncate(fd_.get(), 0);
+  }
 
  private:
   base::UniqueFd fd_;  // Its close gives the lock back.
+  const bool owner_;
 };
+
+Status InUse(int fd, const std::string& path) {
+  char holder[32];
+  const ssize_t got = ::pread(fd, holder, sizeof holder, 0);
+  std::string who = got > 0 ? std::string(holder, static_cast<size_t>(got)) : "";
+  who.erase(who.find_last_not_of(" \n") + 1);
+  return MakeStatus(StatusCode::kFailedPrecondition,
+                    path + ": the store is in use by " +
+                        (who.empty() ? "a command that reads it" : "process " + who));
+}
 
 class SystemEnvironment final : public Env {
  public:
@@ -156,20 +194,24 @@ class SystemEnvironment final : public Env {
     base::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kFileMode));
     if (!fd.valid()) return ErrnoStatus(errno, path);
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-      if (errno != EWOULDBLOCK) return ErrnoStatus(errno, path);
-      char holder[32];
-      const ssize_t got = ::pread(fd.get(), holder, sizeof holder, 0);
-      std::string who = got > 0 ? std::string(holder, static_cast<size_t>(got)) : "";
-      who.erase(who.find_last_not_of(" \n") + 1);
-      return MakeStatus(StatusCode::kFailedPrecondition,
-                        path + ": the store is in use by process " + (who.empty() ? "?" : who));
+      return errno == EWOULDBLOCK ? InUse(fd.get(), path) : ErrnoStatus(errno, path);
     }
     const std::string pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(fd.get(), 0) != 0 ||
         ::pwrite(fd.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
       return ErrnoStatus(errno, path);
     }
-    return std::make_unique<SystemLock>(std::move(fd));
+    return std::make_unique<SystemLock>(std::move(fd), true);
+  }
+
+  StatusOr<std::unique_ptr<FileLock>> LockToRead(const std::string& path) override {
+    base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.valid() && errno == ENOENT) return std::unique_ptr<FileLock>();
+    if (!fd.valid()) return ErrnoStatus(errno, path);
+    if (::flock(fd.get(), LOCK_SH | LOCK_NB) != 0) {
+      return errno == EWOULDBLOCK ? InUse(fd.get(), path) : ErrnoStatus(errno, path);
+    }
+    return std::make_unique<SystemLock>(std::move(fd), false);
   }
 
  private:

@@ -14,11 +14,20 @@ std::string ChunkKey(const std::string& maildrop, uint32_t number) {
   return key;
 }
 
+KeyValueEngine& EngineOf(const IndexOptions& options) {
+  return options.engine != nullptr ? *options.engine : Lmdb();
+}
+
 }  // namespace
 
 StatusOr<std::unique_ptr<Index>> Index::Open(const IndexOptions& options) {
-  KeyValueEngine& engine = options.engine != nullptr ? *options.engine : Lmdb();
-  POP_ASSIGN_OR_RETURN(auto store, engine.Open(options.directory, options.map_bytes));
+  POP_ASSIGN_OR_RETURN(auto store, EngineOf(options).Open(options.directory, options.map_bytes));
+  return std::unique_ptr<Index>(new Index(std::move(store)));
+}
+
+StatusOr<std::unique_ptr<Index>> Index::OpenToRead(const IndexOptions& options) {
+  POP_ASSIGN_OR_RETURN(auto store,
+                       EngineOf(options).OpenToRead(options.directory, options.map_bytes));
   return std::unique_ptr<Index>(new Index(std::move(store)));
 }
 
@@ -82,6 +91,27 @@ StatusOr<std::vector<std::string>> Index::ReadMaildropKeys() {
                                              return OkStatus();
                                            }));
   return keys;
+}
+
+StatusOr<IndexSums> Index::ReadSums() {
+  POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kRead));
+  IndexSums sums;
+  POP_RETURN_IF_ERROR(transaction->ForEach(
+      Database::kMaildrops, {}, [&](std::string_view, std::string_view bytes) -> Status {
+        POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(bytes));
+        if (totals.messages > 0) ++sums.maildrops;
+        sums.messages += totals.messages;
+        sums.octets += totals.octets;
+        sums.wire_bytes += totals.wire_bytes;
+        return OkStatus();
+      }));
+  POP_RETURN_IF_ERROR(
+      transaction->ForEach(Database::kBlobs, {}, [&](std::string_view, std::string_view) {
+        ++sums.blobs;
+        return OkStatus();
+      }));
+  POP_ASSIGN_OR_RETURN(sums.file_bytes, store_->FileBytes());
+  return sums;
 }
 
 StatusOr<std::map<uint32_t, SegmentStats>> Index::ReadSegments() {

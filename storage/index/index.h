@@ -43,11 +43,24 @@ struct Checkpoint {
   std::map<MessageId, BlobId> blobs;  // New ones; BlobId 0: gone.
 };
 
+// What an index holds altogether.
+struct IndexSums {
+  uint64_t maildrops = 0;  // With a message now.
+  uint64_t messages = 0;
+  uint64_t octets = 0;
+  uint64_t wire_bytes = 0;
+  uint64_t blobs = 0;
+  uint64_t file_bytes = 0;  // Of the index itself.
+};
+
 class Index {
  public:
   // kDataLoss: what lies there is unsound, and shall be set aside and rebuilt. kFailedPrecondition:
   // of a version that this build does not know.
   static StatusOr<std::unique_ptr<Index>> Open(const IndexOptions& options);
+  // For tools: changes no file, not even LMDB's lock. REQUIRES: nobody writes meanwhile (the
+  // store's lock says so). kNotFound: nothing was ever written to it. Else as Open.
+  static StatusOr<std::unique_ptr<Index>> OpenToRead(const IndexOptions& options);
 
   // Nothing: it is new.
   StatusOr<std::optional<IndexMeta>> ReadMeta();
@@ -56,6 +69,8 @@ class Index {
   StatusOr<std::shared_ptr<MessageList>> Load(const std::string& key);
   // The encoded keys of all maildrops that it knows.
   StatusOr<std::vector<std::string>> ReadMaildropKeys();
+  // Sums over all of them, without looking at a message.
+  StatusOr<IndexSums> ReadSums();
   StatusOr<std::map<uint32_t, SegmentStats>> ReadSegments();
   StatusOr<std::map<MessageId, BlobId>> ReadBlobs();
   // Whole or not at all, durably. A maildrop whose list is unsound is left as it is.
@@ -65,13 +80,14 @@ class Index {
   bool unsound() const { return unsound_.load(std::memory_order_relaxed); }
 
  private:
+  friend class IndexCopy;
+
   explicit Index(std::unique_ptr<KeyValueStore> store) : store_(std::move(store)) {}
   Status Wipe(KeyValueTransaction& transaction, const std::string& key);
   StatusOr<std::shared_ptr<MessageList>> Read(KeyValueTransaction& transaction,
                                               const std::string& key);
   Status WriteMaildrop(KeyValueTransaction& transaction, const MaildropChange& change);
   Status Append(KeyValueTransaction& transaction, const std::string& key, const Chunk& appended);
-
   void Found(const Status& damage, const std::string& key);
 
   const std::unique_ptr<KeyValueStore> store_;

@@ -52,6 +52,8 @@ class KeyValueStore {
 
   virtual ~KeyValueStore() = default;
   virtual StatusOr<std::unique_ptr<KeyValueTransaction>> Begin(Access access) = 0;
+  // Of its file.
+  virtual StatusOr<uint64_t> FileBytes() = 0;
 };
 
 class KeyValueEngine {
@@ -62,6 +64,10 @@ class KeyValueEngine {
   // lock.mdb, so that who unlinks these begins anew. kDataLoss: unsound.
   virtual StatusOr<std::unique_ptr<KeyValueStore>> Open(const std::string& directory,
                                                         uint64_t map_bytes) = 0;
+  // The same for those who only read: changes no file. REQUIRES: nobody changes it meanwhile.
+  // kNotFound: nothing was ever written there.
+  virtual StatusOr<std::unique_ptr<KeyValueStore>> OpenToRead(const std::string& directory,
+                                                              uint64_t map_bytes) = 0;
 };
 
 // LMDB. Lives for ever.

@@ -115,14 +115,15 @@ class LmdbStore final : public KeyValueStore {
   LmdbStore(const LmdbStore&) = delete;
   LmdbStore& operator=(const LmdbStore&) = delete;
 
-  Status Open(const std::string& directory, uint64_t map_bytes) {
+  Status Open(const std::string& directory, uint64_t map_bytes, unsigned flags) {
     RETURN_IF_LMDB_ERROR(mdb_env_set_mapsize(env_, map_bytes), directory);
     RETURN_IF_LMDB_ERROR(mdb_env_set_maxdbs(env_, 8), directory);
     // NOTLS: a reader belongs to its transaction, not to its thread.
     RETURN_IF_LMDB_ERROR(
-        mdb_env_open(env_, directory.c_str(), MDB_NOTLS | MDB_NORDAHEAD, kFileMode), directory);
+        mdb_env_open(env_, directory.c_str(), MDB_NOTLS | MDB_NORDAHEAD | flags, kFileMode),
+        directory);
     POP_RETURN_IF_ERROR(CheckNotCutShort(directory));
-    return OpenDatabases();
+    return OpenDatabases((flags & MDB_RDONLY) != 0 ? Access::kRead : Access::kChange);
   }
 
   StatusOr<std::unique_ptr<KeyValueTransaction>> Begin(Access access) override {
@@ -132,28 +133,36 @@ class LmdbStore final : public KeyValueStore {
     return std::make_unique<LmdbTransaction>(txn, handles_);
   }
 
+  StatusOr<uint64_t> FileBytes() override {
+    MDB_envinfo info;
+    MDB_stat stat;
+    RETURN_IF_LMDB_ERROR(mdb_env_info(env_, &info), "index size");
+    RETURN_IF_LMDB_ERROR(mdb_env_stat(env_, &stat), "index size");
+    return (info.me_last_pgno + 1) * uint64_t{stat.ms_psize};
+  }
+
  private:
   // LMDB maps its file: pages that are not there would end the process.
   Status CheckNotCutShort(const std::string& directory) {
-    MDB_envinfo info;
-    MDB_stat stat;
-    RETURN_IF_LMDB_ERROR(mdb_env_info(env_, &info), directory);
-    RETURN_IF_LMDB_ERROR(mdb_env_stat(env_, &stat), directory);
+    POP_ASSIGN_OR_RETURN(const uint64_t bytes, FileBytes());
     struct stat file{};
     const std::string path = directory + "/data.mdb";
     if (::stat(path.c_str(), &file) != 0) return ErrnoStatus(errno, path);
-    if (static_cast<uint64_t>(file.st_size) < (info.me_last_pgno + 1) * uint64_t{stat.ms_psize}) {
+    if (static_cast<uint64_t>(file.st_size) < bytes) {
       return MakeStatus(StatusCode::kDataLoss, path + ": cut short");
     }
     return OkStatus();
   }
 
-  Status OpenDatabases() {
+  Status OpenDatabases(Access access) {
+    const bool change = access == Access::kChange;
     MDB_txn* txn = nullptr;
-    RETURN_IF_LMDB_ERROR(mdb_txn_begin(env_, nullptr, 0, &txn), "index transaction");
+    RETURN_IF_LMDB_ERROR(mdb_txn_begin(env_, nullptr, change ? 0 : MDB_RDONLY, &txn),
+                         "index transaction");
     LmdbTransaction transaction(txn, handles_);
     for (size_t i = 0; i < kDatabases; ++i) {
-      RETURN_IF_LMDB_ERROR(mdb_dbi_open(txn, kNames[i], MDB_CREATE, &handles_[i]), kNames[i]);
+      RETURN_IF_LMDB_ERROR(mdb_dbi_open(txn, kNames[i], change ? MDB_CREATE : 0, &handles_[i]),
+                           kNames[i]);
     }
     return transaction.Commit();
   }
@@ -166,10 +175,26 @@ class LmdbEngine final : public KeyValueEngine {
  public:
   StatusOr<std::unique_ptr<KeyValueStore>> Open(const std::string& directory,
                                                 uint64_t map_bytes) override {
+    return OpenWith(directory, map_bytes, 0);
+  }
+
+  StatusOr<std::unique_ptr<KeyValueStore>> OpenToRead(const std::string& directory,
+                                                      uint64_t map_bytes) override {
+    // LMDB would begin a new one in an empty file.
+    const std::string path = directory + "/data.mdb";
+    struct stat file{};
+    if (::stat(path.c_str(), &file) != 0) return ErrnoStatus(errno, path);
+    if (file.st_size == 0) return MakeStatus(StatusCode::kNotFound, path + ": empty");
+    return OpenWith(directory, map_bytes, MDB_RDONLY | MDB_NOLOCK);
+  }
+
+ private:
+  static StatusOr<std::unique_ptr<KeyValueStore>> OpenWith(const std::string& directory,
+                                                           uint64_t map_bytes, unsigned flags) {
     MDB_env* env = nullptr;
     RETURN_IF_LMDB_ERROR(mdb_env_create(&env), directory);
     auto store = std::make_unique<LmdbStore>(env);
-    POP_RETURN_IF_ERROR(store->Open(directory, map_bytes));
+    POP_RETURN_IF_ERROR(store->Open(directory, map_bytes, flags));
     return store;
   }
 };

@@ -11,17 +11,6 @@ namespace {
 constexpr uint64_t kReadPieceBytes = kMiB;
 constexpr std::string_view kSuffix = ".seg";
 
-// The number in a segment's file name; nothing for other files.
-std::optional<uint32_t> NumberOf(std::string_view name) {
-  constexpr size_t kDigits = 8;
-  if (name.size() != kDigits + kSuffix.size() || !name.ends_with(kSuffix)) return std::nullopt;
-  uint32_t number = 0;
-  const char* const end = name.data() + kDigits;
-  const auto parsed = std::from_chars(name.data(), end, number, 16);
-  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
-  return number;
-}
-
 // Reads what can be read, and returns how much that is. Where a piece fails, its blocks are read
 // one by one: one bad sector costs a block, and a fault that passes nothing. The rest is zeros,
 // told to `lost`; `why` is what was said of it.
@@ -101,12 +90,22 @@ std::string SegmentPath(const std::string& log_directory, uint32_t number) {
   return log_directory + "/" + SegmentName(number) + std::string(kSuffix);
 }
 
+std::optional<uint32_t> SegmentNumberOf(std::string_view name) {
+  constexpr size_t kDigits = 8;
+  if (name.size() != kDigits + kSuffix.size() || !name.ends_with(kSuffix)) return std::nullopt;
+  uint32_t number = 0;
+  const char* const end = name.data() + kDigits;
+  const auto parsed = std::from_chars(name.data(), end, number, 16);
+  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  return number;
+}
+
 StatusOr<LogSurvey> SurveyLog(const LogSurveyOptions& options, const DamageHandler& on_damage) {
   LogSurvey survey;
   survey.proven = options.from;
   POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, options.env->List(options.directory));
   for (const std::string& name : names) {
-    if (const auto number = NumberOf(name)) survey.present.push_back(*number);
+    if (const auto number = SegmentNumberOf(name)) survey.present.push_back(*number);
   }
   std::sort(survey.present.begin(), survey.present.end());
   for (const uint32_t number : survey.present) {

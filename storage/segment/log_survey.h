@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "storage/env/env.h"
@@ -52,5 +53,7 @@ StatusOr<std::string> ReadSegment(const LogSurveyOptions& options, const Surveye
                                   const DamageHandler& on_damage);
 
 std::string SegmentPath(const std::string& log_directory, uint32_t number);
+// The number in a segment's file name; nothing for other names.
+std::optional<uint32_t> SegmentNumberOf(std::string_view file_name);
 
 }  // namespace poplar::storage

@@ -95,6 +95,7 @@ class Walk {
     FindRecords(stretch.begin + kBatchHeadBytes, stretch.end);
     const bool whole = damages_.empty() && records_.size() == stretch.batch->records;
     if (!whole && LsnAt(stretch.begin) >= ProvenEnd()) return false;
+    visitor_.OnBatch(*stretch.batch, LsnAt(stretch.begin));
     for (const Damage& damage : damages_) visitor_.OnDamage(damage);
     Deliver();
     ++result_.batches;

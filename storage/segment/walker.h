@@ -24,6 +24,8 @@ struct Damage {
 class LogVisitor {
  public:
   virtual ~LogVisitor() = default;
+  // Before what is found in the batch: first its damages, then its records.
+  virtual void OnBatch(const BatchHead& /*head*/, Lsn /*at*/) {}
   // The views in `record` end with the call.
   virtual void OnRecord(const Record& record, Lsn at) = 0;
   virtual void OnDamage(const Damage& damage) = 0;

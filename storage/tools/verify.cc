@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "storage/blob/blob_writer.h"
@@ -19,12 +22,24 @@ constexpr uint64_t kReadPieceBytes = kMiB;
 // A message of a list, and whether its record was met.
 struct Expected {
   MessageEntry entry;
+  uint64_t uidl_checksum = 0;
   uint32_t maildrop = 0;  // In keys_.
   bool met = false;
 };
 
+// A blob that a living message names.
+struct BlobCheck {
+  std::string key;
+  MessageEntry entry;
+  uint64_t checksum = 0;
+};
+
 bool IsMessage(RecordKind kind) {
   return kind != RecordKind::kExpunge && kind != RecordKind::kRemove;
+}
+
+std::string KeyOf(const Record& record) {
+  return EncodeMaildropKey({record.tenant, std::string(record.account)});
 }
 
 class PartitionCheck final : private LogVisitor {
@@ -33,69 +48,96 @@ class PartitionCheck final : private LogVisitor {
                  VerifyReport& report)
       : options_(options),
         env_(*options.env),
+        superblock_(superblock),
         partition_(partition),
         directory_(PartitionDirectory(options.path, partition)),
         survey_options_{&env_, directory_ + "/log", superblock.store_id, partition, Lsn()},
-        report_(report) {}
+        report_(report) {
+    progress_.partition = partition;
+    progress_.partitions = superblock.partitions;
+  }
 
   Status Run() {
     Status index = ReadIndex();
     if (index.code() == StatusCode::kDataLoss) {
       Tell(Lsn(), 0, "the index: " + std::string(Message(index)));
-    } else if (!index.ok()) {
-      return index;
+    } else if (!index.ok() && index.code() != StatusCode::kNotFound) {
+      return index;  // One that is not there is no damage: everything stands in the log.
     }
     POP_RETURN_IF_ERROR(ReadLog());
     for (const Expected& expected : expected_) {
-      if (!expected.met) TellOf(expected, "a message of a list is not where the index says");
+      if (!expected.met && !Deleted(expected.entry.id, keys_[expected.maildrop])) {
+        TellOf(expected, "a message of a list is not where the index says");
+      }
     }
+    CheckBlobs();
+    CountMessages();
+    Advance(0);
     return OkStatus();
   }
 
  private:
   Status ReadIndex() {
-    POP_ASSIGN_OR_RETURN(
-        const auto index,
-        Index::Open({directory_ + "/index", options_.index_map_bytes, options_.index_engine}));
+    POP_ASSIGN_OR_RETURN(const auto index,
+                         Index::OpenToRead({directory_ + "/index", options_.index_map_bytes,
+                                            options_.index_engine}));
     POP_ASSIGN_OR_RETURN(const std::optional<IndexMeta> meta, index->ReadMeta());
     if (!meta.has_value()) return OkStatus();  // Everything stands in the log.
-    checkpoint_ = meta->checkpoint;
+    if (meta->store_id != superblock_.store_id || meta->partition != partition_) {
+      return MakeStatus(StatusCode::kDataLoss, "it is of another store or partition");
+    }
     POP_ASSIGN_OR_RETURN(keys_, index->ReadMaildropKeys());
     for (uint32_t i = 0; i < keys_.size(); ++i) {
+      const MaildropKey key = DecodeMaildropKey(keys_[i]);
       const StatusOr<std::shared_ptr<MessageList>> list = index->Load(keys_[i]);
-      if (list.ok()) {
-        Expect(**list, i);
-      } else {
-        const MaildropKey key = DecodeMaildropKey(keys_[i]);
+      if (!list.ok()) {
         TellDamage({Lsn(), 0, std::string(Message(list.status())), key, MessageId(0)});
+        continue;
       }
+      if (PlacePartition(superblock_, key) != partition_) {
+        TellDamage({Lsn(), 0, "a maildrop is in the wrong partition", key, MessageId(0)});
+      }
+      Expect(**list, i);
     }
     std::sort(expected_.begin(), expected_.end(),
               [](const Expected& a, const Expected& b) { return a.entry.lsn < b.entry.lsn; });
+    for (size_t i = 1; i < expected_.size(); ++i) {
+      if (expected_[i].entry.lsn == expected_[i - 1].entry.lsn) {
+        TellOf(expected_[i], "two messages of lists stand in one place");
+      }
+    }
     report_.maildrops += keys_.size();
-    report_.messages += expected_.size();
+    checkpoint_ = meta->checkpoint;
     POP_ASSIGN_OR_RETURN(const auto segments, index->ReadSegments());
     CompareLive(segments);
+    POP_ASSIGN_OR_RETURN(const auto blobs, index->ReadBlobs());
+    CompareBlobs(blobs);
     return OkStatus();
   }
 
   void Expect(const MessageList& list, uint32_t maildrop) {
     uint32_t hint = 0;
     for (uint32_t position = 0; position < list.count(); ++position) {
-      expected_.push_back({list.At(position, hint), maildrop});
+      const MessageEntry& entry = list.At(position, hint);
+      uint64_t uidl = Checksum({});
+      if ((entry.flags & kEntryImported) != 0) uidl = Checksum(list.ImportedUidl(position, hint));
+      expected_.push_back({entry, uidl, maildrop});
+      if (entry.blob != BlobId(0)) progress_.bytes_total += entry.wire_bytes;
     }
   }
 
   // What the index thinks is alive in each segment, against its own lists.
   void CompareLive(const std::map<uint32_t, SegmentStats>& segments) {
     std::map<uint32_t, SegmentStats> counted;
+    for (const auto& [number, stats] : segments) counted[number];
     for (const Expected& expected : expected_) {
       SegmentStats& stats = counted[expected.entry.lsn.segment()];
       stats.live_bytes += RecordBytes(keys_[expected.maildrop], expected.entry);
       ++stats.live_records;
     }
-    for (const auto& [number, stats] : segments) {
-      const SegmentStats& count = counted[number];
+    for (const auto& [number, count] : counted) {
+      const auto known = segments.find(number);
+      const SegmentStats stats = known != segments.end() ? known->second : SegmentStats();
       if (count.live_bytes == stats.live_bytes && count.live_records == stats.live_records)
         continue;
       Tell(Lsn(number, 0), 0,
@@ -104,11 +146,29 @@ class PartitionCheck final : private LogVisitor {
     }
   }
 
+  // The blobs that the index names by message, against its own lists.
+  void CompareBlobs(const std::map<MessageId, BlobId>& blobs) {
+    size_t named = 0;
+    for (const Expected& expected : expected_) {
+      if (expected.entry.blob == BlobId(0)) continue;
+      ++named;
+      const auto found = blobs.find(expected.entry.id);
+      if (found == blobs.end() || found->second != expected.entry.blob) {
+        TellOf(expected, "the index does not know the blob of a message");
+      }
+    }
+    if (blobs.size() > named) {
+      Tell(Lsn(), 0,
+           "the index knows " + std::to_string(blobs.size()) + " blobs, its lists " +
+               std::to_string(named));
+    }
+  }
+
   Status ReadLog() {
     const DamageHandler tell = [this](const Damage& damage) { TellDamage(damage); };
     POP_ASSIGN_OR_RETURN(LogSurvey survey, SurveyLog(survey_options_, tell));
     const Lsn proven = std::max(survey.proven, checkpoint_);
-    for (const SurveyedSegment& segment : survey.segments) report_.total_bytes += segment.bytes;
+    for (const SurveyedSegment& segment : survey.segments) progress_.bytes_total += segment.bytes;
     for (const SurveyedSegment& segment : survey.segments) {
       if (segment.sound) {
         POP_ASSIGN_OR_RETURN(const std::string bytes, ReadSegment(survey_options_, segment, tell));
@@ -116,49 +176,104 @@ class PartitionCheck final : private LogVisitor {
       }
       ++report_.segments;
       report_.segment_bytes += segment.bytes;
-      if (options_.on_progress) options_.on_progress(report_);
+      Advance(segment.bytes);
     }
     return OkStatus();
   }
 
   void OnRecord(const Record& record, Lsn at) override {
     ++report_.records;
+    if (at >= checkpoint_) Follow(record, at);
     if (!IsMessage(record.kind)) return;
-    const auto found = std::lower_bound(
+    auto found = std::lower_bound(
         expected_.begin(), expected_.end(), at,
         [](const Expected& expected, Lsn lsn) { return expected.entry.lsn < lsn; });
-    if (found == expected_.end() || found->entry.lsn != at) return;  // Deleted, or newer.
-    found->met = true;
-    const MessageEntry& entry = found->entry;
-    const std::string key = EncodeMaildropKey({record.tenant, std::string(record.account)});
-    const bool same = key == keys_[found->maildrop] && record.id == entry.id &&
-                      record.octets == entry.octets && record.wire_bytes == entry.wire_bytes &&
-                      record.header_bytes == entry.header_bytes &&
-                      record.reference == entry.blob.value();
-    if (!same) TellOf(*found, "a record is not what the index says");
-    if (entry.blob != BlobId(0)) CheckBlob(*found, record.body_checksum);
+    // None: it was deleted, or is newer.
+    for (; found != expected_.end() && found->entry.lsn == at; ++found) Meet(*found, record);
+  }
+
+  void Meet(Expected& expected, const Record& record) {
+    expected.met = true;
+    const std::string& key = keys_[expected.maildrop];
+    const bool same = KeyOf(record) == key &&
+                      EntryOf(record, expected.entry.lsn) == expected.entry &&
+                      Checksum(record.uidl) == expected.uidl_checksum;
+    if (!same) TellOf(expected, "a record is not what the index says");
+    if (expected.entry.blob != BlobId(0)) {
+      blobs_.push_back({key, expected.entry, record.body_checksum});
+    }
+  }
+
+  // The index does not know this record yet: the next start will replay it.
+  void Follow(const Record& record, Lsn at) {
+    const std::string key = KeyOf(record);
+    if (record.kind == RecordKind::kExpunge) {
+      for (const Expunged& each : DecodeExpunged(record.body)) expunged_.insert(each.id.value());
+    } else if (record.kind == RecordKind::kRemove) {
+      removed_[key] = record.id;
+    } else {
+      const bool moved = record.kind == RecordKind::kMove || record.kind == RecordKind::kMoveRef;
+      if (moved && checkpoint_ != Lsn()) return;  // The index has it, in its old place.
+      const BlobCheck check{key, EntryOf(record, at), record.body_checksum};
+      later_.insert_or_assign(record.id.value(), check);
+      if (check.entry.blob != BlobId(0)) progress_.bytes_total += check.entry.wire_bytes;
+    }
   }
 
   void OnDamage(const Damage& damage) override { TellDamage(damage); }
 
-  void CheckBlob(const Expected& expected, uint64_t checksum) {
+  // By a record that the index does not know yet.
+  bool Deleted(MessageId id, const std::string& key) const {
+    if (expunged_.contains(id.value())) return true;
+    const auto removed = removed_.find(key);
+    return removed != removed_.end() && id < removed->second;
+  }
+
+  // Last, as blobs of messages that the log deletes may be gone.
+  void CheckBlobs() {
+    for (const auto& [id, check] : later_) {
+      if (check.entry.blob != BlobId(0)) blobs_.push_back(check);
+    }
+    for (const BlobCheck& check : blobs_) {
+      if (!Deleted(check.entry.id, check.key)) CheckBlob(check);
+    }
+  }
+
+  void CheckBlob(const BlobCheck& check) {
     ++report_.blobs;
-    const auto file = env_.OpenToRead(directory_ + "/blobs/" + BlobName(expected.entry.blob));
-    if (!file.ok()) return TellOf(expected, "a blob: " + std::string(Message(file.status())));
+    const auto tell = [&](std::string what) {
+      TellDamage({check.entry.lsn, check.entry.wire_bytes, std::move(what),
+                  DecodeMaildropKey(check.key), check.entry.id});
+    };
+    const auto file = env_.OpenToRead(directory_ + "/blobs/" + BlobName(check.entry.blob));
+    if (!file.ok()) return tell("a blob: " + std::string(Message(file.status())));
     StreamingChecksum sum;
     std::string piece(kReadPieceBytes, '\0');
     uint64_t at = 0;
     while (true) {
       const StatusOr<size_t> got = (*file)->ReadAt(piece, at);
-      if (!got.ok()) return TellOf(expected, "a blob: " + std::string(Message(got.status())));
+      if (!got.ok()) return tell("a blob: " + std::string(Message(got.status())));
       sum.Update(std::string_view(piece).substr(0, *got));
       at += *got;
+      Advance(*got);
       if (*got < piece.size()) break;
     }
     report_.blob_bytes += at;
-    if (at != expected.entry.wire_bytes || sum.Digest() != checksum) {
-      TellOf(expected, "a blob is damaged");
+    if (at != check.entry.wire_bytes || sum.Digest() != check.checksum) tell("a blob is damaged");
+  }
+
+  void CountMessages() {
+    for (const Expected& expected : expected_) {
+      if (!Deleted(expected.entry.id, keys_[expected.maildrop])) ++report_.messages;
     }
+    for (const auto& [id, message] : later_) {
+      if (!Deleted(message.entry.id, message.key)) ++report_.messages;
+    }
+  }
+
+  void Advance(uint64_t bytes) {
+    progress_.bytes_read += bytes;
+    if (options_.on_progress) options_.on_progress(progress_);
   }
 
   void Tell(Lsn at, uint64_t bytes, std::string what) {
@@ -175,13 +290,20 @@ class PartitionCheck final : private LogVisitor {
 
   const VerifyOptions& options_;
   Env& env_;
+  const Superblock& superblock_;
   const uint32_t partition_;
   const std::string directory_;
   const LogSurveyOptions survey_options_;
   VerifyReport& report_;
+  VerifyProgress progress_;
   Lsn checkpoint_;
   std::vector<std::string> keys_;
   std::vector<Expected> expected_;  // By LSN.
+  // What the log says behind the checkpoint.
+  std::unordered_map<uint64_t, BlobCheck> later_;  // Messages, by id.
+  std::unordered_set<uint64_t> expunged_;
+  std::unordered_map<std::string, MessageId> removed_;
+  std::vector<BlobCheck> blobs_;
 };
 
 }  // namespace
@@ -190,7 +312,7 @@ StatusOr<VerifyReport> VerifyStore(const VerifyOptions& options) {
   VerifyOptions filled = options;
   if (filled.env == nullptr) filled.env = &SystemEnv();
   POP_ASSIGN_OR_RETURN(const Superblock superblock, ReadSuperblock(*filled.env, filled.path));
-  POP_ASSIGN_OR_RETURN(const auto lock, filled.env->Lock(filled.path + "/lock"));
+  POP_ASSIGN_OR_RETURN(const auto lock, filled.env->LockToRead(filled.path + "/lock"));
   VerifyReport report;
   for (uint32_t p = 0; p < superblock.partitions; ++p) {
     const Status status = PartitionCheck(filled, superblock, p, report).Run();

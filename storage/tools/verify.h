@@ -1,6 +1,8 @@
-// Reads everything that a store holds, and says what is wrong with it: every checksum, and that
-// every message of every list stands where the index says, in its record or its blob. Repairs
-// nothing. Blocking, for hours where a store is large.
+// Reads everything that a store holds, and says what is wrong with it: every checksum; that every
+// message of every list stands where the index says, in its record or its blob, and is what the
+// index says; and the index's own sums. Changes no file, so it also reads a store on a file system
+// that cannot be written, one that never served, and a snapshot. What a crash leaves (a torn tail,
+// links without a record) is no damage. Blocking, for hours where a store is large.
 
 #pragma once
 
@@ -19,14 +21,27 @@ namespace poplar::storage {
 struct VerifyReport {
   uint64_t partitions = 0;
   uint64_t segments = 0;
-  uint64_t segment_bytes = 0;  // Read, of total_bytes.
-  uint64_t total_bytes = 0;    // Of all segments.
+  uint64_t segment_bytes = 0;
   uint64_t records = 0;
-  uint64_t maildrops = 0;
-  uint64_t messages = 0;  // In lists.
+  uint64_t maildrops = 0;  // That the index knows.
+  uint64_t messages = 0;   // Living, in lists or in the log behind the checkpoint.
   uint64_t blobs = 0;
   uint64_t blob_bytes = 0;
   uint64_t damages = 0;
+};
+
+// How far it is: partitions are read one behind the other.
+struct VerifyProgress {
+  uint32_t partition = 0;
+  uint32_t partitions = 0;
+  uint64_t bytes_read = 0;  // Of this partition's segments and blobs.
+  uint64_t bytes_total = 0;
+
+  double share() const {
+    const double within =
+        bytes_total == 0 ? 1 : static_cast<double>(bytes_read) / static_cast<double>(bytes_total);
+    return (partition + (within < 1 ? within : 1)) / partitions;
+  }
 };
 
 struct VerifyOptions {
@@ -35,11 +50,11 @@ struct VerifyOptions {
   uint64_t index_map_bytes = 64 * kGiB;
   KeyValueEngine* index_engine = nullptr;  // Null: LMDB.
   std::function<void(uint32_t partition, const Damage& damage)> on_damage;
-  std::function<void(const VerifyReport& so_far)> on_progress;  // After each segment.
+  std::function<void(const VerifyProgress& progress)> on_progress;  // Often.
 };
 
-// Holds the store's lock meanwhile. kNotFound: no store is there. kFailedPrecondition: in use by a
-// server, or of a format that this build does not know. Damage is no error: it is counted.
+// Keeps the store's owner out meanwhile. kNotFound: no store is there. kFailedPrecondition: in use
+// by a server, or of a format that this build does not know. Damage is no error: it is counted.
 StatusOr<VerifyReport> VerifyStore(const VerifyOptions& options);
 
 }  // namespace poplar::storage

@@ -26,6 +26,7 @@ class SimIndexEngine::Store final : public KeyValueStore {
       : engine_(*engine), state_(*state), file_(std::move(file)) {}
 
   StatusOr<std::unique_ptr<KeyValueTransaction>> Begin(Access access) override;
+  StatusOr<uint64_t> FileBytes() override { return file_->Bytes(); }
   Status Commit(std::shared_ptr<const Content> content);
 
  private:
@@ -179,17 +180,35 @@ StatusOr<std::unique_ptr<KeyValueStore>> SimIndexEngine::Open(const std::string&
   if (bytes == 0) {
     POP_ASSIGN_OR_RETURN(number, MakeAnew(**file));
   } else {
-    std::string head(2 * sizeof(uint64_t), '\0');
-    POP_ASSIGN_OR_RETURN(const size_t got, (*file)->ReadAt(head, 0));
-    number = NumberIn(std::string_view(head).substr(0, got));
-    if (number == 0) {
-      return MakeStatus(StatusCode::kDataLoss, path + ": not an index");
-    }
+    POP_ASSIGN_OR_RETURN(number, ReadNumber(**file, path));
   }
+  return OpenState(number, std::move(*file));
+}
+
+StatusOr<std::unique_ptr<KeyValueStore>> SimIndexEngine::OpenToRead(const std::string& directory,
+                                                                    uint64_t /*map_bytes*/) {
+  const std::string path = directory + "/data.mdb";
+  POP_ASSIGN_OR_RETURN(auto file, disk_.OpenToRead(path));
+  POP_ASSIGN_OR_RETURN(const uint64_t bytes, file->Bytes());
+  if (bytes == 0) return MakeStatus(StatusCode::kNotFound, path + ": empty");
+  POP_ASSIGN_OR_RETURN(const uint64_t number, ReadNumber(*file, path));
+  return OpenState(number, std::move(file));
+}
+
+StatusOr<uint64_t> SimIndexEngine::ReadNumber(const File& file, const std::string& path) const {
+  std::string head(2 * sizeof(uint64_t), '\0');
+  POP_ASSIGN_OR_RETURN(const size_t got, file.ReadAt(head, 0));
+  const uint64_t number = NumberIn(std::string_view(head).substr(0, got));
+  if (number == 0) return MakeStatus(StatusCode::kDataLoss, path + ": not an index");
+  return number;
+}
+
+StatusOr<std::unique_ptr<KeyValueStore>> SimIndexEngine::OpenState(uint64_t number,
+                                                                   std::unique_ptr<File> file) {
   State& state = states_[number];
   if (state.doubtful != nullptr && dice_.OneIn(2)) state.committed = state.doubtful;
   state.doubtful = nullptr;
-  return std::unique_ptr<KeyValueStore>(std::make_unique<Store>(this, &state, std::move(*file)));
+  return std::unique_ptr<KeyValueStore>(std::make_unique<Store>(this, &state, std::move(file)));
 }
 
 }  // namespace poplar::sim

@@ -27,6 +27,9 @@ class SimIndexEngine final : public storage::KeyValueEngine {
   StatusOr<std::unique_ptr<storage::KeyValueStore>> Open(const std::string& directory,
                                                          uint64_t map_bytes) override;
 
+  StatusOr<std::unique_ptr<storage::KeyValueStore>> OpenToRead(const std::string& directory,
+                                                               uint64_t map_bytes) override;
+
   // Between runs: damages a value of the maildrop lists in the index that lies in `directory`; the
   // encoded key of the maildrop. Empty: there is none.
   std::string DamageList(const std::string& directory);
@@ -46,6 +49,9 @@ class SimIndexEngine final : public storage::KeyValueEngine {
   };
 
   StatusOr<uint64_t> MakeAnew(storage::File& file);
+  StatusOr<std::unique_ptr<storage::KeyValueStore>> OpenState(uint64_t number,
+                                                              std::unique_ptr<storage::File> file);
+  StatusOr<uint64_t> ReadNumber(const storage::File& file, const std::string& path) const;
   // The number in a file's content; 0: it is not an index.
   uint64_t NumberIn(std::string_view content) const;
 

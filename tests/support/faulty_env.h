@@ -58,6 +58,9 @@ class FaultyEnv final : public Env {
   StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
     return SystemEnv().Lock(path);
   }
+  StatusOr<std::unique_ptr<FileLock>> LockToRead(const std::string& path) override {
+    return SystemEnv().LockToRead(path);
+  }
 
  private:
   static bool TakeOne(std::atomic<int>& count) {
@@ -73,6 +76,9 @@ class FaultyEnv final : public Env {
 
     StatusOr<size_t> ReadAt(std::span<char> into, uint64_t offset) const override {
       return file_->ReadAt(into, offset);
+    }
+    StatusOr<size_t> ReadOnceAt(std::span<char> into, uint64_t offset) const override {
+      return file_->ReadOnceAt(into, offset);
     }
     Status WriteAt(std::string_view bytes, uint64_t offset) override {
       return file_->WriteAt(bytes, offset);

@@ -26,7 +26,14 @@ TEST_F(CliTest, HelpHasExamples) {
                                                           {"user", "enable"},
                                                           {"user", "remove"},
                                                           {"session", "list"},
-                                                          {"session", "kick"}};
+                                                          {"session", "kick"},
+                                                          {"store", "verify"},
+                                                          {"store", "stats"},
+                                                          {"store", "dump", "segment"},
+                                                          {"store", "dump", "maildrop"},
+                                                          {"store", "rebuild-index"},
+                                                          {"store", "upgrade"},
+                                                          {"store", "snapshot"}};
   for (std::vector<std::string> command : commands) {
     command.push_back("--help");
     EXPECT_EQ(Run(command), ExitCode::kOk);
@@ -56,6 +63,10 @@ TEST_F(CliTest, AWrongCommandLineIsOneSentence) {
       {"session", "kick"},
       {"session", "kick", "1", "--user", "a@b"},
       {"check", "--config"},
+      {"store", "dump"},
+      {"store", "dump", "segment"},
+      {"store", "rebuild-index", "--partition", "two"},
+      {"store", "snapshot"},
       {"deliver"}};
   for (const auto& command : commands) {
     EXPECT_EQ(Run(command), ExitCode::kUsage) << ::testing::PrintToString(command);
@@ -71,6 +82,33 @@ TEST_F(CliTest, ServeIsRunWithItsConfiguration) {
   Write(config_path_, "");
   EXPECT_EQ(RunHere({"serve"}), ExitCode::kTemporary);
   EXPECT_EQ(served_path_, config_path_);
+}
+
+TEST_F(CliTest, StoreCommandsGetWhatTheyAreAskedFor) {
+  Write(config_path_, "");
+  RebuildIndexRequest rebuild;
+  wiring_.store.rebuild_index = [&](const RebuildIndexRequest& request, const tenant::Config&,
+                                    Console&) {
+    rebuild = request;
+    return ExitCode::kIoError;
+  };
+  EXPECT_EQ(RunHere({"store", "rebuild-index"}), ExitCode::kIoError);
+  EXPECT_FALSE(rebuild.partition.has_value() || rebuild.discard_old || rebuild.json);
+  RunHere({"store", "rebuild-index", "--partition", "3", "--discard-old", "--json"});
+  EXPECT_EQ(rebuild.partition, 3U);
+  EXPECT_TRUE(rebuild.discard_old && rebuild.json);
+
+  DumpSegmentRequest dump;
+  wiring_.store.dump_segment = [&](const DumpSegmentRequest& request, const tenant::Config&,
+                                   Console&) {
+    dump = request;
+    return ExitCode::kOk;
+  };
+  EXPECT_EQ(RunHere({"store", "dump", "segment", "2a", "--partition", "1", "--bodies"}),
+            ExitCode::kOk);
+  EXPECT_EQ(dump.segment, "2a");
+  EXPECT_EQ(dump.partition, 1U);
+  EXPECT_TRUE(dump.bodies);
 }
 
 TEST_F(CliTest, TheEnvironmentNamesTheConfiguration) {

@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "core/base/check.h"
 
@@ -28,6 +30,20 @@ void CopyOpenStore(const std::string& from, const std::string& to) {
     if (fault != std::errc::no_such_file_or_directory) break;
   }
   ASSERT_FALSE(fault) << fault.message();
+}
+
+std::map<std::string, std::string> ContentsOf(const std::string& folder) {
+  std::map<std::string, std::string> contents;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    const std::string name = entry.path().lexically_relative(folder);
+    if (entry.is_directory()) {
+      contents[name + "/"];
+      continue;
+    }
+    std::ifstream in(entry.path(), std::ios::binary);
+    contents[name] = {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  }
+  return contents;
 }
 
 StoreOptions SmallStoreOptions(const std::string& path) {

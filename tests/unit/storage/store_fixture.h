@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <semaphore>
@@ -33,6 +34,9 @@ class TemporaryFolder {
 // Copies a store that is open, as a crash would leave it, over what `to` holds. Tries again where a
 // file that was being laid out has got its name meanwhile.
 void CopyOpenStore(const std::string& from, const std::string& to);
+
+// Every file of a folder, by its path in it, with its content.
+std::map<std::string, std::string> ContentsOf(const std::string& folder);
 
 // Small enough that a test fills segments and caches.
 StoreOptions SmallStoreOptions(const std::string& path);
@@ -69,7 +73,7 @@ class StoreFixture {
   Status Open(const StoreOptions& options);
   Status Close();
   bool open() const { return store_ != nullptr; }
-  Store& store() { return *store_; }
+  EngineStore& store() { return *store_; }
   io::ShardSet& shards() { return *shards_; }
   io::OffloadPool& disk() { return *disk_; }
 
@@ -97,7 +101,7 @@ class StoreFixture {
  private:
   std::unique_ptr<io::ShardSet> shards_;
   std::unique_ptr<io::OffloadPool> disk_;
-  std::unique_ptr<Store> store_;
+  std::unique_ptr<EngineStore> store_;
   std::unique_ptr<base::MetricRegistry> registry_;
 };
 

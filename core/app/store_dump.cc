@@ -1,0 +1,69 @@
+// `poplar store dump`.
+
+#include <charconv>
+
+#include "core/app/commands/user_records.h"
+#include "core/app/store_commands.h"
+#include "storage/engine/layout.h"
+#include "storage/segment/log_survey.h"
+#include "storage/tools/dump.h"
+
+namespace poplar::app {
+namespace {
+
+ExitCode End(const StatusOr<storage::DumpReport>& report, Console& console) {
+  if (!report.ok()) return Fail(console, report.status());
+  return report->damages == 0 ? ExitCode::kOk : ExitCode::kIoError;
+}
+
+// A tenant's id, or its name.
+StatusOr<TenantId> TenantOf(const std::string& text, const tenant::Config& config) {
+  uint64_t id = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, id);
+  if (parsed.ec == std::errc() && parsed.ptr == end) return TenantId(id);
+  POP_ASSIGN_OR_RETURN(const auto users, OpenUsers(config));
+  POP_ASSIGN_OR_RETURN(const auth::TenantRecord tenant, users->FindTenant(text));
+  return tenant.id;
+}
+
+StatusOr<storage::MaildropKey> KeyOf(const std::string& which, const tenant::Config& config) {
+  // An address may have a slash before its '@'; an account id has no '@'.
+  const size_t slash = which.find('/');
+  if (slash != std::string::npos && which.find('@') == std::string::npos) {
+    POP_ASSIGN_OR_RETURN(const TenantId tenant, TenantOf(which.substr(0, slash), config));
+    return storage::MaildropKey{tenant, which.substr(slash + 1)};
+  }
+  POP_ASSIGN_OR_RETURN(const auto users, OpenUsers(config));
+  POP_ASSIGN_OR_RETURN(const auth::UserRecord user, users->FindUser(which));
+  return storage::MaildropKey{user.tenant, user.account};
+}
+
+}  // namespace
+
+ExitCode DumpSegment(const DumpSegmentRequest& request, const tenant::Config& config,
+                     Console& console) {
+  storage::DumpSegmentOptions options;
+  options.bodies = request.bodies;
+  options.file = request.segment;
+  uint32_t number = 0;
+  const char* const end = request.segment.data() + request.segment.size();
+  const auto parsed = std::from_chars(request.segment.data(), end, number, 16);
+  if (parsed.ec == std::errc() && parsed.ptr == end) {
+    options.file = storage::SegmentPath(
+        storage::PartitionDirectory(config.store.path, request.partition) + "/log", number);
+  }
+  return End(
+      storage::DumpSegment(options, [&](std::string_view line) { console.out << line << '\n'; }),
+      console);
+}
+
+ExitCode DumpMaildrop(const std::string& which, const tenant::Config& config, Console& console) {
+  const StatusOr<storage::MaildropKey> key = KeyOf(which, config);
+  if (!key.ok()) return Fail(console, key.status());
+  return End(storage::DumpMaildrop({.path = config.store.path, .maildrop = *key},
+                                   [&](std::string_view line) { console.out << line << '\n'; }),
+             console);
+}
+
+}  // namespace poplar::app

@@ -1,0 +1,138 @@
+#include "core/app/store_json.h"
+
+#include <cstdio>
+
+#include "core/app/table.h"
+
+namespace poplar::app {
+namespace {
+
+using nlohmann::json;
+using storage::IndexSums;
+
+std::string Hex(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    char digits[3];
+    std::snprintf(digits, sizeof digits, "%02x", static_cast<unsigned char>(c));
+    text += digits;
+  }
+  return text;
+}
+
+json ToJson(const storage::PartitionStats& stats) {
+  return {{"segments", stats.segments},
+          {"segment_bytes", stats.segment_bytes},
+          {"live_bytes", stats.live_bytes},
+          {"dead_share", stats.dead_share()},
+          {"blobs", stats.index.blobs},
+          {"maildrops", stats.index.maildrops},
+          {"messages", stats.index.messages},
+          {"octets", stats.index.octets},
+          {"wire_bytes", stats.index.wire_bytes},
+          {"index_bytes", stats.index.file_bytes},
+          {"epoch", stats.epoch}};
+}
+
+json ToJson(const IndexSums& sums) {
+  return {{"maildrops", sums.maildrops}, {"messages", sums.messages}, {"octets", sums.octets}};
+}
+
+std::string SizeText(uint64_t bytes) {
+  char text[32];
+  const char* const units[] = {"KiB", "MiB", "GiB", "TiB"};
+  double amount = static_cast<double>(bytes) / kKiB;
+  size_t unit = 0;
+  for (; amount >= kKiB && unit + 1 < std::size(units); ++unit) amount /= kKiB;
+  std::snprintf(text, sizeof text, amount < 10 ? "%.1f %s" : "%.0f %s", amount, units[unit]);
+  return text;
+}
+
+std::string SumsText(const IndexSums& sums) {
+  return std::to_string(sums.messages) + " messages in " + std::to_string(sums.maildrops) +
+         " maildrops";
+}
+
+}  // namespace
+
+json ToJson(const storage::VerifyReport& report) {
+  return {{"partitions", report.partitions},
+          {"segments", report.segments},
+          {"segment_bytes", report.segment_bytes},
+          {"records", report.records},
+          {"maildrops", report.maildrops},
+          {"messages", report.messages},
+          {"blobs", report.blobs},
+          {"blob_bytes", report.blob_bytes},
+          {"damages", report.damages}};
+}
+
+json ToJson(const storage::StoreStats& stats) {
+  json partitions = json::array();
+  for (const storage::PartitionStats& partition : stats.partitions) {
+    partitions.push_back(ToJson(partition));
+  }
+  const storage::StoreId& id = stats.superblock.store_id;
+  return {{"path", stats.path},
+          {"format_version", storage::kFormatVersion},
+          {"store_id", Hex({id.data(), id.size()})},
+          {"uidl_tag", std::string(stats.superblock.tag())},
+          {"created_s", stats.superblock.created_us / 1'000'000},
+          {"served", stats.open},
+          {"partitions", partitions},
+          {"total", ToJson(stats.Total())}};
+}
+
+json ToJson(const storage::RebuiltIndex& index) {
+  return {{"partition", index.partition},
+          {"before", index.before.has_value() ? ToJson(*index.before) : json()},
+          {"after", ToJson(index.after)},
+          {"records", index.records},
+          {"damages", index.damages},
+          {"aside", index.aside}};
+}
+
+json ToJson(const storage::SnapshotReport& report) {
+  return {{"segments", report.segments},
+          {"blobs", report.blobs},
+          {"copied_bytes", report.copied_bytes}};
+}
+
+bool PrintStats(const json& stats, std::ostream& out) try {
+  out << stats.at("path").get<std::string>() << ": format version "
+      << stats.at("format_version").get<uint32_t>() << ", store "
+      << stats.at("store_id").get<std::string>() << ", made "
+      << TimeText(stats.at("created_s").get<int64_t>()) << '\n';
+  Table table({"PARTITION", "SEGMENTS", "SIZE", "LIVE", "DEAD", "BLOBS", "MAILDROPS", "MESSAGES",
+               "OCTETS", "INDEX"});
+  const auto add = [&table](const std::string& name, const json& row) {
+    const auto number = [&row](const char* key) { return row.at(key).get<uint64_t>(); };
+    const auto dead = static_cast<int>(row.at("dead_share").get<double>() * 100 + 0.5);
+    table.Add({name, std::to_string(number("segments")), SizeText(number("segment_bytes")),
+               SizeText(number("live_bytes")), std::to_string(dead) + " %",
+               std::to_string(number("blobs")), std::to_string(number("maildrops")),
+               std::to_string(number("messages")), SizeText(number("octets")),
+               SizeText(number("index_bytes"))});
+  };
+  size_t partition = 0;
+  for (const json& row : stats.at("partitions")) add(std::to_string(partition++), row);
+  add("total", stats.at("total"));
+  table.Print(out);
+  if (stats.at("served").get<bool>()) {
+    out << "Segments as of now; blobs, maildrops, messages and octets as of the last checkpoint.\n";
+  }
+  return true;
+} catch (const json::exception&) {
+  return false;
+}
+
+void PrintRebuilt(const storage::RebuiltIndex& index, std::ostream& out) {
+  out << "partition " << index.partition << ": " << SumsText(index.after) << ", from "
+      << index.records << " records; before: "
+      << (index.before.has_value() ? SumsText(*index.before) : "it could not be read");
+  if (index.damages > 0) out << "; " << index.damages << " damages, named above";
+  if (!index.aside.empty()) out << "; the old index is " << index.aside;
+  out << '\n';
+}
+
+}  // namespace poplar::app
