@@ -269,6 +269,21 @@ class Recovery {
 
 }  // namespace
 
+Status CheckFormats(const RecoveryOptions& options) {
+  Lsn checkpoint;
+  const auto index = Index::OpenToRead(
+      {options.directory + "/index", options.index_map_bytes, options.index_engine});
+  if (index.ok()) {
+    const auto meta = (*index)->ReadMeta();
+    if (meta.status().code() == StatusCode::kFailedPrecondition) return meta.status();
+    if (meta.ok() && meta->has_value()) checkpoint = (*meta)->checkpoint;
+  }
+  const LogSurveyOptions survey{options.env, options.directory + "/log",
+                                options.superblock.store_id, options.partition, checkpoint};
+  // Damage is named when the log is read.
+  return SurveyLog(survey, [](const Damage&) {}).status();
+}
+
 StatusOr<RecoveredPartition> RecoverPartition(const RecoveryOptions& options) {
   return Recovery(options).Run();
 }

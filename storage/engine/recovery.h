@@ -41,6 +41,10 @@ struct RecoveredPartition {
   bool rebuilt = false;  // The index was made anew.
 };
 
+// Looks whether everything that RecoverPartition would read is of a format that this build knows,
+// and changes nothing. kFailedPrecondition: no.
+Status CheckFormats(const RecoveryOptions& options);
+
 StatusOr<RecoveredPartition> RecoverPartition(const RecoveryOptions& options);
 
 }  // namespace poplar::storage

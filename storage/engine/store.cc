@@ -186,23 +186,37 @@ Status EmptyIncoming(Env& env, const std::string& directory) {
   return OkStatus();
 }
 
-StatusOr<std::vector<RecoveredPartition>> RecoverAll(const EngineContext& context) {
+RecoveryOptions RecoveryOptionsOf(const EngineContext& context, uint32_t partition) {
   const StoreOptions& options = context.options;
+  RecoveryOptions recovery;
+  recovery.env = options.env;
+  recovery.directory = PartitionDirectory(options.path, partition);
+  recovery.superblock = context.superblock;
+  recovery.partition = partition;
+  recovery.cache_bytes_max = options.list_cache_bytes / context.superblock.partitions;
+  recovery.checkpoint_changes = options.checkpoint_changes;
+  recovery.index_map_bytes = options.index_map_bytes;
+  recovery.index_engine = options.index_engine;
+  return recovery;
+}
+
+// Before anything is changed.
+Status CheckAllFormats(const EngineContext& context) {
+  for (uint32_t p = 0; p < context.superblock.partitions; ++p) {
+    const RecoveryOptions recovery = RecoveryOptionsOf(context, p);
+    POP_RETURN_IF_ERROR(Annotate(CheckFormats(recovery), recovery.directory));
+  }
+  return OkStatus();
+}
+
+StatusOr<std::vector<RecoveredPartition>> RecoverAll(const EngineContext& context) {
   const uint32_t count = context.superblock.partitions;
   std::vector<RecoveredPartition> recovered(count);
   std::vector<Status> statuses(count);
   std::atomic<uint32_t> next{0};
   const auto work = [&] {
     for (uint32_t p = next++; p < count; p = next++) {
-      RecoveryOptions recovery;
-      recovery.env = options.env;
-      recovery.directory = PartitionDirectory(options.path, p);
-      recovery.superblock = context.superblock;
-      recovery.partition = p;
-      recovery.cache_bytes_max = options.list_cache_bytes / count;
-      recovery.checkpoint_changes = options.checkpoint_changes;
-      recovery.index_map_bytes = options.index_map_bytes;
-      recovery.index_engine = options.index_engine;
+      const RecoveryOptions recovery = RecoveryOptionsOf(context, p);
       StatusOr<RecoveredPartition> one = RecoverPartition(recovery);
       if (one.ok()) {
         recovered[p] = std::move(*one);
@@ -212,7 +226,7 @@ StatusOr<std::vector<RecoveredPartition>> RecoverAll(const EngineContext& contex
     }
   };
   std::vector<std::thread> threads;
-  for (uint32_t t = 1; t < std::min(options.recovery_threads, count); ++t) {
+  for (uint32_t t = 1; t < std::min(context.options.recovery_threads, count); ++t) {
     threads.emplace_back(work);
   }
   work();
@@ -281,8 +295,9 @@ StatusOr<std::unique_ptr<EngineStore>> OpenStore(const StoreOptions& options, io
   Env& env = *filled.env;
   POP_ASSIGN_OR_RETURN(const Superblock superblock, ReadSuperblock(env, filled.path));
   POP_ASSIGN_OR_RETURN(std::unique_ptr<FileLock> lock, env.Lock(filled.path + "/lock"));
-  POP_RETURN_IF_ERROR(EmptyIncoming(env, filled.path + "/incoming"));
   auto context = std::make_unique<EngineContext>(std::move(filled), superblock, shards, disk);
+  POP_RETURN_IF_ERROR(CheckAllFormats(*context));
+  POP_RETURN_IF_ERROR(EmptyIncoming(env, context->options.path + "/incoming"));
   POP_ASSIGN_OR_RETURN(std::vector<RecoveredPartition> recovered, RecoverAll(*context));
   LogOpened(*context, recovered);
   auto store = std::make_unique<EmbeddedStore>(std::move(context), std::move(lock));

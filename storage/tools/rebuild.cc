@@ -16,6 +16,9 @@ class Rebuild {
         directory_(PartitionDirectory(options.path, partition)),
         index_(directory_ + "/index") {}
 
+  // Before anything is changed.
+  Status Check() { return CheckFormats(Options(false)); }
+
   StatusOr<RebuiltIndex> Run() {
     RebuiltIndex rebuilt;
     rebuilt.partition = partition_;
@@ -48,7 +51,7 @@ class Rebuild {
     }
   }
 
-  Status Recover(RebuiltIndex& rebuilt) {
+  RecoveryOptions Options(bool with_progress) {
     RecoveryOptions recovery;
     recovery.env = &env_;
     recovery.directory = directory_;
@@ -57,11 +60,16 @@ class Rebuild {
     recovery.cache_bytes_max = options_.list_cache_bytes;
     recovery.checkpoint_changes = options_.checkpoint_changes;
     recovery.index_map_bytes = options_.index_map_bytes;
-    if (options_.on_progress) {
+    if (with_progress && options_.on_progress) {
       recovery.on_progress = [this](uint64_t bytes_read, uint64_t bytes_total) {
         options_.on_progress(partition_, bytes_read, bytes_total);
       };
     }
+    return recovery;
+  }
+
+  Status Recover(RebuiltIndex& rebuilt) {
+    const RecoveryOptions recovery = Options(true);
     POP_ASSIGN_OR_RETURN(const RecoveredPartition recovered, RecoverPartition(recovery));
     rebuilt.records = recovered.records;
     rebuilt.damages = recovered.damages;
@@ -93,9 +101,15 @@ StatusOr<std::vector<RebuiltIndex>> RebuildIndexes(const RebuildOptions& options
                                                         std::to_string(superblock.partitions - 1));
   }
   POP_ASSIGN_OR_RETURN(const auto lock, env.Lock(options.path + "/lock"));
-  std::vector<RebuiltIndex> rebuilt;
+  std::vector<uint32_t> chosen;
   for (uint32_t p = 0; p < superblock.partitions; ++p) {
     if (options.partition.value_or(p) != p) continue;
+    chosen.push_back(p);
+    POP_RETURN_IF_ERROR(Annotate(Rebuild(options, env, superblock, p).Check(),
+                                 PartitionDirectory(options.path, p)));
+  }
+  std::vector<RebuiltIndex> rebuilt;
+  for (const uint32_t p : chosen) {
     auto one = Rebuild(options, env, superblock, p).Run();
     if (!one.ok()) return Annotate(one.status(), PartitionDirectory(options.path, p));
     rebuilt.push_back(std::move(*one));

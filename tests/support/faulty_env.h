@@ -21,6 +21,7 @@ class FaultyEnv final : public Env {
   std::atomic<int> failing_flushes{0};
   std::atomic<int> failing_writes{0};
   std::atomic<int> failing_links{0};
+  std::atomic<int> failing_directory_flushes{0};
   // While set, no file can be made: ENOSPC.
   std::atomic<bool> full{false};
 
@@ -46,7 +47,10 @@ class FaultyEnv final : public Env {
   Status CutFile(const std::string& path, uint64_t bytes) override {
     return SystemEnv().CutFile(path, bytes);
   }
-  Status SyncDirectory(const std::string& path) override { return SystemEnv().SyncDirectory(path); }
+  Status SyncDirectory(const std::string& path) override {
+    if (TakeOne(failing_directory_flushes)) return ErrnoStatus(EIO, path);
+    return SystemEnv().SyncDirectory(path);
+  }
   StatusOr<std::vector<std::string>> List(const std::string& path) override {
     return SystemEnv().List(path);
   }

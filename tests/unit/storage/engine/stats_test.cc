@@ -59,7 +59,7 @@ TEST_F(StatsTest, OfAStoreThatNobodyServes) {
   ASSERT_TRUE(stats.ok()) << stats.status();
   EXPECT_FALSE(stats->open);
   ExpectCounts(*stats);
-  EXPECT_EQ(ContentsOf(folder_.path()), before);
+  EXPECT_TRUE(ContentsOf(folder_.path()) == before);
   // An open one after a checkpoint says the same.
   ASSERT_TRUE(fixture_.Open(SmallStoreOptions(folder_.path())).ok());
   const auto open = fixture_.store().Stats();

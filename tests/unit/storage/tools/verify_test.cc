@@ -105,7 +105,7 @@ TEST_F(VerifyTest, ChangesNoFile) {
   VerifyOptions options;
   options.path = crashed.path();
   ASSERT_TRUE(VerifyStore(options).ok());
-  EXPECT_EQ(ContentsOf(crashed.path()), before);
+  EXPECT_TRUE(ContentsOf(crashed.path()) == before);
 }
 
 TEST_F(VerifyTest, AStoreThatNeverServedIsSound) {
@@ -118,7 +118,7 @@ TEST_F(VerifyTest, AStoreThatNeverServedIsSound) {
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_EQ(report->damages, 0U);
   EXPECT_EQ(report->partitions, 3U);
-  EXPECT_EQ(ContentsOf(fresh.path()), before);
+  EXPECT_TRUE(ContentsOf(fresh.path()) == before);
 }
 
 // The blob goes before the index knows that its message was deleted.

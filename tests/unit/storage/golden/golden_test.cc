@@ -1,0 +1,166 @@
+// Stores that released versions wrote stay readable, and what a later version wrote is refused
+// with a sentence and left as it is.
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+
+#include "storage/tools/rebuild.h"
+#include "storage/tools/verify.h"
+#include "tests/unit/storage/golden/golden_listing.h"
+
+namespace poplar::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+class GoldenTest : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    const std::string golden = POPLAR_GOLDEN "/" + GetParam();
+    const std::string unpack = "tar -xJf '" + golden + "/store.tar.xz' -C '" + folder_.path() + "'";
+    ASSERT_EQ(std::system(unpack.c_str()), 0) << unpack;
+    std::ifstream in(golden + "/expected.txt");
+    expected_ = {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+    ASSERT_NE(expected_, "");
+  }
+
+  std::string Path() const { return folder_.path() + "/store"; }
+
+  // Without what LMDB and the lock keep for processes.
+  std::map<std::string, std::string> Contents() {
+    std::map<std::string, std::string> contents = ContentsOf(Path());
+    std::erase_if(contents, [](const auto& file) {
+      return file.first.ends_with("/lock.mdb") || file.first == "lock";
+    });
+    return contents;
+  }
+
+  void ExpectRefused(const std::string& why) {
+    const auto before = Contents();
+    const Status refused = fixture_.Open(GoldenOptions(Path()));
+    EXPECT_EQ(refused.code(), StatusCode::kFailedPrecondition) << refused;
+    EXPECT_NE(Message(refused).find(why), std::string::npos) << refused;
+    VerifyOptions verify;
+    verify.path = Path();
+    EXPECT_EQ(VerifyStore(verify).status().code(), StatusCode::kFailedPrecondition);
+    RebuildOptions rebuild;
+    rebuild.path = Path();
+    EXPECT_EQ(RebuildIndexes(rebuild).status().code(), StatusCode::kFailedPrecondition);
+    EXPECT_TRUE(Contents() == before);
+  }
+
+  TemporaryFolder folder_;
+  std::string expected_;
+  StoreFixture fixture_{2};
+};
+
+// Sets a 32-bit field of every structure with this magic, behind its magic, and its checksum, which
+// stands before the magic and covers `bytes`.
+void Patch(const fs::path& path, const std::string& magic, size_t bytes, size_t field,
+           uint32_t value) {
+  std::ifstream in(path, std::ios::binary);
+  std::string content{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  size_t patched = 0;
+  for (size_t at = content.find(magic); at != std::string::npos; at = content.find(magic, at + 1)) {
+    std::memcpy(&content[at - 8 + field], &value, sizeof value);
+    const uint64_t sum = Checksum(std::string_view(content).substr(at, bytes - 8));
+    std::memcpy(&content[at - 8], &sum, sizeof sum);
+    ++patched;
+  }
+  ASSERT_GE(patched, 1U) << path;
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
+}
+
+TEST_P(GoldenTest, HoldsWhatItHeld) {
+  const auto before = Contents();
+  VerifyOptions verify;
+  verify.path = Path();
+  const auto report = VerifyStore(verify);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->damages, 0U);
+  EXPECT_EQ(report->messages, static_cast<uint64_t>(std::ranges::count(expected_, '\n')));
+  EXPECT_TRUE(Contents() == before);
+  ASSERT_TRUE(fixture_.Open(GoldenOptions(Path())).ok());
+  EXPECT_EQ(GoldenListing(fixture_), expected_);
+  EXPECT_EQ(fixture_.Metric("poplar_store_damages_total"), 0);
+  fixture_.MustDeliver(0, Key("alice"), MakeMessage(1));
+  ASSERT_TRUE(fixture_.Close().ok());
+  EXPECT_EQ(VerifyStore(verify)->damages, 0U);
+}
+
+TEST_P(GoldenTest, ItsIndexCanBeMadeFromItsLog) {
+  RebuildOptions rebuild;
+  rebuild.path = Path();
+  rebuild.index_map_bytes = kGiB;
+  const auto rebuilt = RebuildIndexes(rebuild);
+  ASSERT_TRUE(rebuilt.ok()) << rebuilt.status();
+  ASSERT_TRUE(fixture_.Open(GoldenOptions(Path())).ok());
+  EXPECT_EQ(GoldenListing(fixture_), expected_);
+}
+
+INSTANTIATE_TEST_SUITE_P(Versions, GoldenTest, testing::Values("v1"));
+
+class LaterVersionTest : public GoldenTest {
+ protected:
+  static constexpr size_t kVersion = 16;
+  static constexpr uint32_t kNext = kFormatVersion + 1;
+  static constexpr uint32_t kFeature = 0x80;
+
+  // One in the last partition: the others must not be touched either.
+  fs::path LastSegment() {
+    fs::path last;
+    for (const auto& entry : fs::directory_iterator(Path() + "/p001/log")) {
+      if (entry.path().extension() == ".seg" && entry.path() > last) last = entry.path();
+    }
+    return last;
+  }
+  std::string VersionSentence(const std::string& what) {
+    return what + ": format version " + std::to_string(kNext) + ", this build reads version " +
+           std::to_string(kFormatVersion) + "; run the build that wrote it, or a newer one";
+  }
+  static std::string FeatureSentence(const std::string& what) {
+    return what + ": uses features (bits 128) that this build does not know";
+  }
+};
+
+TEST_P(LaterVersionTest, OfTheSuperblockIsRefused) {
+  Patch(Path() + "/superblock", "POPLSTOR", kBlockBytes, kVersion, kNext);
+  ExpectRefused(VersionSentence("superblock"));
+}
+TEST_P(LaterVersionTest, FeatureOfTheSuperblockIsRefused) {
+  Patch(Path() + "/superblock", "POPLSTOR", kBlockBytes, 24, kFeature);
+  ExpectRefused(FeatureSentence("superblock"));
+}
+TEST_P(LaterVersionTest, OfASegmentIsRefused) {
+  Patch(LastSegment(), "POPLSEGM", kBlockBytes, kVersion, kNext);
+  ExpectRefused(VersionSentence("segment"));
+}
+TEST_P(LaterVersionTest, FeatureOfASegmentIsRefused) {
+  Patch(LastSegment(), "POPLSEGM", kBlockBytes, 24, kFeature);
+  ExpectRefused(FeatureSentence("segment"));
+}
+TEST_P(LaterVersionTest, OfAnIndexIsRefused) {
+  Patch(Path() + "/p001/index/data.mdb", "POPLINDX", 80, kVersion, kNext);
+  ExpectRefused(VersionSentence("index"));
+}
+TEST_P(LaterVersionTest, FeatureOfAnIndexIsRefused) {
+  Patch(Path() + "/p001/index/data.mdb", "POPLINDX", 80, 20, kFeature);
+  ExpectRefused(FeatureSentence("index"));
+}
+// What an older reader may ignore.
+TEST_P(LaterVersionTest, CompatibleFeaturesAreIgnored) {
+  Patch(Path() + "/superblock", "POPLSTOR", kBlockBytes, 20, kFeature);
+  Patch(LastSegment(), "POPLSEGM", kBlockBytes, 20, kFeature);
+  ASSERT_TRUE(fixture_.Open(GoldenOptions(Path())).ok());
+  EXPECT_EQ(GoldenListing(fixture_), expected_);
+}
+
+INSTANTIATE_TEST_SUITE_P(Versions, LaterVersionTest, testing::Values("v1"));
+
+}  // namespace
+}  // namespace poplar::storage
