@@ -32,6 +32,7 @@ storage::StoreOptions StoreOptionsOf(const tenant::StoreConfig& config,
   options.list_cache_bytes = config.index_cache_mib * kMiB;
   options.segment_bytes = config.segment_mib * kMiB;
   options.first_segment_bytes = std::min(options.first_segment_bytes, options.segment_bytes);
+  options.scrub_bytes_per_s = config.scrub_kib_per_s * kKiB;
   options.checkpoint_changes = config.checkpoint_changes_max;
   options.compact_bytes_per_second = config.compaction_mib_per_second * kMiB;
   options.checkpoint_interval_ms = uint64_t{config.checkpoint_interval_s} * 1000;
@@ -257,6 +258,7 @@ Status Service::Reload(const tenant::Config& next) {
     base::Log(base::LogLevel::kWarning, "reload_needs_restart", {{"setting", setting}});
   }
   server_->Reload(WithinDescriptors(next, shards_->count()), std::move(tls));
+  store_->SetScrubRate(next.store.scrub_kib_per_s * kKiB);
   base::StartLog({.level = next.log.level, .format = next.log.format});
   config_ = next;
   return OkStatus();

@@ -129,6 +129,10 @@ std::vector<Setting> StoreSettings() {
        Shown::kCommented,
        "What compaction may read and write to win back the space of deleted mail; four times\n"
        "as much when it falls behind. 0: no limit."},
+      {"store", "scrub_kib_per_s", NumberForm{&At<s, &S::scrub_kib_per_s>, 0, 1024 * 1024},
+       Takes::kReload, Shown::kCommented,
+       "How fast stored mail is read again in the background, to find damage early.\n"
+       "0: not at all."},
   };
 }
 

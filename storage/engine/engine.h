@@ -44,6 +44,9 @@ struct StoreOptions {
   uint64_t compact_bytes_per_second = 64 * kMiB;  // Read and written by compaction; 0: no limit.
   uint64_t index_map_bytes = 64 * kGiB;           // Address space for each partition's index.
 
+  uint64_t scrub_bytes_per_s = 0;           // Checking what is stored; 0: off.
+  uint64_t scrub_interval_ms = 86'400'000;  // From pass to pass, at least.
+
   uint32_t open_files_a_shard = 512;  // Segments that are read.
   uint32_t recovery_threads = 4;
 
@@ -56,6 +59,8 @@ struct StoreOptions {
 // question at a time, not after Close.
 class EngineStore : public Store {
  public:
+  // Of all partitions together.
+  virtual void SetScrubRate(uint64_t bytes_per_s) = 0;
   virtual StatusOr<StoreStats> Stats() = 0;
   // As SnapshotOpenStore.
   virtual StatusOr<SnapshotReport> Snapshot(const std::string& directory,

@@ -5,6 +5,7 @@
 
 #include "core/base/check.h"
 #include "core/base/log.h"
+#include "storage/engine/scrub.h"
 
 namespace poplar::storage {
 namespace {
@@ -94,6 +95,10 @@ Partition::Partition(const PartitionOptions& options, const LogOptions& log_opti
       std::make_unique<Compactor>(CompactionOptions{options_.env, log_directory, options_.partition,
                                                     options_.compact_bytes_per_second},
                                   *this, reactor_, disk);
+  scrub_ = std::make_unique<Scrub>(
+      ScrubOptions{options_.env, options_.directory, options_.partition, options_.scrub_bytes_per_s,
+                   options_.scrub_interval_ms * 1000},
+      *this, reactor_, disk);
   last_checkpoint_us_ = reactor_.now_us();
   tick_.Arm(kTickMs);
 }
@@ -203,6 +208,7 @@ void Partition::OnTick() {
   if (closing_) return;
   tick_.Arm(kTickMs);
   imported_uidls_.DropIdle(options_.clock->MonotonicUs());
+  scrub_->OnTick();
   Consider();
   trimmer_->Look();
   keeper_->Look();
@@ -310,12 +316,14 @@ void Partition::BeginClose() {
   closing_ = true;
   tick_.Disarm();
   compactor_->BeginClose();
+  scrub_->Stop();
   log_->BeginClose();
 }
 
 bool Partition::idle() const {
   return log_->idle() && loading_.empty() && !checkpoint_.pending() && !unlinking_.pending() &&
-         compactor_->idle() && keeper_->idle() && trimmer_->idle() && !consider_.queued();
+         compactor_->idle() && keeper_->idle() && trimmer_->idle() && scrub_->idle() &&
+         !consider_.queued();
 }
 
 Status Partition::FinishClose() {

@@ -58,6 +58,8 @@ struct PartitionOptions {
   uint64_t checkpoint_log_bytes = 0;
   uint64_t checkpoint_interval_ms = 0;
   uint64_t compact_bytes_per_second = 0;
+  uint64_t scrub_bytes_per_s = 0;
+  uint64_t scrub_interval_ms = 0;
   OpenSegments* open_segments = nullptr;
 };
 
@@ -75,6 +77,8 @@ class ListWaiter {
   ListWaiter* next_ = nullptr;
 };
 
+class Scrub;
+
 class Partition final : private Log::Listener, private SegmentKeeper::Listener {
  public:
   Partition(const PartitionOptions& options, const LogOptions& log_options,
@@ -90,6 +94,7 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   SegmentKeeper& keeper() { return *keeper_; }
   const SegmentTrimmer& trimmer() const { return *trimmer_; }
   Compactor& compactor() { return *compactor_; }
+  Scrub& scrub() { return *scrub_; }
   // As of the last checkpoint. Reading it is for any thread.
   Index& index() { return *index_; }
 
@@ -148,6 +153,7 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   std::unique_ptr<SegmentTrimmer> trimmer_;
   std::unique_ptr<Log> log_;
   std::unique_ptr<Compactor> compactor_;
+  std::unique_ptr<Scrub> scrub_;
 
   ImportedUidls imported_uidls_;
   CallPool<LoadJob> loads_;

@@ -7,6 +7,7 @@
 #include "storage/engine/engine.h"
 #include "storage/engine/layout.h"
 #include "storage/engine/recovery.h"
+#include "storage/engine/scrub.h"
 #include "storage/engine/shard_store.h"
 
 namespace poplar::storage {
@@ -17,6 +18,11 @@ constexpr uint32_t kDefaultPartitionsMax = 16;
 Status MakeDirectoryIfMissing(Env& env, const std::string& path) {
   const Status made = env.MakeDirectory(path);
   return made.code() == StatusCode::kAlreadyExists ? OkStatus() : made;
+}
+
+// Of a rate for the whole store: 0 is off, everything else goes on.
+uint64_t ShareOf(uint64_t bytes_per_s, uint64_t partitions) {
+  return (bytes_per_s + partitions - 1) / partitions;
 }
 
 class EmbeddedStore final : public EngineStore {
@@ -30,6 +36,7 @@ class EmbeddedStore final : public EngineStore {
   ShardStore& OnShard(ShardIndex shard) override { return *shards_[shard.value()]; }
   Status Close() override;
   void Register(base::MetricRegistry& registry) const override;
+  void SetScrubRate(uint64_t bytes_per_s) override;
   StatusOr<StoreStats> Stats() override { return OpenStoreStats(*context_); }
   StatusOr<SnapshotReport> Snapshot(const std::string& directory,
                                     const std::atomic<bool>& cancel) override {
@@ -122,6 +129,8 @@ Status EmbeddedStore::Start(std::vector<RecoveredPartition> recovered) {
     partition.checkpoint_interval_ms = options.checkpoint_interval_ms;
     partition.compact_bytes_per_second = options.compact_bytes_per_second / recovered.size();
     partition.open_segments = context_.get();
+    partition.scrub_bytes_per_s = ShareOf(options.scrub_bytes_per_s, recovered.size());
+    partition.scrub_interval_ms = options.scrub_interval_ms;
     context_->shards.RunOn(context_->ShardOf(p), [&](io::Shard& shard) {
       context_->partitions[p] = std::make_unique<Partition>(
           partition, LogOptionsOf(p), std::move(recovered[p].index), std::move(recovered[p].table),
@@ -173,8 +182,18 @@ void EmbeddedStore::Register(base::MetricRegistry& registry) const {
     partition->metrics().Register(registry, {});
     partition->log_metrics().Register(registry, {});
     partition->compactor().Register(registry, {});
+    partition->scrub().metrics().Register(registry, {});
   }
   for (const auto& shard : shards_) shard->metrics().Register(registry, {});
+}
+
+void EmbeddedStore::SetScrubRate(uint64_t bytes_per_s) {
+  const uint64_t share = ShareOf(bytes_per_s, context_->partitions.size());
+  for (uint32_t p = 0; p < context_->partitions.size(); ++p) {
+    context_->shards.RunOn(context_->ShardOf(p), [&](io::Shard&) {
+      context_->partitions[p]->scrub().set_bytes_per_s(share);
+    });
+  }
 }
 
 // Bodies that were arriving when the last run ended.

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 from conftest import ALICE, BOB, PASSWORDS
-from poplar_server import POPLAR, PoplarServer
+from poplar_server import POPLAR, PoplarServer, wait_for
 
 EX_DATAERR, EX_NOUSER, EX_UNAVAILABLE, EX_CANTCREAT, EX_IOERR = 65, 67, 69, 73, 74
 SMALL = "partitions = 2\nsegment_mib = 8"
@@ -261,3 +261,16 @@ def test_a_snapshot_on_another_file_system_is_refused(filled):
     result = filled.run("store", "snapshot", target, check=False)
     assert result.returncode == EX_UNAVAILABLE and b"on another file system" in result.stderr
     assert not os.path.exists(target) and not os.path.exists(target + ".unfinished")
+
+
+def test_scrub_finds_damage_while_mail_is_served(filled):
+    flip(filled, b"Subject: 7\r\n\r\n")
+    with filled:
+        # What follows a segment says where it ends.
+        filled.deliver([ALICE, BOB], message(200))
+        wait_for("the damage is named", 60, lambda: "found_by=scrub" in filled.log())
+        wait_for("everything is read", 60, lambda: filled.metric("poplar_store_scrub_passes_total") >= 2)
+        assert filled.metric("poplar_store_scrub_damages_total") == filled.metric("poplar_store_damages_total") >= 1
+        assert filled.metric("poplar_store_scrubbed_bytes_total") > 1_500_000
+        [line] = [line for line in filled.log().splitlines() if "found_by=scrub" in line][:1]
+        assert " store_damage " in line and "account=" in line
