@@ -1,5 +1,6 @@
 #include "core/app/store_json.h"
 
+#include <cmath>
 #include <cstdio>
 
 #include "core/app/table.h"
@@ -107,7 +108,7 @@ bool PrintStats(const json& stats, std::ostream& out) try {
                "OCTETS", "INDEX"});
   const auto add = [&table](const std::string& name, const json& row) {
     const auto number = [&row](const char* key) { return row.at(key).get<uint64_t>(); };
-    const auto dead = static_cast<int>(row.at("dead_share").get<double>() * 100 + 0.5);
+    const long dead = std::lround(row.at("dead_share").get<double>() * 100);
     table.Add({name, std::to_string(number("segments")), SizeText(number("segment_bytes")),
                SizeText(number("live_bytes")), std::to_string(dead) + " %",
                std::to_string(number("blobs")), std::to_string(number("maildrops")),

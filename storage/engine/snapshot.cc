@@ -102,7 +102,7 @@ class SnapshotWriter {
  private:
   Status LinkFile(const std::string& from, const std::string& to) {
     if (cancel_) return MakeStatus(StatusCode::kCancelled, "the snapshot was given up");
-    const Status linked = env_.Link(from, to);
+    Status linked = env_.Link(from, to);
     if (linked.code() != StatusCode::kFailedPrecondition) return linked;
     return MakeStatus(StatusCode::kFailedPrecondition,
                       directory_ +
@@ -195,6 +195,7 @@ class HeldPartition {
 
 std::vector<uint32_t> NumbersOf(const SegmentTable& table) {
   std::vector<uint32_t> numbers;
+  numbers.reserve(table.segments.size());
   for (const SegmentRef& segment : table.segments) numbers.push_back(segment.number);
   return numbers;
 }
