@@ -35,7 +35,9 @@ class SnapshotWriter {
         directory_(directory),
         unfinished_(directory + ".unfinished"),
         superblock_(superblock),
-        cancel_(cancel) {}
+        cancel_(cancel) {
+    superblock_.compatible_features |= kFeatureSnapshot;
+  }
   ~SnapshotWriter() {
     if (begun_) (void)RemoveTree(env_, unfinished_);
   }
@@ -160,7 +162,7 @@ class SnapshotWriter {
   const std::string store_;
   const std::string directory_;
   const std::string unfinished_;
-  const Superblock superblock_;
+  Superblock superblock_;
   const std::atomic<bool>& cancel_;
   bool begun_ = false;
   SnapshotReport report_;

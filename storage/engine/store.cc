@@ -103,6 +103,8 @@ StatusOr<LogStart> EmbeddedStore::PrepareLog(uint32_t partition, RecoveredPartit
 Status EmbeddedStore::Start(std::vector<RecoveredPartition> recovered) {
   const StoreOptions& options = context_->options;
   uint32_t epoch = static_cast<uint32_t>(options.clock->WallUs() / 1'000'000);
+  // The store that it was copied from may have begun a run in this very second.
+  if ((context_->superblock.compatible_features & kFeatureSnapshot) != 0) ++epoch;
   for (const RecoveredPartition& each : recovered) epoch = std::max(epoch, each.epoch + 1);
   context_->epoch = epoch;
   std::vector<LogStart> starts;

@@ -24,6 +24,7 @@ std::string EncodeSuperblock(const Superblock& superblock) {
   char* at = block.data();
   std::memcpy(at + 8, kMagic.data(), kMagic.size());
   StoreLe<uint32_t>(at + 16, kFormatVersion);
+  StoreLe<uint32_t>(at + 20, superblock.compatible_features);
   StoreLe<uint32_t>(at + 28, superblock.partitions);
   std::memcpy(at + 32, superblock.store_id.data(), superblock.store_id.size());
   StoreLe<uint64_t>(at + 48, superblock.placement_seed);
@@ -44,6 +45,7 @@ StatusOr<Superblock> DecodeSuperblock(std::string_view block) {
   POP_RETURN_IF_ERROR(
       CheckVersion(LoadLe<uint32_t>(at + 16), LoadLe<uint32_t>(at + 24), "superblock"));
   Superblock superblock;
+  superblock.compatible_features = LoadLe<uint32_t>(at + 20);
   superblock.partitions = LoadLe<uint32_t>(at + 28);
   std::memcpy(superblock.store_id.data(), at + 32, superblock.store_id.size());
   superblock.placement_seed = LoadLe<uint64_t>(at + 48);

@@ -18,7 +18,14 @@ inline constexpr uint32_t kPartitionsMax = 999;
 
 using StoreId = std::array<char, 16>;
 
+// Bits that an older reader may ignore.
+enum CompatibleFeatures : uint32_t {
+  kFeatureNone = 0,
+  kFeatureSnapshot = 1,  // A snapshot made it: another store went on giving ids.
+};
+
 struct Superblock {
+  uint32_t compatible_features = kFeatureNone;
   uint32_t partitions = 0;
   StoreId store_id{};
   uint64_t placement_seed = 0;

@@ -24,15 +24,14 @@ uint64_t DamagesOf(const std::string& path) {
   return report.ok() ? report->damages : ~uint64_t{0};
 }
 
-// The system's time, shifted.
-class ShiftedClock final : public base::Clock {
+// Its seconds stand still.
+class StandingClock final : public base::Clock {
  public:
-  explicit ShiftedClock(int64_t shift_s) : shift_s_(shift_s) {}
   uint64_t MonotonicUs() const override { return base::SystemClock().MonotonicUs(); }
-  int64_t WallUs() const override { return base::SystemClock().WallUs() + shift_s_ * 1'000'000; }
+  int64_t WallUs() const override { return wall_us_; }
 
  private:
-  const int64_t shift_s_;
+  const int64_t wall_us_ = base::SystemClock().WallUs() + 10'000'000;
 };
 
 class SnapshotTest : public testing::Test {
@@ -71,7 +70,7 @@ TEST_F(SnapshotTest, OfAnOpenStoreIsAStore) {
   const auto report = fixture_.store().Snapshot(Copy(), kGoOn);
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_EQ(report->blobs, 2U);
-  EXPECT_GE(report->segments, 1U);  // Partitions that nothing fell into have none.
+  EXPECT_GE(report->segments, 1U);
   EXPECT_FALSE(fs::exists(Copy() + ".unfinished"));
   // What happens afterwards is not in it, not even the loss of what it holds.
   Delete("box-0", {0, 1, 2, 10});
@@ -205,8 +204,8 @@ TEST_F(SnapshotTest, UnderLoadEverythingAcknowledgedIsThere) {
   EXPECT_EQ(DamagesOf(Store()), 0U);
 }
 
-// The store goes on after the snapshot, in the same run and in a later one; the restored one,
-// opened later still, gives none of those UIDLs.
+// The store goes on after the snapshot, in the same run and in a later one; the restored one, even
+// where it is opened in the same second, gives none of those UIDLs.
 TEST_F(SnapshotTest, ARestoredStoreGivesNoUidlAgain) {
   ASSERT_TRUE(fixture_.store().Snapshot(Copy(), kGoOn).ok());
   std::set<std::string> given;
@@ -221,9 +220,9 @@ TEST_F(SnapshotTest, ARestoredStoreGivesNoUidlAgain) {
   const size_t in_snapshot = 62;
   given = deliver_and_keep(fixture_);
   ASSERT_TRUE(fixture_.Close().ok());
-  const ShiftedClock later(10), latest(20);
+  const StandingClock clock;
   StoreOptions options = SmallStoreOptions(Store());
-  options.clock = &later;
+  options.clock = &clock;
   ASSERT_TRUE(fixture_.Open(options).ok());
   given.merge(deliver_and_keep(fixture_));
   EXPECT_EQ(given.size(), in_snapshot + 24);
@@ -231,7 +230,6 @@ TEST_F(SnapshotTest, ARestoredStoreGivesNoUidlAgain) {
 
   StoreFixture restored(1);
   options.path = Copy();
-  options.clock = &latest;
   ASSERT_TRUE(restored.Open(options).ok());
   std::set<std::string> again = deliver_and_keep(restored);
   EXPECT_EQ(again.size(), in_snapshot + 12);
