@@ -132,7 +132,8 @@ std::optional<uint32_t> Compactor::Pick() {
   double best_share = 1;
   for (const auto& [number, stats] : segments) {
     if (number >= partition_.log().first_open_segment()) break;
-    if (!partition_.trimmer().AllBefore(number)) break;
+    // Until it is cut itself, it seems to have more to gain than it has.
+    if (!partition_.trimmer().AllBefore(number + 1)) break;
     if (partition_.keeper().emptied(number) || set_aside_.contains(number)) continue;
     const uint64_t needed = stats.live_bytes + group_.CarriedBytes(number);
     const double share = static_cast<double>(needed) / static_cast<double>(stats.bytes);
