@@ -269,11 +269,11 @@ def test_a_snapshot_on_another_file_system_is_refused(filled):
 def test_scrub_finds_damage_while_mail_is_served(filled):
     flip(filled, b"Subject: 7\r\n\r\n")
     with filled:
-        # What follows a segment says where it ends.
         filled.deliver([ALICE, BOB], message(200))
         wait_for("the damage is named", 60, lambda: "found_by=scrub" in filled.log())
         wait_for("the blob is read", 60, lambda: filled.metric("poplar_store_scrubbed_bytes_total") > 1_500_000)
         wait_for("a partition is read", 60, lambda: filled.metric("poplar_store_scrub_passes_total") >= 1)
-        assert filled.metric("poplar_store_scrub_damages_total") == filled.metric("poplar_store_damages_total") >= 1
+        # Compaction may have met it, too.
+        assert 1 <= filled.metric("poplar_store_scrub_damages_total") <= filled.metric("poplar_store_damages_total")
         [line] = [line for line in filled.log().splitlines() if "found_by=scrub" in line][:1]
         assert " store_damage " in line and "account=" in line
