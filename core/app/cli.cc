@@ -296,6 +296,10 @@ class CommandLine {
                         "  poplar store stats\n"
                         "  poplar store stats --json | jq .total.dead_share"),
                    wiring_.store.stats);
+    AddJsonCommand(Leaf(group, "compact",
+                        "Wins back all the space of deleted mail at once, while mail goes on",
+                        "  poplar store compact"),
+                   wiring_.store.compact);
     AddStoreDump(group);
 
     CLI::App* rebuild = Leaf(group, "rebuild-index",

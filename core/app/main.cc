@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   const poplar::app::Wiring wiring{.init_store = &poplar::app::InitStore,
                                    .store = {.verify = &poplar::app::VerifyStore,
                                              .stats = &poplar::app::StoreStats,
+                                             .compact = &poplar::app::CompactStore,
                                              .dump_segment = &poplar::app::DumpSegment,
                                              .dump_maildrop = &poplar::app::DumpMaildrop,
                                              .rebuild_index = &poplar::app::RebuildIndex,

@@ -10,6 +10,7 @@
 #include "auth/users/address.h"
 #include "core/app/descriptors.h"
 #include "core/app/store_json.h"
+#include "core/app/store_options.h"
 #include "core/app/version.h"
 #include "core/base/log.h"
 #include "core/ops/process_metrics.h"
@@ -19,25 +20,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr uint32_t kDiskThreads = 4;
 constexpr int kHashNice = 10;  // Hashing never takes a core from a reactor that wants it.
-
-storage::StoreOptions StoreOptionsOf(const tenant::StoreConfig& config,
-                                     uint32_t open_files_a_shard) {
-  storage::StoreOptions options;
-  options.open_files_a_shard = open_files_a_shard;
-  options.path = config.path;
-  options.body_memory_bytes = config.body_memory_mib * kMiB;
-  options.blob_bytes_min = config.blob_threshold_kib * kKiB;
-  options.list_cache_bytes = config.index_cache_mib * kMiB;
-  options.segment_bytes = config.segment_mib * kMiB;
-  options.first_segment_bytes = std::min(options.first_segment_bytes, options.segment_bytes);
-  options.scrub_bytes_per_s = config.scrub_kib_per_s * kKiB;
-  options.checkpoint_changes = config.checkpoint_changes_max;
-  options.compact_bytes_per_second = config.compaction_mib_per_second * kMiB;
-  options.checkpoint_interval_ms = uint64_t{config.checkpoint_interval_s} * 1000;
-  return options;
-}
 
 json ToJson(const server::ConnectionInfo& info) {
   return {{"id", std::to_string(info.id.value())},
@@ -219,6 +202,14 @@ void Service::AddStoreHandlers(ops::AdminHandlers& handlers) {
   handlers["store.stats"] = [this](const json&) -> StatusOr<json> {
     POP_ASSIGN_OR_RETURN(const storage::StoreStats stats, store_->Stats());
     return ToJson(stats);
+  };
+  handlers["store.compact"] = [this](const json&) -> StatusOr<json> {
+    const storage::CompactionState before = store_->Compaction();
+    store_->BeginCompaction();
+    return ToJson(before);
+  };
+  handlers["store.compaction"] = [this](const json&) -> StatusOr<json> {
+    return ToJson(store_->Compaction());
   };
   handlers["store.snapshot"] = [this](const json& arguments) -> StatusOr<json> {
     const std::string directory = arguments.at("directory").get<std::string>();

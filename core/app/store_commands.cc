@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/app/progress_bar.h"
+#include "core/app/running_server.h"
 #include "core/app/store_json.h"
-#include "core/ops/admin_client.h"
 #include "storage/engine/engine.h"
 #include "storage/engine/layout.h"
 #include "storage/tools/rebuild.h"
@@ -44,29 +44,16 @@ std::string MibOf(uint64_t done, uint64_t total) {
   return std::to_string(done / kMiB) + " of " + std::to_string(total / kMiB) + " MiB";
 }
 
-// By a server, so that it is the one to ask.
-bool InUse(const tenant::Config& config) {
-  const auto lock = storage::SystemEnv().LockToRead(config.store.path + "/lock");
-  return lock.status().code() == StatusCode::kFailedPrecondition;
-}
-
-StatusOr<json> AskServer(const tenant::Config& config, std::string command, json arguments,
-                         uint32_t timeout_ms) {
-  return ops::CallAdmin({.socket_path = config.admin.socket,
-                         .command = std::move(command),
-                         .arguments = std::move(arguments),
-                         .timeout_ms = timeout_ms});
-}
-
 StatusOr<json> StatsOf(const tenant::Config& config) {
-  if (InUse(config)) return AskServer(config, "store.stats", json::object(), kStatsTimeoutMs);
+  if (StoreIsServed(config))
+    return AskServer(config, "store.stats", json::object(), kStatsTimeoutMs);
   POP_ASSIGN_OR_RETURN(const storage::StoreStats stats,
                        storage::ReadStoreStats({.path = config.store.path}));
   return ToJson(stats);
 }
 
 StatusOr<json> Snapshot(const tenant::Config& config, const std::string& directory) {
-  if (InUse(config)) {
+  if (StoreIsServed(config)) {
     return AskServer(config, "store.snapshot", json{{"directory", directory}}, kSnapshotTimeoutMs);
   }
   POP_ASSIGN_OR_RETURN(

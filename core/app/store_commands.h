@@ -50,6 +50,10 @@ ExitCode RebuildIndex(const RebuildIndexRequest& request, const tenant::Config& 
 // `poplar store upgrade`: there is one version yet, so it says which the store has.
 ExitCode UpgradeStore(const tenant::Config& config, Console& console);
 
+// `poplar store compact`: by the running server, or in this process; ends when it has ended.
+// kIoError where a segment could not be emptied.
+ExitCode CompactStore(const tenant::Config& config, bool json, Console& console);
+
 // `poplar store snapshot`: by the running server, or of a store that nobody serves.
 ExitCode SnapshotStore(const std::string& directory, const tenant::Config& config,
                        Console& console);

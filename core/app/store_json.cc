@@ -39,16 +39,6 @@ json ToJson(const IndexSums& sums) {
   return {{"maildrops", sums.maildrops}, {"messages", sums.messages}, {"octets", sums.octets}};
 }
 
-std::string SizeText(uint64_t bytes) {
-  char text[32];
-  const char* const units[] = {"KiB", "MiB", "GiB", "TiB"};
-  double amount = static_cast<double>(bytes) / kKiB;
-  size_t unit = 0;
-  for (; amount >= kKiB && unit + 1 < std::size(units); ++unit) amount /= kKiB;
-  std::snprintf(text, sizeof text, amount < 10 ? "%.1f %s" : "%.0f %s", amount, units[unit]);
-  return text;
-}
-
 std::string SumsText(const IndexSums& sums) {
   return std::to_string(sums.messages) + " messages in " + std::to_string(sums.maildrops) +
          " maildrops";
@@ -97,6 +87,38 @@ json ToJson(const storage::SnapshotReport& report) {
   return {{"segments", report.segments},
           {"blobs", report.blobs},
           {"copied_bytes", report.copied_bytes}};
+}
+
+json ToJson(const storage::CompactionState& state) {
+  return {{"running", state.running},       {"log_bytes", state.log_bytes},
+          {"live_bytes", state.live_bytes}, {"kept", state.kept},
+          {"emptied", state.emptied},       {"unlinked", state.unlinked},
+          {"failures", state.failures}};
+}
+
+StatusOr<storage::CompactionState> CompactionStateOf(const json& from) try {
+  storage::CompactionState state;
+  state.running = from.at("running").get<bool>();
+  state.log_bytes = from.at("log_bytes").get<uint64_t>();
+  state.live_bytes = from.at("live_bytes").get<uint64_t>();
+  state.kept = from.at("kept").get<uint64_t>();
+  state.emptied = from.at("emptied").get<uint64_t>();
+  state.unlinked = from.at("unlinked").get<uint64_t>();
+  state.failures = from.at("failures").get<uint64_t>();
+  return state;
+} catch (const json::exception&) {
+  return MakeStatus(StatusCode::kInternal,
+                    "the server's answer on the admin socket is not understood");
+}
+
+std::string SizeText(uint64_t bytes) {
+  char text[32];
+  const char* const units[] = {"KiB", "MiB", "GiB", "TiB"};
+  double amount = static_cast<double>(bytes) / kKiB;
+  size_t unit = 0;
+  for (; amount >= kKiB && unit + 1 < std::size(units); ++unit) amount /= kKiB;
+  std::snprintf(text, sizeof text, amount < 10 ? "%.1f %s" : "%.0f %s", amount, units[unit]);
+  return text;
 }
 
 bool PrintStats(const json& stats, std::ostream& out) try {

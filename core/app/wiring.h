@@ -19,6 +19,7 @@ struct StoreWiring {
 
   std::function<ExitCode(const Config&, bool json, Console&)> verify;
   std::function<ExitCode(const Config&, bool json, Console&)> stats;
+  std::function<ExitCode(const Config&, bool json, Console&)> compact;
   std::function<ExitCode(const DumpSegmentRequest&, const Config&, Console&)> dump_segment;
   std::function<ExitCode(const std::string& which, const Config&, Console&)> dump_maildrop;
   std::function<ExitCode(const RebuildIndexRequest&, const Config&, Console&)> rebuild_index;

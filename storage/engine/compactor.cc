@@ -96,14 +96,21 @@ void Compactor::Consider() {
   if (step_ != Step::kIdle || closing_ || reactor_.now_us() < not_before_us_) return;
   if (victim.has_value()) {
     Begin(*victim);
-  } else {
-    thorough_ = false;
+  } else if (!partition_.keeper().wants_checkpoint() &&
+             partition_.trimmer().AllBefore(partition_.log().first_open_segment())) {
+    thorough_ = false;  // Nothing is left, nor will be once something else is done.
   }
 }
 
 void Compactor::BeginThorough() {
   thorough_ = true;
   not_before_us_ = 0;
+  if (step_ == Step::kResting) Rest(0);
+}
+
+void Compactor::CheckpointFailed() {
+  if (!std::exchange(thorough_, false)) return;
+  metrics_.failures.Add();
 }
 
 bool Compactor::WorthIt(uint64_t bytes, uint64_t needed, bool crowded) const {
@@ -236,8 +243,8 @@ void Compactor::GiveUp(const Status& why) {
     set_aside_.insert(victim_);
     partition_.metrics().damages.Add();
   }
-  thorough_ = false;
-  not_before_us_ = reactor_.now_us() + kRetryUs;
+  if (!damaged) thorough_ = false;
+  if (!thorough_) not_before_us_ = reactor_.now_us() + kRetryUs;
   base::Log(damaged ? base::LogLevel::kError : base::LogLevel::kWarning, "store_compaction_failed",
             {{"partition", options_.partition},
              {"segment", victim_},

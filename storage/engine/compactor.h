@@ -51,10 +51,15 @@ class Compactor {
 
   // Begins with a segment if one is worth it. Cheap; for the tick.
   void Consider();
-  // From now on everything that can be gained is worth it and there is no budget, until nothing is
-  // left or a try fails; `thorough()` tells.
+  // From now on everything that can be gained is worth it, there is no budget and checkpoints cover
+  // what was emptied at once, until nothing is left or the disk fails; `thorough()` tells. A
+  // damaged segment is passed over.
   void BeginThorough();
   bool thorough() const { return thorough_; }
+  // Segments that stay as they are: damaged.
+  size_t set_aside() const { return set_aside_.size(); }
+  // What was emptied waits on.
+  void CheckpointFailed();
 
   // See MoveGroup.
   bool WaitForMoves(const MaildropState& maildrop, MovesWaiter& waiter) {
@@ -64,6 +69,7 @@ class Compactor {
 
   void BeginClose() { closing_ = true; }
   bool idle() const { return step_ == Step::kIdle; }
+  const CompactionMetrics& metrics() const { return metrics_; }
   void Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const;
 
  private:

@@ -13,6 +13,7 @@
 #include "core/io/offload_pool.h"
 #include "core/io/shard.h"
 #include "storage/api/store.h"
+#include "storage/engine/compaction_state.h"
 #include "storage/engine/snapshot.h"
 #include "storage/engine/stats.h"
 #include "storage/env/env.h"
@@ -65,6 +66,9 @@ class EngineStore : public Store {
   // As SnapshotOpenStore.
   virtual StatusOr<SnapshotReport> Snapshot(const std::string& directory,
                                             const std::atomic<bool>& cancel) = 0;
+  // See compaction_state.h.
+  virtual void BeginCompaction() = 0;
+  virtual CompactionState Compaction() = 0;
 };
 
 // Makes an empty store in `path`, which need not exist. kAlreadyExists: there is one.

@@ -234,7 +234,7 @@ bool Partition::overfull() const {
 bool Partition::CheckpointDue() const {
   if (closing_ || held_ || reactor_.now_us() < not_before_us_) return false;
   if (table_->changes() == 0 && log_->flushed() == checkpointed_) return false;
-  if (keeper_->wants_checkpoint() && log_->starved()) return true;
+  if (keeper_->wants_checkpoint() && (log_->starved() || compactor_->thorough())) return true;
   return table_->changes() >= options_.checkpoint_changes ||
          log_->written_bytes() - log_bytes_at_checkpoint_ >= options_.checkpoint_log_bytes ||
          reactor_.now_us() - last_checkpoint_us_ >= options_.checkpoint_interval_ms * 1000;
@@ -278,6 +278,7 @@ void Partition::OnCheckpoint() {
   } else {
     metrics_.checkpoint_failures.Add();
     not_before_us_ = reactor_.now_us() + kRetryCheckpointUs;
+    compactor_->CheckpointFailed();
     base::Log(base::LogLevel::kError, "store_checkpoint_failed",
               {{"partition", options_.partition}, {"why", checkpoint_.status.ToString()}});
   }

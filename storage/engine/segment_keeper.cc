@@ -109,16 +109,24 @@ bool SegmentKeeper::Held(uint32_t number) {
   });
 }
 
-void SegmentKeeper::Look() {
-  if (going_ || shard_.reactor().now_us() < not_before_us_) return;
+std::optional<uint32_t> SegmentKeeper::Next() {
+  if (shard_.reactor().now_us() < not_before_us_) return std::nullopt;
   for (const auto& [number, covered] : emptied_) {
-    if (covered.has_value() || Held(number)) continue;
-    going_ = true;
-    going_number_ = number;
-    forgetting_ = forget_.size();
-    for (uint32_t s = 0; s < forget_.size(); ++s) shard_.Send(ShardIndex(s), *forget_[s]);
-    return;
+    if (!covered.has_value() && !Held(number)) return number;
   }
+  return std::nullopt;
+}
+
+bool SegmentKeeper::unlinking() { return going_ || Next().has_value(); }
+
+void SegmentKeeper::Look() {
+  if (going_) return;
+  const std::optional<uint32_t> next = Next();
+  if (!next.has_value()) return;
+  going_ = true;
+  going_number_ = *next;
+  forgetting_ = forget_.size();
+  for (uint32_t s = 0; s < forget_.size(); ++s) shard_.Send(ShardIndex(s), *forget_[s]);
 }
 
 void SegmentKeeper::OnForgotten() {

@@ -64,6 +64,8 @@ class SegmentKeeper {
 
   // Begins to unlink a segment that nobody needs. Cheap; for the tick.
   void Look();
+  // Look has begun with one, or would.
+  bool unlinking();
   bool idle() const { return !going_; }
 
  private:
@@ -72,6 +74,8 @@ class SegmentKeeper {
 
   void Publish(SegmentTable table);
   bool Held(uint32_t number);
+  // One that may go now.
+  std::optional<uint32_t> Next();
   void OnForgotten();
   void OnUnlinked();
 

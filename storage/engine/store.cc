@@ -42,6 +42,8 @@ class EmbeddedStore final : public EngineStore {
                                     const std::atomic<bool>& cancel) override {
     return SnapshotOpenStore(*context_, directory, cancel);
   }
+  void BeginCompaction() override { storage::BeginCompaction(*context_); }
+  CompactionState Compaction() override { return ReadCompaction(*context_); }
 
  private:
   StatusOr<LogStart> PrepareLog(uint32_t partition, RecoveredPartition& recovered);

@@ -104,6 +104,51 @@ def test_stats(filled):
         assert "PARTITION" in text and "total" in text and "as of the last checkpoint" in text
 
 
+def test_compact(new_server):
+    """Without a server, then by one; mail that was kept stays."""
+    server = new_server(store="partitions = 1\nsegment_mib = 8")
+    for number in range(24):
+        server.deliver([ALICE], message(number, 900_000))
+    client = server.pop3(ALICE, PASSWORDS[ALICE])
+    for number in range(1, 24, 3):
+        client.dele(number)
+        client.dele(number + 1)
+    client.quit()
+    kept = listed(server, ALICE)
+    server.stop()
+    report = server.run_json("store", "compact")
+    assert report["failures"] == 0 and report["kept"] == 0
+    assert report["emptied"] == report["unlinked"] >= 1
+    assert report["log_bytes"] < report["log_bytes_before"]
+    assert server.run_json("store", "verify")["damages"] == 0
+    with server:
+        assert listed(server, ALICE) == kept
+        client = server.pop3(ALICE, PASSWORDS[ALICE])
+        for number in range(1, 8):
+            client.dele(number)
+        client.quit()
+        report = server.run_json("store", "compact")
+        assert report["failures"] == 0 and report["unlinked"] >= report["emptied"]
+        text = server.run("store", "compact").stdout
+        assert text.startswith(b"log: ") and b"0 segments emptied, 0 unlinked" in text
+        assert listed(server, ALICE) == kept[7:]
+
+
+def test_compact_leaves_a_damaged_segment(new_server):
+    server = new_server(store="partitions = 1\nsegment_mib = 8")
+    for number in range(12):
+        server.deliver([ALICE], message(number, 900_000))
+    client = server.pop3(ALICE, PASSWORDS[ALICE])
+    for number in range(2, 10):
+        client.dele(number)
+    client.quit()
+    server.stop()
+    flip(server, b"Subject: 0\r\n\r\n")
+    result = server.run("store", "compact", check=False)
+    assert result.returncode == EX_IOERR
+    assert b"because they are damaged" in result.stderr
+
+
 def test_dump(filled):
     text = filled.run("store", "dump", "maildrop", BOB).stdout.decode()
     assert "messages=9" in text.splitlines()[0] and len(text.splitlines()) == 10

@@ -29,6 +29,7 @@ TEST_F(CliTest, HelpHasExamples) {
                                                           {"session", "kick"},
                                                           {"store", "verify"},
                                                           {"store", "stats"},
+                                                          {"store", "compact"},
                                                           {"store", "dump", "segment"},
                                                           {"store", "dump", "maildrop"},
                                                           {"store", "rebuild-index"},

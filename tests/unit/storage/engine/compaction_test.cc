@@ -193,5 +193,79 @@ TEST_F(CompactionTest, ADamagedSegmentStaysAsItIs) {
   fixture_.MustDeliver(0, Key(User(0)), MakeMessage(1));
 }
 
+// As an operator asks for it: with a budget under which nothing would end, and no checkpoint soon.
+class ThoroughCompactionTest : public CompactionTest {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(fixture_.Create(folder_.path(), 1).ok());
+    OpenSlow();
+  }
+  void OpenSlow() {
+    StoreOptions options = Options(folder_.path());
+    options.checkpoint_interval_ms = 3'600'000;
+    options.compact_bytes_per_second = 1;
+    ASSERT_TRUE(fixture_.Open(options).ok());
+  }
+  CompactionState Compact() {
+    fixture_.store().BeginCompaction();
+    EXPECT_TRUE(Eventually([&] { return !fixture_.store().Compaction().running; }));
+    return fixture_.store().Compaction();
+  }
+};
+
+TEST_F(ThoroughCompactionTest, GainsWhatCanBeGained) {
+  Fill(2, 100);
+  for (uint64_t u = 0; u < 2; ++u) DeleteMost(User(u), 3);
+  const auto expected = Lists(2);
+  const CompactionState before = fixture_.store().Compaction();
+  EXPECT_FALSE(before.running);
+  EXPECT_EQ(before.unlinked, 0U);
+  const CompactionState after = Compact();
+  EXPECT_GE(after.emptied, 4U);
+  EXPECT_EQ(after.unlinked, after.emptied);
+  EXPECT_EQ(after.failures, 0U);
+  EXPECT_EQ(after.kept, 0U);
+  EXPECT_LT(after.log_bytes, before.log_bytes);
+  // But for the segment in use.
+  EXPECT_LE(after.log_bytes, after.live_bytes * 100 / 80 + kMiB);
+  EXPECT_FALSE(OnDisk(1));
+  EXPECT_EQ(Lists(2), expected);
+  ReopenWithoutIndex();
+  EXPECT_EQ(Lists(2), expected);
+}
+
+TEST_F(ThoroughCompactionTest, PassesOverADamagedSegment) {
+  Fill(2, 100);
+  ASSERT_TRUE(fixture_.Close().ok());
+  {
+    std::fstream file(SegmentPath(folder_.path() + "/p000/log", 1),
+                      std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(210'000);
+    file << "not what was written";
+  }
+  OpenSlow();
+  for (uint64_t u = 0; u < 2; ++u) DeleteMost(User(u), 3);
+  const CompactionState after = Compact();
+  EXPECT_EQ(after.kept, 1U);
+  EXPECT_GE(after.failures, 1U);
+  EXPECT_GE(after.emptied, 3U);
+  EXPECT_EQ(after.unlinked, after.emptied);
+  EXPECT_TRUE(OnDisk(1));
+  EXPECT_FALSE(OnDisk(2));
+}
+
+TEST_F(ThoroughCompactionTest, EndsWhereASessionStillSeesASegment) {
+  Fill(1, 100);
+  DeleteMost(User(0), 3);
+  OpenResult opened = fixture_.OpenMaildrop(1, Key(User(0)));
+  ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
+  const CompactionState held = Compact();
+  EXPECT_GE(held.emptied, 1U);
+  EXPECT_EQ(held.unlinked, 0U);
+  EXPECT_TRUE(OnDisk(1));
+  ASSERT_EQ(fixture_.Commit(1, std::move(opened.maildrop), {}), CommitOutcome::kDone);
+  EXPECT_TRUE(Eventually([&] { return !OnDisk(1); }));
+}
+
 }  // namespace
 }  // namespace poplar::storage

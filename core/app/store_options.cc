@@ -1,0 +1,24 @@
+#include "core/app/store_options.h"
+
+#include <algorithm>
+
+namespace poplar::app {
+
+storage::StoreOptions StoreOptionsOf(const tenant::StoreConfig& config,
+                                     uint32_t open_files_a_shard) {
+  storage::StoreOptions options;
+  options.open_files_a_shard = open_files_a_shard;
+  options.path = config.path;
+  options.body_memory_bytes = config.body_memory_mib * kMiB;
+  options.blob_bytes_min = config.blob_threshold_kib * kKiB;
+  options.list_cache_bytes = config.index_cache_mib * kMiB;
+  options.segment_bytes = config.segment_mib * kMiB;
+  options.first_segment_bytes = std::min(options.first_segment_bytes, options.segment_bytes);
+  options.scrub_bytes_per_s = config.scrub_kib_per_s * kKiB;
+  options.checkpoint_changes = config.checkpoint_changes_max;
+  options.compact_bytes_per_second = config.compaction_mib_per_second * kMiB;
+  options.checkpoint_interval_ms = uint64_t{config.checkpoint_interval_s} * 1000;
+  return options;
+}
+
+}  // namespace poplar::app
