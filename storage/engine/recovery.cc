@@ -41,7 +41,7 @@ class Recovery {
       return status;
     }
     // Where records were lost, what they named is no orphan.
-    const bool keep_blobs = result_.rebuilt && result_.damages > 0;
+    const bool keep_blobs = result_.rebuilt && result_.damages > damages_before_;
     POP_RETURN_IF_ERROR(DropOrphanBlobs(keep_blobs));
     return std::move(result_);
   }

@@ -102,6 +102,19 @@ TYPED_TEST(KeyValueTest, GivesWhatWasCommitted) {
   EXPECT_EQ(this->All(*transaction), (Pairs{{"a", "1"}, {"b", "3"}}));
 }
 
+TYPED_TEST(KeyValueTest, OpensToReadWhatIsThere) {
+  this->Put({{"a", "1"}});
+  this->store_.reset();
+  KeyValueEngine& engine = this->bench_.engine();
+  auto opened = engine.OpenToRead(this->bench_.directory(), 64 * kMiB);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  this->store_ = std::move(*opened);
+  EXPECT_GT(*this->store_->FileBytes(), 0U);
+  EXPECT_EQ(this->All(*this->Begin(Access::kRead)), (Pairs{{"a", "1"}}));
+  const auto none = engine.OpenToRead(this->bench_.directory() + "/none", 64 * kMiB);
+  EXPECT_EQ(none.status().code(), StatusCode::kNotFound);
+}
+
 TYPED_TEST(KeyValueTest, OrdersKeysByTheirOctets) {
   const std::string high = "k\xff";
   this->Put({{high + "x", "2"}, {"k", "0"}, {"k\x01", "1"}, {"l", "3"}, {"j\xff", "-"}});

@@ -13,12 +13,13 @@ namespace poplar::storage {
 namespace {
 
 // A store whose mail stands in segments that are sealed: of a run before.
+// Its messages fill their blocks, so that compaction has nothing to gain and leaves them there.
 class ScrubTest : public testing::Test {
  protected:
   void SetUp() override {
     ASSERT_TRUE(fixture_.Create(folder_.path(), 1).ok());
     ASSERT_TRUE(fixture_.Open(SmallStoreOptions(folder_.path())).ok());
-    for (uint64_t i = 0; i < 40; ++i) fixture_.MustDeliver(0, Key(Box(i)), MakeMessage(i, 5000));
+    for (uint64_t i = 0; i < 40; ++i) fixture_.MustDeliver(0, Key(Box(i)), MakeMessage(i, 8000));
     fixture_.MustDeliver(0, Key("box-0"), MakeMessage(900, 2 * kMiB));
     fixture_.MustDeliver(0, Key("box-1"), MakeMessage(901, 2 * kMiB));
     ASSERT_TRUE(fixture_.Close().ok());
@@ -32,7 +33,7 @@ class ScrubTest : public testing::Test {
     options.scrub_bytes_per_s = bytes_per_s;
     options.scrub_interval_ms = 0;
     ASSERT_TRUE(fixture_.Open(options).ok());
-    // The first batch of the next segment says where the one before ends.
+    // In the segment in use, which is left alone.
     for (uint64_t i = 0; i < 4; ++i) fixture_.MustDeliver(0, Key(Box(i)), MakeMessage(i));
   }
 
@@ -90,7 +91,7 @@ TEST_F(ScrubTest, OffUntilItHasARate) {
 }
 
 TEST_F(ScrubTest, NamesADamagedMessageOnce) {
-  Flip(MakeMessage(20, 5000), 300);
+  Flip(MakeMessage(20, 8000), 300);
   Pass();
   EXPECT_EQ(Damages(), 1);
   EXPECT_EQ(fixture_.Metric("poplar_store_damages_total"), 1);
@@ -99,7 +100,7 @@ TEST_F(ScrubTest, NamesADamagedMessageOnce) {
 }
 
 TEST_F(ScrubTest, NamesADamagedHeadAndADamagedBlob) {
-  Flip(MakeMessage(21, 5000), -30);  // In the head of its record.
+  Flip(MakeMessage(21, 8000), -30);  // In the head of its record.
   Flip(MakeMessage(901, 2 * kMiB), 2'000'000);
   Pass();
   EXPECT_EQ(Damages(), 2);
@@ -117,7 +118,7 @@ TEST_F(ScrubTest, WhatNobodyNeedsIsNoLoss) {
   // The first message of box-0, and its blob, which goes at once.
   Delete("box-0", 10);
   Delete("box-0", 0);
-  Flip(MakeMessage(0, 5000), 300);
+  Flip(MakeMessage(0, 8000), 300);
   Pass();
   EXPECT_EQ(Damages(), 0);
 }
