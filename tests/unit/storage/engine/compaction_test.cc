@@ -1,12 +1,14 @@
 // Compaction: the space of deleted mail comes back, and nothing else is to be seen of it.
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
 #include "storage/segment/log_survey.h"
+#include "storage/tools/verify.h"
 #include "tests/unit/storage/store_fixture.h"
 
 namespace poplar::storage {
@@ -265,6 +267,37 @@ TEST_F(ThoroughCompactionTest, EndsWhereASessionStillSeesASegment) {
   EXPECT_TRUE(OnDisk(1));
   ASSERT_EQ(fixture_.Commit(1, std::move(opened.maildrop), {}), CommitOutcome::kDone);
   EXPECT_TRUE(Eventually([&] { return !OnDisk(1); }));
+}
+
+TEST_F(ThoroughCompactionTest, ASnapshotMeanwhileIsWhole) {
+  Fill(2, 100);
+  for (uint64_t u = 0; u < 2; ++u) DeleteMost(User(u), 3);
+  const auto expected = Lists(2);
+  TemporaryFolder copies;
+  const std::atomic<bool> go_on{false};
+  constexpr uint32_t kCopies = 6;
+  fixture_.store().BeginCompaction();
+  for (uint32_t i = 0; i < kCopies; ++i) {
+    const auto report = fixture_.store().Snapshot(copies.path() + "/" + std::to_string(i), go_on);
+    ASSERT_TRUE(report.ok()) << report.status();
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+  EXPECT_TRUE(Eventually([&] { return !fixture_.store().Compaction().running; }));
+  ASSERT_TRUE(fixture_.Close().ok());
+  for (uint32_t i = 0; i < kCopies; ++i) {
+    const std::string copy = copies.path() + "/" + std::to_string(i);
+    VerifyOptions verify;
+    verify.path = copy;
+    const auto report = VerifyStore(verify);
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_EQ(report->damages, 0U);
+    // Made from the log alone it brings nothing back, and loses nothing.
+    std::filesystem::remove_all(copy + "/p000/index");
+    ASSERT_TRUE(fixture_.Open(Options(copy)).ok());
+    EXPECT_EQ(Lists(2), expected) << i;
+    EXPECT_EQ(fixture_.Metric("poplar_store_damages_total"), 0);
+    ASSERT_TRUE(fixture_.Close().ok());
+  }
 }
 
 }  // namespace
