@@ -73,7 +73,7 @@ class Recovery {
 
   StatusOr<std::unique_ptr<Index>> OpenIndexFiles() {
     // A crash while an index was set aside may have left none.
-    const Status made = env_.MakeDirectory(index_directory_);
+    Status made = env_.MakeDirectory(index_directory_);
     if (made.ok()) POP_RETURN_IF_ERROR(env_.SyncDirectory(options_.directory));
     if (!made.ok() && made.code() != StatusCode::kAlreadyExists) return made;
     return Index::Open({index_directory_, options_.index_map_bytes, options_.index_engine});

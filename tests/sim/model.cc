@@ -65,7 +65,7 @@ Model::Maildrop& Model::Of(const MaildropKey& key) {
 // --- Deliveries
 
 uint64_t Model::BeginDelivery(const std::vector<MaildropKey>& recipients,
-                              std::shared_ptr<const Body> body) {
+                              const std::shared_ptr<const Body>& body) {
   const uint64_t number = next_number_++;
   std::vector<Copy*>& copies = deliveries_[number];
   for (const MaildropKey& key : recipients) {

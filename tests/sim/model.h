@@ -83,7 +83,7 @@ class Model {
 
   // --- Deliveries. Numbers count up.
   uint64_t BeginDelivery(const std::vector<storage::MaildropKey>& recipients,
-                         std::shared_ptr<const Body> body);
+                         const std::shared_ptr<const Body>& body);
   void EndDelivery(uint64_t number, std::vector<storage::DeliveryOutcome> outcomes);
   // It never came to its commit.
   void DropDelivery(uint64_t number);
