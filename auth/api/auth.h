@@ -15,6 +15,7 @@
 
 #include "auth/api/sasl.h"
 #include "core/base/ids.h"
+#include "core/base/mail_policy.h"
 #include "core/base/metrics.h"
 #include "core/base/secret.h"
 #include "core/base/status.h"
@@ -29,6 +30,7 @@ struct Principal {
   std::string account;      // At most kAccountIdBytesMax octets.
   std::string address;      // As the back end spells it; for logs and listings only.
   std::string tenant_name;  // For logs and metrics.
+  Quota quota = {};         // Of the maildrop.
 };
 
 enum class Outcome : uint8_t {

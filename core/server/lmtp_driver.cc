@@ -143,7 +143,7 @@ void LmtpDriver::BeginMessage(const lmtp::Envelope& envelope) {
   storage::DeliveryRequest request;
   POP_CHECK(principals_.size() == envelope.recipients.size());
   for (const auth::Principal& principal : principals_) {
-    request.recipients.push_back({principal.tenant, principal.account});
+    request.recipients.push_back({{principal.tenant, principal.account}, principal.quota});
   }
   storage_failed_ = false;
   request.received_us = envelope.received_us.value_or(base::SystemClock().WallUs());

@@ -96,6 +96,8 @@ lmtp::DeliveryOutcome ToLmtp(storage::DeliveryOutcome outcome) {
       return lmtp::DeliveryOutcome::kStored;
     case storage::DeliveryOutcome::kAlreadyThere:
       return lmtp::DeliveryOutcome::kAlreadyThere;
+    case storage::DeliveryOutcome::kOverQuota:
+      return lmtp::DeliveryOutcome::kOverQuota;
     case storage::DeliveryOutcome::kFull:
       return lmtp::DeliveryOutcome::kFull;
     case storage::DeliveryOutcome::kTemporary:

@@ -191,7 +191,7 @@ io::Task<void> Pop3Driver::Commit(std::vector<pop3::MessageIndex> deleted) {
   for (const pop3::MessageIndex message : deleted) positions.emplace_back(message.value());
   io::Completion<storage::CommitOutcome> committed;
   set_committing(true);
-  maildrop_->Commit(std::move(positions), committed);
+  maildrop_->Commit(std::move(positions), {}, committed);
   const storage::CommitOutcome outcome = co_await committed;
   set_committing(false);
   services_.metrics.quit_us.Observe(services_.reactor().now_us() - since_us);

@@ -12,13 +12,16 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/base/ids.h"
+#include "core/base/mail_policy.h"
 #include "core/base/metrics.h"
 #include "core/base/status.h"
 #include "core/io/body.h"
@@ -39,6 +42,7 @@ using MessagePosition = Strong<struct MessagePositionTag, uint32_t>;
 enum MessageFlags : uint32_t {
   kMessageFlagNone = 0,
   kMessageImported = 1,  // The UIDL came from another server.
+  kMessageRead = 2,      // A client has fetched it, as far as its tenant's policy asked to know.
 };
 
 struct MessageInfo {
@@ -79,9 +83,15 @@ class Maildrop {
   // session without deleting.
   virtual bool lease_lost() const = 0;
 
+  // Whether the tenant's policy asks which messages a client has fetched.
+  virtual bool wants_fetched() const = 0;
+
   // Deletes all of `deleted` or none, durably, and ends the lease; with none it only ends the
-  // lease. The lease is free before the answer. Bodies opened before stay readable.
-  virtual void Commit(std::vector<MessagePosition> deleted,
+  // lease. The lease is free before the answer. Bodies opened before stay readable. What is deleted
+  // is kept for a while where the tenant's policy says so.
+  // `fetched`: messages that the client has had whole, if wants_fetched(); they are marked read, or
+  // deleted too where mail does not stay after it was fetched.
+  virtual void Commit(std::vector<MessagePosition> deleted, std::vector<MessagePosition> fetched,
                       io::Completion<CommitOutcome>& done) = 0;
 };
 
@@ -107,9 +117,14 @@ struct DeliveryFacts {
   uint64_t header_bytes = 0;
 };
 
+struct DeliveryRecipient {
+  MaildropKey key;
+  Quota quota = {};  // Of the maildrop. The tenant's is on the policy board.
+};
+
 struct DeliveryRequest {
-  std::vector<MaildropKey> recipients;  // In the order of the transaction; one maildrop may occur
-                                        // twice and gets two copies.
+  // In the order of the transaction; one maildrop may occur twice and gets two copies.
+  std::vector<DeliveryRecipient> recipients;
   int64_t received_us = 0;
   uint64_t expected_bytes = 0;  // A hint (SIZE=), 0 if not known.
   // The UIDL that the message had on another server: 1 to kUidlBytesMax octets of 0x21..0x7E. Then
@@ -120,7 +135,8 @@ struct DeliveryRequest {
 enum class DeliveryOutcome : uint8_t {
   kStored,        // Durable.
   kAlreadyThere,  // The maildrop holds a message with the imported UIDL, durably; nothing was done.
-  kFull,          // Disk or maildrop limit: 452.
+  kFull,          // The disk, or kMessagesPerMaildropMax.
+  kOverQuota,     // It would exceed the maildrop's quota, or the tenant's.
   kTemporary,     // 451.
 };
 
@@ -145,6 +161,34 @@ struct MaildropTotals {
   uint64_t messages = 0;
   uint64_t octets = 0;
   uint64_t wire_bytes = 0;
+  uint64_t kept_messages = 0;  // Deleted ones that can be brought back; in no quota.
+  uint64_t kept_octets = 0;
+};
+
+// Of all maildrops of a tenant.
+struct TenantTotals {
+  uint64_t messages = 0;
+  uint64_t octets = 0;
+  uint64_t kept_messages = 0;
+  uint64_t kept_octets = 0;
+
+  friend bool operator==(const TenantTotals&, const TenantTotals&) = default;
+};
+
+// A deleted message that can be brought back.
+struct KeptMessage {
+  std::string uidl;  // That it had, by which a request names it.
+  uint64_t octets = 0;
+  int64_t received_us = 0;
+  int64_t deleted_us = 0;
+  SessionId deleted_by{0};  // 0: by expiry.
+};
+
+// What to bring back: all of these must hold.
+struct UndeleteRequest {
+  std::string uidl;                                        // Empty: any.
+  std::optional<SessionId> session;                        // None: any.
+  int64_t since_us = std::numeric_limits<int64_t>::min();  // Deleted then or later.
 };
 
 // The store as one shard sees it. Use it on that shard only.
@@ -159,6 +203,20 @@ class ShardStore {
   virtual std::unique_ptr<Delivery> BeginDelivery(DeliveryRequest request) = 0;
 
   virtual void Totals(MaildropKey key, io::Completion<StatusOr<MaildropTotals>>& done) = 0;
+
+  // Whether a message of `octets` (0: not known) is within the quotas now. For an early answer: the
+  // delivery's commit is what counts. Answers at once where there is no quota.
+  virtual void HasRoom(DeliveryRecipient recipient, uint64_t octets,
+                       io::Completion<StatusOr<bool>>& done) = 0;
+
+  // What was deleted and is kept, in no particular order.
+  virtual void ListKept(MaildropKey key,
+                        io::Completion<StatusOr<std::vector<KeptMessage>>>& done) = 0;
+  // Brings messages back as new ones (with a new UIDL, so that clients fetch them; dates as
+  // before), durably; says how many. Asks for no quota. An error: some may be back, the others are
+  // still kept, none is both or neither.
+  virtual void Undelete(MaildropKey key, UndeleteRequest request,
+                        io::Completion<StatusOr<uint64_t>>& done) = 0;
 
   // Ends everything that the maildrop held before, durably. An open session of it loses its lease.
   virtual void Remove(MaildropKey key, io::Completion<Status>& done) = 0;
@@ -175,6 +233,9 @@ class Store {
   // Ends the store in order: waits for what is under way, writes a last checkpoint, gives the lock
   // back. Called from a thread that is no shard's, after the last session and delivery ended.
   virtual Status Close() = 0;
+
+  // Of one tenant, deliveries under way included. Any thread.
+  virtual TenantTotals TotalsOf(TenantId tenant) const = 0;
 
   virtual void Register(base::MetricRegistry& registry) const = 0;
 };

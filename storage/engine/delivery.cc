@@ -243,7 +243,8 @@ void EmbeddedDelivery::BecomeBlob() {
                  std::to_string(home_.context().NewBlobId().value()) + ".tmp";
   options.free_bytes_floor = context.options.reserve_bytes;
   options.expected_bytes = request_.expected_bytes;
-  options.pool_key = request_.recipients.empty() ? 0 : request_.recipients.front().tenant.value();
+  options.pool_key =
+      request_.recipients.empty() ? 0 : request_.recipients.front().key.tenant.value();
   blob_ = &home_.TakeBlobWriter();
   blob_step_ = BlobStep::kOpening;
   blob_->Open(std::move(options), this, [](void* self, const Status& status) {
@@ -314,7 +315,8 @@ void EmbeddedDelivery::Publish() {
   std::vector<BlobLink> links;
   for (size_t i = 0; i < request_.recipients.size(); ++i) {
     const std::string blobs =
-        PartitionDirectory(context.options.path, context.Place(request_.recipients[i])) + "/blobs/";
+        PartitionDirectory(context.options.path, context.Place(request_.recipients[i].key)) +
+        "/blobs/";
     blob_ids_[i] = context.NewBlobId();
     links.push_back({blobs + BlobEpochName(context.epoch), blobs + BlobName(blob_ids_[i]), {}});
   }
@@ -336,7 +338,7 @@ void EmbeddedDelivery::OnPublished(const Status& status) {
 
 void EmbeddedDelivery::SendCalls() {
   for (size_t i = 0; i < request_.recipients.size(); ++i) {
-    const MaildropKey& key = request_.recipients[i];
+    const MaildropKey& key = request_.recipients[i].key;
     if (!ValidAccount(key)) continue;
     if (common_.kind == RecordKind::kAddRef && blob_ids_[i] == BlobId(0)) continue;
     const uint32_t partition = home_.context().Place(key);

@@ -48,6 +48,9 @@ struct StoreOptions {
   uint64_t scrub_bytes_per_s = 0;           // Checking what is stored; 0: off.
   uint64_t scrub_interval_ms = 86'400'000;  // From pass to pass, at least.
 
+  const PolicyBoard* policies = nullptr;    // Null: no quotas, nothing is kept or expires.
+  uint64_t expiry_interval_ms = 3'600'000;  // From pass to pass of what keeps and expires mail.
+
   uint32_t open_files_a_shard = 512;  // Segments that are read.
   uint32_t recovery_threads = 4;
 

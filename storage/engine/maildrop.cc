@@ -54,6 +54,7 @@ std::unique_ptr<io::Body> EmbeddedMaildrop::OpenBody(MessagePosition position) {
 }
 
 void EmbeddedMaildrop::Commit(std::vector<MessagePosition> deleted,
+                              std::vector<MessagePosition> /*fetched*/,
                               io::Completion<CommitOutcome>& done) {
   if (std::exchange(committed_, true)) {  // Repeated: the lease is gone.
     done.Set(CommitOutcome::kRefused);

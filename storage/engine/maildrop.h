@@ -25,7 +25,9 @@ class EmbeddedMaildrop final : public Maildrop {
   uint32_t CopyUidl(MessagePosition position, std::span<char> into) const override;
   std::unique_ptr<io::Body> OpenBody(MessagePosition position) override;
   bool lease_lost() const override { return grant_->lease->lost.load(std::memory_order_relaxed); }
-  void Commit(std::vector<MessagePosition> deleted, io::Completion<CommitOutcome>& done) override;
+  bool wants_fetched() const override { return false; }
+  void Commit(std::vector<MessagePosition> deleted, std::vector<MessagePosition> fetched,
+              io::Completion<CommitOutcome>& done) override;
 
  private:
   EmbeddedShardStore& home_;

@@ -99,6 +99,21 @@ void EmbeddedShardStore::Remove(MaildropKey key, io::Completion<Status>& done) {
   remove_calls.Take(*this).Start(std::move(key), done);
 }
 
+void EmbeddedShardStore::HasRoom(DeliveryRecipient /*recipient*/, uint64_t /*octets*/,
+                                 io::Completion<StatusOr<bool>>& done) {
+  done.Set(true);
+}
+
+void EmbeddedShardStore::ListKept(MaildropKey /*key*/,
+                                  io::Completion<StatusOr<std::vector<KeptMessage>>>& done) {
+  done.Set(std::vector<KeptMessage>());
+}
+
+void EmbeddedShardStore::Undelete(MaildropKey /*key*/, UndeleteRequest /*request*/,
+                                  io::Completion<StatusOr<uint64_t>>& done) {
+  done.Set(uint64_t{0});
+}
+
 std::unique_ptr<Maildrop> EmbeddedShardStore::MakeMaildrop(std::unique_ptr<OpenGrant> grant) {
   return std::make_unique<EmbeddedMaildrop>(*this, std::move(grant));
 }

@@ -61,6 +61,11 @@ class EmbeddedShardStore final : public ShardStore {
   std::unique_ptr<Delivery> BeginDelivery(DeliveryRequest request) override;
   void Totals(MaildropKey key, io::Completion<StatusOr<MaildropTotals>>& done) override;
   void Remove(MaildropKey key, io::Completion<Status>& done) override;
+  void HasRoom(DeliveryRecipient recipient, uint64_t octets,
+               io::Completion<StatusOr<bool>>& done) override;
+  void ListKept(MaildropKey key, io::Completion<StatusOr<std::vector<KeptMessage>>>& done) override;
+  void Undelete(MaildropKey key, UndeleteRequest request,
+                io::Completion<StatusOr<uint64_t>>& done) override;
 
   std::unique_ptr<Maildrop> MakeMaildrop(std::unique_ptr<OpenGrant> grant);
   BlobWriter& TakeBlobWriter() { return blob_writers.Take(shard_.reactor(), context_.disk); }

@@ -35,6 +35,7 @@ class EmbeddedStore final : public EngineStore {
 
   ShardStore& OnShard(ShardIndex shard) override { return *shards_[shard.value()]; }
   Status Close() override;
+  TenantTotals TotalsOf(TenantId /*tenant*/) const override { return {}; }
   void Register(base::MetricRegistry& registry) const override;
   void SetScrubRate(uint64_t bytes_per_s) override;
   StatusOr<StoreStats> Stats() override { return OpenStoreStats(*context_); }

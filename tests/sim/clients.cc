@@ -137,7 +137,7 @@ io::Task<void> Clients::Deliver(ShardIndex shard, std::vector<MaildropKey> recip
                                 std::shared_ptr<const Body> body) {
   const uint64_t number = model_.BeginDelivery(recipients, body);
   storage::DeliveryRequest request;
-  request.recipients = recipients;
+  for (const storage::MaildropKey& key : recipients) request.recipients.push_back({key, {}});
   request.received_us = Damager::ReceivedUs(number);
   if (dice_.OneIn(2)) request.expected_bytes = body->wire.size();
   const auto delivery = world_.StoreOn(shard).BeginDelivery(std::move(request));
@@ -247,7 +247,7 @@ io::Task<void> Clients::End(const Model::Session* session, storage::Maildrop* ma
   if (!manner.commits) co_return;
   Model::Deletion* const deletion = model_.BeginCommit(*session, copies);
   io::Completion<CommitOutcome> done;
-  maildrop->Commit(std::move(deleted), done);
+  maildrop->Commit(std::move(deleted), {}, done);
   const CommitOutcome outcome = co_await done;
   trace_.Note("commit of " + std::to_string(copies.size()) + ": " +
               std::to_string(static_cast<int>(outcome)));

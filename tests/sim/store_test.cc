@@ -70,7 +70,7 @@ class SimStoreTest : public ::testing::Test {
                              DeliveryOutcome* outcome) {
     storage::ShardStore& store = world_.StoreOn(ShardIndex(0));
     storage::DeliveryRequest request;
-    request.recipients = {key_};
+    request.recipients.push_back({key_, {}});
     request.received_us = 1;
     const auto delivery = store.BeginDelivery(std::move(request));
     const size_t half = wire.size() - 100;

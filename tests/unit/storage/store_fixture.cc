@@ -76,7 +76,7 @@ io::Task<std::vector<DeliveryOutcome>> DeliverTask(ShardStore* store,
                                                    std::string wire, size_t piece_bytes) {
   const size_t count = recipients.size();
   DeliveryRequest request;
-  request.recipients = std::move(recipients);
+  for (MaildropKey& key : recipients) request.recipients.push_back({std::move(key), {}});
   request.received_us = 1'700'000'000'000'000;
   const std::unique_ptr<Delivery> delivery = store->BeginDelivery(std::move(request));
   const std::string_view bytes = wire;
@@ -118,7 +118,7 @@ io::Task<StatusOr<std::string>> ReadTask(io::Body* body) {
 
 io::Task<CommitOutcome> CommitTask(Maildrop* maildrop, std::vector<MessagePosition> deleted) {
   io::Completion<CommitOutcome> done;
-  maildrop->Commit(std::move(deleted), done);
+  maildrop->Commit(std::move(deleted), {}, done);
   co_return co_await done;
 }
 

@@ -76,7 +76,7 @@ TEST_F(BlobTest, TheBudgetForMemoryIsKept) {
       const std::string wire = MakeMessage(1, 200'000);
       for (int i = 0; i < 10; ++i) {
         DeliveryRequest request;
-        request.recipients = {Key("user" + std::to_string(i))};
+        request.recipients.push_back({Key("user" + std::to_string(i)), {}});
         deliveries.push_back(store->BeginDelivery(std::move(request)));
       }
       for (size_t at = 0; at < wire.size(); at += 5000) {
@@ -111,7 +111,7 @@ TEST_F(BlobTest, ADeliveryThatIsGivenUpLeavesNothing) {
   struct Half {
     static io::Task<int> Run(ShardStore* store) {
       DeliveryRequest request;
-      request.recipients = {Key("alice")};
+      request.recipients.push_back({Key("alice"), {}});
       request.expected_bytes = 3 * kMiB;
       std::unique_ptr<Delivery> delivery = store->BeginDelivery(std::move(request));
       const std::string wire = MakeMessage(1, 2 * kMiB);

@@ -17,7 +17,7 @@ using enum DeliveryOutcome;
 io::Task<DeliveryOutcome> ImportTask(ShardStore* store, MaildropKey key, std::string uidl,
                                      std::string wire) {
   DeliveryRequest request;
-  request.recipients.push_back(std::move(key));
+  request.recipients.push_back({std::move(key), {}});
   request.received_us = kReceivedUs;
   request.imported_uidl = std::move(uidl);
   const std::unique_ptr<Delivery> delivery = store->BeginDelivery(std::move(request));

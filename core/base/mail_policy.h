@@ -1,0 +1,98 @@
+// What a provider allows a tenant and a maildrop, and how long mail stays: what the store enforces
+// and a user database says. Changed while the server runs: a PolicyBoard holds what is true now.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "core/base/ids.h"
+
+namespace poplar {
+
+// 0: no limit.
+struct Quota {
+  uint64_t octets = 0;  // As RFC 1939 counts messages.
+  uint64_t messages = 0;
+
+  bool limited() const { return octets != 0 || messages != 0; }
+  // Whether so much in all is within it.
+  bool Allows(uint64_t octets_in_all, uint64_t messages_in_all) const {
+    return (octets == 0 || octets_in_all <= octets) &&
+           (messages == 0 || messages_in_all <= messages);
+  }
+  friend bool operator==(const Quota&, const Quota&) = default;
+};
+
+struct TenantPolicy {
+  std::string name;                // Of the tenant; for metrics.
+  Quota quota;                     // All its maildrops together.
+  uint32_t keep_deleted_days = 0;  // Deleted mail can be brought back for so long. 0: not at all.
+  uint32_t expire_days = 0;        // Mail goes so long after it arrived. 0: never.
+  // Mail goes so long after a client fetched it. 0: when that session ends (RFC 2449 section 6.7).
+  std::optional<uint32_t> expire_read_days;
+
+  friend bool operator==(const TenantPolicy&, const TenantPolicy&) = default;
+};
+
+// Immutable once published.
+struct TenantPolicies {
+  std::unordered_map<uint64_t, TenantPolicy> by_tenant;
+
+  // That of a tenant that is not listed limits and removes nothing.
+  const TenantPolicy& Of(TenantId tenant) const {
+    static const TenantPolicy kNone;
+    const auto found = by_tenant.find(tenant.value());
+    return found == by_tenant.end() ? kNone : found->second;
+  }
+};
+
+// The policies as they are now. Any thread.
+class PolicyBoard {
+ public:
+  void Publish(std::shared_ptr<const TenantPolicies> policies) {
+    const std::lock_guard lock(mutex_);
+    policies_ = std::move(policies);
+    generation_.fetch_add(1, std::memory_order_release);
+  }
+  // Never null.
+  std::shared_ptr<const TenantPolicies> Current() const {
+    const std::lock_guard lock(mutex_);
+    return policies_;
+  }
+  uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const TenantPolicies> policies_ = std::make_shared<TenantPolicies>();
+  std::atomic<uint64_t> generation_{0};
+};
+
+// One thread's view of a board: takes the lock only after a change.
+class PolicyReader {
+ public:
+  // Null: no policies at all. The board outlives this.
+  explicit PolicyReader(const PolicyBoard* board) : board_(board) {}
+
+  const TenantPolicies& Current() {
+    if (board_ != nullptr && (policies_ == nullptr || seen_ != board_->generation())) {
+      seen_ = board_->generation();  // Before the policies: a change in between is seen next time.
+      policies_ = board_->Current();
+    }
+    static const TenantPolicies kNone;
+    return policies_ == nullptr ? kNone : *policies_;
+  }
+
+ private:
+  const PolicyBoard* const board_;
+  uint64_t seen_ = 0;
+  std::shared_ptr<const TenantPolicies> policies_;
+};
+
+}  // namespace poplar
