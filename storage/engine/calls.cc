@@ -47,6 +47,7 @@ void OpenCall::ListReady(MaildropState* maildrop, const Status& why) {
     maildrop->lease = std::make_shared<Lease>();
     maildrop->lease->holder = holder_;
     grant_->lease = maildrop->lease;
+    grant_->wants_fetched = partition.PolicyOf(grant_->key.tenant).expire_read_days.has_value();
     grant_->list = partition.table().Snapshot(*maildrop);
     grant_->segments = partition.keeper().segments();
     partition.metrics().leases.Add(1);
@@ -71,102 +72,6 @@ void OpenCall::Expired() {
   Completed();
 }
 
-// --- CommitCall
-
-void CommitCall::Start(std::shared_ptr<const OpenGrant> grant, std::vector<MessageId> ids,
-                       io::Completion<CommitOutcome>* done) {
-  grant_ = std::move(grant);
-  ids_ = std::move(ids);
-  body_.assign(ids_.size() * kExpungedBytes, '\0');
-  done_ = done;
-  outcome_ = CommitOutcome::kFailed;
-  record = {};
-  record.kind = RecordKind::kExpunge;
-  record.tenant = grant_->key.tenant;
-  record.account = grant_->key.account;
-  record.reference = grant_->lease->holder.session.value();
-  record.time_us = home_.context().options.clock->WallUs();
-  frees_space = true;
-  home_.shard().Send(home_.context().ShardOf(grant_->partition), *this);
-}
-
-Partition& CommitCall::partition() { return *home_.context().partitions[grant_->partition]; }
-
-void CommitCall::Execute(io::Shard& /*target*/) {
-  MaildropState* const maildrop = partition().table().Find(grant_->encoded_key);
-  if (maildrop == nullptr || maildrop->lease != grant_->lease) {
-    outcome_ = ids_.empty() ? CommitOutcome::kDone : CommitOutcome::kRefused;
-    Reply();
-    return;
-  }
-  if (!ids_.empty()) {
-    if (!partition().WaitForMoves(*maildrop, *this)) MovesEnded();
-    return;
-  }
-  outcome_ = CommitOutcome::kDone;
-  partition().EndLease(grant_->encoded_key, grant_->lease);
-  partition().Applied();
-  Reply();
-}
-
-// Where the messages stand is known now, and stays so until the record is applied.
-void CommitCall::MovesEnded() {
-  MaildropState* const maildrop = partition().table().Find(grant_->encoded_key);
-  if (maildrop == nullptr || maildrop->lease != grant_->lease) {
-    outcome_ = CommitOutcome::kRefused;
-    Reply();
-    return;
-  }
-  for (size_t i = 0; i < ids_.size(); ++i) {
-    const MessageEntry* const entry = maildrop->list->Find(ids_[i]);
-    EncodeExpunged({ids_[i], entry == nullptr ? Lsn() : entry->lsn}, &body_[i * kExpungedBytes]);
-  }
-  record.body = body_;
-  record.body_bytes = static_cast<uint32_t>(body_.size());
-  record.body_checksum = Checksum(body_);
-  maildrop_ = maildrop;
-  ++maildrop_->pins;
-  ++maildrop_->deletions;
-  partition().log().Append(*this);
-}
-
-void CommitCall::Appended(AppendOutcome outcome, Lsn /*at*/) {
-  Partition& owner = partition();
-  MaildropState& maildrop = *std::exchange(maildrop_, nullptr);
-  --maildrop.deletions;
-  if (outcome == AppendOutcome::kDurable) {
-    outcome_ = CommitOutcome::kDone;
-    // A removal that was durable before left nothing to delete.
-    owner.table().Expunge(maildrop, ids_);
-    owner.metrics().commits.Add();
-    owner.metrics().expunged.Add(ids_.size());
-  } else {
-    outcome_ =
-        outcome == AppendOutcome::kUnknown ? CommitOutcome::kUnknown : CommitOutcome::kFailed;
-  }
-  owner.EndLease(grant_->encoded_key, grant_->lease);
-  owner.table().Unpin(maildrop);
-  owner.Applied();
-  Reply();
-}
-
-void CommitCall::Completed() {
-  io::Completion<CommitOutcome>* const done = std::exchange(done_, nullptr);
-  grant_.reset();
-  ids_.clear();
-  const CommitOutcome outcome = outcome_;
-  home_.commit_calls.Give(*this);
-  if (done != nullptr) done->Set(outcome);
-}
-
-void CommitCall::Expired() {
-  // The lease must come back, however long it takes; the deletions are given up.
-  std::shared_ptr<const OpenGrant> grant = std::move(grant_);
-  io::Completion<CommitOutcome>* const done = std::exchange(done_, nullptr);
-  Start(std::move(grant), {}, nullptr);
-  if (done != nullptr) done->Set(CommitOutcome::kFailed);
-}
-
 // --- TotalsCall
 
 void TotalsCall::Start(const MaildropKey& key, io::Completion<StatusOr<MaildropTotals>>& done) {
@@ -184,9 +89,14 @@ void TotalsCall::Execute(io::Shard& /*target*/) {
 void TotalsCall::ListReady(MaildropState* maildrop, const Status& why) {
   if (maildrop == nullptr) {
     totals_ = why;
+  } else if (const MessageList& list = *maildrop->list; IsKeptKey(key_)) {
+    totals_->kept_messages = list.count();
+    totals_->kept_octets = list.octets();
   } else {
-    const MessageList& list = *maildrop->list;
-    totals_ = MaildropTotals{list.count(), list.octets(), list.wire_bytes()};
+    totals_ = MaildropTotals{list.count(), list.octets(), list.wire_bytes(), 0, 0};
+    key_ = KeptKeyOf(key_);
+    home_.context().partitions[partition_]->WithList(key_, *this);
+    return;
   }
   Reply();
 }
@@ -200,6 +110,49 @@ void TotalsCall::Completed() {
 
 void TotalsCall::Expired() {
   totals_ = NoCredit();
+  Completed();
+}
+
+// --- RoomCall
+
+void RoomCall::Start(DeliveryRecipient recipient, uint64_t octets,
+                     io::Completion<StatusOr<bool>>& done) {
+  EngineContext& context = home_.context();
+  recipient_ = std::move(recipient);
+  octets_ = octets;
+  done_ = &done;
+  partition_ = context.Place(recipient_.key);
+  home_.shard().Send(context.ShardOf(partition_), *this);
+}
+
+void RoomCall::Execute(io::Shard& /*target*/) {
+  Partition& partition = *home_.context().partitions[partition_];
+  const TenantId tenant = recipient_.key.tenant;
+  const TenantTotals used = partition.ledger().TotalsOf(tenant);
+  const Quota& quota = partition.PolicyOf(tenant).quota;
+  answer_ = quota.Allows(used.octets + octets_, used.messages + 1);
+  if (!*answer_ || !recipient_.quota.limited()) return Reply();
+  partition.WithList(EncodeMaildropKey(recipient_.key), *this);
+}
+
+void RoomCall::ListReady(MaildropState* maildrop, const Status& why) {
+  if (maildrop == nullptr) {
+    answer_ = why;
+  } else {
+    answer_ = maildrop->Allows(recipient_.quota, octets_);
+  }
+  Reply();
+}
+
+void RoomCall::Completed() {
+  io::Completion<StatusOr<bool>>& done = *done_;
+  const StatusOr<bool> answer = answer_;
+  home_.room_calls.Give(*this);
+  done.Set(answer);
+}
+
+void RoomCall::Expired() {
+  answer_ = NoCredit();
   Completed();
 }
 
@@ -229,25 +182,37 @@ void RemoveCall::Execute(io::Shard& /*target*/) { partition().WithList(encoded_k
 void RemoveCall::ListReady(MaildropState* maildrop, const Status& why) {
   if (maildrop == nullptr) {
     status_ = why;
+    if (maildrop_ != nullptr) partition().table().Unpin(*std::exchange(maildrop_, nullptr));
     Reply();
     return;
   }
-  maildrop_ = maildrop;
-  ++maildrop_->pins;
-  if (!partition().WaitForMoves(*maildrop_, *this)) MovesEnded();
+  ++maildrop->pins;
+  if (!IsKeptKey(maildrop->key)) {
+    maildrop_ = maildrop;
+    partition().WithList(KeptKeyOf(encoded_key_), *this);
+    return;
+  }
+  kept_ = maildrop;
+  MovesEnded();
 }
 
 void RemoveCall::MovesEnded() {
+  for (const MaildropState* each : {maildrop_, kept_}) {
+    if (partition().WaitForMoves(*each, *this)) return;
+  }
   ++maildrop_->deletions;
+  ++kept_->deletions;
   partition().log().Append(*this);
 }
 
 void RemoveCall::Appended(AppendOutcome outcome, Lsn /*at*/) {
   Partition& owner = partition();
   --maildrop_->deletions;
+  --kept_->deletions;
   if (outcome == AppendOutcome::kDurable) {
     const bool was_leased = maildrop_->lease != nullptr;
     owner.table().Remove(*maildrop_, record.id);
+    if (kept_->list->count() > 0) owner.table().Remove(*kept_, record.id);
     if (was_leased) owner.metrics().leases.Add(-1);
     status_ = OkStatus();
   } else {
@@ -256,6 +221,7 @@ void RemoveCall::Appended(AppendOutcome outcome, Lsn /*at*/) {
         "the removal could not be written to the log");
   }
   owner.table().Unpin(*std::exchange(maildrop_, nullptr));
+  owner.table().Unpin(*std::exchange(kept_, nullptr));
   owner.Applied();
   Reply();
 }

@@ -26,6 +26,7 @@ struct OpenGrant {
   std::shared_ptr<const MessageList> list;
   std::shared_ptr<const SegmentTable> segments;
   std::shared_ptr<Lease> lease;
+  bool wants_fetched = false;  // By the tenant's policy.
 };
 
 class OpenCall final : public io::ShardRequest, private ListWaiter {
@@ -46,31 +47,6 @@ class OpenCall final : public io::ShardRequest, private ListWaiter {
   OpenResult result_;
 };
 
-// Ends a lease, with deletions or without.
-class CommitCall final : public io::ShardRequest, private MovesWaiter, private LogAppend {
- public:
-  explicit CommitCall(EmbeddedShardStore& home) : home_(home) {}
-  // `done` may be null: nobody waits. Ids ascend.
-  void Start(std::shared_ptr<const OpenGrant> grant, std::vector<MessageId> ids,
-             io::Completion<CommitOutcome>* done);
-
- private:
-  void Execute(io::Shard& target) override;
-  void MovesEnded() override;
-  void Appended(AppendOutcome outcome, Lsn at) override;
-  void Completed() override;
-  void Expired() override;
-  Partition& partition();
-
-  EmbeddedShardStore& home_;
-  std::shared_ptr<const OpenGrant> grant_;
-  std::vector<MessageId> ids_;
-  std::string body_;                   // Of the record.
-  MaildropState* maildrop_ = nullptr;  // Pinned while the record is under way.
-  io::Completion<CommitOutcome>* done_ = nullptr;
-  CommitOutcome outcome_ = CommitOutcome::kFailed;
-};
-
 class TotalsCall final : public io::ShardRequest, private ListWaiter {
  public:
   explicit TotalsCall(EmbeddedShardStore& home) : home_(home) {}
@@ -83,10 +59,30 @@ class TotalsCall final : public io::ShardRequest, private ListWaiter {
   void Expired() override;
 
   EmbeddedShardStore& home_;
-  std::string key_;
+  std::string key_;  // Then of the kept mail.
   uint32_t partition_ = 0;
   io::Completion<StatusOr<MaildropTotals>>* done_ = nullptr;
   StatusOr<MaildropTotals> totals_ = MaildropTotals();
+};
+
+// Whether a delivery is within its quotas just now.
+class RoomCall final : public io::ShardRequest, private ListWaiter {
+ public:
+  explicit RoomCall(EmbeddedShardStore& home) : home_(home) {}
+  void Start(DeliveryRecipient recipient, uint64_t octets, io::Completion<StatusOr<bool>>& done);
+
+ private:
+  void Execute(io::Shard& target) override;
+  void ListReady(MaildropState* maildrop, const Status& why) override;
+  void Completed() override;
+  void Expired() override;
+
+  EmbeddedShardStore& home_;
+  DeliveryRecipient recipient_;
+  uint64_t octets_ = 0;
+  uint32_t partition_ = 0;
+  io::Completion<StatusOr<bool>>* done_ = nullptr;
+  StatusOr<bool> answer_ = false;
 };
 
 class RemoveCall final : public io::ShardRequest,
@@ -112,6 +108,7 @@ class RemoveCall final : public io::ShardRequest,
   uint32_t partition_ = 0;
   io::Completion<Status>* done_ = nullptr;
   MaildropState* maildrop_ = nullptr;  // Pinned while the record is under way.
+  MaildropState* kept_ = nullptr;      // The same.
   Status status_;
 };
 

@@ -14,157 +14,12 @@ namespace {
 
 constexpr uint64_t kBlobPieceBytes = 128 * kKiB;
 
-DeliveryOutcome OutcomeOf(AppendOutcome outcome) {
-  switch (outcome) {
-    case AppendOutcome::kDurable:
-      return DeliveryOutcome::kStored;
-    case AppendOutcome::kFull:
-      return DeliveryOutcome::kFull;
-    case AppendOutcome::kTemporary:
-    case AppendOutcome::kUnknown:
-      break;
-  }
-  return DeliveryOutcome::kTemporary;
-}
-
 DeliveryOutcome OutcomeOf(const Status& status) {
   return status.code() == StatusCode::kResourceExhausted ? DeliveryOutcome::kFull
                                                          : DeliveryOutcome::kTemporary;
 }
 
-bool ValidAccount(const MaildropKey& key) {
-  return !key.account.empty() && key.account.size() <= kAccountIdBytesMax;
-}
-
 }  // namespace
-
-// --- DeliverCall
-
-// One recipient's record.
-class DeliverCall::Append final : public LogAppend, public ListWaiter, public ImportedUidls::Claim {
- public:
-  Append(DeliverCall& owner, size_t recipient, const MaildropKey& key)
-      : call(owner), index(recipient), maildrop(key), encoded_key(EncodeMaildropKey(key)) {}
-
-  DeliverCall& call;
-  const size_t index;
-  const MaildropKey& maildrop;
-  const std::string encoded_key;
-  DeliveryOutcome outcome = DeliveryOutcome::kTemporary;
-
-  // On the partition's shard.
-  void Start();
-
- private:
-  Partition& partition() { return *call.delivery_.home_.context().partitions[call.partition_]; }
-  void ListReady(MaildropState* state, const Status& why) override;
-  void Decided(bool stored) override;
-  void Appended(AppendOutcome appended, Lsn at) override;
-  // Ends without a record.
-  void LeaveOut(DeliveryOutcome why);
-};
-
-DeliverCall::DeliverCall(EmbeddedDelivery& delivery, uint32_t partition)
-    : delivery_(delivery), partition_(partition) {}
-DeliverCall::~DeliverCall() = default;
-
-void DeliverCall::AddRecipient(size_t recipient, const MaildropKey& key) {
-  appends_.push_back(std::make_unique<Append>(*this, recipient, key));
-}
-
-void DeliverCall::Send(const Record& common) {
-  for (const auto& append : appends_) {
-    append->record = common;
-    append->record.tenant = append->maildrop.tenant;
-    append->record.account = append->maildrop.account;
-    if (common.kind == RecordKind::kAddRef) {
-      append->record.reference = delivery_.blob_ids_[append->index].value();
-    }
-  }
-  EngineContext& context = delivery_.home_.context();
-  delivery_.home_.shard().Send(context.ShardOf(partition_), *this);
-}
-
-void DeliverCall::Execute(io::Shard& /*target*/) {
-  waiting_ = appends_.size() + 1;  // One for this loop: answers may come inside it.
-  for (const auto& append : appends_) append->Start();
-  OnAppended();
-}
-
-void DeliverCall::OnAppended() {
-  if (--waiting_ == 0) Reply();
-}
-
-void DeliverCall::Append::Start() {
-  if ((record.flags & kRecordImported) != 0) {
-    partition().WithList(encoded_key, *this);  // It says which UIDLs the maildrop holds.
-    return;
-  }
-  const MaildropState* const state = partition().table().Find(encoded_key);
-  if (state != nullptr && state->list != nullptr &&
-      state->list->count() >= kMessagesPerMaildropMax) {
-    LeaveOut(DeliveryOutcome::kFull);
-  } else {
-    partition().log().Append(*this);
-  }
-}
-
-void DeliverCall::Append::ListReady(MaildropState* state, const Status& /*why*/) {
-  if (state == nullptr) return LeaveOut(DeliveryOutcome::kTemporary);
-  if (state->list->count() >= kMessagesPerMaildropMax) return LeaveOut(DeliveryOutcome::kFull);
-  const uint64_t now_us = call.delivery_.home_.context().options.clock->MonotonicUs();
-  switch (partition().imported_uidls().Ask(encoded_key, *state->list, record.uidl, *this, now_us)) {
-    case ImportedUidls::Answer::kFree:
-      return partition().log().Append(*this);
-    case ImportedUidls::Answer::kHeld:
-      return Decided(true);
-    case ImportedUidls::Answer::kArriving:
-      return;
-  }
-}
-
-void DeliverCall::Append::Decided(bool stored) {
-  if (stored) partition().metrics().import_repeats.Add();
-  LeaveOut(stored ? DeliveryOutcome::kAlreadyThere : DeliveryOutcome::kTemporary);
-}
-
-void DeliverCall::Append::LeaveOut(DeliveryOutcome why) {
-  outcome = why;
-  if (record.kind == RecordKind::kAddRef) partition().UnlinkBlob(BlobId(record.reference));
-  call.OnAppended();
-}
-
-void DeliverCall::Append::Appended(AppendOutcome appended, Lsn at) {
-  PartitionMetrics& metrics = partition().metrics();
-  const bool durable = appended == AppendOutcome::kDurable;
-  outcome = OutcomeOf(appended);
-  if (durable) {
-    MaildropTable& table = partition().table();
-    table.Add(table.FindOrMake(encoded_key), EntryOf(record, at), record.uidl);
-    metrics.deliveries.Add();
-    metrics.delivered_bytes.Add(record.wire_bytes);
-    if (record.kind == RecordKind::kAddRef) metrics.blobs.Add();
-    partition().Applied();
-  } else if (record.kind == RecordKind::kAddRef && appended != AppendOutcome::kUnknown) {
-    partition().UnlinkBlob(BlobId(record.reference));
-  }
-  if ((record.flags & kRecordImported) != 0) {
-    if (durable) metrics.imported.Add();
-    const auto stored = durable ? std::optional(record.id) : std::nullopt;
-    partition().imported_uidls().Settle(encoded_key, record.uidl, stored);
-  }
-  call.OnAppended();
-}
-
-void DeliverCall::Completed() {
-  for (const auto& append : appends_) delivery_.outcomes_[append->index] = append->outcome;
-  delivery_.OnCallDone();
-}
-
-// Names of blobs that were made for it are found and removed at the next start.
-void DeliverCall::Expired() { Completed(); }
-
-// --- EmbeddedDelivery
 
 EmbeddedDelivery::EmbeddedDelivery(EmbeddedShardStore& home, DeliveryRequest request)
     : home_(home), request_(std::move(request)) {
@@ -173,7 +28,7 @@ EmbeddedDelivery::EmbeddedDelivery(EmbeddedShardStore& home, DeliveryRequest req
   POP_CHECK(uidl.size() <= kUidlBytesMax && request_.recipients.size() == 1);
   POP_CHECK(std::all_of(uidl.begin(), uidl.end(), [](char c) { return c > 0x20 && c < 0x7F; }));
   common_.flags = kRecordImported;
-  common_.uidl = uidl;
+  common_.text = uidl;
 }
 
 EmbeddedDelivery::~EmbeddedDelivery() {
@@ -291,6 +146,7 @@ void EmbeddedDelivery::Commit(const DeliveryFacts& facts,
   outcomes_.assign(request_.recipients.size(), DeliveryOutcome::kTemporary);
   blob_ids_.assign(request_.recipients.size(), BlobId(0));
   common_.time_us = request_.received_us;
+  common_.day = DayOf(home_.context().options.clock->WallUs());
   common_.octets = static_cast<uint32_t>(facts.octets);
   common_.wire_bytes = static_cast<uint32_t>(facts.wire_bytes);
   common_.header_bytes = static_cast<uint32_t>(facts.header_bytes);
@@ -339,7 +195,7 @@ void EmbeddedDelivery::OnPublished(const Status& status) {
 void EmbeddedDelivery::SendCalls() {
   for (size_t i = 0; i < request_.recipients.size(); ++i) {
     const MaildropKey& key = request_.recipients[i].key;
-    if (!ValidAccount(key)) continue;
+    if (!ValidKey(key)) continue;
     if (common_.kind == RecordKind::kAddRef && blob_ids_[i] == BlobId(0)) continue;
     const uint32_t partition = home_.context().Place(key);
     auto call = std::find_if(calls_.begin(), calls_.end(),
@@ -348,7 +204,7 @@ void EmbeddedDelivery::SendCalls() {
       calls_.push_back(std::make_unique<DeliverCall>(*this, partition));
       call = calls_.end() - 1;
     }
-    (*call)->AddRecipient(i, key);
+    (*call)->AddRecipient(i, request_.recipients[i]);
   }
   calls_under_way_ = calls_.size() + 1;
   for (const auto& call : calls_) call->Send(common_);

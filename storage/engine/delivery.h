@@ -9,36 +9,9 @@
 #include <vector>
 
 #include "core/base/byte_buffer.h"
-#include "storage/engine/shard_store.h"
+#include "storage/engine/deliver_call.h"
 
 namespace poplar::storage {
-
-class EmbeddedDelivery;
-
-// The recipients of one delivery whose maildrops share a partition.
-class DeliverCall final : public io::ShardRequest {
- public:
-  DeliverCall(EmbeddedDelivery& delivery, uint32_t partition);
-  ~DeliverCall() override;
-
-  uint32_t partition() const { return partition_; }
-  void AddRecipient(size_t recipient, const MaildropKey& key);
-  // On the delivery's shard. The body's bytes stay until the end.
-  void Send(const Record& common);
-
- private:
-  class Append;
-
-  void Execute(io::Shard& target) override;
-  void OnAppended();
-  void Completed() override;
-  void Expired() override;
-
-  EmbeddedDelivery& delivery_;
-  const uint32_t partition_;
-  std::vector<std::unique_ptr<Append>> appends_;
-  size_t waiting_ = 0;
-};
 
 class EmbeddedDelivery final : public Delivery {
  public:

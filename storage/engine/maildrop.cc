@@ -17,7 +17,7 @@ EmbeddedMaildrop::EmbeddedMaildrop(EmbeddedShardStore& home, std::unique_ptr<Ope
 
 EmbeddedMaildrop::~EmbeddedMaildrop() {
   home_.metrics().open_maildrops.Add(-1);
-  if (!committed_) home_.commit_calls.Take(home_).Start(std::move(grant_), {}, nullptr);
+  if (!committed_) home_.commit_calls.Take(home_).Start(std::move(grant_), {}, {}, nullptr);
 }
 
 MessageInfo EmbeddedMaildrop::Info(MessagePosition position) const {
@@ -27,7 +27,8 @@ MessageInfo EmbeddedMaildrop::Info(MessagePosition position) const {
   info.wire_bytes = entry.wire_bytes;
   info.header_bytes = entry.header_bytes;
   info.received_us = entry.received_us;
-  info.flags = (entry.flags & kEntryImported) != 0 ? kMessageImported : kMessageFlagNone;
+  if ((entry.flags & kEntryImported) != 0) info.flags |= kMessageImported;
+  if ((entry.flags & kEntryRead) != 0) info.flags |= kMessageRead;
   info.uidl = {uidl_.data(), CopyUidl(position, uidl_)};
   return info;
 }
@@ -54,20 +55,25 @@ std::unique_ptr<io::Body> EmbeddedMaildrop::OpenBody(MessagePosition position) {
 }
 
 void EmbeddedMaildrop::Commit(std::vector<MessagePosition> deleted,
-                              std::vector<MessagePosition> /*fetched*/,
+                              std::vector<MessagePosition> fetched,
                               io::Completion<CommitOutcome>& done) {
   if (std::exchange(committed_, true)) {  // Repeated: the lease is gone.
     done.Set(CommitOutcome::kRefused);
     return;
   }
-  std::sort(deleted.begin(), deleted.end());
-  deleted.erase(std::unique(deleted.begin(), deleted.end()), deleted.end());
+  home_.commit_calls.Take(home_).Start(grant_, IdsOf(std::move(deleted)), IdsOf(std::move(fetched)),
+                                       &done);
+}
+
+std::vector<MessageId> EmbeddedMaildrop::IdsOf(std::vector<MessagePosition> positions) const {
+  std::sort(positions.begin(), positions.end());
+  positions.erase(std::unique(positions.begin(), positions.end()), positions.end());
   std::vector<MessageId> ids;
-  ids.reserve(deleted.size());
-  for (const MessagePosition position : deleted) {
+  ids.reserve(positions.size());
+  for (const MessagePosition position : positions) {
     ids.push_back(grant_->list->At(position.value(), hint_).id);
   }
-  home_.commit_calls.Take(home_).Start(grant_, std::move(ids), &done);
+  return ids;
 }
 
 // --- StoredBody
@@ -77,8 +83,8 @@ StoredBody::StoredBody(EmbeddedShardStore& home, std::shared_ptr<const OpenGrant
     : home_(home),
       grant_(std::move(grant)),
       entry_(entry),
-      head_bytes_(kRecordFixedBytes +
-                  static_cast<uint32_t>(grant_->key.account.size() + entry.uidl_bytes)),
+      head_bytes_(kRecordFixedBytes + static_cast<uint32_t>(grant_->key.account.size()) +
+                  entry.record_text_bytes()),
       segment_(home.files().Find(grant_->partition, entry.lsn.segment())) {}
 
 void StoredBody::Verify(io::Completion<Status>& done) {

@@ -25,11 +25,13 @@ class EmbeddedMaildrop final : public Maildrop {
   uint32_t CopyUidl(MessagePosition position, std::span<char> into) const override;
   std::unique_ptr<io::Body> OpenBody(MessagePosition position) override;
   bool lease_lost() const override { return grant_->lease->lost.load(std::memory_order_relaxed); }
-  bool wants_fetched() const override { return false; }
+  bool wants_fetched() const override { return grant_->wants_fetched; }
   void Commit(std::vector<MessagePosition> deleted, std::vector<MessagePosition> fetched,
               io::Completion<CommitOutcome>& done) override;
 
  private:
+  std::vector<MessageId> IdsOf(std::vector<MessagePosition> positions) const;
+
   EmbeddedShardStore& home_;
   std::shared_ptr<const OpenGrant> grant_;
   bool committed_ = false;

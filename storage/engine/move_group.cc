@@ -12,10 +12,6 @@ namespace {
 constexpr size_t kRecordsMax = 64;
 constexpr uint64_t kBytesMax = 256 * kKiB;
 
-bool IsMessage(RecordKind kind) {
-  return kind != RecordKind::kExpunge && kind != RecordKind::kRemove;
-}
-
 }  // namespace
 
 void MoveMetrics::Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const {
@@ -34,7 +30,9 @@ class MoveGroup::Mover final : private ListWaiter, private LogAppend {
   void Start(const PlacedRecord& placed) {
     placed_ = &placed;
     const Record& old = placed.record;
-    group_.partition_.WithList(EncodeMaildropKey({old.tenant, std::string(old.account)}), *this);
+    key_ = EncodeMaildropKey({old.tenant, std::string(old.account)});
+    if (old.kept_message()) key_ = KeptKeyOf(key_);
+    group_.partition_.WithList(key_, *this);
   }
 
  private:
@@ -44,7 +42,14 @@ class MoveGroup::Mover final : private ListWaiter, private LogAppend {
       return group_.RecordEnded();
     }
     const MessageEntry* const entry = maildrop->list->Find(placed_->record.id);
-    if (entry == nullptr || entry->lsn != placed_->at) return group_.RecordEnded();
+    if (entry == nullptr || entry->lsn != placed_->at) {
+      // Deleted since, it may be kept.
+      if (IsKeptKey(key_) || !group_.partition_.table().HasKept(placed_->record.tenant)) {
+        return group_.RecordEnded();
+      }
+      key_ = KeptKeyOf(key_);
+      return group_.partition_.WithList(key_, *this);
+    }
     if (maildrop->deletions > 0) {
       group_.postponed_.push_back(placed_);
       return group_.RecordEnded();
@@ -52,14 +57,23 @@ class MoveGroup::Mover final : private ListWaiter, private LogAppend {
     maildrop_ = maildrop;
     ++maildrop_->pins;
     ++maildrop_->moves;
-    const bool in_blob =
-        placed_->record.kind == RecordKind::kAddRef || placed_->record.kind == RecordKind::kMoveRef;
-    record = placed_->record;
-    record.kind = in_blob ? RecordKind::kMoveRef : RecordKind::kMove;
-    record.moved_from = placed_->at;
+    MakeRecord(*entry);
     frees_space = group_.may_use_reserve_;
     group_.bytes_ += record.log_bytes();
     group_.partition_.log().Append(*this);
+  }
+
+  // As the old one, with what befell the message since.
+  void MakeRecord(const MessageEntry& entry) {
+    record = placed_->record;
+    record.kind = record.in_blob() ? RecordKind::kMoveRef : RecordKind::kMove;
+    record.moved_from = placed_->at;
+    record.day = entry.day;
+    record.flags &= kRecordImported;
+    if ((entry.flags & kEntryRead) != 0) record.flags |= kRecordRead;
+    if (entry.kept()) record.flags |= kRecordKept;
+    text_ = maildrop_->list->TextOf(entry.id);
+    record.text = text_;
   }
 
   void Appended(AppendOutcome outcome, Lsn at) override {
@@ -82,6 +96,8 @@ class MoveGroup::Mover final : private ListWaiter, private LogAppend {
 
   MoveGroup& group_;
   const PlacedRecord* placed_ = nullptr;
+  std::string key_;   // Of the list that is looked at.
+  std::string text_;  // Of the new record.
   MaildropState* maildrop_ = nullptr;
 };
 
@@ -143,7 +159,10 @@ bool MoveGroup::full() const {
 void MoveGroup::Close() { RecordEnded(); }
 
 void MoveGroup::Take(const PlacedRecord& placed) {
-  if (!IsMessage(placed.record.kind)) return Carry(placed);
+  // A mark of what was read is in MOVE; of a message that stays where it is, a rebuild forgets it.
+  if (placed.record.kind == RecordKind::kRead) return;
+  if (!placed.record.is_message() || placed.record.restored()) Carry(placed);
+  if (!placed.record.is_message()) return;
   if (movers_used_ == movers_.size()) movers_.push_back(std::make_unique<Mover>(*this));
   ++outstanding_;
   movers_[movers_used_++]->Start(placed);
@@ -167,9 +186,21 @@ bool MoveGroup::NeededUpTo(uint32_t segment) const {
   return false;
 }
 
-// FORMAT.md section 8, step 3.
+// FORMAT.md section 8, step 3. What brought a message back ended the keeping of the old one.
 void MoveGroup::Carry(const PlacedRecord& placed) {
   Record carried = placed.record;
+  std::vector<Expunged> deleted;
+  if (carried.restored()) {
+    deleted.push_back({carried.restores(), carried.moved_from});
+    carried = {};
+    carried.kind = RecordKind::kExpunge;
+    carried.flags = kRecordPurge;
+    carried.tenant = placed.record.tenant;
+    carried.account = placed.record.account;
+    carried.time_us = placed.record.time_us;
+  } else if (carried.kind == RecordKind::kExpunge) {
+    deleted = DecodeExpunged(placed.record.body);
+  }
   carried.flags |= kRecordCarried;
   std::string body;
   std::map<uint32_t, uint64_t> waits_for;
@@ -177,7 +208,7 @@ void MoveGroup::Carry(const PlacedRecord& placed) {
     if (!placed.record.carried()) carried.moved_from = placed.at;
     if (!NeededUpTo(carried.moved_from.segment())) return;
   } else {
-    for (const Expunged& expunged : DecodeExpunged(placed.record.body)) {
+    for (const Expunged& expunged : deleted) {
       const std::optional<uint32_t> kept_for = KeptFor(expunged);
       if (!kept_for.has_value()) continue;
       body.resize(body.size() + kExpungedBytes);

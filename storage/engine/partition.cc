@@ -5,6 +5,7 @@
 
 #include "core/base/check.h"
 #include "core/base/log.h"
+#include "storage/engine/expirer.h"
 #include "storage/engine/scrub.h"
 
 namespace poplar::storage {
@@ -31,6 +32,12 @@ void PartitionMetrics::Register(base::MetricRegistry& registry,
   registry.Add(blobs, "poplar_store_blobs_total", "Messages stored as blobs.", labels);
   registry.Add(commits, "poplar_store_commits_total", "Sessions' deletions committed.", labels);
   registry.Add(expunged, "poplar_store_expunged_total", "Messages deleted.", labels);
+  registry.Add(kept, "poplar_store_kept_total",
+               "Deleted messages that are kept for a while, of those.", labels);
+  registry.Add(restored, "poplar_store_restored_total", "Kept messages that were brought back.",
+               labels);
+  registry.Add(over_quota, "poplar_store_over_quota_total",
+               "Deliveries refused because a maildrop or tenant has its quota.", labels);
   registry.Add(list_hits, "poplar_store_list_hits_total", "Lists found in memory.", labels);
   registry.Add(list_misses, "poplar_store_list_misses_total", "Lists read from the index.", labels);
   registry.Add(checkpoints, "poplar_store_checkpoints_total", "Checkpoints written.", labels);
@@ -74,6 +81,7 @@ Partition::Partition(const PartitionOptions& options, const LogOptions& log_opti
       index_(std::move(index)),
       table_(std::move(table)),
       imported_uidls_(options.superblock, options.partition),
+      policies_(options.policies),
       checkpoint_(this, [](void* self) { static_cast<Partition*>(self)->OnCheckpoint(); }),
       unlinking_(this, [](void* self) { static_cast<Partition*>(self)->StartUnlinking(); }),
       checkpointed_(start.flushed),
@@ -84,6 +92,7 @@ Partition::Partition(const PartitionOptions& options, const LogOptions& log_opti
       *table_, shard, disk, static_cast<SegmentKeeper::Listener&>(*this));
   trimmer_ = std::make_unique<SegmentTrimmer>(options_.env, log_directory, options_.partition,
                                               *table_, reactor_, disk);
+  table_->AttachLedger(*options_.ledger);
   metrics_.damages.Add(damages);
   checkpoint_.env = unlinking_.env = options_.env;
   checkpoint_.index = index_.get();
@@ -99,6 +108,8 @@ Partition::Partition(const PartitionOptions& options, const LogOptions& log_opti
       ScrubOptions{options_.env, options_.directory, options_.partition, options_.scrub_bytes_per_s,
                    options_.scrub_interval_ms * 1000},
       *this, reactor_, disk);
+  expirer_ = std::make_unique<Expirer>(*this, options_.policies, options_.expiry_interval_ms,
+                                       reactor_, disk);
   last_checkpoint_us_ = reactor_.now_us();
   tick_.Arm(kTickMs);
 }
@@ -209,6 +220,7 @@ void Partition::OnTick() {
   tick_.Arm(kTickMs);
   imported_uidls_.DropIdle(options_.clock->MonotonicUs());
   scrub_->OnTick();
+  expirer_->OnTick();
   Consider();
   trimmer_->Look();
   keeper_->Look();
@@ -318,13 +330,14 @@ void Partition::BeginClose() {
   tick_.Disarm();
   compactor_->BeginClose();
   scrub_->Stop();
+  expirer_->BeginClose();
   log_->BeginClose();
 }
 
 bool Partition::idle() const {
   return log_->idle() && loading_.empty() && !checkpoint_.pending() && !unlinking_.pending() &&
          compactor_->idle() && keeper_->idle() && trimmer_->idle() && scrub_->idle() &&
-         !consider_.queued();
+         expirer_->idle() && !consider_.queued();
 }
 
 Status Partition::FinishClose() {

@@ -32,6 +32,9 @@ struct alignas(base::kCacheLineBytes) PartitionMetrics {
   base::Counter blobs;
   base::Counter commits;
   base::Counter expunged;
+  base::Counter kept;
+  base::Counter restored;
+  base::Counter over_quota;
   base::Counter list_hits;
   base::Counter list_misses;
   base::Counter checkpoints;
@@ -60,6 +63,9 @@ struct PartitionOptions {
   uint64_t compact_bytes_per_second = 0;
   uint64_t scrub_bytes_per_s = 0;
   uint64_t scrub_interval_ms = 0;
+  uint64_t expiry_interval_ms = 0;
+  const PolicyBoard* policies = nullptr;  // Null: none.
+  TenantLedger* ledger = nullptr;
   OpenSegments* open_segments = nullptr;
 };
 
@@ -77,6 +83,7 @@ class ListWaiter {
   ListWaiter* next_ = nullptr;
 };
 
+class Expirer;
 class Scrub;
 
 class Partition final : private Log::Listener, private SegmentKeeper::Listener {
@@ -95,6 +102,10 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   const SegmentTrimmer& trimmer() const { return *trimmer_; }
   Compactor& compactor() { return *compactor_; }
   Scrub& scrub() { return *scrub_; }
+  const Expirer& expirer() const { return *expirer_; }
+  const TenantPolicy& PolicyOf(TenantId tenant) { return policies_.Current().Of(tenant); }
+  TenantLedger& ledger() { return *options_.ledger; }
+  const base::Clock& clock() const { return *options_.clock; }
   // As of the last checkpoint. Reading it is for any thread.
   Index& index() { return *index_; }
 
@@ -154,8 +165,10 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   std::unique_ptr<Log> log_;
   std::unique_ptr<Compactor> compactor_;
   std::unique_ptr<Scrub> scrub_;
+  std::unique_ptr<Expirer> expirer_;
 
   ImportedUidls imported_uidls_;
+  PolicyReader policies_;
   CallPool<LoadJob> loads_;
   std::vector<LoadJob*> loading_;
   CheckpointJob checkpoint_;

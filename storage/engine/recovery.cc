@@ -64,6 +64,8 @@ class Recovery {
     POP_ASSIGN_OR_RETURN(auto known, result_.index->ReadSegments());
     const uint32_t last_known = known.empty() ? 0 : known.rbegin()->first;
     result_.table->LoadSegments(std::move(known));
+    POP_ASSIGN_OR_RETURN(auto tenants, result_.index->ReadTenants());
+    result_.table->LoadTenants(std::move(tenants));
     result_.next_id = std::max<uint64_t>(meta_.next_id, 1);
     result_.epoch = meta_.epoch;
     result_.end = meta_.checkpoint;

@@ -12,12 +12,9 @@ uint64_t FileKey(uint32_t partition, uint32_t segment) {
   return (static_cast<uint64_t>(partition) << 32) | segment;
 }
 
-bool Valid(const MaildropKey& key) {
-  return !key.account.empty() && key.account.size() <= kAccountIdBytesMax;
-}
-
 Status InvalidKey() {
-  return MakeStatus(StatusCode::kInvalidArgument, "an account id has 1 to 128 octets");
+  return MakeStatus(StatusCode::kInvalidArgument,
+                    "an account id has 1 to 128 octets, a tenant id 63 bits");
 }
 
 }  // namespace
@@ -66,11 +63,12 @@ EmbeddedShardStore::EmbeddedShardStore(EngineContext& context, io::Shard& shard)
     : context_(context),
       shard_(shard),
       budget_(context.options.body_memory_bytes / context.shards.count()),
-      files_(context.options.open_files_a_shard) {}
+      files_(context.options.open_files_a_shard),
+      policies_(context.options.policies) {}
 
 void EmbeddedShardStore::Open(MaildropKey key, SessionId session,
                               io::Completion<OpenResult>& done) {
-  if (!Valid(key)) {
+  if (!ValidKey(key)) {
     OpenResult result;
     result.why = InvalidKey();
     done.Set(std::move(result));
@@ -84,7 +82,7 @@ std::unique_ptr<Delivery> EmbeddedShardStore::BeginDelivery(DeliveryRequest requ
 }
 
 void EmbeddedShardStore::Totals(MaildropKey key, io::Completion<StatusOr<MaildropTotals>>& done) {
-  if (!Valid(key)) {
+  if (!ValidKey(key)) {
     done.Set(InvalidKey());
     return;
   }
@@ -92,26 +90,42 @@ void EmbeddedShardStore::Totals(MaildropKey key, io::Completion<StatusOr<Maildro
 }
 
 void EmbeddedShardStore::Remove(MaildropKey key, io::Completion<Status>& done) {
-  if (!Valid(key)) {
+  if (!ValidKey(key)) {
     done.Set(InvalidKey());
     return;
   }
   remove_calls.Take(*this).Start(std::move(key), done);
 }
 
-void EmbeddedShardStore::HasRoom(DeliveryRecipient /*recipient*/, uint64_t /*octets*/,
+void EmbeddedShardStore::HasRoom(DeliveryRecipient recipient, uint64_t octets,
                                  io::Completion<StatusOr<bool>>& done) {
-  done.Set(true);
+  if (!ValidKey(recipient.key)) {
+    done.Set(InvalidKey());
+    return;
+  }
+  if (!recipient.quota.limited() && !policies_.Current().Of(recipient.key.tenant).quota.limited()) {
+    done.Set(true);
+    return;
+  }
+  room_calls.Take(*this).Start(std::move(recipient), octets, done);
 }
 
-void EmbeddedShardStore::ListKept(MaildropKey /*key*/,
+void EmbeddedShardStore::ListKept(MaildropKey key,
                                   io::Completion<StatusOr<std::vector<KeptMessage>>>& done) {
-  done.Set(std::vector<KeptMessage>());
+  if (!ValidKey(key)) {
+    done.Set(InvalidKey());
+    return;
+  }
+  list_kept_calls.Take(*this).Start(key, done);
 }
 
-void EmbeddedShardStore::Undelete(MaildropKey /*key*/, UndeleteRequest /*request*/,
+void EmbeddedShardStore::Undelete(MaildropKey key, UndeleteRequest request,
                                   io::Completion<StatusOr<uint64_t>>& done) {
-  done.Set(uint64_t{0});
+  if (!ValidKey(key)) {
+    done.Set(InvalidKey());
+    return;
+  }
+  undelete_calls.Take(*this).Start(std::move(key), std::move(request), done);
 }
 
 std::unique_ptr<Maildrop> EmbeddedShardStore::MakeMaildrop(std::unique_ptr<OpenGrant> grant) {
@@ -120,7 +134,8 @@ std::unique_ptr<Maildrop> EmbeddedShardStore::MakeMaildrop(std::unique_ptr<OpenG
 
 bool EmbeddedShardStore::idle() const {
   return open_calls.out() == 0 && commit_calls.out() == 0 && totals_calls.out() == 0 &&
-         remove_calls.out() == 0 && blob_writers.out() == 0;
+         remove_calls.out() == 0 && room_calls.out() == 0 && list_kept_calls.out() == 0 &&
+         undelete_calls.out() == 0 && blob_writers.out() == 0;
 }
 
 }  // namespace poplar::storage

@@ -9,6 +9,8 @@
 #include <unordered_map>
 
 #include "storage/engine/calls.h"
+#include "storage/engine/commit_call.h"
+#include "storage/engine/kept_calls.h"
 
 namespace poplar::storage {
 
@@ -83,6 +85,9 @@ class EmbeddedShardStore final : public ShardStore {
   CallPool<CommitCall> commit_calls;
   CallPool<TotalsCall> totals_calls;
   CallPool<RemoveCall> remove_calls;
+  CallPool<RoomCall> room_calls;
+  CallPool<ListKeptCall> list_kept_calls;
+  CallPool<UndeleteCall> undelete_calls;
   CallPool<BlobWriter> blob_writers;
 
  private:
@@ -90,6 +95,7 @@ class EmbeddedShardStore final : public ShardStore {
   io::Shard& shard_;
   BodyBudget budget_;
   FileCache files_;
+  PolicyReader policies_;
   ShardStoreMetrics metrics_;
 };
 

@@ -51,6 +51,8 @@ void PartitionStats::Add(const PartitionStats& other) {
   index.maildrops += other.index.maildrops;
   index.messages += other.index.messages;
   index.octets += other.index.octets;
+  index.kept_messages += other.index.kept_messages;
+  index.kept_octets += other.index.kept_octets;
   index.wire_bytes += other.index.wire_bytes;
   index.blobs += other.index.blobs;
   index.file_bytes += other.index.file_bytes;

@@ -5,6 +5,7 @@
 #include "core/base/check.h"
 #include "core/base/log.h"
 #include "storage/engine/engine.h"
+#include "storage/engine/expirer.h"
 #include "storage/engine/layout.h"
 #include "storage/engine/recovery.h"
 #include "storage/engine/scrub.h"
@@ -35,7 +36,9 @@ class EmbeddedStore final : public EngineStore {
 
   ShardStore& OnShard(ShardIndex shard) override { return *shards_[shard.value()]; }
   Status Close() override;
-  TenantTotals TotalsOf(TenantId /*tenant*/) const override { return {}; }
+  TenantTotals TotalsOf(TenantId tenant) const override {
+    return context_->ledger.TotalsOf(tenant);
+  }
   void Register(base::MetricRegistry& registry) const override;
   void SetScrubRate(uint64_t bytes_per_s) override;
   StatusOr<StoreStats> Stats() override { return OpenStoreStats(*context_); }
@@ -136,6 +139,9 @@ Status EmbeddedStore::Start(std::vector<RecoveredPartition> recovered) {
     partition.open_segments = context_.get();
     partition.scrub_bytes_per_s = ShareOf(options.scrub_bytes_per_s, recovered.size());
     partition.scrub_interval_ms = options.scrub_interval_ms;
+    partition.expiry_interval_ms = options.expiry_interval_ms;
+    partition.policies = options.policies;
+    partition.ledger = &context_->ledger;
     context_->shards.RunOn(context_->ShardOf(p), [&](io::Shard& shard) {
       context_->partitions[p] = std::make_unique<Partition>(
           partition, LogOptionsOf(p), std::move(recovered[p].index), std::move(recovered[p].table),
@@ -188,6 +194,7 @@ void EmbeddedStore::Register(base::MetricRegistry& registry) const {
     partition->log_metrics().Register(registry, {});
     partition->compactor().Register(registry, {});
     partition->scrub().metrics().Register(registry, {});
+    partition->expirer().metrics().Register(registry, {});
   }
   for (const auto& shard : shards_) shard->metrics().Register(registry, {});
 }

@@ -6,6 +6,7 @@
 namespace poplar::storage {
 namespace {
 
+constexpr uint64_t kKeptBit = 1ULL << 63;  // Of the tenant's id in an encoded key.
 constexpr char kAlphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
 
 // The lowest 5 * digits bits of `number`, most significant first.
@@ -41,6 +42,11 @@ std::optional<MessageId> ReadUidl(std::string_view tag, uint32_t partition, std:
 
 void WriteUidlTag(uint64_t random, char* into) { WriteBase32(random, kUidlTagBytes, into); }
 
+bool ValidKey(const MaildropKey& key) {
+  return !key.account.empty() && key.account.size() <= kAccountIdBytesMax &&
+         (key.tenant.value() & kKeptBit) == 0;
+}
+
 std::string EncodeMaildropKey(const MaildropKey& key) {
   std::string encoded;
   encoded.reserve(sizeof(uint64_t) + 1 + key.account.size());
@@ -54,7 +60,17 @@ MaildropKey DecodeMaildropKey(std::string_view encoded) {
   constexpr size_t kFixed = sizeof(uint64_t) + 1;
   if (encoded.size() <= kFixed || encoded.size() > kFixed + kAccountIdBytesMax) return {};
   if (static_cast<unsigned char>(encoded[kFixed - 1]) != encoded.size() - kFixed) return {};
-  return {TenantId(LoadBe64(encoded.data())), std::string(encoded.substr(kFixed))};
+  return {TenantId(LoadBe64(encoded.data()) & ~kKeptBit), std::string(encoded.substr(kFixed))};
+}
+
+std::string KeptKeyOf(std::string_view encoded) {
+  std::string key(encoded);
+  key[0] = static_cast<char>(key[0] | kKeptBit >> 56);
+  return key;
+}
+
+bool IsKeptKey(std::string_view encoded) {
+  return !encoded.empty() && (static_cast<unsigned char>(encoded[0]) & kKeptBit >> 56) != 0;
 }
 
 }  // namespace poplar::storage

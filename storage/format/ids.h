@@ -54,9 +54,18 @@ std::optional<MessageId> ReadUidl(std::string_view tag, uint32_t partition, std:
 // The tag of a store, drawn from its random id.
 void WriteUidlTag(uint64_t random, char* into);
 
+// Of the door's keys, those that a store can hold.
+bool ValidKey(const MaildropKey& key);
+
 // A maildrop as a key of the index and of maps: sorts by tenant, then account length and bytes.
+// REQUIRES: valid.
 std::string EncodeMaildropKey(const MaildropKey& key);
-// Empty account when `encoded` is no such key.
+// Of the maildrop, for the key of its kept mail too. Empty account when `encoded` is no such key.
 MaildropKey DecodeMaildropKey(std::string_view encoded);
+
+// The mail of a maildrop that was deleted and is kept has a list of its own, under a key that
+// differs in its first bit.
+std::string KeptKeyOf(std::string_view encoded);
+bool IsKeptKey(std::string_view encoded);
 
 }  // namespace poplar::storage

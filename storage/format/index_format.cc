@@ -9,6 +9,7 @@ namespace {
 constexpr std::string_view kMagic = "POPLINDX";
 constexpr size_t kMetaBytes = 80;
 constexpr size_t kTotalsBytes = 48;
+constexpr size_t kTenantBytes = 40;
 constexpr size_t kStatsBytes = 40;
 constexpr uint32_t kMovedOut = 1;
 
@@ -55,6 +56,7 @@ std::string EncodeIndexTotals(const IndexTotals& totals) {
   StoreLe<uint64_t>(at + 24, totals.wire_bytes);
   StoreLe<uint64_t>(at + 32, totals.last_id.value());
   StoreLe<uint32_t>(at + 40, totals.chunks);
+  StoreLe<uint16_t>(at + 44, totals.oldest_day);
   StoreLe<uint64_t>(at, Checksum(std::string_view(value).substr(8)));
   return value;
 }
@@ -70,7 +72,28 @@ StatusOr<IndexTotals> DecodeIndexTotals(std::string_view value) {
   totals.wire_bytes = LoadLe<uint64_t>(at + 24);
   totals.last_id = MessageId(LoadLe<uint64_t>(at + 32));
   totals.chunks = LoadLe<uint32_t>(at + 40);
+  totals.oldest_day = LoadLe<uint16_t>(at + 44);
   return totals;
+}
+
+std::string EncodeTenantTotals(const TenantTotals& totals) {
+  std::string value(kTenantBytes, '\0');
+  char* at = value.data();
+  StoreLe<uint64_t>(at + 8, totals.messages);
+  StoreLe<uint64_t>(at + 16, totals.octets);
+  StoreLe<uint64_t>(at + 24, totals.kept_messages);
+  StoreLe<uint64_t>(at + 32, totals.kept_octets);
+  StoreLe<uint64_t>(at, Checksum(std::string_view(value).substr(8)));
+  return value;
+}
+
+StatusOr<TenantTotals> DecodeTenantTotals(std::string_view value) {
+  if (!Sound(value, kTenantBytes)) {
+    return MakeStatus(StatusCode::kDataLoss, "index tenant: not sound");
+  }
+  const char* at = value.data();
+  return TenantTotals{LoadLe<uint64_t>(at + 8), LoadLe<uint64_t>(at + 16),
+                      LoadLe<uint64_t>(at + 24), LoadLe<uint64_t>(at + 32)};
 }
 
 std::string EncodeSegmentStats(const SegmentStats& stats) {

@@ -30,12 +30,16 @@ struct IndexTotals {
   uint64_t wire_bytes = 0;
   MessageId last_id{0};
   uint32_t chunks = 0;
+  uint16_t oldest_day = 0;  // The least MessageEntry::age_day; 0 without messages.
 
   friend bool operator==(const IndexTotals&, const IndexTotals&) = default;
 };
 
 std::string EncodeIndexTotals(const IndexTotals& totals);
 StatusOr<IndexTotals> DecodeIndexTotals(std::string_view value);
+
+std::string EncodeTenantTotals(const TenantTotals& totals);
+StatusOr<TenantTotals> DecodeTenantTotals(std::string_view value);
 
 struct SegmentStats {
   uint64_t salt = 0;

@@ -12,31 +12,49 @@ constexpr std::string_view kBatchMagic = "PBT1";
 
 uint64_t SeedOf(uint64_t salt, Lsn at) { return salt ^ at.value(); }
 
-bool IsAdd(RecordKind kind) { return kind == RecordKind::kAdd || kind == RecordKind::kMove; }
-bool IsRef(RecordKind kind) { return kind == RecordKind::kAddRef || kind == RecordKind::kMoveRef; }
+bool IsMove(RecordKind kind) { return kind == RecordKind::kMove || kind == RecordKind::kMoveRef; }
 
 // Whether the record stands for one that stood elsewhere before.
 bool NamesOrigin(const Record& record) {
-  return record.kind == RecordKind::kMove || record.kind == RecordKind::kMoveRef ||
-         (record.kind == RecordKind::kRemove && record.carried());
+  if (record.kind == RecordKind::kRemove) return record.carried();
+  return IsMove(record.kind) || (record.flags & kRecordRestored) != 0;
+}
+
+// Whether its flags are some that its kind may have.
+bool FlagsAgree(const Record& record) {
+  uint8_t allowed = kRecordCarried;
+  if (record.is_message()) allowed |= kRecordImported;
+  if (IsMove(record.kind)) {
+    allowed |= kRecordKept | kRecordRead;
+  } else if (record.is_message()) {
+    allowed |= kRecordRestored;
+  }
+  if (record.kind == RecordKind::kExpunge) allowed |= kRecordKept | kRecordPurge;
+  return (record.flags & ~allowed) == 0;
 }
 
 // What the kinds promise of their fields.
 bool FieldsAgree(const Record& record) {
   if (!NamesOrigin(record) && record.moved_from != Lsn()) return false;
-  if (((record.flags & kRecordImported) != 0) != !record.uidl.empty()) return false;
-  if (IsAdd(record.kind)) {
-    return record.body_bytes == record.wire_bytes && record.header_bytes <= record.wire_bytes &&
-           record.reference == 0;
+  if (!FlagsAgree(record)) return false;
+  if (((record.flags & kRecordImported) != 0) != !record.uidl().empty()) return false;
+  switch (record.kind) {
+    case RecordKind::kAdd:
+    case RecordKind::kMove:
+      return record.body_bytes == record.wire_bytes && record.header_bytes <= record.wire_bytes &&
+             record.reference == 0;
+    case RecordKind::kAddRef:
+    case RecordKind::kMoveRef:
+      return record.body_bytes == 0 && record.header_bytes <= record.wire_bytes &&
+             record.reference != 0;
+    case RecordKind::kExpunge:
+      return record.body_bytes % kExpungedBytes == 0;
+    case RecordKind::kRead:
+      return record.body_bytes % kReadIdBytes == 0 && record.reference == 0;
+    case RecordKind::kRemove:
+      return record.body_bytes == 0 && record.reference == 0;
   }
-  if (IsRef(record.kind)) {
-    return record.body_bytes == 0 && record.header_bytes <= record.wire_bytes &&
-           record.reference != 0;
-  }
-  if (record.kind == RecordKind::kExpunge) {
-    return record.body_bytes % kExpungedBytes == 0 && record.uidl.empty();
-  }
-  return record.body_bytes == 0 && record.reference == 0 && record.uidl.empty();
+  return false;
 }
 
 }  // namespace
@@ -116,7 +134,7 @@ std::optional<BatchHead> DecodeBatchHead(std::string_view bytes, Lsn at,
 
 void EncodeRecordHead(const Record& record, Lsn at, uint64_t salt, char* into) {
   POP_CHECK(!record.account.empty() && record.account.size() <= kAccountIdBytesMax);
-  POP_CHECK(record.uidl.size() <= kUidlBytesMax);
+  POP_CHECK(record.uidl().size() <= kUidlBytesMax);
   const uint32_t head_bytes = record.head_bytes();
   into[8] = static_cast<char>(record.kind);
   into[9] = static_cast<char>(record.flags);
@@ -132,12 +150,12 @@ void EncodeRecordHead(const Record& record, Lsn at, uint64_t salt, char* into) {
   StoreLe<uint32_t>(into + 68, record.wire_bytes);
   StoreLe<uint32_t>(into + 72, record.header_bytes);
   into[76] = static_cast<char>(record.account.size());
-  into[77] = static_cast<char>(record.uidl.size());
-  StoreLe<uint16_t>(into + 78, 0);
+  into[77] = static_cast<char>(record.uidl().size());
+  StoreLe<uint16_t>(into + 78, record.day);
   std::memcpy(into + kRecordFixedBytes, record.account.data(), record.account.size());
-  if (!record.uidl.empty()) {
-    std::memcpy(into + kRecordFixedBytes + record.account.size(), record.uidl.data(),
-                record.uidl.size());
+  if (!record.text.empty()) {
+    std::memcpy(into + kRecordFixedBytes + record.account.size(), record.text.data(),
+                record.text.size());
   }
   StoreLe<uint64_t>(into, Checksum({into + 8, head_bytes - 8}, SeedOf(salt, at)));
 }
@@ -149,18 +167,21 @@ std::optional<Record> DecodeRecordHead(std::string_view bytes, Lsn at, uint64_t 
   const uint32_t head_bytes = LoadLe<uint16_t>(from + 10);
   const uint32_t account_bytes = static_cast<uint8_t>(from[76]);
   const uint32_t uidl_bytes = static_cast<uint8_t>(from[77]);
-  if (kind < 1 || kind > static_cast<uint8_t>(RecordKind::kMoveRef) || account_bytes == 0 ||
-      account_bytes > kAccountIdBytesMax || uidl_bytes > kUidlBytesMax ||
-      head_bytes != kRecordFixedBytes + account_bytes + uidl_bytes || head_bytes > bytes.size() ||
-      LoadLe<uint16_t>(from + 78) != 0) {
-    return std::nullopt;
-  }
-  if (LoadLe<uint64_t>(from) != Checksum({from + 8, head_bytes - 8}, SeedOf(salt, at))) {
+  if (kind < 1 || kind > static_cast<uint8_t>(RecordKind::kRead) || account_bytes == 0 ||
+      account_bytes > kAccountIdBytesMax || uidl_bytes > kUidlBytesMax) {
     return std::nullopt;
   }
   Record record;
   record.kind = static_cast<RecordKind>(kind);
   record.flags = static_cast<uint8_t>(from[9]);
+  const uint32_t text_bytes = uidl_bytes + (record.kept_message() ? kKeptInfoBytes : 0) +
+                              (record.restored() ? kRestoredIdBytes : 0);
+  if (head_bytes != kRecordFixedBytes + account_bytes + text_bytes || head_bytes > bytes.size()) {
+    return std::nullopt;
+  }
+  if (LoadLe<uint64_t>(from) != Checksum({from + 8, head_bytes - 8}, SeedOf(salt, at))) {
+    return std::nullopt;
+  }
   record.body_bytes = LoadLe<uint32_t>(from + 12);
   record.id = MessageId(LoadLe<uint64_t>(from + 16));
   record.tenant = TenantId(LoadLe<uint64_t>(from + 24));
@@ -171,10 +192,36 @@ std::optional<Record> DecodeRecordHead(std::string_view bytes, Lsn at, uint64_t 
   record.octets = LoadLe<uint32_t>(from + 64);
   record.wire_bytes = LoadLe<uint32_t>(from + 68);
   record.header_bytes = LoadLe<uint32_t>(from + 72);
+  record.day = LoadLe<uint16_t>(from + 78);
   record.account = bytes.substr(kRecordFixedBytes, account_bytes);
-  record.uidl = bytes.substr(kRecordFixedBytes + account_bytes, uidl_bytes);
+  record.text = bytes.substr(kRecordFixedBytes + account_bytes, text_bytes);
   if (!FieldsAgree(record)) return std::nullopt;
   return record;
+}
+
+MessageId Record::restores() const { return MessageId(LoadLe<uint64_t>(text.data())); }
+
+std::string EncodeRestoredId(MessageId id) {
+  std::string bytes(kRestoredIdBytes, '\0');
+  StoreLe<uint64_t>(bytes.data(), id.value());
+  return bytes;
+}
+
+std::string EncodeReadIds(std::span<const MessageId> ids) {
+  std::string body(ids.size() * kReadIdBytes, '\0');
+  for (size_t i = 0; i < ids.size(); ++i) {
+    StoreLe<uint64_t>(&body[i * kReadIdBytes], ids[i].value());
+  }
+  return body;
+}
+
+std::vector<MessageId> DecodeReadIds(std::string_view body) {
+  std::vector<MessageId> ids;
+  ids.reserve(body.size() / kReadIdBytes);
+  for (size_t at = 0; at + kReadIdBytes <= body.size(); at += kReadIdBytes) {
+    ids.emplace_back(LoadLe<uint64_t>(body.data() + at));
+  }
+  return ids;
 }
 
 void EncodeExpunged(const Expunged& expunged, char* into) {
@@ -193,7 +240,7 @@ std::vector<Expunged> DecodeExpunged(std::string_view body) {
 }
 
 bool BodyIsSound(const Record& record, std::string_view body) {
-  if (IsRef(record.kind)) return true;  // The blob's checksum.
+  if (record.in_blob()) return true;  // The blob's checksum.
   return body.size() == record.body_bytes && Checksum(body) == record.body_checksum;
 }
 

@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/base/limits.h"
+#include "storage/format/chunk.h"
 #include "storage/format/superblock.h"
 
 namespace poplar::storage {
@@ -18,7 +20,7 @@ inline constexpr uint32_t kFirstBatchOffset = kBlockBytes;
 inline constexpr uint32_t kBatchHeadBytes = 64;
 inline constexpr uint32_t kRecordFixedBytes = 80;
 inline constexpr uint32_t kRecordHeadBytesMax =
-    kRecordFixedBytes + kAccountIdBytesMax + kUidlBytesMax;
+    kRecordFixedBytes + kAccountIdBytesMax + kKeptInfoBytes + kUidlBytesMax;
 inline constexpr uint64_t kSegmentBytesMax = 2 * kGiB;
 
 constexpr uint64_t RoundUp(uint64_t bytes, uint64_t to) { return (bytes + to - 1) / to * to; }
@@ -61,12 +63,18 @@ enum class RecordKind : uint8_t {
   kRemove = 4,
   kMove = 5,
   kMoveRef = 6,
+  kRead = 7,
 };
 
 enum RecordFlags : uint8_t {
   kRecordFlagNone = 0,
   kRecordImported = 1,
   kRecordCarried = 2,
+  kRecordKept = 4,   // EXPUNGE: the messages are kept. MOVE, MOVE_REF: the message is one of those.
+  kRecordPurge = 8,  // EXPUNGE: of messages that were kept.
+  kRecordRead = 16,  // MOVE, MOVE_REF: the message was read.
+  kRecordRestored = 32,  // ADD, ADD_REF: it brings back a kept message, which is gone thereby; its
+                         // id is in front of the text, its place is `moved_from`.
 };
 
 struct Record {
@@ -81,15 +89,32 @@ struct Record {
   uint32_t octets = 0;
   uint32_t wire_bytes = 0;
   uint32_t header_bytes = 0;
+  uint16_t day = 0;  // As MessageEntry has it. READ: when the messages were read.
   std::string_view account;
-  std::string_view uidl;
+  std::string_view text;  // KeptInfo of a kept message, or the id of one that is brought back; then
+                          // the UIDL of one that was imported.
   std::string_view body;  // Empty while only the head was decoded.
   uint32_t body_bytes = 0;
 
   uint32_t head_bytes() const {
-    return kRecordFixedBytes + static_cast<uint32_t>(account.size() + uidl.size());
+    return kRecordFixedBytes + static_cast<uint32_t>(account.size() + text.size());
   }
+  bool is_message() const {
+    return kind == RecordKind::kAdd || kind == RecordKind::kAddRef || kind == RecordKind::kMove ||
+           kind == RecordKind::kMoveRef;
+  }
+  bool in_blob() const { return kind == RecordKind::kAddRef || kind == RecordKind::kMoveRef; }
   bool carried() const { return (flags & kRecordCarried) != 0; }
+  bool restored() const { return (flags & kRecordRestored) != 0; }
+  // REQUIRES: restored().
+  MessageId restores() const;
+  // A message that is kept: in the list of those.
+  bool kept_message() const { return is_message() && (flags & kRecordKept) != 0; }
+  std::string_view uidl() const {
+    return text.substr((kept_message() ? kKeptInfoBytes : 0) + (restored() ? kRestoredIdBytes : 0));
+  }
+  // As of an entry in a list.
+  std::string_view entry_text() const { return restored() ? uidl() : text; }
   // With its padding.
   uint64_t log_bytes() const { return RoundUp(head_bytes() + uint64_t{body_bytes}, 8); }
 };
@@ -99,6 +124,14 @@ void EncodeRecordHead(const Record& record, Lsn at, uint64_t salt, char* into);
 // Nothing unless `bytes` begins with a sound record head of this place. The views point into
 // `bytes`.
 std::optional<Record> DecodeRecordHead(std::string_view bytes, Lsn at, uint64_t salt);
+
+// What a record that brings a kept message back has in front of its text.
+std::string EncodeRestoredId(MessageId id);
+
+// The ids in the body of a READ.
+inline constexpr uint32_t kReadIdBytes = 8;
+std::string EncodeReadIds(std::span<const MessageId> ids);
+std::vector<MessageId> DecodeReadIds(std::string_view body);
 
 // One message in the body of an EXPUNGE, and where its record stood when it was deleted: while that
 // segment is on disk, a rebuild of the index needs the EXPUNGE.

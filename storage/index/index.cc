@@ -93,12 +93,33 @@ StatusOr<std::vector<std::string>> Index::ReadMaildropKeys() {
   return keys;
 }
 
+StatusOr<std::vector<std::string>> Index::ReadAgedKeys(std::string_view after, size_t keys_max,
+                                                       Aged aged) {
+  POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kRead));
+  std::vector<std::string> keys;
+  const Status status = transaction->ForEach(
+      Database::kMaildrops, {}, [&](std::string_view key, std::string_view bytes) -> Status {
+        if (key <= after) return OkStatus();
+        POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(bytes));
+        if (totals.messages == 0 || !aged(key, totals.oldest_day)) return OkStatus();
+        keys.emplace_back(key);
+        return keys.size() < keys_max ? OkStatus() : MakeStatus(StatusCode::kCancelled, "enough");
+      });
+  if (!status.ok() && status.code() != StatusCode::kCancelled) return status;
+  return keys;
+}
+
 StatusOr<IndexSums> Index::ReadSums() {
   POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kRead));
   IndexSums sums;
   POP_RETURN_IF_ERROR(transaction->ForEach(
-      Database::kMaildrops, {}, [&](std::string_view, std::string_view bytes) -> Status {
+      Database::kMaildrops, {}, [&](std::string_view key, std::string_view bytes) -> Status {
         POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(bytes));
+        if (IsKeptKey(key)) {
+          sums.kept_messages += totals.messages;
+          sums.kept_octets += totals.octets;
+          return OkStatus();
+        }
         if (totals.messages > 0) ++sums.maildrops;
         sums.messages += totals.messages;
         sums.octets += totals.octets;
@@ -126,6 +147,20 @@ StatusOr<std::map<uint32_t, SegmentStats>> Index::ReadSegments() {
         return OkStatus();
       }));
   return segments;
+}
+
+StatusOr<std::map<TenantId, TenantTotals>> Index::ReadTenants() {
+  POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kRead));
+  std::map<TenantId, TenantTotals> tenants;
+  POP_RETURN_IF_ERROR(transaction->ForEach(
+      Database::kTenants, {}, [&](std::string_view key, std::string_view bytes) -> Status {
+        if (key.size() != sizeof(uint64_t)) {
+          return MakeStatus(StatusCode::kDataLoss, "index tenant: not sound");
+        }
+        POP_ASSIGN_OR_RETURN(tenants[TenantId(LoadBe64(key.data()))], DecodeTenantTotals(bytes));
+        return OkStatus();
+      }));
+  return tenants;
 }
 
 StatusOr<std::map<MessageId, BlobId>> Index::ReadBlobs() {
@@ -178,20 +213,22 @@ Status Index::Append(KeyValueTransaction& transaction, const std::string& key,
     POP_ASSIGN_OR_RETURN(last, DecodeChunk(bytes));
   }
   totals.chunks = std::max(totals.chunks, 1U);
-  size_t uidl_at = 0;
+  size_t text_at = 0;
   for (const MessageEntry& entry : appended.entries) {
-    const std::string_view uidl =
-        std::string_view(appended.uidls).substr(uidl_at, entry.uidl_bytes);
-    uidl_at += entry.uidl_bytes;
+    const std::string_view text =
+        std::string_view(appended.texts).substr(text_at, entry.text_bytes());
+    text_at += entry.text_bytes();
     // A commit may have reached the disk although it was told to have failed.
     if (entry.id <= totals.last_id) continue;
-    if (!AppendToChunk(last, entry, uidl)) {
+    if (!AppendToChunk(last, entry, text)) {
       POP_RETURN_IF_ERROR(
           transaction.Put(Database::kChunks, ChunkKey(key, number), EncodeChunk(last)));
-      last = Chunk{{entry}, std::string(uidl)};
+      last = Chunk{{entry}, std::string(text)};
       ++number;
       ++totals.chunks;
     }
+    const uint16_t day = entry.age_day();
+    totals.oldest_day = totals.messages == 0 ? day : std::min(totals.oldest_day, day);
     ++totals.messages;
     totals.octets += entry.octets;
     totals.wire_bytes += entry.wire_bytes;
@@ -234,6 +271,11 @@ Status Index::Write(const Checkpoint& checkpoint) {
     std::string key;
     AppendBe32(key, number);
     POP_RETURN_IF_ERROR(transaction->Delete(Database::kSegments, key));
+  }
+  for (const auto& [tenant, totals] : checkpoint.tenants) {
+    std::string key;
+    AppendBe64(key, tenant.value());
+    POP_RETURN_IF_ERROR(transaction->Put(Database::kTenants, key, EncodeTenantTotals(totals)));
   }
   for (const auto& [message, blob] : checkpoint.blobs) {
     std::string key;

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "core/base/status.h"
 #include "core/base/units.h"
 #include "storage/format/index_format.h"
@@ -40,7 +41,8 @@ struct Checkpoint {
   std::vector<MaildropChange> maildrops;
   std::map<uint32_t, SegmentStats> segments;  // As they are now.
   std::vector<uint32_t> segments_gone;
-  std::map<MessageId, BlobId> blobs;  // New ones; BlobId 0: gone.
+  std::map<TenantId, TenantTotals> tenants;  // Of those that changed, as they are now.
+  std::map<MessageId, BlobId> blobs;         // New ones; BlobId 0: gone.
 };
 
 // What an index holds altogether.
@@ -49,6 +51,8 @@ struct IndexSums {
   uint64_t messages = 0;
   uint64_t octets = 0;
   uint64_t wire_bytes = 0;
+  uint64_t kept_messages = 0;  // Deleted, and kept; in none of the above.
+  uint64_t kept_octets = 0;
   uint64_t blobs = 0;
   uint64_t file_bytes = 0;  // Of the index itself.
 };
@@ -67,11 +71,17 @@ class Index {
   // An empty list where the index knows nothing. kDataLoss: this maildrop's is unsound, and so is
   // the index from here on.
   StatusOr<std::shared_ptr<MessageList>> Load(const std::string& key);
-  // The encoded keys of all maildrops that it knows.
+  // The encoded keys of all lists that it knows, of kept mail too.
   StatusOr<std::vector<std::string>> ReadMaildropKeys();
+  // Encoded keys of lists behind `after`, at most `keys_max`, in order, with a message that `aged`
+  // says is old enough to be looked at, going by the list's oldest.
+  using Aged = absl::FunctionRef<bool(std::string_view key, uint16_t oldest_day)>;
+  StatusOr<std::vector<std::string>> ReadAgedKeys(std::string_view after, size_t keys_max,
+                                                  Aged aged);
   // Sums over all of them, without looking at a message.
   StatusOr<IndexSums> ReadSums();
   StatusOr<std::map<uint32_t, SegmentStats>> ReadSegments();
+  StatusOr<std::map<TenantId, TenantTotals>> ReadTenants();
   StatusOr<std::map<MessageId, BlobId>> ReadBlobs();
   // Whole or not at all, durably. A maildrop whose list is unsound is left as it is.
   Status Write(const Checkpoint& checkpoint);

@@ -19,8 +19,8 @@
 namespace poplar::storage {
 
 // The databases of FORMAT.md section 7.
-enum class Database : uint8_t { kMeta, kMaildrops, kChunks, kSegments, kBlobs };
-inline constexpr size_t kDatabases = 5;
+enum class Database : uint8_t { kMeta, kMaildrops, kChunks, kSegments, kBlobs, kTenants };
+inline constexpr size_t kDatabases = 6;
 
 // Given up unless it is committed. Views end with the transaction or its next change.
 class KeyValueTransaction {

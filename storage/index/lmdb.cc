@@ -10,8 +10,8 @@ namespace poplar::storage {
 namespace {
 
 constexpr mode_t kFileMode = 0600;
-constexpr std::array<const char*, kDatabases> kNames = {"meta", "maildrops", "chunks", "segments",
-                                                        "blobs"};
+constexpr std::array<const char*, kDatabases> kNames = {"meta",     "maildrops", "chunks",
+                                                        "segments", "blobs",     "tenants"};
 
 using Handles = std::array<MDB_dbi, kDatabases>;
 

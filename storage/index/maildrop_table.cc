@@ -12,18 +12,18 @@ constexpr size_t kMaildropOverheadBytes = sizeof(MaildropState) + 64;
 constexpr size_t kEncodedKeyFixedBytes = 9;
 constexpr int kEvictionStepsMax = 64;
 
-void AppendTail(Chunk& tail, const MessageEntry& entry, std::string_view uidl) {
+void AppendTail(Chunk& tail, const MessageEntry& entry, std::string_view text) {
   tail.entries.push_back(entry);
-  tail.uidls += uidl;
+  tail.texts += text;
 }
 
-// Visits entries with the UIDLs that imported ones brought.
+// Visits entries with their texts.
 template <class Visit>
 void ForEachEntry(const Chunk& chunk, const Visit& visit) {
   size_t at = 0;
   for (const MessageEntry& entry : chunk.entries) {
-    visit(entry, std::string_view(chunk.uidls).substr(at, entry.uidl_bytes));
-    at += entry.uidl_bytes;
+    visit(entry, std::string_view(chunk.texts).substr(at, entry.text_bytes()));
+    at += entry.text_bytes();
   }
 }
 
@@ -34,22 +34,25 @@ MessageEntry EntryOf(const Record& record, Lsn at) {
   entry.id = record.id;
   entry.lsn = at;
   entry.received_us = record.time_us;
-  entry.blob = BlobId(record.kind == RecordKind::kAddRef || record.kind == RecordKind::kMoveRef
-                          ? record.reference
-                          : 0);
+  entry.blob = BlobId(record.in_blob() ? record.reference : 0);
   entry.octets = record.octets;
   entry.wire_bytes = record.wire_bytes;
   entry.header_bytes = record.header_bytes;
-  if (!record.uidl.empty()) entry.flags |= kEntryImported;
+  if (!record.uidl().empty()) entry.flags |= kEntryImported;
   if (entry.blob != BlobId(0)) entry.flags |= kEntryInBlob;
-  entry.uidl_bytes = static_cast<uint16_t>(record.uidl.size());
+  if ((record.flags & kRecordRead) != 0) entry.flags |= kEntryRead;
+  if (record.kept_message()) entry.flags |= kEntryKept | kEntryKeptInRecord;
+  if (record.restored()) entry.flags |= kEntryRestored;
+  entry.uidl_bytes = static_cast<uint8_t>(record.uidl().size());
+  entry.day = record.day;
   return entry;
 }
 
 uint64_t RecordBytes(std::string_view encoded_key, const MessageEntry& entry) {
   const uint64_t body = (entry.flags & kEntryInBlob) != 0 ? 0 : entry.wire_bytes;
-  return RoundUp(
-      kRecordFixedBytes + encoded_key.size() - kEncodedKeyFixedBytes + entry.uidl_bytes + body, 8);
+  return RoundUp(kRecordFixedBytes + encoded_key.size() - kEncodedKeyFixedBytes +
+                     entry.record_text_bytes() + body,
+                 8);
 }
 
 size_t MaildropTable::Hash::operator()(std::string_view key) const { return Checksum(key); }
@@ -87,8 +90,8 @@ void MaildropTable::InstallList(MaildropState& maildrop, std::shared_ptr<Message
     // What the checkpoint under way brings may or may not have been in the index when it was read.
     // Appending is deterministic, so both ways end in the same chunks.
     for (const Chunk* part : {&maildrop.in_checkpoint, &maildrop.tail}) {
-      ForEachEntry(*part, [&](const MessageEntry& entry, std::string_view uidl) {
-        if (entry.id > known) maildrop.list->Append(entry, uidl);
+      ForEachEntry(*part, [&](const MessageEntry& entry, std::string_view text) {
+        if (entry.id > known) maildrop.list->Append(entry, text);
       });
     }
     maildrop.in_checkpoint = {};
@@ -125,26 +128,58 @@ void MaildropTable::CountLive(const MaildropState& maildrop, const MessageEntry&
   segment->second.live_records += added ? 1 : -1;
 }
 
-void MaildropTable::Add(MaildropState& maildrop, const MessageEntry& entry, std::string_view uidl) {
+void MaildropTable::CountTenant(const MaildropState& maildrop,
+                                std::span<const MessageEntry> entries, bool added, bool reserved) {
+  if (entries.empty()) return;
+  TenantTotals change;
+  uint64_t& messages = IsKeptKey(maildrop.key) ? change.kept_messages : change.messages;
+  uint64_t& octets = IsKeptKey(maildrop.key) ? change.kept_octets : change.octets;
+  for (const MessageEntry& entry : entries) {
+    messages += added ? 1 : -1;
+    octets += added ? entry.octets : -uint64_t{entry.octets};
+  }
+  const TenantId tenant = DecodeMaildropKey(maildrop.key).tenant;
+  AddTo(tenants_[tenant], change);
+  tenants_changed_.insert(tenant);
+  if (ledger_ != nullptr && !reserved) ledger_->Add(tenant, change);
+}
+
+bool MaildropTable::HasKept(TenantId tenant) const {
+  const auto found = tenants_.find(tenant);
+  return found != tenants_.end() && found->second.kept_messages > 0;
+}
+
+void MaildropTable::AttachLedger(TenantLedger& ledger) {
+  POP_CHECK(ledger_ == nullptr);
+  ledger_ = &ledger;
+  for (const auto& [tenant, totals] : tenants_) ledger.Add(tenant, totals);
+}
+
+void MaildropTable::Add(MaildropState& maildrop, const MessageEntry& entry, std::string_view text,
+                        bool reserved) {
   if (maildrop.list != nullptr) {
-    Change(maildrop).Append(entry, uidl);
+    Change(maildrop).Append(entry, text);
     Charge(maildrop);
   } else {
-    AppendTail(maildrop.tail, entry, uidl);
+    AppendTail(maildrop.tail, entry, text);
     MarkDirty(maildrop);
   }
   if (entry.blob != BlobId(0)) blob_changes_[entry.id] = entry.blob;
   CountLive(maildrop, entry, true);
+  CountTenant(maildrop, {&entry, 1}, true, reserved);
 }
 
 void MaildropTable::Insert(MaildropState& maildrop, const MessageEntry& entry,
-                           std::string_view uidl) {
-  Change(maildrop).Insert(entry, uidl);
+                           std::string_view text) {
+  if (Change(maildrop).Merge({{entry}, std::string(text)}) > 0) return;
   if (entry.blob != BlobId(0)) blob_changes_[entry.id] = entry.blob;
   CountLive(maildrop, entry, true);
+  CountTenant(maildrop, {&entry, 1}, true);
+  Charge(maildrop);
 }
 
 void MaildropTable::Drop(MaildropState& maildrop, std::span<const MessageEntry> gone) {
+  CountTenant(maildrop, gone, false);
   for (const MessageEntry& entry : gone) {
     CountLive(maildrop, entry, false);
     if (entry.blob == BlobId(0)) continue;
@@ -155,7 +190,28 @@ void MaildropTable::Drop(MaildropState& maildrop, std::span<const MessageEntry> 
 }
 
 void MaildropTable::Expunge(MaildropState& maildrop, std::span<const MessageId> ids) {
-  Drop(maildrop, Change(maildrop).Erase(ids));
+  Drop(maildrop, Change(maildrop).Erase(ids).entries);
+}
+
+void MaildropTable::Keep(MaildropState& maildrop, MaildropState& kept,
+                         std::span<const MessageId> ids, const KeptInfo& info) {
+  const Chunk gone = Change(maildrop).Erase(ids);
+  CountTenant(maildrop, gone.entries, false);
+  Charge(maildrop);
+  Chunk now_kept;
+  ForEachEntry(gone, [&](MessageEntry entry, std::string_view uidl) {
+    entry.flags |= kEntryKept;
+    entry.day = DayOf(info.deleted_us);
+    AppendTail(now_kept, entry, EncodeKeptInfo(info) + std::string(uidl));
+  });
+  POP_CHECK(Change(kept).Merge(now_kept) == 0);
+  CountTenant(kept, now_kept.entries, true);
+  Charge(kept);
+}
+
+void MaildropTable::MarkRead(MaildropState& maildrop, std::span<const MessageId> ids,
+                             uint16_t day) {
+  Change(maildrop).MarkRead(ids, day);
 }
 
 void MaildropTable::Remove(MaildropState& maildrop, MessageId id) {
@@ -168,13 +224,13 @@ void MaildropTable::Remove(MaildropState& maildrop, MessageId id) {
     if (entry.id < id) {
       gone.push_back(entry);
     } else {
-      kept.emplace_back(entry, maildrop.list->ImportedUidl(i, hint));
+      kept.emplace_back(entry, maildrop.list->Text(i, hint));
     }
   }
   maildrop.list = std::make_shared<MessageList>();
   maildrop.list_shared = false;
   maildrop.list->RaiseLastId(id);
-  for (const auto& [entry, uidl] : kept) maildrop.list->Append(entry, uidl);
+  for (const auto& [entry, text] : kept) maildrop.list->Append(entry, text);
   maildrop.wipe = true;
   MarkDirty(maildrop);
   Drop(maildrop, gone);
@@ -229,8 +285,8 @@ Checkpoint MaildropTable::TakeCheckpoint() {
       change.totals = maildrop->list->totals();
     } else {
       change.appended = std::exchange(maildrop->tail, {});
-      ForEachEntry(change.appended, [&](const MessageEntry& entry, std::string_view uidl) {
-        AppendTail(maildrop->in_checkpoint, entry, uidl);
+      ForEachEntry(change.appended, [&](const MessageEntry& entry, std::string_view text) {
+        AppendTail(maildrop->in_checkpoint, entry, text);
       });
     }
     maildrop->dirty = false;
@@ -239,6 +295,9 @@ Checkpoint MaildropTable::TakeCheckpoint() {
   }
   checkpoint.segments = segments_;
   checkpoint.segments_gone = std::exchange(segments_gone_, {});
+  for (const TenantId tenant : std::exchange(tenants_changed_, {})) {
+    checkpoint.tenants[tenant] = tenants_[tenant];
+  }
   checkpoint.blobs = std::exchange(blob_changes_, {});
   changes_ = 0;
   return checkpoint;
@@ -255,8 +314,8 @@ void MaildropTable::FinishCheckpoint(const Checkpoint& checkpoint, bool written)
         maildrop.list->PutBack(change.changes);
       } else {
         // Nobody loaded it meanwhile, so what was taken stands in front of what came since.
-        ForEachEntry(maildrop.tail, [&](const MessageEntry& entry, std::string_view uidl) {
-          AppendTail(maildrop.in_checkpoint, entry, uidl);
+        ForEachEntry(maildrop.tail, [&](const MessageEntry& entry, std::string_view text) {
+          AppendTail(maildrop.in_checkpoint, entry, text);
         });
         maildrop.tail = std::exchange(maildrop.in_checkpoint, {});
       }
@@ -270,6 +329,7 @@ void MaildropTable::FinishCheckpoint(const Checkpoint& checkpoint, bool written)
     for (const auto& [message, blob] : checkpoint.blobs) blob_changes_.emplace(message, blob);
     segments_gone_.insert(segments_gone_.end(), checkpoint.segments_gone.begin(),
                           checkpoint.segments_gone.end());
+    for (const auto& [tenant, totals] : checkpoint.tenants) tenants_changed_.insert(tenant);
   }
   Evict();
 }

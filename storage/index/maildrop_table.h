@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +22,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "storage/format/segment_format.h"
 #include "storage/index/index.h"
+#include "storage/index/tenant_ledger.h"
 
 namespace poplar::storage {
 
@@ -40,6 +42,15 @@ struct MaildropState {
   // Records of it that are on their way into the log: never both (FORMAT.md section 4).
   uint32_t moves = 0;      // MOVE.
   uint32_t deletions = 0;  // EXPUNGE and REMOVE.
+  // Deliveries that were found within the quota and are on their way into the log.
+  uint64_t arriving_messages = 0;
+  uint64_t arriving_octets = 0;
+
+  // Whether one more message is within `quota`. REQUIRES: loaded.
+  bool Allows(const Quota& quota, uint64_t octets) const {
+    return quota.Allows(list->octets() + arriving_octets + octets,
+                        list->count() + arriving_messages + 1);
+  }
 
  private:
   friend class MaildropTable;
@@ -71,14 +82,20 @@ class MaildropTable {
   void InstallList(MaildropState& maildrop, std::shared_ptr<MessageList> from_index);
 
   // --- Changing.
-  void Add(MaildropState& maildrop, const MessageEntry& entry, std::string_view uidl);
+  // `reserved`: the ledger counts it already.
+  void Add(MaildropState& maildrop, const MessageEntry& entry, std::string_view text,
+           bool reserved = false);
   // REQUIRES for the others: loaded. Ids ascend.
   void Expunge(MaildropState& maildrop, std::span<const MessageId> ids);
+  // Deletes them from the maildrop's list and adds them to that of its kept mail.
+  void Keep(MaildropState& maildrop, MaildropState& kept, std::span<const MessageId> ids,
+            const KeptInfo& info);
+  void MarkRead(MaildropState& maildrop, std::span<const MessageId> ids, uint16_t day);
   // Everything with a smaller id ends; so does the lease.
   void Remove(MaildropState& maildrop, MessageId id);
   // Where the message does not stand at `from`, only notes that a copy of it did.
   void Move(MaildropState& maildrop, MessageId id, Lsn from, Lsn to);
-  void Insert(MaildropState& maildrop, const MessageEntry& entry, std::string_view uidl);
+  void Insert(MaildropState& maildrop, const MessageEntry& entry, std::string_view text);
 
   void AddSegment(uint32_t number, const SegmentStats& stats);
   void SetSegmentEnd(uint32_t number, uint32_t end);
@@ -88,6 +105,13 @@ class MaildropTable {
   const std::map<uint32_t, SegmentStats>& segments() const { return segments_; }
   // Forgets live counts, to count anew by Add.
   void LoadSegments(std::map<uint32_t, SegmentStats> segments) { segments_ = std::move(segments); }
+
+  // Of the maildrops of this table.
+  void LoadTenants(std::map<TenantId, TenantTotals> tenants) { tenants_ = std::move(tenants); }
+  const std::map<TenantId, TenantTotals>& tenants() const { return tenants_; }
+  bool HasKept(TenantId tenant) const;
+  // From now on `ledger` follows; it outlives this.
+  void AttachLedger(TenantLedger& ledger);
 
   // --- Checkpoints, one at a time. Without `meta`, which is the caller's.
   Checkpoint TakeCheckpoint();
@@ -119,6 +143,9 @@ class MaildropTable {
   void MarkDirty(MaildropState& maildrop);
   void Drop(MaildropState& maildrop, std::span<const MessageEntry> gone);
   void CountLive(const MaildropState& maildrop, const MessageEntry& entry, bool added);
+  // All of them, in the totals of their tenant.
+  void CountTenant(const MaildropState& maildrop, std::span<const MessageEntry> entries, bool added,
+                   bool reserved = false);
   void Charge(MaildropState& maildrop);
   void Use(MaildropState& maildrop);
   void Unlink(MaildropState& maildrop);
@@ -129,6 +156,9 @@ class MaildropTable {
   std::vector<MaildropState*> dirty_;
   std::map<uint32_t, SegmentStats> segments_;
   std::vector<uint32_t> segments_gone_;
+  std::map<TenantId, TenantTotals> tenants_;
+  std::set<TenantId> tenants_changed_;
+  TenantLedger* ledger_ = nullptr;
   std::map<MessageId, BlobId> blob_changes_;
   std::vector<BlobId> doomed_blobs_;
   MaildropState* newest_ = nullptr;

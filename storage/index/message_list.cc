@@ -6,10 +6,10 @@
 
 namespace poplar::storage {
 
-bool AppendToChunk(Chunk& chunk, const MessageEntry& entry, std::string_view uidl) {
+bool AppendToChunk(Chunk& chunk, const MessageEntry& entry, std::string_view text) {
   if (chunk.entries.size() >= kChunkEntriesMax) return false;
   chunk.entries.push_back(entry);
-  chunk.uidls += uidl;
+  chunk.texts += text;
   return true;
 }
 
@@ -22,6 +22,7 @@ MessageList::MessageList(MessageId last_id, const std::vector<NumberedChunk>& ch
     count_ += static_cast<uint32_t>(chunk->entries.size());
     for (const MessageEntry& entry : chunk->entries) Count(entry);
   }
+  FindOldest();
 }
 
 MessageList::MessageList(const MessageList& other)
@@ -30,26 +31,51 @@ MessageList::MessageList(const MessageList& other)
       count_(other.count_),
       octets_(other.octets_),
       wire_bytes_(other.wire_bytes_),
-      uidl_bytes_(other.uidl_bytes_),
+      text_bytes_(other.text_bytes_),
+      oldest_day_(other.oldest_day_),
       last_id_(other.last_id_) {
   for (Slot& slot : slots_) slot.mine = false;
 }
 
 IndexTotals MessageList::totals() const {
-  return {count_, octets_, wire_bytes_, last_id_, static_cast<uint32_t>(slots_.size())};
+  return {count_,     octets_, wire_bytes_, last_id_, static_cast<uint32_t>(slots_.size()),
+          oldest_day_};
 }
 
 size_t MessageList::memory_bytes() const {
   constexpr size_t kAllocationBytes = 32;
   return sizeof *this + slots_.size() * (sizeof(Slot) + sizeof(Chunk) + kAllocationBytes) +
-         count_ * sizeof(MessageEntry) + uidl_bytes_;
+         count_ * sizeof(MessageEntry) + text_bytes_;
 }
 
 void MessageList::Count(const MessageEntry& entry) {
   octets_ += entry.octets;
   wire_bytes_ += entry.wire_bytes;
-  uidl_bytes_ += entry.uidl_bytes;
+  text_bytes_ += entry.text_bytes();
   RaiseLastId(entry.id);
+}
+
+void MessageList::Forget(const MessageEntry& entry) {
+  octets_ -= entry.octets;
+  wire_bytes_ -= entry.wire_bytes;
+  text_bytes_ -= entry.text_bytes();
+}
+
+void MessageList::Renumber() {
+  count_ = 0;
+  for (Slot& slot : slots_) {
+    slot.start = count_;
+    count_ += static_cast<uint32_t>(slot.chunk->entries.size());
+  }
+}
+
+void MessageList::FindOldest() {
+  oldest_day_ = slots_.empty() ? 0 : UINT16_MAX;
+  for (const Slot& slot : slots_) {
+    for (const MessageEntry& entry : slot.chunk->entries) {
+      oldest_day_ = std::min(oldest_day_, entry.age_day());
+    }
+  }
 }
 
 size_t MessageList::SlotOf(uint32_t position, uint32_t& hint) const {
@@ -71,9 +97,13 @@ const MessageEntry& MessageList::At(uint32_t position, uint32_t& hint) const {
   return slot.chunk->entries[position - slot.start];
 }
 
-std::string_view MessageList::ImportedUidl(uint32_t position, uint32_t& hint) const {
+std::string_view MessageList::Text(uint32_t position, uint32_t& hint) const {
   const Slot& slot = slots_[SlotOf(position, hint)];
-  return slot.chunk->ImportedUidl(position - slot.start);
+  return slot.chunk->Text(position - slot.start);
+}
+
+std::string_view MessageList::ImportedUidl(uint32_t position, uint32_t& hint) const {
+  return UidlIn(At(position, hint), Text(position, hint));
 }
 
 std::pair<size_t, size_t> MessageList::Locate(MessageId id) const {
@@ -94,6 +124,12 @@ const MessageEntry* MessageList::Find(MessageId id) const {
   return slot == slots_.size() ? nullptr : &slots_[slot].chunk->entries[index];
 }
 
+std::string_view MessageList::TextOf(MessageId id) const {
+  const auto [slot, index] = Locate(id);
+  POP_CHECK(slot != slots_.size());
+  return slots_[slot].chunk->Text(index);
+}
+
 Chunk& MessageList::Change(Slot& slot) {
   if (!slot.mine) slot.chunk = std::make_shared<Chunk>(*slot.chunk);
   slot.mine = true;
@@ -101,45 +137,62 @@ Chunk& MessageList::Change(Slot& slot) {
   return *slot.chunk;
 }
 
-void MessageList::Append(const MessageEntry& entry, std::string_view uidl) {
+void MessageList::Append(const MessageEntry& entry, std::string_view text) {
   POP_CHECK(slots_.empty() || entry.id > slots_.back().chunk->entries.back().id);
   if (slots_.empty() || slots_.back().chunk->entries.size() >= kChunkEntriesMax) {
     const uint32_t number = slots_.empty() ? 0 : slots_.back().number + 1;
     slots_.push_back({std::make_shared<Chunk>(), number, count_, true, true});
   }
-  POP_CHECK(AppendToChunk(Change(slots_.back()), entry, uidl));
+  POP_CHECK(AppendToChunk(Change(slots_.back()), entry, text));
+  oldest_day_ = count_ == 0 ? entry.age_day() : std::min(oldest_day_, entry.age_day());
   ++count_;
   Count(entry);
 }
 
-void MessageList::Insert(const MessageEntry& entry, std::string_view uidl) {
+size_t MessageList::Merge(const Chunk& more) {
+  if (more.entries.empty()) return 0;
+  const auto first = std::lower_bound(
+      slots_.begin(), slots_.end(), more.entries.front().id,
+      [](const Slot& slot, MessageId id) { return slot.chunk->entries.back().id < id; });
   std::vector<std::pair<MessageEntry, std::string>> all;
-  for (const Slot& slot : slots_) {
-    for (size_t i = 0; i < slot.chunk->entries.size(); ++i) {
-      all.emplace_back(slot.chunk->entries[i], slot.chunk->ImportedUidl(i));
+  const auto take = [&all](const Chunk& chunk) {
+    size_t at = 0;
+    for (const MessageEntry& entry : chunk.entries) {
+      all.emplace_back(entry, chunk.texts.substr(at, entry.text_bytes()));
+      at += entry.text_bytes();
     }
-    dropped_.push_back(slot.number);
+  };
+  for (auto slot = first; slot != slots_.end(); ++slot) {
+    take(*slot->chunk);
+    dropped_.push_back(slot->number);
   }
-  all.emplace_back(entry, uidl);
-  std::sort(all.begin(), all.end(),
-            [](const auto& a, const auto& b) { return a.first.id < b.first.id; });
-  slots_.clear();
-  count_ = 0;
-  octets_ = wire_bytes_ = uidl_bytes_ = 0;
-  for (const auto& [each, text] : all) Append(each, text);
+  slots_.erase(first, slots_.end());
+  for (const auto& [entry, text] : all) Forget(entry);
+  Renumber();
+  FindOldest();
+  take(more);
+  // Of two with one id the one that was here stands first.
+  std::stable_sort(all.begin(), all.end(),
+                   [](const auto& a, const auto& b) { return a.first.id < b.first.id; });
+  size_t left_out = 0;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (i > 0 && all[i].first.id == all[i - 1].first.id) {
+      ++left_out;
+    } else {
+      Append(all[i].first, all[i].second);
+    }
+  }
+  return left_out;
 }
 
-void MessageList::EraseFrom(Slot& slot, std::span<const MessageId> ids,
-                            std::vector<MessageEntry>& erased) {
+void MessageList::EraseFrom(Slot& slot, std::span<const MessageId> ids, Chunk& erased) {
   Chunk left;
   const Chunk& old = *slot.chunk;
   for (size_t i = 0; i < old.entries.size(); ++i) {
-    if (std::binary_search(ids.begin(), ids.end(), old.entries[i].id)) {
-      erased.push_back(old.entries[i]);
-    } else {
-      left.entries.push_back(old.entries[i]);
-      left.uidls += old.ImportedUidl(i);
-    }
+    const bool goes = std::binary_search(ids.begin(), ids.end(), old.entries[i].id);
+    Chunk& to = goes ? erased : left;
+    to.entries.push_back(old.entries[i]);
+    to.texts += old.Text(i);
   }
   if (left.entries.size() == old.entries.size()) return;
   slot.chunk = std::make_shared<Chunk>(std::move(left));
@@ -147,9 +200,9 @@ void MessageList::EraseFrom(Slot& slot, std::span<const MessageId> ids,
   slot.dirty = true;
 }
 
-std::vector<MessageEntry> MessageList::Erase(std::span<const MessageId> ids) {
+Chunk MessageList::Erase(std::span<const MessageId> ids) {
   POP_CHECK(std::is_sorted(ids.begin(), ids.end()));
-  std::vector<MessageEntry> erased;
+  Chunk erased;
   if (ids.empty()) return erased;
   for (Slot& slot : slots_) {
     const auto& entries = slot.chunk->entries;
@@ -157,32 +210,42 @@ std::vector<MessageEntry> MessageList::Erase(std::span<const MessageId> ids) {
     const auto last = std::upper_bound(first, ids.end(), entries.back().id);
     if (first != last) EraseFrom(slot, {first, last}, erased);
   }
-  for (const MessageEntry& entry : erased) {
-    octets_ -= entry.octets;
-    wire_bytes_ -= entry.wire_bytes;
-    uidl_bytes_ -= entry.uidl_bytes;
-  }
   std::erase_if(slots_, [this](const Slot& slot) {
     if (!slot.chunk->entries.empty()) return false;
     dropped_.push_back(slot.number);
     return true;
   });
+  bool oldest_went = false;
+  for (const MessageEntry& entry : erased.entries) {
+    Forget(entry);
+    oldest_went = oldest_went || entry.age_day() == oldest_day_;
+  }
   Renumber();
+  if (oldest_went) FindOldest();
   return erased;
 }
 
-void MessageList::Renumber() {
-  count_ = 0;
-  for (Slot& slot : slots_) {
-    slot.start = count_;
-    count_ += static_cast<uint32_t>(slot.chunk->entries.size());
+void MessageList::MarkRead(std::span<const MessageId> ids, uint16_t day) {
+  bool changed = false;
+  for (const MessageId id : ids) {
+    const auto [slot, index] = Locate(id);
+    if (slot == slots_.size()) continue;
+    if ((slots_[slot].chunk->entries[index].flags & kEntryRead) != 0) continue;
+    MessageEntry& entry = Change(slots_[slot]).entries[index];
+    entry.flags |= kEntryRead;
+    entry.day = day;
+    changed = true;
   }
+  if (changed) FindOldest();
 }
 
 bool MessageList::Move(MessageId id, Lsn from, Lsn to) {
   const auto [slot, index] = Locate(id);
   if (slot == slots_.size() || slots_[slot].chunk->entries[index].lsn != from) return false;
-  Change(slots_[slot]).entries[index].lsn = to;
+  MessageEntry& entry = Change(slots_[slot]).entries[index];
+  entry.lsn = to;
+  entry.flags &= ~kEntryRestored;
+  if (entry.kept()) entry.flags |= kEntryKeptInRecord;
   return true;
 }
 

@@ -18,7 +18,7 @@
 namespace poplar::storage {
 
 // Appends where there is room: false when the chunk is full.
-bool AppendToChunk(Chunk& chunk, const MessageEntry& entry, std::string_view uidl);
+bool AppendToChunk(Chunk& chunk, const MessageEntry& entry, std::string_view text);
 
 using NumberedChunk = std::pair<uint32_t, std::shared_ptr<const Chunk>>;
 
@@ -43,22 +43,32 @@ class MessageList {
   uint64_t wire_bytes() const { return wire_bytes_; }
   // The greatest id that the maildrop ever had.
   MessageId last_id() const { return last_id_; }
+  // The least age_day of its messages; 0 without any.
+  uint16_t oldest_day() const { return oldest_day_; }
   IndexTotals totals() const;
   // An estimate, at once.
   size_t memory_bytes() const;
 
   // `hint` remembers the chunk for the next call; start with 0. REQUIRES: position < count().
   const MessageEntry& At(uint32_t position, uint32_t& hint) const;
+  // As Chunk::Text.
+  std::string_view Text(uint32_t position, uint32_t& hint) const;
   std::string_view ImportedUidl(uint32_t position, uint32_t& hint) const;
   const MessageEntry* Find(MessageId id) const;
+  // REQUIRES: it is here.
+  std::string_view TextOf(MessageId id) const;
 
   // REQUIRES: entry.id > the last message's.
-  void Append(const MessageEntry& entry, std::string_view uidl);
-  // In its place by id, wherever that is. For rebuilding; slow.
-  void Insert(const MessageEntry& entry, std::string_view uidl);
-  // Deletes those of `ids` (ascending) that are here, and returns them.
-  std::vector<MessageEntry> Erase(std::span<const MessageId> ids);
-  // The message's record stands elsewhere now. False when it did not stand at `from`.
+  void Append(const MessageEntry& entry, std::string_view text);
+  // Adds `more`, any number of entries, each in its place by id; those whose id is here already are
+  // left out and their number is returned. Rewrites the chunks from the first place on.
+  size_t Merge(const Chunk& more);
+  // Deletes those of `ids` (ascending) that are here, and returns them: any number of entries.
+  Chunk Erase(std::span<const MessageId> ids);
+  // Marks those of `ids` (ascending) that are here and not read yet.
+  void MarkRead(std::span<const MessageId> ids, uint16_t day);
+  // The message's record stands elsewhere now, and says of a kept one that it is. False when it
+  // did not stand at `from`.
   bool Move(MessageId id, Lsn from, Lsn to);
   void RaiseLastId(MessageId id) { last_id_ = std::max(last_id_, id); }
 
@@ -79,16 +89,20 @@ class MessageList {
   // The slot and index of `id`, or {slots_.size(), 0}.
   std::pair<size_t, size_t> Locate(MessageId id) const;
   Chunk& Change(Slot& slot);
-  void EraseFrom(Slot& slot, std::span<const MessageId> ids, std::vector<MessageEntry>& erased);
+  void EraseFrom(Slot& slot, std::span<const MessageId> ids, Chunk& erased);
   void Count(const MessageEntry& entry);
+  // After some went, or grew younger.
+  void Forget(const MessageEntry& entry);
   void Renumber();
+  void FindOldest();
 
   std::vector<Slot> slots_;  // None is empty.
   std::vector<uint32_t> dropped_;
   uint32_t count_ = 0;
   uint64_t octets_ = 0;
   uint64_t wire_bytes_ = 0;
-  uint64_t uidl_bytes_ = 0;
+  uint64_t text_bytes_ = 0;
+  uint16_t oldest_day_ = 0;
   MessageId last_id_{0};
 };
 

@@ -66,10 +66,10 @@ bool SegmentScanner::BeginRecord(std::string_view left, LogVisitor& visitor) {
   }
   NameLost(offset_, visitor);
   account_ = record->account;
-  uidl_ = record->uidl;
+  text_ = record->text;
   record_ = *record;
   record_.account = account_;
-  record_.uidl = uidl_;
+  record_.text = text_;
   record_at_ = Lsn(segment_, offset_);
   body_ = std::make_unique<StreamingChecksum>();
   body_left_ = record->body_bytes;

@@ -56,7 +56,7 @@ class SegmentScanner {
   // The record whose body is read.
   Record record_;
   Lsn record_at_;
-  std::string account_, uidl_;
+  std::string account_, text_;
   uint64_t body_left_ = 0;
   std::unique_ptr<StreamingChecksum> body_;
 };

@@ -68,6 +68,8 @@ const char* KindName(RecordKind kind) {
       return "MOVE";
     case RecordKind::kMoveRef:
       return "MOVE_REF";
+    case RecordKind::kRead:
+      return "READ";
   }
   return "?";
 }
@@ -84,6 +86,10 @@ std::string ExpungedText(std::string_view body, bool all) {
   return text;
 }
 
+std::string KeptText(const KeptInfo& info) {
+  return Format(" kept deleted_us=%" PRId64 " session=%" PRIu64, info.deleted_us, info.session);
+}
+
 // A record whose head and body are sound: others come as damage.
 std::string RecordText(const Record& record, bool all_ids) {
   std::string text = KindName(record.kind);
@@ -91,15 +97,23 @@ std::string RecordText(const Record& record, bool all_ids) {
   text += " " + MaildropText({record.tenant, std::string(record.account)});
   text += Format(" head=%u body=%u time_us=%" PRId64, record.head_bytes(), record.body_bytes,
                  record.time_us);
-  if (record.kind == RecordKind::kExpunge) {
+  if (record.day != 0) text += Format(" day=%u", record.day);
+  if (record.kind == RecordKind::kRead) {
+    text += Format(" read=%zu", DecodeReadIds(record.body).size());
+  } else if (record.kind == RecordKind::kExpunge) {
     text += Format(" session=%" PRIu64, record.reference) + ExpungedText(record.body, all_ids);
   } else if (record.kind != RecordKind::kRemove) {
     text += Format(" octets=%u wire=%u header=%u", record.octets, record.wire_bytes,
                    record.header_bytes);
     if (record.reference != 0) text += " blob=" + BlobName(BlobId(record.reference));
   }
+  if (record.restored()) text += " restores=" + IdText(record.restores().value());
   if (record.moved_from != Lsn()) text += " from=" + PlaceText(record.moved_from);
-  if (!record.uidl.empty()) text += " uidl=" + Escaped(record.uidl);
+  if (!record.uidl().empty()) text += " uidl=" + Escaped(record.uidl());
+  if (record.kept_message()) text += KeptText(DecodeKeptInfo(record.text));
+  if (record.kind == RecordKind::kExpunge && (record.flags & kRecordKept) != 0) text += " kept";
+  if ((record.flags & kRecordPurge) != 0) text += " purge";
+  if ((record.flags & kRecordRead) != 0) text += " read";
   if (record.carried()) text += " carried";
   return text + " checksum=ok";
 }
@@ -235,10 +249,25 @@ class SegmentDump final : private LogVisitor {
 
 std::string EntryText(const MessageEntry& entry, std::string_view uidl) {
   return "id=" + IdText(entry.id.value()) + " at=" + PlaceText(entry.lsn) +
-         Format(" received_us=%" PRId64 " octets=%u wire=%u header=%u", entry.received_us,
-                entry.octets, entry.wire_bytes, entry.header_bytes) +
+         Format(" received_us=%" PRId64 " octets=%u wire=%u header=%u day=%u", entry.received_us,
+                entry.octets, entry.wire_bytes, entry.header_bytes, entry.day) +
          (entry.blob != BlobId(0) ? " blob=" + BlobName(entry.blob) : "") +
-         " uidl=" + Escaped(uidl) + ((entry.flags & kEntryImported) != 0 ? " imported" : "");
+         " uidl=" + Escaped(uidl) + ((entry.flags & kEntryImported) != 0 ? " imported" : "") +
+         ((entry.flags & kEntryRead) != 0 ? " read" : "");
+}
+
+void WriteList(const MessageList& list, const Superblock& superblock, uint32_t partition,
+               const LineWriter& write) {
+  uint32_t hint = 0;
+  for (uint32_t i = 0; i < list.count(); ++i) {
+    const MessageEntry& entry = list.At(i, hint);
+    const std::string_view text = list.Text(i, hint);
+    char own[kOwnUidlBytes];
+    WriteUidl(superblock.tag(), partition, entry.id, own);
+    const std::string_view uidl = UidlIn(entry, text);
+    write(EntryText(entry, uidl.empty() ? std::string_view(own, kOwnUidlBytes) : uidl) +
+          (entry.kept() ? KeptText(DecodeKeptInfo(text)) : ""));
+  }
 }
 
 }  // namespace
@@ -256,31 +285,24 @@ StatusOr<DumpReport> DumpMaildrop(const DumpMaildropOptions& options, const Line
   POP_ASSIGN_OR_RETURN(const auto index, Index::OpenToRead({directory, options.index_map_bytes}));
   const std::string key = EncodeMaildropKey(options.maildrop);
   POP_ASSIGN_OR_RETURN(const std::optional<IndexMeta> meta, index->ReadMeta());
-  DumpReport report;
   const StatusOr<std::shared_ptr<MessageList>> list = index->Load(key);
-  if (!list.ok()) {
-    write("DAMAGED " + std::string(Message(list.status())));
+  const StatusOr<std::shared_ptr<MessageList>> kept = index->Load(KeptKeyOf(key));
+  for (const auto* each : {&list, &kept}) {
+    if (each->ok()) continue;
+    write("DAMAGED " + std::string(Message(each->status())));
     return DumpReport{1, 1};
   }
-  if ((*list)->last_id() == MessageId(0)) {
+  if ((*list)->last_id() == MessageId(0) && (*kept)->last_id() == MessageId(0)) {
     return MakeStatus(StatusCode::kNotFound, "the index knows no such maildrop");
   }
   write("maildrop " + MaildropText(options.maildrop) +
-        Format(" partition=%u messages=%u octets=%" PRIu64 " last_id=", partition, (*list)->count(),
-               (*list)->octets()) +
+        Format(" partition=%u messages=%u octets=%" PRIu64 " kept=%u last_id=", partition,
+               (*list)->count(), (*list)->octets(), (*kept)->count()) +
         IdText((*list)->last_id().value()) +
         " checkpoint=" + PlaceText(meta.has_value() ? meta->checkpoint : Lsn()));
-  report.lines = 1 + (*list)->count();
-  uint32_t hint = 0;
-  for (uint32_t i = 0; i < (*list)->count(); ++i) {
-    const MessageEntry& entry = (*list)->At(i, hint);
-    char own[kOwnUidlBytes];
-    WriteUidl(superblock.tag(), partition, entry.id, own);
-    const bool imported = (entry.flags & kEntryImported) != 0;
-    write(EntryText(
-        entry, imported ? (*list)->ImportedUidl(i, hint) : std::string_view(own, kOwnUidlBytes)));
-  }
-  return report;
+  WriteList(**list, superblock, partition, write);
+  WriteList(**kept, superblock, partition, write);
+  return DumpReport{uint64_t{1} + (*list)->count() + (*kept)->count(), 0};
 }
 
 }  // namespace poplar::storage

@@ -34,8 +34,11 @@ struct BlobCheck {
   uint64_t checksum = 0;
 };
 
-bool IsMessage(RecordKind kind) {
-  return kind != RecordKind::kExpunge && kind != RecordKind::kRemove;
+// What a record and the index must agree on: not what befell the message since it was written.
+MessageEntry AsWritten(MessageEntry entry) {
+  entry.flags &= kEntryImported | kEntryInBlob;
+  entry.day = 0;
+  return entry;
 }
 
 std::string KeyOf(const Record& record) {
@@ -106,10 +109,13 @@ class PartitionCheck final : private LogVisitor {
         TellOf(expected_[i], "two messages of lists stand in one place");
       }
     }
-    report_.maildrops += keys_.size();
+    report_.maildrops +=
+        std::count_if(keys_.begin(), keys_.end(), [](const auto& key) { return !IsKeptKey(key); });
     checkpoint_ = meta->checkpoint;
     POP_ASSIGN_OR_RETURN(const auto segments, index->ReadSegments());
     CompareLive(segments);
+    POP_ASSIGN_OR_RETURN(const auto tenants, index->ReadTenants());
+    CompareTenants(tenants);
     POP_ASSIGN_OR_RETURN(const auto blobs, index->ReadBlobs());
     CompareBlobs(blobs);
     return OkStatus();
@@ -119,8 +125,11 @@ class PartitionCheck final : private LogVisitor {
     uint32_t hint = 0;
     for (uint32_t position = 0; position < list.count(); ++position) {
       const MessageEntry& entry = list.At(position, hint);
-      uint64_t uidl = Checksum({});
-      if ((entry.flags & kEntryImported) != 0) uidl = Checksum(list.ImportedUidl(position, hint));
+      const uint64_t uidl = Checksum(list.ImportedUidl(position, hint));
+      if (entry.kept() != IsKeptKey(keys_[maildrop])) {
+        TellDamage({entry.lsn, 0, "a message is in the list of kept mail, or should be",
+                    DecodeMaildropKey(keys_[maildrop]), entry.id});
+      }
       expected_.push_back({entry, uidl, maildrop});
       if (entry.blob != BlobId(0)) progress_.bytes_total += entry.wire_bytes;
     }
@@ -143,6 +152,27 @@ class PartitionCheck final : private LogVisitor {
       Tell(Lsn(number, 0), 0,
            "the index counts " + std::to_string(stats.live_bytes) + " living octets, its lists " +
                std::to_string(count.live_bytes));
+    }
+  }
+
+  // What the index thinks each tenant has, against its own lists.
+  void CompareTenants(const std::map<TenantId, TenantTotals>& tenants) {
+    std::map<TenantId, TenantTotals> counted;
+    for (const auto& [tenant, totals] : tenants) counted[tenant];
+    for (const Expected& expected : expected_) {
+      const std::string& key = keys_[expected.maildrop];
+      TenantTotals& totals = counted[DecodeMaildropKey(key).tenant];
+      ++(IsKeptKey(key) ? totals.kept_messages : totals.messages);
+      (IsKeptKey(key) ? totals.kept_octets : totals.octets) += expected.entry.octets;
+    }
+    for (const auto& [tenant, totals] : counted) {
+      const auto known = tenants.find(tenant);
+      if (known != tenants.end() ? known->second == totals : totals == TenantTotals()) continue;
+      TellDamage({Lsn(),
+                  0,
+                  "the index does not count what a tenant has as its lists do",
+                  {tenant, {}},
+                  MessageId(0)});
     }
   }
 
@@ -184,7 +214,7 @@ class PartitionCheck final : private LogVisitor {
   void OnRecord(const Record& record, Lsn at) override {
     ++report_.records;
     if (at >= checkpoint_) Follow(record, at);
-    if (!IsMessage(record.kind)) return;
+    if (!record.is_message()) return;
     auto found = std::lower_bound(
         expected_.begin(), expected_.end(), at,
         [](const Expected& expected, Lsn lsn) { return expected.entry.lsn < lsn; });
@@ -195,9 +225,12 @@ class PartitionCheck final : private LogVisitor {
   void Meet(Expected& expected, const Record& record) {
     expected.met = true;
     const std::string& key = keys_[expected.maildrop];
-    const bool same = KeyOf(record) == key &&
-                      EntryOf(record, expected.entry.lsn) == expected.entry &&
-                      Checksum(record.uidl) == expected.uidl_checksum;
+    const MessageEntry written = EntryOf(record, expected.entry.lsn);
+    const std::string plain = KeyOf(record);
+    const bool same = key == (expected.entry.kept() ? KeptKeyOf(plain) : plain) &&
+                      written.kept() == ((expected.entry.flags & kEntryKeptInRecord) != 0) &&
+                      AsWritten(written) == AsWritten(expected.entry) &&
+                      Checksum(record.uidl()) == expected.uidl_checksum;
     if (!same) TellOf(expected, "a record is not what the index says");
     if (expected.entry.blob != BlobId(0)) {
       blobs_.push_back({key, expected.entry, record.body_checksum});
@@ -208,12 +241,15 @@ class PartitionCheck final : private LogVisitor {
   void Follow(const Record& record, Lsn at) {
     const std::string key = KeyOf(record);
     if (record.kind == RecordKind::kExpunge) {
-      for (const Expunged& each : DecodeExpunged(record.body)) expunged_.insert(each.id.value());
+      auto& ids = (record.flags & kRecordKept) != 0 ? kept_ : expunged_;
+      for (const Expunged& each : DecodeExpunged(record.body)) ids.insert(each.id.value());
     } else if (record.kind == RecordKind::kRemove) {
-      removed_[key] = record.id;
-    } else {
+      removed_[key] = removed_[KeptKeyOf(key)] = record.id;
+    } else if (record.is_message()) {
       const bool moved = record.kind == RecordKind::kMove || record.kind == RecordKind::kMoveRef;
       if (moved && checkpoint_ != Lsn()) return;  // The index has it, in its old place.
+      if (record.kept_message()) kept_.insert(record.id.value());
+      if (record.restored()) expunged_.insert(record.restores().value());
       const BlobCheck check{key, EntryOf(record, at), record.body_checksum};
       later_.insert_or_assign(record.id.value(), check);
       if (check.entry.blob != BlobId(0)) progress_.bytes_total += check.entry.wire_bytes;
@@ -264,11 +300,15 @@ class PartitionCheck final : private LogVisitor {
 
   void CountMessages() {
     for (const Expected& expected : expected_) {
-      if (!Deleted(expected.entry.id, keys_[expected.maildrop])) ++report_.messages;
+      CountMessage(expected.entry.id, keys_[expected.maildrop]);
     }
-    for (const auto& [id, message] : later_) {
-      if (!Deleted(message.entry.id, message.key)) ++report_.messages;
-    }
+    for (const auto& [id, message] : later_) CountMessage(message.entry.id, message.key);
+  }
+
+  void CountMessage(MessageId id, const std::string& key) {
+    if (Deleted(id, key)) return;
+    const bool is_kept = IsKeptKey(key) || kept_.contains(id.value());
+    ++(is_kept ? report_.kept_messages : report_.messages);
   }
 
   void Advance(uint64_t bytes) {
@@ -302,6 +342,7 @@ class PartitionCheck final : private LogVisitor {
   // What the log says behind the checkpoint.
   std::unordered_map<uint64_t, BlobCheck> later_;  // Messages, by id.
   std::unordered_set<uint64_t> expunged_;
+  std::unordered_set<uint64_t> kept_;
   std::unordered_map<std::string, MessageId> removed_;
   std::vector<BlobCheck> blobs_;
 };

@@ -1,6 +1,7 @@
 #include "tests/sim/clients.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "tests/sim/damage.h"
@@ -37,7 +38,7 @@ std::vector<Listed> ListOf(const storage::Maildrop& maildrop) {
 }
 
 const char* NameOf(DeliveryOutcome outcome) {
-  constexpr const char* kNames[] = {"stored", "already there", "full", "temporary"};
+  constexpr const char* kNames[] = {"stored", "already there", "full", "over quota", "temporary"};
   return kNames[static_cast<size_t>(outcome)];
 }
 
@@ -75,7 +76,7 @@ void Clients::Collect() {
 }
 
 void Clients::StartAny() {
-  const uint64_t kind = dice_.Below(20);
+  const uint64_t kind = dice_.Below(22);
   const MaildropKey& key = AnyKey();
   if (kind < 9) {
     std::vector<MaildropKey> recipients;
@@ -92,6 +93,11 @@ void Clients::StartAny() {
     return Start("session of " + key.account,
                  [this, key, manner](ShardIndex shard) { return Session(shard, key, manner); });
   }
+  if (kind == 20) return StartListKept(key);
+  if (kind == 21) {
+    const std::string uidl = dice_.OneIn(3) ? "" : model_.KeptUidl(key, dice_.Next());
+    return StartUndelete(key, uidl);
+  }
   if (kind == 18 || !dice_.OneIn(4)) return StartTotals(key);
   Start("removal of " + key.account, [this, key](ShardIndex shard) { return Remove(shard, key); });
 }
@@ -106,6 +112,16 @@ void Clients::StartDelivery(std::vector<MaildropKey> recipients) {
 
 void Clients::StartTotals(const MaildropKey& key) {
   Start("totals of " + key.account, [this, key](ShardIndex shard) { return Totals(shard, key); });
+}
+
+void Clients::StartListKept(const MaildropKey& key) {
+  Start("list of what is kept of " + key.account,
+        [this, key](ShardIndex shard) { return ListKept(shard, key); });
+}
+
+void Clients::StartUndelete(const MaildropKey& key, const std::string& uidl) {
+  Start("undelete " + uidl + " of " + key.account,
+        [this, key, uidl](ShardIndex shard) { return Undelete(shard, key, uidl); });
 }
 
 void Clients::StartCheck(const MaildropKey& key, uint64_t delete_one_in) {
@@ -137,7 +153,8 @@ io::Task<void> Clients::Deliver(ShardIndex shard, std::vector<MaildropKey> recip
                                 std::shared_ptr<const Body> body) {
   const uint64_t number = model_.BeginDelivery(recipients, body);
   storage::DeliveryRequest request;
-  for (const storage::MaildropKey& key : recipients) request.recipients.push_back({key, {}});
+  for (const storage::MaildropKey& key : recipients)
+    request.recipients.push_back({key, model_.quota()});
   request.received_us = Damager::ReceivedUs(number);
   if (dice_.OneIn(2)) request.expected_bytes = body->wire.size();
   const auto delivery = world_.StoreOn(shard).BeginDelivery(std::move(request));
@@ -164,6 +181,7 @@ io::Task<void> Clients::Deliver(ShardIndex shard, std::vector<MaildropKey> recip
   for (const DeliveryOutcome outcome : outcomes) {
     said += std::string(" ") + NameOf(outcome);
     ++(outcome == DeliveryOutcome::kStored ? counts_.stored : counts_.refused);
+    if (outcome == DeliveryOutcome::kOverQuota) ++counts_.over_quota;
   }
   trace_.Note(said);
   model_.EndDelivery(number, outcomes);
@@ -184,21 +202,22 @@ io::Task<void> Clients::Session(ShardIndex shard, MaildropKey key, Manner manner
   storage::Maildrop* const maildrop = result.maildrop.get();
   const Model::Session session = model_.Opened(opening, ListOf(*maildrop));
   trace_.Note(key.account + " has " + std::to_string(maildrop->count()));
+  std::set<uint32_t> fetched;
   for (uint32_t look = 0; look < manner.looks; ++look) {
     if (look > 0 && !ending_) {
       Rest rest(&world_.shards().shard(shard).reactor(), dice_.Below(options_.rest_ms_max));
       io::Completion<bool>& over = rest.over();
       co_await over;
     }
-    io::Task<void> looking = Look(&session, maildrop, manner);
+    io::Task<void> looking = Look(&session, maildrop, manner, &fetched);
     co_await looking;
   }
-  io::Task<void> ending = End(&session, maildrop, manner);
+  io::Task<void> ending = End(&session, maildrop, manner, std::move(fetched));
   co_await ending;
 }
 
 io::Task<void> Clients::Look(const Model::Session* session, storage::Maildrop* maildrop,
-                             Manner manner) {
+                             Manner manner, std::set<uint32_t>* fetched) {
   const std::vector<Listed> list = ListOf(*maildrop);
   model_.CheckSnapshot(*session, list, maildrop->octets());
   for (uint32_t i = 0; i < maildrop->count(); ++i) {
@@ -208,6 +227,7 @@ io::Task<void> Clients::Look(const Model::Session* session, storage::Maildrop* m
     const StatusOr<std::string> wire = co_await reading;
     ++counts_.bodies;
     model_.CheckBody(*session, i, wire);
+    if (maildrop->wants_fetched() && !manner.check) fetched->insert(i);
   }
   model_.CheckLease(*session, maildrop->lease_lost());
 }
@@ -235,19 +255,26 @@ io::Task<StatusOr<std::string>> Clients::Read(storage::Maildrop* maildrop, uint3
 }
 
 io::Task<void> Clients::End(const Model::Session* session, storage::Maildrop* maildrop,
-                            Manner manner) {
+                            Manner manner, std::set<uint32_t> fetched) {
   std::vector<MessagePosition> deleted;
+  std::vector<MessagePosition> read(fetched.begin(), fetched.end());
+  const TenantPolicy& policy = model_.PolicyOf(session->opening.maildrop->key.tenant);
+  const bool read_goes = policy.expire_read_days == 0U;
   std::vector<Model::Copy*> copies;
   for (uint32_t i = 0; i < maildrop->count() && manner.delete_one_in > 0; ++i) {
     if (!dice_.OneIn(manner.delete_one_in)) continue;
     deleted.emplace_back(i);
     copies.push_back(session->copies[i]);
+    fetched.erase(i);
+  }
+  for (const uint32_t i : fetched) {
+    if (read_goes) copies.push_back(session->copies[i]);
   }
   model_.Release(*session);
   if (!manner.commits) co_return;
   Model::Deletion* const deletion = model_.BeginCommit(*session, copies);
   io::Completion<CommitOutcome> done;
-  maildrop->Commit(std::move(deleted), {}, done);
+  maildrop->Commit(std::move(deleted), std::move(read), done);
   const CommitOutcome outcome = co_await done;
   trace_.Note("commit of " + std::to_string(copies.size()) + ": " +
               std::to_string(static_cast<int>(outcome)));
@@ -271,6 +298,27 @@ io::Task<void> Clients::Totals(ShardIndex shard, MaildropKey key) {
   world_.StoreOn(shard).Totals(key, done);
   const StatusOr<storage::MaildropTotals> totals = co_await done;
   model_.CheckTotals(opening, totals);
+}
+
+io::Task<void> Clients::ListKept(ShardIndex shard, MaildropKey key) {
+  const Model::Opening opening = model_.BeginOpen(key);
+  io::Completion<StatusOr<std::vector<storage::KeptMessage>>> done;
+  world_.StoreOn(shard).ListKept(key, done);
+  const StatusOr<std::vector<storage::KeptMessage>> list = co_await done;
+  model_.CheckKept(opening, list);
+}
+
+io::Task<void> Clients::Undelete(ShardIndex shard, MaildropKey key, std::string uidl) {
+  Model::Undeletion* const undeletion = model_.BeginUndelete(key, uidl);
+  io::Completion<StatusOr<uint64_t>> done;
+  storage::UndeleteRequest request;
+  request.uidl = uidl;
+  world_.StoreOn(shard).Undelete(key, std::move(request), done);
+  const StatusOr<uint64_t> restored = co_await done;
+  trace_.Note("undelete of " + key.account + ": " +
+              (restored.ok() ? std::to_string(*restored) : restored.status().ToString()));
+  counts_.restored += restored.value_or(0);
+  model_.EndUndelete(undeletion, restored);
 }
 
 }  // namespace poplar::sim

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ struct ClientCounts {
   uint64_t commits = 0;
   uint64_t doubtful_commits = 0;
   uint64_t removals = 0;
+  uint64_t over_quota = 0;
+  uint64_t restored = 0;
 };
 
 class Clients {
@@ -45,6 +48,9 @@ class Clients {
   // Opens, compares everything with the model, and deletes one in `delete_one_in` (0: none).
   void StartCheck(const storage::MaildropKey& key, uint64_t delete_one_in);
   void StartTotals(const storage::MaildropKey& key);
+  void StartListKept(const storage::MaildropKey& key);
+  // One message, or with an empty `uidl` all.
+  void StartUndelete(const storage::MaildropKey& key, const std::string& uidl);
   // Destroys those that came to their end.
   void Collect();
   size_t active() const { return running_.size(); }
@@ -64,11 +70,15 @@ class Clients {
   io::Task<void> Deliver(ShardIndex shard, std::vector<storage::MaildropKey> recipients,
                          std::shared_ptr<const Body> body);
   io::Task<void> Session(ShardIndex shard, storage::MaildropKey key, Manner manner);
-  io::Task<void> Look(const Model::Session* session, storage::Maildrop* maildrop, Manner manner);
+  io::Task<void> Look(const Model::Session* session, storage::Maildrop* maildrop, Manner manner,
+                      std::set<uint32_t>* fetched);
   io::Task<StatusOr<std::string>> Read(storage::Maildrop* maildrop, uint32_t position);
-  io::Task<void> End(const Model::Session* session, storage::Maildrop* maildrop, Manner manner);
+  io::Task<void> End(const Model::Session* session, storage::Maildrop* maildrop, Manner manner,
+                     std::set<uint32_t> fetched);
   io::Task<void> Remove(ShardIndex shard, storage::MaildropKey key);
   io::Task<void> Totals(ShardIndex shard, storage::MaildropKey key);
+  io::Task<void> ListKept(ShardIndex shard, storage::MaildropKey key);
+  io::Task<void> Undelete(ShardIndex shard, storage::MaildropKey key, std::string uidl);
 
   const ClientOptions options_;
   World& world_;

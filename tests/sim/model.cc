@@ -101,14 +101,19 @@ void Model::EndDelivery(uint64_t number, std::vector<DeliveryOutcome> outcomes) 
     Copy& copy = *under_way->second[i];
     copy.answered_run = run_;
     ++copy.maildrop->changes;
-    if (outcomes[i] != DeliveryOutcome::kStored) {
-      Require(!may_write(), "a delivery failed without a cause: " + std::to_string(number));
+    if (outcomes[i] == DeliveryOutcome::kOverQuota) {
+      Require(quota_.limited() || PolicyOf(copy.maildrop->key.tenant).quota.limited(),
+              "over a quota that is not there: " + std::to_string(number));
+      copy.gone = Gone::kYes;
+    } else if (outcomes[i] != DeliveryOutcome::kStored) {
+      Require(!may_write() || copy.maildrop->list_damaged, "a delivery failed without a cause: " + std::to_string(number));
       if (copy.stored == Stored::kUnderWay) copy.stored = Stored::kDoubtful;
       copy.was_doubtful = true;
     } else if (copy.stored == Stored::kUnderWay) {
       copy.stored = Stored::kYes;
       copy.stored_at = ++moment_;
     }
+    if (outcomes[i] == DeliveryOutcome::kStored) CheckQuota(copy);
   }
   deliveries_.erase(under_way);
 }
@@ -245,11 +250,15 @@ void Model::Resolve(const Opening& opening) {
                       [&](const Deletion* each) { return Settled(*each, opening); });
       if (copy.gone == Gone::kNo || !settled) continue;
       copy.gone = Gone::kNo;
+      copy.kept = Copy::Kept::kNo;
       copy.deletions.clear();
     } else if (copy.stored == Stored::kYes && copy.stored_at < opening.began) {
       // It was there, so its absence is a deletion's. A list that was made before it may arrive
       // after this one.
       if (copy.gone != Gone::kDoubtful) continue;
+      if (PolicyOf(opening.maildrop->key.tenant).keep_deleted_days > 0) {
+        copy.kept = Copy::Kept::kDoubtful;
+      }
       copy.gone = Gone::kYes;
       copy.gone_at = ++moment_;
       ++opening.maildrop->changes;  // What was counted before tells nothing.
@@ -275,6 +284,7 @@ Model::Deletion* Model::BeginCommit(const Session& session, const std::vector<Co
     if (copy->gone == Gone::kYes) continue;
     copy->gone = Gone::kDoubtful;
     copy->deletions.push_back(&deletion);
+    for (Undeletion* each : deletion.maildrop->undeletions) AddRestored(*each, *copy, false);
   }
   return &deletion;
 }
@@ -295,19 +305,19 @@ void Model::EndCommit(Deletion* deletion, CommitOutcome outcome) {
   switch (outcome) {
     case CommitOutcome::kDone:
       deletion->done = true;
-      for (Copy* copy : deletion->copies) {
-        SetGone(*copy, moment_);
-      }
+      Keep(*deletion, maildrop.removals_begun == deletion->removals_ended);
+      for (Copy* copy : deletion->copies) SetGone(*copy, moment_);
       return;
     case CommitOutcome::kRefused:
       Require(maildrop.removals_begun > deletion->removals_ended,
               "a commit was refused: " + NameOf(maildrop));
       return GiveUp(*deletion);
     case CommitOutcome::kFailed:
-      Require(!may_write(), "a commit failed without a cause: " + NameOf(maildrop));
+      Require(!may_write() || maildrop.list_damaged, "a commit failed without a cause: " + NameOf(maildrop));
       return GiveUp(*deletion);
     case CommitOutcome::kUnknown:
       Require(!calm_, "a commit was left in doubt without a cause: " + NameOf(maildrop));
+      Keep(*deletion, false);
       for (Copy* copy : deletion->copies) copy->was_doubtful = true;
       return;
   }
@@ -352,6 +362,10 @@ Model::Deletion* Model::BeginRemove(const MaildropKey& key) {
   maildrop.doubtful.push_back(&removal);
   maildrop.removals.push_back(&removal);
   for (Copy& copy : maildrop.copies) {
+    if (copy.kept != Copy::Kept::kNo) {
+      copy.kept = Copy::Kept::kDoubtful;
+      removal.kept.push_back(&copy);
+    }
     if (copy.gone == Gone::kYes) continue;
     copy.gone = Gone::kDoubtful;
     copy.deletions.push_back(&removal);
@@ -375,6 +389,7 @@ void Model::EndRemove(Deletion* removal, const Status& status) {
   }
   removal->done = true;
   for (Copy* copy : removal->copies) SetGone(*copy, moment_);
+  for (Copy* copy : removal->kept) copy->kept = Copy::Kept::kNo;
 }
 
 void Model::CheckTotals(const Opening& opening,

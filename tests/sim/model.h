@@ -7,6 +7,8 @@
 //   whole, a commit as a whole. What was seen of it once stays so.
 // - A UIDL belongs to one message for ever; later messages have greater ids.
 // - A maildrop has one session at a time.
+// - What was deleted under a policy that keeps it can be brought back, once, as a new message.
+// - What is stored stays within the quotas, and what a tenant has is counted exactly.
 //
 // The simulator tells what it begins and what was answered; every maildrop that is opened is
 // compared with what is known. The first contradiction ends the process with the seed and the last
@@ -53,6 +55,8 @@ class Model {
   struct Copy;
   // One that may or may not be gone: by a commit or a removal without an answer.
   struct Deletion;
+  // Kept messages on their way back.
+  struct Undeletion;
   struct Maildrop;
   // A question about a maildrop under way, and what is known when it is asked.
   struct Opening {
@@ -71,6 +75,14 @@ class Model {
 
   explicit Model(Broken broken) : broken_(std::move(broken)) {}
   ~Model();
+
+  // Of the store, as long as it lives; `quota` is that of every maildrop.
+  void SetPolicies(TenantPolicies policies, const Quota& quota) {
+    policies_ = std::move(policies);
+    quota_ = quota;
+  }
+  const TenantPolicy& PolicyOf(TenantId tenant) const { return policies_.Of(tenant); }
+  const Quota& quota() const { return quota_; }
 
   // While calm nothing may fail; but on a full disk, what writes.
   void set_calm(bool calm) { calm_ = calm; }
@@ -108,6 +120,16 @@ class Model {
   void EndRemove(Deletion* removal, const Status& status);
 
   void CheckTotals(const Opening& opening, const StatusOr<storage::MaildropTotals>& totals) const;
+  // REQUIRES: nothing is under way.
+  void CheckTenant(TenantId tenant, const storage::TenantTotals& totals) const;
+
+  // --- What is kept.
+  void CheckKept(const Opening& opening, const StatusOr<std::vector<storage::KeptMessage>>& list);
+  // The UIDL of one that is kept, or may be; empty if none is known. `pick` chooses.
+  std::string KeptUidl(const storage::MaildropKey& key, uint64_t pick) const;
+  // `uidl` empty: all.
+  Undeletion* BeginUndelete(const storage::MaildropKey& key, const std::string& uidl);
+  void EndUndelete(Undeletion* undeletion, const StatusOr<uint64_t>& restored);
 
   // --- Runs of the store.
   void NextRun() { ++run_; }
@@ -136,9 +158,14 @@ class Model {
   void Resolve(const Opening& opening);
   bool Settled(const Deletion& deletion, const Opening& opening) const;
   void GiveUp(Deletion& deletion);
+  void CheckQuota(const Copy& stored) const;
+  void Keep(const Deletion& deletion, bool certain);
+  void AddRestored(Undeletion& undeletion, Copy& old, bool certain);
   std::string NameOf(const Maildrop& maildrop) const;
 
   const Broken broken_;
+  TenantPolicies policies_;
+  Quota quota_;
   bool calm_ = false;
   bool full_ = false;
   uint64_t run_ = 1;
@@ -147,12 +174,14 @@ class Model {
   std::map<std::string, std::unique_ptr<Maildrop>> maildrops_;
   std::map<uint64_t, std::vector<Copy*>> deliveries_;  // Under way.
   std::deque<std::unique_ptr<Deletion>> deletions_;
+  std::deque<std::unique_ptr<Undeletion>> undeletions_;
   std::unordered_map<std::string, const Copy*> uidls_;
 };
 
 struct Model::Copy {
   enum class Stored : uint8_t { kUnderWay, kDoubtful, kYes };
   enum class Gone : uint8_t { kNo, kDoubtful, kYes };
+  enum class Kept : uint8_t { kNo, kDoubtful, kYes };
 
   Maildrop* maildrop = nullptr;
   uint64_t number = 0;
@@ -160,6 +189,8 @@ struct Model::Copy {
   std::string uidl;  // Once it was seen.
   Stored stored = Stored::kUnderWay;
   Gone gone = Gone::kNo;
+  Kept kept = Kept::kNo;             // Once it is gone.
+  bool restored = false;             // It is a deleted one that came back.
   uint64_t stored_at = 0;            // When that was told, or seen.
   uint64_t gone_at = 0;              // The same.
   uint64_t answered_run = 0;         // While doubtful.
@@ -172,11 +203,13 @@ struct Model::Copy {
 struct Model::Maildrop {
   storage::MaildropKey key;
   std::deque<Copy> copies;
-  std::vector<Deletion*> removals;  // Under way.
-  std::vector<Deletion*> doubtful;  // Deletions that are not known to be done, or not.
-  uint64_t changes = 0;             // Counts what began or ended.
-  uint64_t holder = 0;              // The opening of the session that has it; 0: none.
-  uint64_t holder_removals = 0;     // Removals that had ended when that one began to open.
+  std::vector<Deletion*> removals;       // Under way.
+  std::vector<Deletion*> doubtful;       // Deletions that are not known to be done, or not.
+  std::vector<Undeletion*> undeletions;  // Under way.
+  uint64_t undeletions_begun = 0;
+  uint64_t changes = 0;          // Counts what began or ended.
+  uint64_t holder = 0;           // The opening of the session that has it; 0: none.
+  uint64_t holder_removals = 0;  // Removals that had ended when that one began to open.
   uint64_t removals_begun = 0;
   uint64_t greatest_id = 0;
   bool damaged = false;
@@ -186,10 +219,24 @@ struct Model::Maildrop {
 struct Model::Deletion {
   Maildrop* maildrop = nullptr;
   std::vector<Copy*> copies;
+  std::vector<Copy*> kept;      // Of a removal: what was kept before it.
   uint64_t removals_ended = 0;  // When its session began to open.
   uint64_t answered = 0;        // The moment; 0: not yet.
   uint64_t answered_run = 0;
   bool done = false;
+};
+
+struct Model::Undeletion {
+  struct Pair {
+    Copy* old = nullptr;
+    Copy* restored = nullptr;
+    bool certain = false;
+  };
+  Maildrop* maildrop = nullptr;
+  std::vector<Pair> pairs;
+  uint64_t removals_begun = 0;  // When it began.
+  uint64_t undeletions_begun = 0;
+  bool alone = false;
 };
 
 }  // namespace poplar::sim

@@ -74,8 +74,27 @@ void Simulator::ChooseOptions() {
   ClientOptions clients;
   clients.accounts = static_cast<uint32_t>(dice_.Between(1, 10));
   clients.body_bytes_max = one_of({300, 3'000, 8'000});
+  ChoosePolicies();
   start_one_in_ = static_cast<uint32_t>(one_of({5, 20, 80}));
   clients_ = std::make_unique<Clients>(clients, &world_, &model_, &dice_, &trace_);
+}
+
+void Simulator::ChoosePolicies() {
+  TenantPolicies policies;
+  for (const uint64_t tenant : {1, 2}) {
+    TenantPolicy& policy = policies.by_tenant[tenant];
+    constexpr uint32_t kKeepDays[] = {0, 1, 1000, 1000};
+    policy.keep_deleted_days = kKeepDays[dice_.Below(std::size(kKeepDays))];
+    if (dice_.OneIn(4)) policy.expire_read_days = dice_.OneIn(2) ? 0 : 1000;
+    if (dice_.OneIn(4)) policy.quota = {dice_.Between(5'000, 60'000), dice_.Between(10, 60)};
+  }
+  Quota quota;
+  if (dice_.OneIn(4))
+    quota = {dice_.OneIn(2) ? dice_.Between(3'000, 30'000) : 0, dice_.Between(3, 20)};
+  policies_.Publish(std::make_shared<TenantPolicies>(policies));
+  store_.policies = &policies_;
+  store_.expiry_interval_ms = 100;
+  model_.SetPolicies(std::move(policies), quota);
 }
 
 void Simulator::Create() {
@@ -246,8 +265,13 @@ void Simulator::CheckAll(uint64_t delete_one_in) {
     Drain();
     clients_->StartTotals(key);
     if (dice_.OneIn(2)) Drain();
+    clients_->StartListKept(key);
+    Drain();
   }
-  Drain();
+  if (result_.damages > 0) return;
+  for (const TenantId tenant : {TenantId(1), TenantId(2)}) {
+    model_.CheckTenant(tenant, world_.TotalsOf(tenant));
+  }
 }
 
 void Simulator::DeliverToAll() {
@@ -269,6 +293,11 @@ void Simulator::Heal() {
   }
   CheckAll(2);
   CheckAll(0);
+  for (const storage::MaildropKey& key : clients_->keys()) {
+    if (dice_.OneIn(2)) clients_->StartUndelete(key, "");
+  }
+  Drain();
+  CheckAll(3);
   Require(world_.Close().ok(), "close");
   LoseIndexes();
   OpenCalm();

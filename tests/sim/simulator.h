@@ -48,6 +48,7 @@ class Simulator {
   void Require(bool condition, const std::string& what) const;
 
   void ChooseOptions();
+  void ChoosePolicies();
   void Create();
   void LoseIndexes();
   void DamageLists();
@@ -73,6 +74,7 @@ class Simulator {
   Model model_;
   Damager damager_;
   storage::StoreOptions store_;
+  PolicyBoard policies_;
   uint32_t partitions_ = 1;
   uint64_t capacity_bytes_ = UINT64_MAX;
   bool faulty_ = false;              // This run's disk fails now and then.

@@ -45,6 +45,7 @@ class World {
   SimClock& clock() { return clock_; }
   io::ShardSet& shards() { return *shards_; }
   storage::ShardStore& StoreOn(ShardIndex shard) { return store_->OnShard(shard); }
+  storage::TenantTotals TotalsOf(TenantId tenant) const { return store_->TotalsOf(tenant); }
   bool open() const { return store_ != nullptr; }
 
   // Starts `shards` of them, and opens the store. After a failure nothing is left of them.

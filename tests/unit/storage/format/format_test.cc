@@ -118,7 +118,7 @@ TEST(FormatTest, RecordHeadOfEveryKind) {
       record.wire_bytes = 13;
       record.header_bytes = 4;
       record.flags = kRecordImported;
-      record.uidl = "an-old-uidl";
+      record.text = "an-old-uidl";
     }
     if (add) record.body_bytes = 13;
     if (ref) record.reference = 88;
@@ -130,7 +130,7 @@ TEST(FormatTest, RecordHeadOfEveryKind) {
     ASSERT_TRUE(back.has_value()) << kind;
     EXPECT_EQ(back->id, MessageId(42));
     EXPECT_EQ(back->account, "alice");
-    EXPECT_EQ(back->uidl, record.uidl);
+    EXPECT_EQ(back->text, record.text);
     EXPECT_EQ(back->time_us, -5);
     EXPECT_EQ(back->moved_from, record.moved_from);
     EXPECT_EQ(back->reference, record.reference);
@@ -151,7 +151,7 @@ TEST(FormatTest, Chunk) {
     if (i % 4 == 0) {
       entry.flags = kEntryImported;
       entry.uidl_bytes = 5;
-      chunk.uidls += "uid" + std::to_string(10 + i);
+      chunk.texts += "uid" + std::to_string(10 + i);
     }
     chunk.entries.push_back(entry);
   }
@@ -159,7 +159,7 @@ TEST(FormatTest, Chunk) {
   const auto back = DecodeChunk(value);
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(*back, chunk);
-  EXPECT_EQ(back->ImportedUidl(7), "uid18");
+  EXPECT_EQ(back->Text(7), "uid18");
   ExpectOnlyThisIsSound(value, [](std::string_view b) { return DecodeChunk(b).ok(); });
 }
 

@@ -41,7 +41,7 @@ TEST(MessageListTest, BehavesAsAVector) {
     for (const uint64_t id : model) {
       if (random() % 3 == 0) gone.emplace_back(id);
     }
-    EXPECT_EQ(list.Erase(gone).size(), gone.size());
+    EXPECT_EQ(list.Erase(gone).entries.size(), gone.size());
     std::erase_if(model, [&](uint64_t id) {
       return std::binary_search(gone.begin(), gone.end(), MessageId(id));
     });
@@ -76,12 +76,12 @@ TEST(MessageListTest, KeepsImportedUidls) {
   for (uint64_t i = 1; i <= 100; ++i) {
     MessageEntry entry = Entry(i);
     const std::string uidl = i % 2 == 0 ? "uid-" + std::to_string(i) : "";
-    entry.uidl_bytes = static_cast<uint16_t>(uidl.size());
+    entry.uidl_bytes = static_cast<uint8_t>(uidl.size());
     if (!uidl.empty()) entry.flags = kEntryImported;
     list.Append(entry, uidl);
   }
   list.Erase(std::vector<MessageId>{MessageId(2), MessageId(50), MessageId(51)});
-  list.Insert(Entry(51), "");
+  EXPECT_EQ(list.Merge({{Entry(51)}, ""}), 0U);
   uint32_t hint = 0;
   for (uint32_t i = 0; i < list.count(); ++i) {
     const MessageEntry& entry = list.At(i, hint);

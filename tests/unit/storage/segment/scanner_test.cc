@@ -56,8 +56,8 @@ CountingVisitor Scan(const std::string& bytes, uint64_t end, uint64_t piece_byte
 TEST(SegmentScanner, MeetsEveryRecordWhateverThePieces) {
   const SegmentBuilder builder = MakeSegment(20);
   const uint64_t end = builder.end().offset();
-  for (const uint64_t piece : {SegmentScanner::kPieceBytesMin, uint64_t{279}, uint64_t{4096},
-                               uint64_t{10'007}, uint64_t{kMiB}}) {
+  for (const uint64_t piece : {SegmentScanner::kPieceBytesMin, SegmentScanner::kPieceBytesMin + 1,
+                               uint64_t{4096}, uint64_t{10'007}, uint64_t{kMiB}}) {
     const CountingVisitor visitor = Scan(builder.bytes(), end, piece);
     EXPECT_EQ(visitor.damages.size(), 0U) << piece;
     EXPECT_EQ(visitor.sound.size(), builder.Records(20).size()) << piece;

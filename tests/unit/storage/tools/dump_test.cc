@@ -60,7 +60,7 @@ std::string MakeSegment() {
   record.id = MessageId(record.id.value() + 1);
   record.kind = RecordKind::kMove;
   record.flags = kRecordImported;
-  record.uidl = "old!uidl";
+  record.text = "old!uidl";
   record.moved_from = Lsn(1, 0x1040);
   add(record, "Subject: ho\r\n\r\nHello\r\n.\r\n");
   record = {};

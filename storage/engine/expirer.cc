@@ -1,0 +1,205 @@
+#include "storage/engine/expirer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/base/log.h"
+
+namespace poplar::storage {
+namespace {
+
+constexpr size_t kKeysAScan = 4096;
+constexpr uint64_t kFirstLookUs = 60'000'000;  // A start has other things to do.
+
+// Whole days passed since the day of `from`, and more.
+bool Over(uint16_t from_day, uint32_t days, uint16_t today) { return today > from_day + days; }
+
+// The least age that may have an end, by the policy of a list; none: nothing of it ends.
+std::optional<uint32_t> LeastDays(const TenantPolicy& policy, bool kept) {
+  if (kept) return policy.keep_deleted_days;
+  std::optional<uint32_t> days = policy.expire_read_days;
+  if (policy.expire_days > 0) days = std::min(days.value_or(UINT32_MAX), policy.expire_days);
+  return days;
+}
+
+bool Ended(const MessageEntry& entry, const TenantPolicy& policy, uint16_t today) {
+  if (entry.kept()) {
+    return policy.keep_deleted_days == 0 || Over(entry.day, policy.keep_deleted_days, today);
+  }
+  if (policy.expire_days > 0 && Over(entry.age_day(), policy.expire_days, today)) return true;
+  return (entry.flags & kEntryRead) != 0 && policy.expire_read_days.has_value() &&
+         Over(entry.day, *policy.expire_read_days, today);
+}
+
+}  // namespace
+
+void ExpiryMetrics::Register(base::MetricRegistry& registry,
+                             const base::MetricLabels& labels) const {
+  registry.Add(passes, "poplar_store_expiry_passes_total",
+               "Passes over the lists of a partition that looked for mail to expire.", labels);
+  registry.Add(expired, "poplar_store_expired_total",
+               "Messages deleted because of their age, by a tenant's policy.", labels);
+  registry.Add(purged, "poplar_store_purged_total",
+               "Deleted messages whose time of being kept was over.", labels);
+  registry.Add(failures, "poplar_store_expiry_failures_total",
+               "Lists whose old mail could not be deleted; they are tried again.", labels);
+}
+
+// Looks for lists with mail that may be too old.
+class Expirer::ScanJob final : public io::OffloadJob {
+ public:
+  explicit ScanJob(Expirer& expirer) : expirer_(expirer) {}
+
+  std::shared_ptr<const TenantPolicies> policies;
+  uint16_t today = 0;
+  std::string after;
+  StatusOr<std::vector<std::string>> keys = std::vector<std::string>();
+
+ private:
+  void Work() override {
+    keys = expirer_.partition_.index().ReadAgedKeys(
+        after, kKeysAScan, [this](std::string_view key, uint16_t oldest_day) {
+          const TenantPolicy& policy = policies->Of(DecodeMaildropKey(key).tenant);
+          const std::optional<uint32_t> days = LeastDays(policy, IsKeptKey(key));
+          if (IsKeptKey(key) && *days == 0) return true;
+          return days.has_value() && Over(oldest_day, *days, today);
+        });
+  }
+  void Done() override { expirer_.OnScanned(); }
+
+  Expirer& expirer_;
+};
+
+Expirer::Expirer(Partition& partition, const PolicyBoard* policies, uint64_t interval_ms,
+                 io::Reactor& reactor, io::OffloadPool& disk)
+    : partition_(partition),
+      policies_(policies),
+      interval_us_(interval_ms * 1000),
+      reactor_(reactor),
+      disk_(disk),
+      next_look_us_(reactor.now_us() + std::min(interval_us_, kFirstLookUs)),
+      generation_(policies == nullptr ? 0 : policies->generation()),
+      scan_(std::make_unique<ScanJob>(*this)),
+      rest_(&reactor, this) {}
+
+Expirer::~Expirer() { POP_CHECK(idle()); }
+
+void Expirer::OnTick() {
+  if (policies_ == nullptr || closing_ || step_ != Step::kIdle) return;
+  const uint64_t generation = policies_->generation();
+  if (reactor_.now_us() < next_look_us_ && generation == generation_) return;
+  next_look_us_ = reactor_.now_us() + interval_us_;
+  generation_ = generation;
+  today_ = DayOf(partition_.clock().WallUs());
+  if (!Needed() || (done_day_ == today_ && done_generation_ == generation)) return;
+  whole_ = true;
+  scan_->after.clear();
+  Scan();
+}
+
+bool Expirer::Needed() const {
+  const std::shared_ptr<const TenantPolicies> policies = policies_->Current();
+  const auto expires = [](const auto& policy) { return LeastDays(policy.second, false); };
+  const auto keeps = [](const auto& totals) { return totals.second.kept_messages > 0; };
+  return std::any_of(policies->by_tenant.begin(), policies->by_tenant.end(),
+                     [&](const auto& each) { return expires(each).has_value(); }) ||
+         std::any_of(partition_.table().tenants().begin(), partition_.table().tenants().end(),
+                     keeps);
+}
+
+void Expirer::Scan() {
+  scan_->policies = policies_->Current();
+  scan_->today = today_;
+  step_ = Step::kScanning;
+  if (disk_.Submit(reactor_, 0, *scan_)) return;
+  Stop();
+}
+
+void Expirer::OnScanned() {
+  if (!scan_->keys.ok()) {
+    metrics_.failures.Add();
+    base::Log(base::LogLevel::kError, "store_expiry_failed",
+              {{"why", scan_->keys.status().ToString()}});
+    return Stop();
+  }
+  if (scan_->keys->empty()) {
+    metrics_.passes.Add();
+    if (whole_) {
+      done_day_ = today_;
+      done_generation_ = generation_;
+    }
+    return Stop();
+  }
+  next_key_ = 0;
+  NextList();
+}
+
+void Expirer::NextList() {
+  if (closing_) return Stop();
+  if (next_key_ == scan_->keys->size()) {
+    scan_->after = std::move(scan_->keys->back());
+    return Scan();
+  }
+  step_ = Step::kDeleting;
+  partition_.WithList((*scan_->keys)[next_key_++], *this);
+}
+
+void Expirer::ListReady(MaildropState* list, const Status& /*why*/) {
+  if (list_ != nullptr) {  // The list of kept mail that was waited for.
+    if (list != nullptr) return Delete(list, std::move(ids_));
+    metrics_.failures.Add();
+    whole_ = false;
+    EndLease();
+    return Rest();
+  }
+  // A session sees its maildrop as it was when it began; an undelete is at work.
+  if (list == nullptr || list->lease != nullptr || list->deletions > 0) {
+    whole_ = false;
+    return Rest();
+  }
+  const TenantPolicy& policy = partition_.PolicyOf(DecodeMaildropKey(list->key).tenant);
+  std::vector<MessageId> ids;
+  uint32_t hint = 0;
+  for (uint32_t i = 0; i < list->list->count(); ++i) {
+    const MessageEntry& entry = list->list->At(i, hint);
+    if (Ended(entry, policy, today_)) ids.push_back(entry.id);
+  }
+  if (ids.empty()) return Rest();
+  list_ = list;
+  ++list_->pins;
+  lease_ = list->lease = std::make_shared<Lease>();
+  partition_.metrics().leases.Add(1);
+  if (IsKeptKey(list->key) || policy.keep_deleted_days == 0) return Delete(nullptr, std::move(ids));
+  ids_ = std::move(ids);
+  partition_.WithList(KeptKeyOf(list->key), *this);
+}
+
+void Expirer::Delete(MaildropState* kept, std::vector<MessageId> ids) {
+  (IsKeptKey(list_->key) ? metrics_.purged : metrics_.expired).Add(ids.size());
+  deletion_.Begin(partition_, *list_, kept, std::move(ids), 0);
+}
+
+void Expirer::OnDeleted() {
+  if (deletion_.outcome() != AppendOutcome::kDurable) {
+    metrics_.failures.Add();
+    whole_ = false;
+  }
+  EndLease();
+  Rest();
+}
+
+void Expirer::EndLease() {
+  partition_.EndLease(list_->key, std::exchange(lease_, nullptr));
+  partition_.table().Unpin(*std::exchange(list_, nullptr));
+}
+
+// Until the next turn: the log may be in the midst of answering.
+void Expirer::Rest() {
+  step_ = Step::kResting;
+  rest_.Arm(0);
+}
+
+void Expirer::Stop() { step_ = Step::kIdle; }
+
+}  // namespace poplar::storage

@@ -1,0 +1,86 @@
+// Deletes what is too old for its tenant's policy, and ends the keeping of deleted mail: once a
+// day, and when policies change, all lists of the partition that may hold such mail are looked at,
+// one after the other. A day of grace stands for the part of it that is not counted: nothing goes
+// early.
+//
+// Lives on its partition's shard, a field of the partition.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/metrics.h"
+#include "core/io/offload_pool.h"
+#include "core/io/timer.h"
+#include "storage/engine/deletion.h"
+#include "storage/engine/partition.h"
+
+namespace poplar::storage {
+
+struct alignas(base::kCacheLineBytes) ExpiryMetrics {
+  base::Counter passes;
+  base::Counter expired;
+  base::Counter purged;
+  base::Counter failures;
+
+  void Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const;
+};
+
+class Expirer final : private ListWaiter {
+ public:
+  // `policies` may be null: nothing expires. `interval_ms`: how often it looks at the date.
+  Expirer(Partition& partition, const PolicyBoard* policies, uint64_t interval_ms,
+          io::Reactor& reactor, io::OffloadPool& disk);
+  ~Expirer() override;
+
+  // Begins a pass if one is due. For the tick.
+  void OnTick();
+  void BeginClose() { closing_ = true; }
+  bool idle() const { return step_ == Step::kIdle; }
+  const ExpiryMetrics& metrics() const { return metrics_; }
+
+ private:
+  class ScanJob;
+  enum class Step : uint8_t { kIdle, kScanning, kResting, kDeleting };
+
+  void Scan();
+  void OnScanned();
+  void NextList();
+  void ListReady(MaildropState* list, const Status& why) override;
+  void Delete(MaildropState* kept, std::vector<MessageId> ids);
+  void OnDeleted();
+  void EndLease();
+  // Whether any policy, or anything that is kept, asks for a pass.
+  bool Needed() const;
+  void Rest();
+  void Stop();
+
+  Partition& partition_;
+  const PolicyBoard* const policies_;
+  const uint64_t interval_us_;
+  io::Reactor& reactor_;
+  io::OffloadPool& disk_;
+  ExpiryMetrics metrics_;
+
+  Step step_ = Step::kIdle;
+  bool closing_ = false;
+  uint64_t next_look_us_;
+  std::optional<uint16_t> done_day_;  // Of the last whole pass,
+  uint64_t done_generation_ = 0;      // and of the policies then.
+  uint16_t today_ = 0;
+  uint64_t generation_;
+  bool whole_ = true;  // Nothing had to be left for another time.
+  std::unique_ptr<ScanJob> scan_;
+  size_t next_key_ = 0;
+  MaildropState* list_ = nullptr;  // Of which messages go; pinned,
+  std::shared_ptr<Lease> lease_;   // and held as a session would.
+  std::vector<MessageId> ids_;     // To be kept, while the list of that is read.
+  Deletion deletion_{this, [](void* self) { static_cast<Expirer*>(self)->OnDeleted(); }};
+  io::TimerFor<&Expirer::NextList> rest_;
+};
+
+}  // namespace poplar::storage
