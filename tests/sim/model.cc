@@ -417,6 +417,7 @@ void Model::CheckTotals(const Opening& opening,
 // --- Damage
 
 void Model::Relax(const MaildropKey& key) {
+  any_damage_ = true;
   Maildrop& maildrop = Of(key);
   maildrop.damaged = true;
   for (Copy& copy : maildrop.copies) copy.damaged = true;
@@ -429,16 +430,19 @@ void Model::RestoreLists() {
 }
 
 void Model::RelaxCopy(const MaildropKey& key, uint64_t number) {
+  any_damage_ = true;
   for (Copy& copy : Of(key).copies) copy.damaged = copy.damaged || copy.number == number;
 }
 
 void Model::RelaxBody(const std::string& wire) {
+  any_damage_ = true;
   for (const auto& [name, maildrop] : maildrops_) {
     for (Copy& copy : maildrop->copies) copy.damaged = copy.damaged || copy.body->wire == wire;
   }
 }
 
 void Model::RelaxDoubts() {
+  any_damage_ = true;
   for (const auto& [name, maildrop] : maildrops_) {
     for (Copy& copy : maildrop->copies) copy.damaged = copy.damaged || copy.was_doubtful;
   }

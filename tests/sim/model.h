@@ -166,6 +166,7 @@ class Model {
   const Broken broken_;
   TenantPolicies policies_;
   Quota quota_;
+  bool any_damage_ = false;  // So what is kept may be gone, and what was may be back.
   bool calm_ = false;
   bool full_ = false;
   uint64_t run_ = 1;

@@ -83,7 +83,7 @@ void Model::CheckKept(const Opening& opening, const StatusOr<std::vector<KeptMes
     Require(!calm_ || maildrop.list_damaged, "no list of kept mail of " + NameOf(maildrop));
     return;
   }
-  if (maildrop.changes != opening.changes || maildrop.damaged) return;
+  if (maildrop.changes != opening.changes || any_damage_) return;
   std::map<const Copy*, bool> listed;
   for (const KeptMessage& message : *list) {
     const uint64_t number = Damager::NumberOf(message.received_us);
@@ -122,9 +122,13 @@ void Model::AddRestored(Undeletion& undeletion, Copy& old, bool certain) {
   // Another copy of the same delivery that was not seen yet looks the same to whoever sees it.
   const bool alike =
       std::any_of(maildrop.copies.begin(), maildrop.copies.end(), [&](const Copy& each) {
-        return each.number == old.number && each.uidl.empty() && each.gone != Gone::kYes;
+        return each.number == old.number && each.uidl.empty() &&
+               (each.gone != Gone::kYes || each.damaged);
       });
   certain = certain && !alike && !old.damaged;
+  for (Undeletion::Pair& pair : undeletion.pairs) {
+    if (pair.old->number == old.number) pair.certain = certain = false;
+  }
   Copy& copy = maildrop.copies.emplace_back();
   copy.maildrop = &maildrop;
   copy.number = old.number;
@@ -149,7 +153,8 @@ Model::Undeletion* Model::BeginUndelete(const MaildropKey& key, const std::strin
     Copy& copy = maildrop.copies[i];
     if (copy.uidl.empty()) continue;  // Nobody saw it, so nobody deleted it.
     if (!uidl.empty() && copy.uidl != uidl) continue;
-    const bool may_be_kept = copy.kept != Kept::kNo || copy.gone == Gone::kDoubtful;
+    const bool may_be_kept = copy.kept != Kept::kNo || copy.gone == Gone::kDoubtful ||
+                             (any_damage_ && copy.gone == Gone::kYes);
     if (may_be_kept) AddRestored(undeletion, copy, copy.kept == Kept::kYes);
   }
   maildrop.undeletions.push_back(&undeletion);
@@ -163,9 +168,7 @@ void Model::EndUndelete(Undeletion* undeletion, const StatusOr<uint64_t>& restor
   const bool alone = undeletion->alone &&
                      maildrop.undeletions_begun == undeletion->undeletions_begun &&
                      maildrop.removals_begun == undeletion->removals_begun;
-  const bool damaged = std::any_of(undeletion->pairs.begin(), undeletion->pairs.end(),
-                                   [](const auto& pair) { return pair.old->damaged; });
-  Require(restored.ok() || !may_write() || !alone || damaged || maildrop.list_damaged,
+  Require(restored.ok() || !may_write() || !alone || any_damage_ || maildrop.list_damaged,
           "an undelete failed without a cause: " + NameOf(maildrop));
   size_t certain = 0;
   for (const Undeletion::Pair& pair : undeletion->pairs) {
@@ -183,7 +186,7 @@ void Model::EndUndelete(Undeletion* undeletion, const StatusOr<uint64_t>& restor
       if (pair.old->kept == Kept::kYes) pair.old->kept = Kept::kDoubtful;
     }
   }
-  if (!restored.ok() || maildrop.damaged) return;
+  if (!restored.ok() || any_damage_) return;
   Require(*restored >= certain && *restored <= undeletion->pairs.size(),
           "an undelete counts wrongly: " + NameOf(maildrop));
 }
