@@ -106,7 +106,8 @@ void Model::EndDelivery(uint64_t number, std::vector<DeliveryOutcome> outcomes) 
               "over a quota that is not there: " + std::to_string(number));
       copy.gone = Gone::kYes;
     } else if (outcomes[i] != DeliveryOutcome::kStored) {
-      Require(!may_write() || copy.maildrop->list_damaged, "a delivery failed without a cause: " + std::to_string(number));
+      Require(!may_write() || copy.maildrop->list_damaged,
+              "a delivery failed without a cause: " + std::to_string(number));
       if (copy.stored == Stored::kUnderWay) copy.stored = Stored::kDoubtful;
       copy.was_doubtful = true;
     } else if (copy.stored == Stored::kUnderWay) {
@@ -226,7 +227,8 @@ void Model::CheckDeletions(Maildrop& maildrop, uint64_t opening) {
     for (const Copy* copy : deletion->copies) {
       // What another one may have deleted tells nothing, nor what came after the list was made.
       if (copy->stored_at > opening) continue;
-      if (copy->gone != Gone::kDoubtful || copy->deletions.size() != 1 || copy->damaged) continue;
+      const bool by_this = copy->deletions.size() == 1 && copy->deletions.front() == deletion;
+      if (copy->gone != Gone::kDoubtful || !by_this || copy->damaged) continue;
       ++(copy->seen_at == opening ? seen : unseen);
     }
     Require(seen == 0 || unseen == 0, "deletions were applied in part in " + NameOf(maildrop));
@@ -313,7 +315,8 @@ void Model::EndCommit(Deletion* deletion, CommitOutcome outcome) {
               "a commit was refused: " + NameOf(maildrop));
       return GiveUp(*deletion);
     case CommitOutcome::kFailed:
-      Require(!may_write() || maildrop.list_damaged, "a commit failed without a cause: " + NameOf(maildrop));
+      Require(!may_write() || maildrop.list_damaged,
+              "a commit failed without a cause: " + NameOf(maildrop));
       return GiveUp(*deletion);
     case CommitOutcome::kUnknown:
       Require(!calm_, "a commit was left in doubt without a cause: " + NameOf(maildrop));
