@@ -1,8 +1,5 @@
 #include "auth/service/sqlite_backend.h"
 
-#include <sys/stat.h>
-
-#include <cerrno>
 #include <utility>
 
 namespace poplar::auth {
@@ -30,7 +27,8 @@ BackendAnswer Known(UserRecord user) {
   answer.principal = {.tenant = user.tenant,
                       .account = std::move(user.account),
                       .address = std::move(user.address),
-                      .tenant_name = std::move(user.tenant_name)};
+                      .tenant_name = std::move(user.tenant_name),
+                      .quota = user.quota};
   return answer;
 }
 
@@ -48,19 +46,13 @@ SqliteBackend::SqliteBackend(const SqliteBackendOptions& options, HasherPool& ha
 StatusOr<std::unique_ptr<SqliteBackend>> SqliteBackend::Open(const SqliteBackendOptions& options,
                                                              HasherPool& hashers) {
   std::unique_ptr<SqliteBackend> backend(new SqliteBackend(options, hashers));
-  POP_ASSIGN_OR_RETURN(backend->watched_file_, backend->Identity());
+  POP_ASSIGN_OR_RETURN(backend->watched_file_, IdentityOf(options.path));
   POP_ASSIGN_OR_RETURN(backend->watch_, backend->OpenDatabase());
   return backend;
 }
 
 StatusOr<std::unique_ptr<UserDatabase>> SqliteBackend::OpenDatabase() const {
   return UserDatabase::Open(options_.path, {.busy_timeout_ms = options_.busy_timeout_ms});
-}
-
-StatusOr<SqliteBackend::FileIdentity> SqliteBackend::Identity() const {
-  struct stat file{};
-  if (::stat(options_.path.c_str(), &file) != 0) return ErrnoStatus(errno, options_.path);
-  return FileIdentity{.device = file.st_dev, .inode = file.st_ino};
 }
 
 StatusOr<std::optional<LoginRecord>> SqliteBackend::Find(std::string_view login) {
@@ -125,7 +117,7 @@ void SqliteBackend::ForgetFile() {
 }
 
 StatusOr<BackendChanges> SqliteBackend::TakeChanges() {
-  const StatusOr<FileIdentity> identity = Identity();
+  const StatusOr<FileIdentity> identity = IdentityOf(options_.path);
   if (!identity.ok()) {
     // Without its file the database must not go on from the open descriptors.
     ForgetFile();

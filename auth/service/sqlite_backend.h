@@ -6,8 +6,6 @@
 
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -18,6 +16,7 @@
 
 #include "auth/schemes/hasher_pool.h"
 #include "auth/service/backend.h"
+#include "auth/users/file_identity.h"
 #include "auth/users/user_database.h"
 
 namespace poplar::auth {
@@ -40,20 +39,12 @@ class SqliteBackend : public Backend {
   StatusOr<BackendChanges> TakeChanges() override;
 
  private:
-  // Which file a path names.
-  struct FileIdentity {
-    dev_t device = 0;
-    ino_t inode = 0;
-    bool operator==(const FileIdentity&) const = default;
-  };
-
   SqliteBackend(const SqliteBackendOptions& options, HasherPool& hashers);
 
   // Looks a user up on a borrowed connection. One that failed is closed, so that the next call
   // begins anew.
   StatusOr<std::optional<LoginRecord>> Find(std::string_view login);
   StatusOr<std::unique_ptr<UserDatabase>> OpenDatabase() const;
-  StatusOr<FileIdentity> Identity() const;
   void ForgetFile();
 
   const SqliteBackendOptions options_;

@@ -1,5 +1,6 @@
 #include "auth/users/schema.h"
 
+#include <array>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -13,7 +14,7 @@ constexpr int64_t kApplicationId = 0x506f7055;
 // Journal of changes: what a server that caches answers must forget. Triggers write it, so that a
 // change made by hand counts too. It is cut to its last 10,000 rows; who read less far forgets all.
 // An empty key stands for everybody. It is never empty.
-constexpr char kTables[] = R"sql(
+constexpr char kVersion1[] = R"sql(
 CREATE TABLE tenants (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL UNIQUE CHECK (length(name) > 0),
@@ -82,6 +83,49 @@ CREATE TRIGGER changes_are_bounded AFTER INSERT ON changes
   BEGIN DELETE FROM changes WHERE sequence <= NEW.sequence - 10000; END;
 )sql";
 
+// Quotas and how long mail stays. Octets and messages: 0 is no limit; a user's NULL is what his
+// tenant gives each maildrop. Days end at a hundred years, so that no sum of times overflows. A
+// tenant that comes or goes is told by the file's version alone: no cached answer depends on it.
+constexpr char kVersion2[] = R"sql(
+ALTER TABLE tenants ADD COLUMN quota_octets INTEGER NOT NULL DEFAULT 0
+  CHECK (quota_octets >= 0);
+ALTER TABLE tenants ADD COLUMN quota_messages INTEGER NOT NULL DEFAULT 0
+  CHECK (quota_messages >= 0);
+ALTER TABLE tenants ADD COLUMN maildrop_quota_octets INTEGER NOT NULL DEFAULT 0
+  CHECK (maildrop_quota_octets >= 0);
+ALTER TABLE tenants ADD COLUMN maildrop_quota_messages INTEGER NOT NULL DEFAULT 0
+  CHECK (maildrop_quota_messages >= 0);
+ALTER TABLE tenants ADD COLUMN keep_deleted_days INTEGER NOT NULL DEFAULT 0
+  CHECK (keep_deleted_days BETWEEN 0 AND 36500);
+ALTER TABLE tenants ADD COLUMN expire_days INTEGER
+  CHECK (expire_days BETWEEN 1 AND 36500);
+ALTER TABLE tenants ADD COLUMN expire_read_days INTEGER
+  CHECK (expire_read_days BETWEEN 0 AND 36500);
+ALTER TABLE users ADD COLUMN quota_octets INTEGER CHECK (quota_octets >= 0);
+ALTER TABLE users ADD COLUMN quota_messages INTEGER CHECK (quota_messages >= 0);
+)sql";
+
+// What makes each version of the one before.
+constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2};
+
+// From the tables of `version` (0: none) to today's. REQUIRES: a transaction.
+Status Upgrade(SqliteConnection& connection, int64_t version) {
+  for (; version < kSchemaVersion; ++version) {
+    POP_RETURN_IF_ERROR(connection.Execute(kSteps[static_cast<size_t>(version)]));
+  }
+  const std::string mark = "PRAGMA user_version = " + std::to_string(kSchemaVersion);
+  return connection.Execute(mark.c_str());
+}
+
+// Of two processes that open an old file at once, the second finds it done.
+Status UpgradeOnce(SqliteConnection& connection) {
+  SqliteTransaction transaction(connection);
+  POP_RETURN_IF_ERROR(transaction.Begin());
+  POP_ASSIGN_OR_RETURN(const int64_t version, connection.Number("PRAGMA user_version"));
+  POP_RETURN_IF_ERROR(Upgrade(connection, version));
+  return transaction.Commit();
+}
+
 Status Precondition(const std::string& text) {
   return MakeStatus(StatusCode::kFailedPrecondition, text);
 }
@@ -113,10 +157,9 @@ Status CreateSchema(SqliteConnection& connection, const std::string& path) {
   if (application != 0 || objects != 0) {
     return Precondition(path + " is a database of something else");
   }
-  POP_RETURN_IF_ERROR(connection.Execute(kTables));
-  const std::string marks = "PRAGMA application_id = " + std::to_string(kApplicationId) +
-                            "; PRAGMA user_version = " + std::to_string(kSchemaVersion);
-  POP_RETURN_IF_ERROR(connection.Execute(marks.c_str()));
+  POP_RETURN_IF_ERROR(Upgrade(connection, 0));
+  const std::string mark = "PRAGMA application_id = " + std::to_string(kApplicationId);
+  POP_RETURN_IF_ERROR(connection.Execute(mark.c_str()));
   return transaction.Commit();
 }
 
@@ -126,12 +169,12 @@ Status CheckSchema(SqliteConnection& connection, const std::string& path) {
     return Precondition(path + " is no user database of Poplar (`poplar init` makes one)");
   }
   POP_ASSIGN_OR_RETURN(const int64_t version, connection.Number("PRAGMA user_version"));
-  if (version != kSchemaVersion) {
+  if (version < 1 || version > kSchemaVersion) {
     return Precondition(path + " has schema version " + std::to_string(version) +
                         ", this program knows version " + std::to_string(kSchemaVersion) +
                         ": use the program that made it, or a newer one");
   }
-  return OkStatus();
+  return version == kSchemaVersion ? OkStatus() : UpgradeOnce(connection);
 }
 
 }  // namespace poplar::auth

@@ -127,6 +127,12 @@ SqliteQuery& SqliteQuery::Bind(int64_t number) {
   return *this;
 }
 
+SqliteQuery& SqliteQuery::Bind(std::optional<int64_t> number) {
+  if (number.has_value()) return Bind(*number);
+  ++bound_;  // What is not bound is NULL.
+  return *this;
+}
+
 StatusOr<bool> SqliteQuery::Step() {
   if (!fault_.ok()) return fault_;
   const int code = sqlite3_step(statement_);
@@ -150,6 +156,11 @@ std::string SqliteQuery::Text(int column) const {
 }
 
 int64_t SqliteQuery::Number(int column) const { return sqlite3_column_int64(statement_, column); }
+
+std::optional<int64_t> SqliteQuery::NumberOrNull(int column) const {
+  if (sqlite3_column_type(statement_, column) == SQLITE_NULL) return std::nullopt;
+  return Number(column);
+}
 
 SqliteTransaction::~SqliteTransaction() {
   // A rollback that fails leaves nothing to do: SQLite has rolled back already.

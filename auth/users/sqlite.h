@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -63,6 +64,7 @@ class SqliteQuery {
 
   SqliteQuery& Bind(std::string_view text);
   SqliteQuery& Bind(int64_t number);
+  SqliteQuery& Bind(std::optional<int64_t> number);  // None: NULL.
 
   // True: a row is there.
   StatusOr<bool> Step();
@@ -71,7 +73,8 @@ class SqliteQuery {
 
   // Of the row, 0-based.
   std::string Text(int column) const;
-  int64_t Number(int column) const;
+  int64_t Number(int column) const;  // Of NULL: 0.
+  std::optional<int64_t> NumberOrNull(int column) const;
 
  private:
   SqliteConnection& connection_;

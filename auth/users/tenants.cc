@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "auth/users/address.h"
+#include "auth/users/policy_columns.h"
 #include "auth/users/sqlite.h"
 #include "auth/users/user_database.h"
 
@@ -27,7 +28,9 @@ Status CheckTenantName(std::string_view name) {
 
 constexpr char kTenantColumns[] =
     "SELECT t.id, t.name, t.enabled, t.created_s,"
-    " (SELECT count(*) FROM users AS u WHERE u.tenant = t.id)"
+    " (SELECT count(*) FROM users AS u WHERE u.tenant = t.id),"
+    " t.maildrop_quota_octets, t.maildrop_quota_messages, t.quota_octets, t.quota_messages,"
+    " t.keep_deleted_days, t.expire_days, t.expire_read_days"
     " FROM tenants AS t";
 
 TenantRecord ReadTenant(const SqliteQuery& row) {
@@ -37,6 +40,9 @@ TenantRecord ReadTenant(const SqliteQuery& row) {
   tenant.enabled = row.Number(2) != 0;
   tenant.created_s = row.Number(3);
   tenant.users = static_cast<uint64_t>(row.Number(4));
+  tenant.maildrop_quota = ReadQuota(row, 5);
+  tenant.policy = ReadPolicy(row, 7);
+  tenant.policy.name = tenant.name;
   return tenant;
 }
 
@@ -74,7 +80,8 @@ Status UserDatabase::InsertDomain(TenantId tenant, std::string_view domain) {
 }
 
 StatusOr<TenantRecord> UserDatabase::AddTenant(std::string_view name,
-                                               std::span<const std::string> domains) {
+                                               std::span<const std::string> domains,
+                                               const TenantChange& change) {
   POP_RETURN_IF_ERROR(CheckTenantName(name));
   SqliteTransaction transaction(*connection_);
   POP_RETURN_IF_ERROR(transaction.Begin());
@@ -85,6 +92,11 @@ StatusOr<TenantRecord> UserDatabase::AddTenant(std::string_view name,
   POP_RETURN_IF_ERROR(insert.Bind(name).Bind(NowSeconds()).Run());
   POP_ASSIGN_OR_RETURN(const TenantId id, TenantIdOf(name));
   for (const std::string& domain : domains) POP_RETURN_IF_ERROR(InsertDomain(id, domain));
+  if (change) {
+    POP_ASSIGN_OR_RETURN(TenantRecord tenant, FindTenant(name));
+    change(tenant);
+    POP_RETURN_IF_ERROR(StorePolicy(tenant));
+  }
   POP_RETURN_IF_ERROR(transaction.Commit());
   return FindTenant(name);
 }

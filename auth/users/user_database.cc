@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "auth/users/address.h"
+#include "auth/users/policy_columns.h"
 #include "auth/users/schema.h"
 #include "auth/users/sqlite.h"
 #include "core/base/fd.h"
@@ -96,7 +97,9 @@ StatusOr<UserChanges> UserDatabase::TakeChanges() {
 
 StatusOr<std::optional<LoginRecord>> UserDatabase::FindLogin(std::string_view key) {
   SqliteQuery query(*connection_,
-                    "SELECT u.account, u.tenant, t.name, u.address, u.enabled, t.enabled, u.hash "
+                    "SELECT u.account, u.tenant, t.name, u.address, u.enabled, t.enabled, u.hash, "
+                    "u.quota_octets, u.quota_messages, "
+                    "t.maildrop_quota_octets, t.maildrop_quota_messages "
                     "FROM users AS u JOIN tenants AS t ON t.id = u.tenant "
                     "WHERE u.address_key = ?1");
   POP_ASSIGN_OR_RETURN(const bool row, query.Bind(key).Step());
@@ -109,6 +112,7 @@ StatusOr<std::optional<LoginRecord>> UserDatabase::FindLogin(std::string_view ke
   record.user.enabled = query.Number(4) != 0;
   record.user.tenant_enabled = query.Number(5) != 0;
   record.hash = query.Text(6);
+  ReadUserQuota(query, 7, record.user);
   return std::optional<LoginRecord>(std::move(record));
 }
 

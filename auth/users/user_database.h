@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -25,6 +26,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/ids.h"
+#include "core/base/mail_policy.h"
 #include "core/base/status.h"
 
 namespace poplar::auth {
@@ -32,6 +34,8 @@ namespace poplar::auth {
 class SqliteConnection;
 
 inline constexpr uint32_t kTenantNameBytesMax = 64;
+inline constexpr uint32_t kPolicyDaysMax = 36'500;
+inline constexpr uint64_t kQuotaMax = std::numeric_limits<int64_t>::max();
 
 struct TenantRecord {
   TenantId id;
@@ -40,6 +44,16 @@ struct TenantRecord {
   int64_t created_s = 0;             // Since 1970-01-01 UTC, as all times here.
   std::vector<std::string> domains;  // In order.
   uint64_t users = 0;
+  TenantPolicy policy;   // Under the tenant's name.
+  Quota maildrop_quota;  // Of each maildrop whose user has none of his own.
+};
+
+// A user's own limits; none: his tenant's. 0: no limit.
+struct UserQuota {
+  std::optional<uint64_t> octets;
+  std::optional<uint64_t> messages;
+
+  friend bool operator==(const UserQuota&, const UserQuota&) = default;
 };
 
 struct UserRecord {
@@ -52,6 +66,8 @@ struct UserRecord {
   std::string scheme;  // Of the password's hash: "yescrypt"; "none" when there is no password.
   int64_t created_s = 0;
   int64_t password_changed_s = 0;
+  UserQuota own_quota;
+  Quota quota;  // In force: his own, else the tenant's for each maildrop.
 };
 
 // What a log-in needs to know.
@@ -90,14 +106,22 @@ class UserDatabase {
   UserDatabase& operator=(const UserDatabase&) = delete;
   ~UserDatabase();
 
+  // Changes `policy` and `maildrop_quota` of a record; what it does to the rest is not kept.
+  using TenantChange = std::function<void(TenantRecord&)>;
+
   // --- Tenants. A tenant's name: letters, digits, '.', '_' and '-'.
-  // With its domains; none may be another's. A tenant id is never given twice.
-  StatusOr<TenantRecord> AddTenant(std::string_view name, std::span<const std::string> domains);
+  // With its domains; none may be another's. A tenant id is never given twice. `change`, if there
+  // is one, as for ChangeTenant.
+  StatusOr<TenantRecord> AddTenant(std::string_view name, std::span<const std::string> domains,
+                                   const TenantChange& change = nullptr);
   StatusOr<TenantRecord> FindTenant(std::string_view name);
   // By name.
   StatusOr<std::vector<TenantRecord>> ListTenants();
   // Users of a disabled tenant cannot log in; their mail is refused.
   Status SetTenantEnabled(std::string_view name, bool enabled);
+  // Calls `change` with the tenant as it is and keeps what that makes of it. kInvalidArgument: a
+  // number is out of its bounds (kPolicyDaysMax, kQuotaMax). `change` must not call this object.
+  StatusOr<TenantRecord> ChangeTenant(std::string_view name, const TenantChange& change);
   Status AddDomain(std::string_view tenant, std::string_view domain);
   // kFailedPrecondition: users have addresses there.
   Status RemoveDomain(std::string_view tenant, std::string_view domain);
@@ -116,6 +140,9 @@ class UserDatabase {
   Status ListUsers(std::string_view tenant, const std::function<void(const UserRecord&)>& each);
   Status SetPasswordHash(std::string_view address, std::string_view hash);
   Status SetUserEnabled(std::string_view address, bool enabled);
+  // As ChangeTenant.
+  StatusOr<UserRecord> ChangeUserQuota(std::string_view address,
+                                       const std::function<void(UserQuota&)>& change);
   // The account, its password and its mail go with it. kFailedPrecondition: the new domain is
   // another tenant's.
   Status RenameUser(std::string_view address, std::string_view new_address);
@@ -134,6 +161,9 @@ class UserDatabase {
   // The changes since the last call on this object, by anybody; the first call has to tell those
   // since Open. Cheap while there are none. After a fault, nothing was forgotten.
   StatusOr<UserChanges> TakeChanges();
+  // The policies of all tenants, if anything in the database changed since the last call on this
+  // object, by anybody else; the first call always tells. Cheap while nothing changed.
+  StatusOr<std::optional<TenantPolicies>> TakePolicies();
 
  private:
   UserDatabase(std::unique_ptr<SqliteConnection> connection, const UserDatabaseOptions& options);
@@ -142,12 +172,14 @@ class UserDatabase {
   StatusOr<TenantId> TenantIdOf(std::string_view name);
   StatusOr<TenantId> TenantOfDomain(std::string_view domain);
   Status InsertDomain(TenantId tenant, std::string_view domain);
+  Status StorePolicy(const TenantRecord& tenant);
   int64_t NowSeconds() const;
 
   const UserDatabaseOptions options_;
   const std::unique_ptr<SqliteConnection> connection_;
-  int64_t data_version_ = 0;      // PRAGMA data_version when changes were read last.
-  int64_t changes_sequence_ = 0;  // The last change that was told.
+  int64_t data_version_ = 0;                 // PRAGMA data_version when changes were read last.
+  int64_t changes_sequence_ = 0;             // The last change that was told.
+  std::optional<int64_t> policies_version_;  // Likewise of TakePolicies.
 };
 
 }  // namespace poplar::auth

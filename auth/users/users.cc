@@ -8,6 +8,7 @@
 
 #include "auth/schemes/password_hasher.h"
 #include "auth/users/address.h"
+#include "auth/users/policy_columns.h"
 #include "auth/users/sqlite.h"
 #include "auth/users/user_database.h"
 #include "core/base/check.h"
@@ -17,7 +18,8 @@ namespace {
 
 constexpr char kUserColumns[] =
     "SELECT u.account, u.tenant, t.name, u.address, u.enabled, t.enabled, u.hash, u.created_s,"
-    " u.password_changed_s"
+    " u.password_changed_s, u.quota_octets, u.quota_messages,"
+    " t.maildrop_quota_octets, t.maildrop_quota_messages"
     " FROM users AS u JOIN tenants AS t ON t.id = u.tenant";
 
 UserRecord ReadUser(const SqliteQuery& row) {
@@ -31,6 +33,7 @@ UserRecord ReadUser(const SqliteQuery& row) {
   user.scheme = SchemeName(row.Text(6));
   user.created_s = row.Number(7);
   user.password_changed_s = row.Number(8);
+  ReadUserQuota(row, 9, user);
   return user;
 }
 

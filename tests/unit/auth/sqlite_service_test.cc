@@ -46,6 +46,23 @@ class SqliteServiceTest : public ServiceFixture {
   std::unique_ptr<UserDatabase> database_;
 };
 
+TEST_F(SqliteServiceTest, AChangedQuotaIsKnownToAllShards) {
+  const auto becomes = [&](const Quota& quota) {
+    return Eventually([&] {
+      return Login(kFirst, "alice@example.org", "secret").principal.quota == quota &&
+             Login(kSecond, "alice@example.org", "secret").principal.quota == quota;
+    });
+  };
+  EXPECT_TRUE(becomes({}));
+  ASSERT_TRUE(
+      database_->ChangeTenant("acme", [](TenantRecord& t) { t.maildrop_quota = {100, 2}; }).ok());
+  EXPECT_TRUE(becomes({100, 2}));
+  ASSERT_TRUE(
+      database_->ChangeUserQuota("alice@example.org", [](UserQuota& own) { own.octets = 50; })
+          .ok());
+  EXPECT_TRUE(becomes({50, 2}));
+}
+
 TEST_F(SqliteServiceTest, RightWrongAndUnknown) {
   for (const ShardIndex shard : {kFirst, kSecond}) {
     const AuthResult right = Login(shard, "ALICE@example.org", "secret");

@@ -1,0 +1,21 @@
+// Quotas and policies as rows hold them. Private to auth/users.
+
+#pragma once
+
+#include "auth/users/sqlite.h"
+#include "auth/users/user_database.h"
+#include "core/base/mail_policy.h"
+
+namespace poplar::auth {
+
+// Of two columns: octets, messages.
+Quota ReadQuota(const SqliteQuery& row, int column);
+
+// Of five: octets, messages, days that deleted mail is kept, days of expiry, days of expiry once
+// read. The name is the caller's.
+TenantPolicy ReadPolicy(const SqliteQuery& row, int column);
+
+// Of four: the user's own quota, then what his tenant gives each maildrop.
+void ReadUserQuota(const SqliteQuery& row, int column, UserRecord& user);
+
+}  // namespace poplar::auth
