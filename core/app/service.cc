@@ -88,9 +88,12 @@ Status Service::MakeShardsAndPools() {
 }
 
 Status Service::MakeStore() {
+  POP_ASSIGN_OR_RETURN(policy_watch_,
+                       PolicyWatch::Start({.database_path = config_.users.database}, policies_));
   const uint32_t open_files = PlanForThisProcess(config_, shards_->count()).open_files_a_shard;
-  POP_ASSIGN_OR_RETURN(
-      store_, storage::OpenStore(StoreOptionsOf(config_.store, open_files), *shards_, *disk_pool_));
+  storage::StoreOptions options = StoreOptionsOf(config_.store, open_files);
+  options.policies = &policies_;
+  POP_ASSIGN_OR_RETURN(store_, storage::OpenStore(options, *shards_, *disk_pool_));
   return OkStatus();
 }
 
@@ -133,8 +136,9 @@ Status Service::MakeServer() {
   std::vector<auth::ShardAuth*> auth;
   auth.reserve(shards_->count());
   for (uint32_t i = 0; i < shards_->count(); ++i) auth.push_back(&auth_->OnShard(ShardIndex(i)));
-  POP_ASSIGN_OR_RETURN(server_, server::Server::Start(WithinDescriptors(config_, shards_->count()),
-                                                      std::move(tls), {*shards_, *store_, auth}));
+  POP_ASSIGN_OR_RETURN(
+      server_, server::Server::Start(WithinDescriptors(config_, shards_->count()), std::move(tls),
+                                     {*shards_, *store_, auth}));
   return OkStatus();
 }
 
@@ -268,6 +272,7 @@ Status Service::Drain() {
   admin_.reset();
   server_.reset();
   removals_.reset();
+  policy_watch_.reset();
   auth_.reset();
   return store_ ? store_->Close() : OkStatus();
 }

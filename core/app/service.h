@@ -11,6 +11,7 @@
 
 #include "auth/schemes/hasher_pool.h"
 #include "auth/service/auth_service.h"
+#include "core/app/policy_watch.h"
 #include "core/app/removal_sweep.h"
 #include "core/base/metrics.h"
 #include "core/base/status.h"
@@ -64,6 +65,8 @@ class Service {
   std::unique_ptr<io::OffloadPool> hash_pool_;
   std::unique_ptr<io::OffloadPool> disk_pool_;
   std::unique_ptr<auth::HasherPool> hashers_;
+  PolicyBoard policies_;
+  std::unique_ptr<PolicyWatch> policy_watch_;
   std::unique_ptr<storage::EngineStore> store_;
   std::unique_ptr<auth::AuthService> auth_;
   std::unique_ptr<server::Server> server_;

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "core/app/descriptors.h"
+#include "core/app/policy_watch.h"
 #include "core/app/progress_bar.h"
 #include "core/app/running_server.h"
 #include "core/app/store_commands.h"
@@ -66,9 +67,14 @@ StatusOr<Compaction> CompactHere(const tenant::Config& config, ProgressBar& bar)
   options.count = config.server.workers;
   POP_ASSIGN_OR_RETURN(const auto shards, io::ShardSet::Start(options));
   io::OffloadPool disk({.name = "disk", .threads = kDiskThreads});
+  // The store has to know what deleted mail is still to be kept.
+  PolicyBoard policies;
+  POP_ASSIGN_OR_RETURN(const auto watch,
+                       PolicyWatch::Start({.database_path = config.users.database}, policies));
   const uint32_t open_files = PlanForThisProcess(config, shards->count()).open_files_a_shard;
-  POP_ASSIGN_OR_RETURN(const auto store,
-                       storage::OpenStore(StoreOptionsOf(config.store, open_files), *shards, disk));
+  storage::StoreOptions store_options = StoreOptionsOf(config.store, open_files);
+  store_options.policies = &policies;
+  POP_ASSIGN_OR_RETURN(const auto store, storage::OpenStore(store_options, *shards, disk));
   const CompactionState before = store->Compaction();
   store->BeginCompaction();
   StatusOr<Compaction> compaction =

@@ -1,0 +1,46 @@
+#include "core/app/policy_watch.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "core/base/log.h"
+
+namespace poplar::app {
+
+StatusOr<std::unique_ptr<PolicyWatch>> PolicyWatch::Start(PolicyWatchOptions options,
+                                                          PolicyBoard& board) {
+  std::unique_ptr<PolicyWatch> watch(new PolicyWatch(std::move(options), board));
+  POP_RETURN_IF_ERROR(watch->Look());
+  watch->thread_ =
+      std::jthread([raw = watch.get()](const std::stop_token& stop) { raw->Run(stop); });
+  return watch;
+}
+
+void PolicyWatch::Run(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock<std::mutex> lock(mutex);
+  while (!wake.wait_for(lock, stop, options_.period, [&] { return stop.stop_requested(); })) {
+    // Authentication, which reads the same file every second, tells of its faults.
+    if (!Look().ok()) database_.reset();
+  }
+}
+
+Status PolicyWatch::Look() {
+  POP_ASSIGN_OR_RETURN(const auth::FileIdentity file, auth::IdentityOf(options_.database_path));
+  if (!database_ || file != file_) {
+    POP_ASSIGN_OR_RETURN(database_, auth::UserDatabase::Open(options_.database_path));
+    file_ = file;
+  }
+  POP_ASSIGN_OR_RETURN(std::optional<TenantPolicies> policies, database_->TakePolicies());
+  if (!policies.has_value() || policies->by_tenant == board_.Current()->by_tenant) {
+    return OkStatus();
+  }
+  base::Log(base::LogLevel::kInfo, "policies_changed", {{"tenants", policies->by_tenant.size()}});
+  board_.Publish(std::make_shared<const TenantPolicies>(std::move(*policies)));
+  return OkStatus();
+}
+
+}  // namespace poplar::app

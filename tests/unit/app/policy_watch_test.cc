@@ -1,0 +1,94 @@
+#include "core/app/policy_watch.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "tests/unit/auth/temp_dir.h"
+
+namespace poplar::app {
+namespace {
+
+class PolicyWatchTest : public testing::Test {
+ protected:
+  PolicyWatchTest() {
+    users_ = *auth::UserDatabase::Create(path_);
+    tenant_ = users_->AddTenant("acme", {})->id;
+  }
+  std::unique_ptr<PolicyWatch> MustStart() {
+    auto started = PolicyWatch::Start(
+        {.database_path = path_, .period = std::chrono::milliseconds(10)}, board_);
+    EXPECT_TRUE(started.ok()) << started.status();
+    return std::move(*started);
+  }
+  void SetQuota(uint64_t octets) {
+    ASSERT_TRUE(
+        users_->ChangeTenant("acme", [&](auth::TenantRecord& t) { t.policy.quota.octets = octets; })
+            .ok());
+  }
+  // Whether the published quota comes to be that within a minute.
+  bool QuotaBecomes(uint64_t octets) {
+    for (int i = 0; i < 6000; ++i) {
+      if (board_.Current()->Of(tenant_).quota.octets == octets) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+
+  auth::TempDir dir_;
+  const std::string path_ = dir_.File("users.db");
+  std::unique_ptr<auth::UserDatabase> users_;
+  TenantId tenant_;
+  PolicyBoard board_;
+};
+
+TEST_F(PolicyWatchTest, HasPublishedWhenItIsStarted) {
+  SetQuota(100);
+  const auto watch = MustStart();
+  EXPECT_EQ(board_.Current()->Of(tenant_).quota.octets, 100U);
+  EXPECT_EQ(board_.Current()->Of(tenant_).name, "acme");
+}
+
+TEST_F(PolicyWatchTest, WithoutADatabaseItDoesNotStart) {
+  const auto started = PolicyWatch::Start({.database_path = dir_.File("nowhere.db")}, board_);
+  EXPECT_EQ(started.status().code(), StatusCode::kNotFound);
+}
+
+TEST_F(PolicyWatchTest, PublishesWhatChanges) {
+  const auto watch = MustStart();
+  SetQuota(200);
+  EXPECT_TRUE(QuotaBecomes(200));
+  SetQuota(0);
+  EXPECT_TRUE(QuotaBecomes(0));
+}
+
+TEST_F(PolicyWatchTest, OtherChangesPublishNothing) {
+  const auto watch = MustStart();
+  const std::shared_ptr<const TenantPolicies> before = board_.Current();
+  ASSERT_TRUE(users_->AddDomain("acme", "example.org").ok());
+  ASSERT_TRUE(users_->AddUser("alice@example.org", "").ok());
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));  // Would be enough to see them.
+  EXPECT_EQ(board_.Current(), before);
+}
+
+TEST_F(PolicyWatchTest, GoesOnWithAFileThatIsPutInPlaceOfTheOld) {
+  const auto watch = MustStart();
+  SetQuota(300);
+  ASSERT_TRUE(QuotaBecomes(300));
+  users_.reset();
+  const std::string other_path = dir_.File("other.db");
+  users_ = *auth::UserDatabase::Create(other_path);
+  ASSERT_EQ(users_->AddTenant("acme", {})->id, tenant_);
+  SetQuota(400);
+  users_.reset();  // All that was written is in the file itself then.
+  for (const char* suffix : {"-wal", "-shm", ""}) std::filesystem::remove(path_ + suffix);
+  // While there is none, what was published goes on.
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(board_.Current()->Of(tenant_).quota.octets, 300U);
+  std::filesystem::rename(other_path, path_);
+  EXPECT_TRUE(QuotaBecomes(400));
+}
+
+}  // namespace
+}  // namespace poplar::app
