@@ -84,7 +84,7 @@ io::Task<bool> LmtpDriver::Perform(lmtp::Action action) {
     case Kind::kResolveRecipient:
       // What a RSET or a new MAIL left here belongs to no recipient of this envelope.
       principals_.resize(action.envelope->recipients.size());
-      co_await Resolve(*action.recipient);
+      co_await Resolve(*action.recipient, action.envelope->declared_octets);
       co_return true;
     case Kind::kBeginMessage:
       BeginMessage(*action.envelope);
@@ -118,7 +118,7 @@ io::Task<bool> LmtpDriver::ReceiveMore() {
 }
 
 // The address as it stands first, then without its sub-address: an account may be named so.
-io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient) {
+io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient, uint64_t declared_octets) {
   io::Completion<auth::ResolveResult> resolved;
   services_.auth.Resolve(recipient.address, resolved);
   auth::ResolveResult result = co_await resolved;
@@ -127,16 +127,31 @@ io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient) {
     services_.auth.Resolve(recipient.base_address, resolved);
     result = co_await resolved;
   }
-  if (result.outcome == auth::ResolveOutcome::kFound) {
+  lmtp::RecipientOutcome outcome = ToLmtp(result.outcome);
+  if (outcome == lmtp::RecipientOutcome::kOk) {
+    outcome = co_await AskForRoom(&result.principal, declared_octets, &result.reason);
+  }
+  if (outcome == lmtp::RecipientOutcome::kOk) {
     principals_.push_back(std::move(result.principal));
   } else {
     base::Log(base::LogLevel::kInfo, "recipient_refused",
               {{"session", id().value()},
                {"recipient", recipient.original},
-               {"outcome", lmtp::Name(ToLmtp(result.outcome))},
+               {"outcome", lmtp::Name(outcome)},
                {"reason", result.reason}});
   }
-  session_.RecipientResolved(ToLmtp(result.outcome), stream_.output());
+  session_.RecipientResolved(outcome, stream_.output());
+}
+
+io::Task<lmtp::RecipientOutcome> LmtpDriver::AskForRoom(const auth::Principal* principal,
+                                                        uint64_t declared_octets,
+                                                        std::string* reason) {
+  io::Completion<StatusOr<bool>> answered;
+  storage::DeliveryRecipient recipient{{principal->tenant, principal->account}, principal->quota};
+  services_.store.HasRoom(std::move(recipient), declared_octets, answered);
+  const StatusOr<bool> has_room = co_await answered;
+  if (!has_room.ok()) *reason = Message(has_room.status());
+  co_return ToLmtp(has_room);
 }
 
 void LmtpDriver::BeginMessage(const lmtp::Envelope& envelope) {

@@ -27,7 +27,10 @@ class LmtpDriver : public Connection {
   io::Task<bool> Perform(lmtp::Action action);
   io::Task<bool> ReceiveMore();
 
-  io::Task<void> Resolve(lmtp::Recipient recipient);
+  io::Task<void> Resolve(lmtp::Recipient recipient, uint64_t declared_octets);
+  // Whether a message would be within the quotas now.
+  io::Task<lmtp::RecipientOutcome> AskForRoom(const auth::Principal* principal,
+                                              uint64_t declared_octets, std::string* reason);
   void BeginMessage(const lmtp::Envelope& envelope);
   io::Task<void> StoreBody(std::string_view body);
   io::Task<void> CommitMessage(const lmtp::Envelope* envelope, lmtp::MessageSizes sizes);

@@ -90,6 +90,11 @@ lmtp::RecipientOutcome ToLmtp(auth::ResolveOutcome outcome) {
   return lmtp::RecipientOutcome::kDirectoryDown;
 }
 
+lmtp::RecipientOutcome ToLmtp(const StatusOr<bool>& has_room) {
+  if (!has_room.ok()) return lmtp::RecipientOutcome::kTemporary;
+  return *has_room ? lmtp::RecipientOutcome::kOk : lmtp::RecipientOutcome::kOverQuota;
+}
+
 lmtp::DeliveryOutcome ToLmtp(storage::DeliveryOutcome outcome) {
   switch (outcome) {
     case storage::DeliveryOutcome::kStored:

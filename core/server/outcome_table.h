@@ -20,6 +20,8 @@ pop3::CommitOutcome ToPop3(storage::CommitOutcome outcome);
 pop3::BodyFailure ToPop3(const Status& body_status);
 
 lmtp::RecipientOutcome ToLmtp(auth::ResolveOutcome outcome);
+// Of a mailbox that was found, from what ShardStore::HasRoom said.
+lmtp::RecipientOutcome ToLmtp(const StatusOr<bool>& has_room);
 lmtp::DeliveryOutcome ToLmtp(storage::DeliveryOutcome outcome);
 // Why a message cannot be stored, from what Delivery::Write said.
 lmtp::StorageFailure ToLmtp(const Status& write_status);

@@ -39,6 +39,9 @@ std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, Setti
   lmtp.session.recipients_max = config.lmtp.recipients_max;
   lmtp.session.subaddress_delimiter =
       config.lmtp.subaddress_delimiter.empty() ? '\0' : config.lmtp.subaddress_delimiter[0];
+  lmtp.session.over_quota = config.lmtp.over_quota == tenant::OverQuota::kRefuse
+                                ? lmtp::OverQuota::kRefuse
+                                : lmtp::OverQuota::kRetry;
   lmtp.idle_timeout_ms = uint64_t{config.lmtp.idle_timeout_s} * 1000;
   lmtp.connections_max = config.lmtp.connections_max;
 
@@ -51,6 +54,8 @@ std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, Setti
   settings->exports.session_age_max_ms = 0;
   settings->imports = lmtp;
   settings->imports.session.imports = true;
+  // Whoever imports ends the mailbox there and goes on when there is room.
+  settings->imports.session.over_quota = lmtp::OverQuota::kRetry;
   settings->imports.session.message_octets_max = kMessageOctetsCeiling;
 
   settings->tls = std::move(inputs.tls);

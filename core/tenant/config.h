@@ -27,6 +27,7 @@ namespace poplar::tenant {
 
 enum class TlsVersion : uint8_t { k12, k13 };
 enum class KtlsMode : uint8_t { kAuto, kOff };
+enum class OverQuota : uint8_t { kRetry, kRefuse };
 
 struct ServerConfig {
   std::string hostname;  // Empty: the machine's own name.
@@ -94,10 +95,12 @@ struct LmtpConfig {
   uint32_t idle_timeout_s = 300;
   uint32_t connections_max = 1000;
   std::string subaddress_delimiter = "+";  // Empty: addresses are taken as they are.
+  OverQuota over_quota = OverQuota::kRetry;
 };
 
 struct HttpConfig {
   std::optional<ListenAddress> listen = ListenAddress{"127.0.0.1", 9110};
+  uint32_t tenant_metrics_max = 1000;  // Tenants with metrics of their own; 0: none.
 };
 
 struct AdminConfig {

@@ -30,6 +30,7 @@ constexpr std::array<std::string_view, 4> kLogLevels = {"debug", "info", "warnin
 constexpr std::array<std::string_view, 2> kLogFormats = {"text", "json"};
 constexpr std::array<std::string_view, 2> kTlsVersions = {"1.2", "1.3"};
 constexpr std::array<std::string_view, 2> kKtlsModes = {"auto", "off"};
+constexpr std::array<std::string_view, 2> kOverQuotas = {"retry", "refuse"};
 
 constexpr uint32_t kDayS = 86'400;
 
@@ -227,6 +228,11 @@ std::vector<Setting> LmtpSettings() {
                 "write one of + - _ = # % $ ! & * ~ ^ / | in quotes, or \"\""},
        Takes::kReload, Shown::kPlain,
        "alice+news@ reaches alice@. Empty: addresses are taken as they are."},
+      {"lmtp", "over_quota",
+       ChoiceForm{kOverQuotas, &GetChoice<s, &S::over_quota>, &SetChoice<s, &S::over_quota>},
+       Takes::kReload, Shown::kPlain,
+       "What an MTA hears of a maildrop that is full: \"retry\" (452, it keeps the mail and tries\n"
+       "again) or \"refuse\" (552, the sender is told at once)."},
   };
 }
 
@@ -236,6 +242,9 @@ std::vector<Setting> OtherSettings() {
        Shown::kPlain, "For everyone: [\"0.0.0.0:995\", \"[::]:995\"]. None: []."},
       {"http", "listen", AddressForm{&At<&C::http, &HttpConfig::listen>}, Takes::kRestart,
        Shown::kPlain, "Asks for no password: keep it inside. Empty: none."},
+      {"http", "tenant_metrics_max",
+       NumberForm{&At<&C::http, &HttpConfig::tenant_metrics_max>, 0, 100'000}, Takes::kReload,
+       Shown::kCommented, "Tenants that have metrics of their own, the oldest first. 0: none."},
       {"admin", "socket", PathForm{&At<&C::admin, &AdminConfig::socket>, kSocket, false},
        Takes::kRestart, Shown::kPlain,
        "Answers root and the server's own user only, like import.sock and export.sock beside it,\n"

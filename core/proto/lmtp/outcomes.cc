@@ -32,9 +32,14 @@ constexpr std::array<Row, kDeliveryOutcomes> kDeliveries = {{
     {"permanent", reply::kPermanentFailure},
 }};
 
+std::string_view FullMailbox(OverQuota over_quota) {
+  return over_quota == OverQuota::kRefuse ? reply::kFullMailboxForGood : reply::kFullMailbox;
+}
+
 }  // namespace
 
-std::string_view ReplyTo(RecipientOutcome outcome) {
+std::string_view ReplyTo(RecipientOutcome outcome, OverQuota over_quota) {
+  if (outcome == RecipientOutcome::kOverQuota) return FullMailbox(over_quota);
   return kRecipients[static_cast<size_t>(outcome)].reply;
 }
 
@@ -42,7 +47,9 @@ std::string_view ReplyTo(StorageFailure failure) {
   return failure == StorageFailure::kFull ? reply::kStorageFull : reply::kTemporaryFailure;
 }
 
-void AppendReply(DeliveryOutcome outcome, std::string_view id, base::ByteBuffer& out) {
+void AppendReply(DeliveryOutcome outcome, OverQuota over_quota, std::string_view id,
+                 base::ByteBuffer& out) {
+  if (outcome == DeliveryOutcome::kOverQuota) return out.Append(FullMailbox(over_quota));
   out.Append(kDeliveries[static_cast<size_t>(outcome)].reply);
   if (outcome != DeliveryOutcome::kStored) return;
   out.Append(id);

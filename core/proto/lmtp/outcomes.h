@@ -27,12 +27,18 @@ enum class CloseReason : uint8_t {
   kDiscardedBytes,
 };
 
+// What a client is told of a mailbox that is over its quota, at RCPT and for a message.
+enum class OverQuota : uint8_t {
+  kRetry,   // 452 4.2.2: keep it and try again.
+  kRefuse,  // 552 5.2.2: tell the sender.
+};
+
 // The answer to kResolveRecipient.
 enum class RecipientOutcome : uint8_t {
   kOk,
   kUnknown,        // 550 5.1.1
   kDisabled,       // 550 5.2.1
-  kOverQuota,      // 452 4.2.2
+  kOverQuota,      // As OverQuota says.
   kDirectoryDown,  // 451 4.4.3: it could not be asked, or not in time.
   kTemporary,      // 451 4.3.0: anything else of ours.
 };
@@ -48,7 +54,7 @@ enum class StorageFailure : uint8_t {
 enum class DeliveryOutcome : uint8_t {
   kStored,        // 250 2.1.5, durable.
   kAlreadyThere,  // 250 2.2.0: it was imported before.
-  kOverQuota,     // 452 4.2.2
+  kOverQuota,     // As OverQuota says.
   kFull,          // 452 4.3.1
   kTemporary,     // 451 4.3.0
   kUnknown,       // 550 5.1.1: the account went away since RCPT.
@@ -58,11 +64,12 @@ enum class DeliveryOutcome : uint8_t {
 inline constexpr size_t kDeliveryOutcomes = 8;
 
 // Each with its line end.
-std::string_view ReplyTo(RecipientOutcome outcome);
+std::string_view ReplyTo(RecipientOutcome outcome, OverQuota over_quota);
 std::string_view ReplyTo(StorageFailure failure);
 
 // With its line end; kStored says the transaction's id too, so that the client's log and ours meet.
-void AppendReply(DeliveryOutcome outcome, std::string_view id, base::ByteBuffer& out);
+void AppendReply(DeliveryOutcome outcome, OverQuota over_quota, std::string_view id,
+                 base::ByteBuffer& out);
 
 // Words for logs and metrics: "over_quota".
 std::string_view Name(RecipientOutcome outcome);

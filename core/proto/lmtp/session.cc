@@ -69,7 +69,7 @@ void Session::RecipientResolved(RecipientOutcome outcome, base::ByteBuffer& out)
   metrics_.recipients[static_cast<size_t>(outcome)].Add();
   if (outcome == RecipientOutcome::kOk) envelope_.recipients.push_back(std::move(candidate_));
   candidate_ = Recipient();
-  out.Append(ReplyTo(outcome));
+  out.Append(ReplyTo(outcome, options_.over_quota));
 }
 
 void Session::MessageBegun(base::ByteBuffer& out) {

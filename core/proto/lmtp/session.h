@@ -52,6 +52,7 @@ struct SessionOptions {
   // Beyond this `out` is flushed before anything else is done. It may hold one reply more.
   uint32_t out_bytes_soft_max = 64 * kKiB;
   char subaddress_delimiter = '+';  // 0: none.
+  OverQuota over_quota = OverQuota::kRetry;
   // The listener takes mail of other servers as it was there: LHLO announces XIMPORT, MAIL may say
   // XUIDL and XRECEIVED, nothing is put in front, and a transaction has one recipient.
   bool imports = false;

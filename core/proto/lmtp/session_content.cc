@@ -88,7 +88,7 @@ void Session::StepReplies(base::ByteBuffer& out) {
     return;
   }
   if (failure_.empty()) {
-    AppendReply(outcomes_[replies_written_], envelope_.id, out);
+    AppendReply(outcomes_[replies_written_], options_.over_quota, envelope_.id, out);
   } else {
     out.Append(failure_);
   }

@@ -95,6 +95,8 @@ std::string LmtpPeer::SetUp(std::string_view key, std::string_view value) {
     options_.bad_commands_max = static_cast<uint32_t>(Number(value));
   } else if (key == "imports") {
     options_.imports = value == "yes";
+  } else if (key == "over-quota" && (value == "retry" || value == "refuse")) {
+    options_.over_quota = value == "refuse" ? lmtp::OverQuota::kRefuse : lmtp::OverQuota::kRetry;
   } else if (key == "delimiter") {
     options_.subaddress_delimiter = value.empty() ? '\0' : value[0];
   } else {

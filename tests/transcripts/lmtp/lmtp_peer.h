@@ -7,6 +7,7 @@
 //   @ bad-commands-max N
 //   @ delimiter C
 //   @ imports yes               the listener is for imports
+//   @ over-quota retry | refuse
 //
 // Verdicts, from here on (all is well unless told otherwise):
 //

@@ -31,6 +31,13 @@ TEST(OutcomeTable, ACommitThatMayHaveHappenedIsNeverToldAsDoneOrAsFailed) {
   EXPECT_EQ(ToPop3(storage::CommitOutcome::kUnknown), pop3::CommitOutcome::kUnknown);
 }
 
+TEST(OutcomeTable, TroubleOfTheStoresIsNeverAFullMailbox) {
+  EXPECT_EQ(ToLmtp(StatusOr<bool>(true)), lmtp::RecipientOutcome::kOk);
+  EXPECT_EQ(ToLmtp(StatusOr<bool>(false)), lmtp::RecipientOutcome::kOverQuota);
+  const StatusOr<bool> trouble = MakeStatus(StatusCode::kResourceExhausted, "busy");
+  EXPECT_EQ(ToLmtp(trouble), lmtp::RecipientOutcome::kTemporary);
+}
+
 TEST(OutcomeTable, WhatABodysReaderSaid) {
   EXPECT_EQ(ToPop3(MakeStatus(StatusCode::kNotFound, "gone")), pop3::BodyFailure::kGone);
   EXPECT_EQ(ToPop3(MakeStatus(StatusCode::kDataLoss, "damaged")), pop3::BodyFailure::kPermanent);

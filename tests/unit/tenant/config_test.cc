@@ -105,8 +105,10 @@ recipients_max = 100
 idle_timeout_s = 20
 connections_max = 9
 subaddress_delimiter = ""
+over_quota = "refuse"
 [http]
 listen = ""
+tenant_metrics_max = 5
 [admin]
 socket = "a.sock"
 )");
