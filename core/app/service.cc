@@ -138,7 +138,7 @@ Status Service::MakeServer() {
   for (uint32_t i = 0; i < shards_->count(); ++i) auth.push_back(&auth_->OnShard(ShardIndex(i)));
   POP_ASSIGN_OR_RETURN(
       server_, server::Server::Start(WithinDescriptors(config_, shards_->count()), std::move(tls),
-                                     {*shards_, *store_, auth}));
+                                     {*shards_, *store_, auth, policies_}));
   return OkStatus();
 }
 

@@ -34,7 +34,7 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
   }
   if (small) {
     session_.BodySent();
-    CountSent(*body);
+    CountSent(action.message, *body);
     services_.metrics.retr_us.Observe(services_.reactor().now_us() - since_us);
     co_return true;
   }
@@ -43,7 +43,7 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
   if (action.top_lines) {
     sent = co_await SendTop(std::move(body), *action.top_lines);
   } else {
-    sent = co_await SendWhole(std::move(body));
+    sent = co_await SendWhole(action.message, std::move(body));
   }
   if (sent) {
     session_.BodySent();
@@ -60,18 +60,22 @@ bool Pop3Driver::AppendSmall(io::Body& body) {
   return stream_.AppendSmallBody(body, [this](base::ByteBuffer& out) { session_.BodyReady(out); });
 }
 
-void Pop3Driver::CountSent(const io::Body& body) {
+void Pop3Driver::CountSent(pop3::MessageIndex message, const io::Body& body) {
   services_.metrics.messages_sent.Add();
   services_.metrics.message_octets_sent.Add(body.wire_bytes());
   ++messages_sent_;
+  // An export takes mail out and leaves it as it is.
+  if (pop3_.session.exports || !maildrop_->wants_fetched()) return;
+  fetched_.resize(maildrop_->count());
+  fetched_[message.value()] = true;
 }
 
-io::Task<bool> Pop3Driver::SendWhole(std::unique_ptr<io::Body> body) {
+io::Task<bool> Pop3Driver::SendWhole(pop3::MessageIndex message, std::unique_ptr<io::Body> body) {
   io::Completion<net::StreamEnd> done;
   stream_.SendBody(*body, done);
   const net::StreamEnd end = co_await done;
   if (!Judge(end)) co_return false;
-  CountSent(*body);
+  CountSent(message, *body);
   co_return true;
 }
 

@@ -44,6 +44,7 @@ Pop3Driver::Pop3Driver(ShardServices& services, Accepted accepted)
       session_(pop3_.session, services.pop3_metrics, TransportOf(pop3_, accepted)),
       login_timer_(&services.reactor(), this),
       age_timer_(&services.reactor(), this) {
+  session_.SetExpiry(services_.expiry.OfAll());
   services_.metrics.pop3_connections.Add(1);
 }
 
@@ -183,15 +184,34 @@ io::Task<bool> Pop3Driver::StartTls(net::TlsStart start) {
   co_return tls_;
 }
 
+std::vector<storage::MessagePosition> Pop3Driver::Fetched(
+    const std::vector<pop3::MessageIndex>& deleted) const {
+  std::vector<bool> left = fetched_;
+  for (const pop3::MessageIndex message : deleted) {
+    if (message.value() < left.size()) left[message.value()] = false;
+  }
+  std::vector<storage::MessagePosition> positions;
+  for (uint32_t i = 0; i < left.size(); ++i) {
+    if (left[i]) positions.emplace_back(i);
+  }
+  return positions;
+}
+
 io::Task<void> Pop3Driver::Commit(std::vector<pop3::MessageIndex> deleted) {
   set_closing();
   const uint64_t since_us = services_.reactor().now_us();
   std::vector<storage::MessagePosition> positions;
   positions.reserve(deleted.size());
   for (const pop3::MessageIndex message : deleted) positions.emplace_back(message.value());
+  std::vector<storage::MessagePosition> fetched = Fetched(deleted);
+  if (!fetched.empty()) {
+    // A client that sent QUIT right behind RETR has its message first: it may go with the session.
+    const bool flushed = co_await Flush();
+    if (!flushed) fetched.clear();
+  }
   io::Completion<storage::CommitOutcome> committed;
   set_committing(true);
-  maildrop_->Commit(std::move(positions), {}, committed);
+  maildrop_->Commit(std::move(positions), std::move(fetched), committed);
   const storage::CommitOutcome outcome = co_await committed;
   set_committing(false);
   services_.metrics.quit_us.Observe(services_.reactor().now_us() - since_us);

@@ -49,13 +49,16 @@ class Pop3Driver : public Connection {
 
   // pop3_bodies.cc
   io::Task<bool> SendMessage(pop3::Action action);
-  io::Task<bool> SendWhole(std::unique_ptr<io::Body> body);
+  io::Task<bool> SendWhole(pop3::MessageIndex message, std::unique_ptr<io::Body> body);
   io::Task<bool> SendTop(std::unique_ptr<io::Body> body, uint32_t body_lines);
   // The head and the whole message into the output. False, and nothing done: it is not small, or
   // not in memory.
   bool AppendSmall(io::Body& body);
-  void CountSent(const io::Body& body);
+  void CountSent(pop3::MessageIndex message, const io::Body& body);
 
+  // What was sent whole, in order, but for what is deleted anyway.
+  std::vector<storage::MessagePosition> Fetched(
+      const std::vector<pop3::MessageIndex>& deleted) const;
   io::Task<void> Commit(std::vector<pop3::MessageIndex> deleted);
 
   void OnLoginTimeout() { End(EndCause::kLoginTimeout); }
@@ -76,6 +79,7 @@ class Pop3Driver : public Connection {
   auth::Principal principal_;
   std::unique_ptr<storage::Maildrop> maildrop_;
   std::optional<SnapshotView> view_;
+  std::vector<bool> fetched_;  // By position, if the store wants to know; empty before the first.
   uint64_t messages_sent_ = 0;
   uint64_t messages_deleted_ = 0;
 

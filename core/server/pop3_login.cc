@@ -87,6 +87,7 @@ io::Task<void> Pop3Driver::FinishLogin(auth::AuthResult result, uint64_t since_u
       maildrop_ = std::move(opened.maildrop);
       view_.emplace(*maildrop_);
       principal_ = result.principal;
+      session_.SetExpiry(services_.expiry.Of(principal_.tenant));
       login_timer_.Disarm();
       if (pop3_.session_age_max_ms > 0) age_timer_.Arm(pop3_.session_age_max_ms);
       services_.metrics.pop3_sessions.Add(1);

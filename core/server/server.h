@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "auth/api/auth.h"
+#include "core/base/mail_policy.h"
 #include "core/base/metrics.h"
 #include "core/base/status.h"
 #include "core/io/shard.h"
@@ -26,6 +27,7 @@ class Server {
     io::ShardSet& shards;
     storage::Store& store;
     std::vector<auth::ShardAuth*> auth;  // By shard.
+    const PolicyBoard& policies;         // For CAPA.
   };
 
   struct Listening {

@@ -22,8 +22,9 @@ std::string_view Name(Service service);
 
 class ShardServer {
  public:
-  ShardServer(io::Shard& shard, storage::ShardStore& store, auth::ShardAuth& auth, Door& door)
-      : services_(shard, store, auth, door) {}
+  ShardServer(io::Shard& shard, storage::ShardStore& store, auth::ShardAuth& auth, Door& door,
+              const PolicyBoard& policies)
+      : services_(shard, store, auth, door, policies) {}
   // REQUIRES: drained().
   ~ShardServer() = default;
 

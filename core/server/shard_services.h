@@ -13,6 +13,7 @@
 #include "core/proto/lmtp/metrics.h"
 #include "core/proto/pop3/metrics.h"
 #include "core/server/door.h"
+#include "core/server/expiry_terms.h"
 #include "core/server/server_metrics.h"
 #include "core/server/session_registry.h"
 #include "core/server/settings.h"
@@ -39,8 +40,9 @@ struct Network {
 };
 
 struct ShardServices {
-  ShardServices(io::Shard& s, storage::ShardStore& st, auth::ShardAuth& a, Door& d)
-      : shard(s), store(st), auth(a), door(d), registry(s.index()) {}
+  ShardServices(io::Shard& s, storage::ShardStore& st, auth::ShardAuth& a, Door& d,
+                const PolicyBoard& policies)
+      : shard(s), store(st), auth(a), door(d), expiry(policies), registry(s.index()) {}
 
   io::Reactor& reactor() { return shard.reactor(); }
 
@@ -48,6 +50,7 @@ struct ShardServices {
   storage::ShardStore& store;
   auth::ShardAuth& auth;
   Door& door;  // Of all shards.
+  ExpiryTerms expiry;
   std::unique_ptr<Network> pop3;
   std::unique_ptr<Network> lmtp;
   std::shared_ptr<const Settings> settings;

@@ -30,6 +30,13 @@ uint64_t Number(std::string_view text) {
   return number;
 }
 
+pop3::Expiry ExpiryOf(const std::vector<std::string>& words) {
+  pop3::Expiry expiry;
+  if (words[0] != "NEVER") expiry.days = static_cast<uint32_t>(Number(words[0]));
+  expiry.differs_by_user = words.back() == "USER";
+  return expiry;
+}
+
 // The value of an enum that goes by this name.
 template <class Enum>
 std::optional<Enum> ByName(std::string_view name, std::initializer_list<Enum> values) {
@@ -96,6 +103,10 @@ std::string Pop3Peer::SetUp(std::string_view key, std::string_view value) {
     transport_.clear_text_login_allowed = value == "yes";
   } else if (key == "mechanisms") {
     options_.sasl_mechanisms = value == "none" ? std::vector<std::string>() : words;
+  } else if (key == "expire") {
+    expiry_ = ExpiryOf(words);
+  } else if (key == "expire-login") {
+    expiry_of_login_ = ExpiryOf(words);
   } else if (key == "soft-max") {
     options_.out_bytes_soft_max = static_cast<uint32_t>(Number(value));
   } else if (key == "message" && words.size() == 2) {
@@ -157,6 +168,7 @@ std::string Pop3Peer::Expect(std::string_view key, std::string_view value) const
 
 void Pop3Peer::Start(std::string& output) {
   session_ = std::make_unique<pop3::Session>(options_, metrics_, transport_);
+  if (expiry_) session_->SetExpiry(*expiry_);
   std::string_view none;
   Run(none, output);
 }
@@ -246,7 +258,9 @@ void Pop3Peer::Verify(std::string_view user, std::string_view password) {
   const LoginOutcome by_password =
       password == "secret" ? LoginOutcome::kOk : LoginOutcome::kBadCredentials;
   const LoginOutcome outcome = login_verdict_.value_or(by_password);
-  session_->LoginDone(outcome, outcome == LoginOutcome::kOk ? &maildrop_ : nullptr, out_);
+  const bool ok = outcome == LoginOutcome::kOk;
+  if (ok && expiry_of_login_) session_->SetExpiry(*expiry_of_login_);
+  session_->LoginDone(outcome, ok ? &maildrop_ : nullptr, out_);
 }
 
 // PLAIN (RFC 4616), LOGIN and EXTERNAL, as far as a conversation needs them.

@@ -10,6 +10,8 @@
 //   @ stls yes              STLS is offered
 //   @ clear-text no         logging in without TLS is refused (here it is allowed by default)
 //   @ mechanisms PLAIN ...  instead of PLAIN LOGIN; `none` for none
+//   @ expire 0 USER | 30 | NEVER   what the policies say before the login
+//   @ expire-login 0 | NEVER       and after it
 //   @ soft-max 512          octets that the output may hold before it is flushed
 //   @ message 120 uidl      a message of so many octets
 //   @ wire uidl bytes       a message in wire form, without its terminator
@@ -115,6 +117,8 @@ class Pop3Peer : public TranscriptPeer {
   std::optional<pop3::LoginOutcome> login_verdict_;
   std::optional<pop3::BodyFailure> body_verdict_;
   pop3::CommitOutcome commit_verdict_ = pop3::CommitOutcome::kDone;
+  std::optional<pop3::Expiry> expiry_;           // Before the login.
+  std::optional<pop3::Expiry> expiry_of_login_;  // After it.
 
   std::string sasl_user_;  // LOGIN's first answer.
   bool sasl_user_known_ = false;

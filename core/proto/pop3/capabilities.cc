@@ -6,6 +6,17 @@
 
 namespace poplar::pop3 {
 
+namespace {
+
+void AppendExpiry(const Expiry& expiry, bool logged_in, base::ByteBuffer& out) {
+  out.Append("EXPIRE ");
+  out.Append(expiry.days.has_value() ? std::to_string(*expiry.days) : "NEVER");
+  if (expiry.differs_by_user && !logged_in) out.Append(" USER");
+  out.Append("\r\n");
+}
+
+}  // namespace
+
 void AppendCapabilities(const CapabilitySituation& situation,
                         std::span<const std::string> sasl_mechanisms, base::ByteBuffer& out) {
   out.Append(reply::kCapabilitiesFollow);
@@ -25,6 +36,7 @@ void AppendCapabilities(const CapabilitySituation& situation,
   // RFC 2595 §4: STLS is announced in the AUTHORIZATION state only. RFC 2449 §6.9 lets
   // IMPLEMENTATION be kept for the TRANSACTION state, which tells strangers less.
   if (!situation.logged_in && situation.stls_possible) out.Append("STLS\r\n");
+  if (situation.expiry.has_value()) AppendExpiry(*situation.expiry, situation.logged_in, out);
   if (situation.exports) out.Append("XDATES\r\n");
   if (situation.logged_in) out.Append("IMPLEMENTATION Poplar\r\n");
   out.Append(reply::kEndOfList);

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -9,11 +11,19 @@
 
 namespace poplar::pop3 {
 
+// How long mail may stay on the server (RFC 2449 §6.7).
+struct Expiry {
+  // The least number of days; 0: what was fetched goes with the session. None: it never goes.
+  std::optional<uint32_t> days;
+  bool differs_by_user = false;  // Others may have more; told only before the login.
+};
+
 struct CapabilitySituation {
   bool logged_in = false;
-  bool login_allowed = false;  // Not refused for want of TLS.
-  bool stls_possible = false;  // Offered, and TLS is not active.
-  bool exports = false;        // XDATES works.
+  bool login_allowed = false;                   // Not refused for want of TLS.
+  bool stls_possible = false;                   // Offered, and TLS is not active.
+  bool exports = false;                         // XDATES works.
+  std::optional<Expiry> expiry = std::nullopt;  // None: not announced.
 };
 
 // Appends the whole reply to CAPA.

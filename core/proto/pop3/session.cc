@@ -170,7 +170,8 @@ void Session::Dispatch(Verb verb, const Arguments& arguments, Action& action,
       return AppendCapabilities({.logged_in = logged_in(),
                                  .login_allowed = login_allowed(),
                                  .stls_possible = stls_possible(),
-                                 .exports = options_.exports},
+                                 .exports = options_.exports,
+                                 .expiry = expiry_},
                                 options_.sasl_mechanisms, out);
     case Verb::kStat:
       return Stat(out);

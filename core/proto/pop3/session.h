@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "core/base/byte_buffer.h"
 #include "core/base/units.h"
 #include "core/proto/pop3/action.h"
+#include "core/proto/pop3/capabilities.h"
 #include "core/proto/pop3/command.h"
 #include "core/proto/pop3/listing.h"
 #include "core/proto/pop3/maildrop.h"
@@ -73,6 +75,10 @@ class Session {
   void BodyFailed(BodyFailure failure, base::ByteBuffer& out);
   void TlsStarted();
   void CommitDone(CommitOutcome outcome, base::ByteBuffer& out);
+
+  // What CAPA says of expiry from now on; before the first call it says nothing. The driver knows
+  // more once it knows who logs in.
+  void SetExpiry(const Expiry& expiry) { expiry_ = expiry; }
 
   // The server ends the session: says why where the protocol allows a reply now (not inside a
   // listing, behind a body's +OK or during a handshake), then Next says kClose. What is owed is not
@@ -129,6 +135,7 @@ class Session {
   MessageIndex message_;             // Of the kSendMessage that is owed.
   uint32_t failed_logins_ = 0;
   uint32_t bad_commands_ = 0;  // In a row.
+  std::optional<Expiry> expiry_;
   Listing listing_;
   Transport transport_;
   Phase phase_ = Phase::kGreeting;
