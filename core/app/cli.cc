@@ -6,13 +6,13 @@
 #include <string>
 #include <utility>
 
+#include "core/app/cli_accounts.h"
+#include "core/app/cli_parts.h"
 #include "core/app/cli_transfer.h"
 #include "core/app/commands/check.h"
 #include "core/app/commands/deliver.h"
 #include "core/app/commands/init.h"
 #include "core/app/commands/session.h"
-#include "core/app/commands/tenant.h"
-#include "core/app/commands/user.h"
 #include "core/app/commands/with_config.h"
 #include "core/app/version.h"
 
@@ -37,15 +37,16 @@ class CommandLine {
         "Exit codes are those of sysexits.h: 0 done, 64 wrong command line, 67 nobody of that\n"
         "name, 69 no server runs, 75 try again later, 78 wrong configuration.");
     AddServer();
-    AddTenant();
-    AddUser();
+    const RunWithConfigFunction run_with_config =
+        [this](CLI::App* leaf, std::function<ExitCode(const Config&)> command) {
+          RunWithConfig(leaf, std::move(command));
+        };
+    AddAccountCommands(app_, console_, run_with_config);
+    AddMailboxCommands(app_, console_, run_with_config);
     AddDeliver();
     AddSession();
     AddStore();
-    AddTransferCommands(app_, wiring_, console_,
-                        [this](CLI::App* leaf, std::function<ExitCode(const Config&)> command) {
-                          RunWithConfig(leaf, std::move(command));
-                        });
+    AddTransferCommands(app_, wiring_, console_, run_with_config);
   }
 
   ExitCode Run(int argc, const char* const* argv) {
@@ -65,17 +66,7 @@ class CommandLine {
   using Config = tenant::Config;
 
   CLI::App* Group(const std::string& name, const std::string& does) {
-    CLI::App* group = app_.add_subcommand(name, does);
-    group->require_subcommand(1);
-    group->footer("Each has examples: `poplar " + name + " COMMAND --help`.");
-    return group;
-  }
-
-  static CLI::App* Leaf(CLI::App* parent, const std::string& name, const std::string& does,
-                        const std::string& examples) {
-    CLI::App* leaf = parent->add_subcommand(name, does);
-    leaf->footer("Examples:\n" + examples);
-    return leaf;
+    return AddGroup(app_, name, does);
   }
 
   std::shared_ptr<std::string> AddConfigOption(CLI::App* leaf) {
@@ -96,10 +87,10 @@ class CommandLine {
   }
 
   void AddServer() {
-    CLI::App* init = Leaf(&app_, "init",
-                          "Makes a server's folder: configuration, certificate, "
-                          "store, users. Keeps what is there",
-                          "  poplar init /srv/poplar");
+    CLI::App* init = AddLeaf(&app_, "init",
+                             "Makes a server's folder: configuration, certificate, "
+                             "store, users. Keeps what is there",
+                             "  poplar init /srv/poplar");
     auto init_options = std::make_shared<InitOptions>();
     init->add_option("DIR", init_options->folder, "The folder; made if it is not there")
         ->required();
@@ -107,10 +98,11 @@ class CommandLine {
       chosen_ = [this, init_options] { return Init(*init_options, wiring_, console_); };
     });
 
-    CLI::App* serve = Leaf(&app_, "serve",
-                           "Serves mail, in the foreground. SIGTERM lets sessions finish, SIGHUP "
-                           "reads configuration and certificates again",
-                           "  poplar serve --config /srv/poplar/poplar.toml");
+    CLI::App* serve =
+        AddLeaf(&app_, "serve",
+                "Serves mail, in the foreground. SIGTERM lets sessions finish, SIGHUP "
+                "reads configuration and certificates again",
+                "  poplar serve --config /srv/poplar/poplar.toml");
     auto serve_path = AddConfigOption(serve);
     serve->callback([this, serve_path] {
       chosen_ = [this, serve_path] {
@@ -121,124 +113,19 @@ class CommandLine {
     });
 
     CLI::App* check =
-        Leaf(&app_, "check", "Says what is wrong with the configuration and the files it names",
-             "  poplar check && kill -HUP \"$(pidof poplar)\"");
+        AddLeaf(&app_, "check", "Says what is wrong with the configuration and the files it names",
+                "  poplar check && kill -HUP \"$(pidof poplar)\"");
     auto check_path = AddConfigOption(check);
     check->callback([this, check_path] {
       chosen_ = [this, check_path] { return Check({*check_path}, console_); };
     });
   }
 
-  void AddTenant() {
-    CLI::App* group = Group("tenant", "Tenants of the built-in database");
-
-    CLI::App* add = Leaf(group, "add", "Adds a tenant",
-                         "  poplar tenant add acme --domain acme.example --domain acme.test");
-    auto add_options = std::make_shared<TenantAddOptions>();
-    add->add_option("NAME", add_options->name, "Letters, digits, '.', '_', '-'")->required();
-    add->add_option("--domain", add_options->domains,
-                    "A mail domain of the tenant's; may be repeated")
-        ->type_name("DOMAIN")
-        ->allow_extra_args(false);
-    RunWithConfig(add, [this, add_options](const Config& config) {
-      return TenantAdd(*add_options, config, console_);
-    });
-
-    CLI::App* list = Leaf(group, "list", "Lists all tenants",
-                          "  poplar tenant list\n  poplar tenant list --json | jq '.[].name'");
-    auto list_options = std::make_shared<TenantListOptions>();
-    list->add_flag("--json", list_options->json, "As JSON");
-    RunWithConfig(list, [this, list_options](const Config& config) {
-      return TenantList(*list_options, config, console_);
-    });
-
-    CLI::App* show = Leaf(group, "show", "Shows one tenant", "  poplar tenant show acme");
-    auto show_options = std::make_shared<TenantShowOptions>();
-    show->add_option("NAME", show_options->name, "The tenant")->required();
-    show->add_flag("--json", show_options->json, "As JSON");
-    RunWithConfig(show, [this, show_options](const Config& config) {
-      return TenantShow(*show_options, config, console_);
-    });
-
-    CLI::App* remove =
-        Leaf(group, "remove", "Removes a tenant", "  poplar tenant remove acme --with-users");
-    auto remove_options = std::make_shared<TenantRemoveOptions>();
-    remove->add_option("NAME", remove_options->name, "The tenant")->required();
-    remove->add_flag("--with-users", remove_options->with_users, "Its users too");
-    RunWithConfig(remove, [this, remove_options](const Config& config) {
-      return TenantRemove(*remove_options, config, console_);
-    });
-  }
-
-  using PasswordCommand = ExitCode (*)(const UserPasswordOptions&, const Config&, Console&);
-
-  // The options that `user add` and `user passwd` share.
-  void AddPasswordCommand(CLI::App* leaf, const char* without_help, PasswordCommand command) {
-    auto options = std::make_shared<UserPasswordOptions>();
-    leaf->add_option("ADDRESS", options->address, "The user")->required();
-    auto* from_stdin = leaf->add_flag_callback(
-        "--password-stdin", [options] { options->password = PasswordSource::kStdin; },
-        "Read the password from the first line of standard input");
-    leaf->add_flag_callback(
-            "--no-password", [options] { options->password = PasswordSource::kNone; }, without_help)
-        ->excludes(from_stdin);
-    RunWithConfig(leaf, [this, options, command](const Config& config) {
-      return command(*options, config, console_);
-    });
-  }
-
-  using AddressCommand = std::function<ExitCode(const std::string&, const Config&)>;
-
-  void AddAddressCommand(CLI::App* leaf, AddressCommand command) {
-    auto address = std::make_shared<std::string>();
-    leaf->add_option("ADDRESS", *address, "The user")->required();
-    RunWithConfig(leaf, [address, command = std::move(command)](const Config& config) {
-      return command(*address, config);
-    });
-  }
-
-  void AddUser() {
-    CLI::App* group = Group("user", "Users of the built-in database");
-    AddPasswordCommand(Leaf(group, "add", "Adds a user; asks for the password",
-                            "  poplar user add alice@example.org\n"
-                            "  pwgen 20 1 | poplar user add bob@example.org --password-stdin"),
-                       "Without a password: mail arrives, but nobody can log in", &UserAdd);
-    AddPasswordCommand(Leaf(group, "passwd", "Changes a password; asks for it",
-                            "  poplar user passwd alice@example.org"),
-                       "Take the password away: nobody can log in", &UserPasswd);
-
-    CLI::App* list = Leaf(group, "list", "Lists users",
-                          "  poplar user list --tenant acme\n"
-                          "  poplar user list --json | jq -r '.[].address'");
-    auto list_options = std::make_shared<UserListOptions>();
-    list->add_option("--tenant", list_options->tenant, "Only this tenant's")->type_name("NAME");
-    list->add_flag("--json", list_options->json, "As JSON");
-    RunWithConfig(list, [this, list_options](const Config& config) {
-      return UserList(*list_options, config, console_);
-    });
-
-    AddAddressCommand(Leaf(group, "disable", "Keeps a user from logging in; mail goes on coming in",
-                           "  poplar user disable alice@example.org"),
-                      [this](const std::string& address, const Config& config) {
-                        return UserSetEnabled(address, false, config, console_);
-                      });
-    AddAddressCommand(
-        Leaf(group, "enable", "Lets a user log in again", "  poplar user enable alice@example.org"),
-        [this](const std::string& address, const Config& config) {
-          return UserSetEnabled(address, true, config, console_);
-        });
-    AddAddressCommand(
-        Leaf(group, "remove", "Removes a user", "  poplar user remove alice@example.org"),
-        [this](const std::string& address, const Config& config) {
-          return UserRemove(address, config, console_);
-        });
-  }
-
   void AddDeliver() {
-    CLI::App* deliver =
-        Leaf(&app_, "deliver", "Hands the message on standard input to the running server",
-             "  poplar deliver alice@example.org < message.eml\n"
-             "  poplar deliver --from bob@example.org alice@example.org carol@example.org < m.eml");
+    CLI::App* deliver = AddLeaf(
+        &app_, "deliver", "Hands the message on standard input to the running server",
+        "  poplar deliver alice@example.org < message.eml\n"
+        "  poplar deliver --from bob@example.org alice@example.org carol@example.org < m.eml");
     auto options = std::make_shared<DeliverOptions>();
     deliver->add_option("ADDRESS", options->recipients, "Whom it is for")->required();
     deliver->add_option("--from", options->from, "The sender; left out: none, as bounces have it")
@@ -251,9 +138,9 @@ class CommandLine {
   void AddSession() {
     CLI::App* group = Group("session", "Sessions of the running server");
 
-    CLI::App* list = Leaf(group, "list", "Lists sessions",
-                          "  poplar session list\n"
-                          "  poplar session list --json | jq 'map(select(.idle_s > 300))'");
+    CLI::App* list = AddLeaf(group, "list", "Lists sessions",
+                             "  poplar session list\n"
+                             "  poplar session list --json | jq 'map(select(.idle_s > 300))'");
     auto list_options = std::make_shared<SessionListOptions>();
     list->add_option("--user", list_options->user, "Only this user's")->type_name("ADDRESS");
     list->add_flag("--json", list_options->json, "As JSON");
@@ -261,9 +148,9 @@ class CommandLine {
       return SessionList(*list_options, config, console_);
     });
 
-    CLI::App* kick = Leaf(group, "kick", "Ends a session, or all of a user's",
-                          "  poplar session kick 1742\n"
-                          "  poplar session kick --user alice@example.org");
+    CLI::App* kick = AddLeaf(group, "kick", "Ends a session, or all of a user's",
+                             "  poplar session kick 1742\n"
+                             "  poplar session kick --user alice@example.org");
     auto kick_options = std::make_shared<SessionKickOptions>();
     CLI::App* which = kick->add_option_group("one of these");
     which->add_option("SESSION", kick_options->session, "An id, as `session list` shows it");
@@ -286,27 +173,29 @@ class CommandLine {
 
   void AddStore() {
     CLI::App* group = Group("store", "The store: look, check, back up, mend");
-    AddJsonCommand(Leaf(group, "verify",
-                        "Reads everything and says what is damaged, while no server runs; changes "
-                        "nothing. Ends with 74 where something is",
-                        "  poplar store verify\n"
-                        "  poplar store verify --json | jq .damages"),
-                   wiring_.store.verify);
-    AddJsonCommand(Leaf(group, "stats", "What the store holds, in numbers",
-                        "  poplar store stats\n"
-                        "  poplar store stats --json | jq .total.dead_share"),
+    AddJsonCommand(
+        AddLeaf(group, "verify",
+                "Reads everything and says what is damaged, while no server runs; changes "
+                "nothing. Ends with 74 where something is",
+                "  poplar store verify\n"
+                "  poplar store verify --json | jq .damages"),
+        wiring_.store.verify);
+    AddJsonCommand(AddLeaf(group, "stats", "What the store holds, in numbers",
+                           "  poplar store stats\n"
+                           "  poplar store stats --json | jq .total.dead_share"),
                    wiring_.store.stats);
-    AddJsonCommand(Leaf(group, "compact",
-                        "Wins back all the space of deleted mail at once, while mail goes on",
-                        "  poplar store compact"),
+    AddJsonCommand(AddLeaf(group, "compact",
+                           "Wins back all the space of deleted mail at once, while mail goes on",
+                           "  poplar store compact"),
                    wiring_.store.compact);
     AddStoreDump(group);
 
-    CLI::App* rebuild = Leaf(group, "rebuild-index",
-                             "Makes the index anew from the log, while no server runs; the old one "
-                             "is kept beside it",
-                             "  poplar store rebuild-index\n"
-                             "  poplar store rebuild-index --partition 3 --discard-old");
+    CLI::App* rebuild =
+        AddLeaf(group, "rebuild-index",
+                "Makes the index anew from the log, while no server runs; the old one "
+                "is kept beside it",
+                "  poplar store rebuild-index\n"
+                "  poplar store rebuild-index --partition 3 --discard-old");
     auto request = std::make_shared<RebuildIndexRequest>();
     rebuild->add_option("--partition", request->partition, "Only this partition's")
         ->type_name("NUMBER");
@@ -316,14 +205,15 @@ class CommandLine {
       return wiring_.store.rebuild_index(*request, config, console_);
     });
 
-    RunWithConfig(Leaf(group, "upgrade", "Brings the store to this version's format",
-                       "  poplar store upgrade"),
+    RunWithConfig(AddLeaf(group, "upgrade", "Brings the store to this version's format",
+                          "  poplar store upgrade"),
                   [this](const Config& config) { return wiring_.store.upgrade(config, console_); });
 
-    CLI::App* snapshot = Leaf(group, "snapshot",
-                              "Makes a consistent copy in a new folder on the store's file system, "
-                              "while mail goes on",
-                              "  poplar store snapshot /srv/poplar/snapshots/monday");
+    CLI::App* snapshot =
+        AddLeaf(group, "snapshot",
+                "Makes a consistent copy in a new folder on the store's file system, "
+                "while mail goes on",
+                "  poplar store snapshot /srv/poplar/snapshots/monday");
     auto directory = std::make_shared<std::string>();
     snapshot->add_option("DIR", *directory, "The copy; it must not be there")->required();
     RunWithConfig(snapshot, [this, directory](const Config& config) {
@@ -334,9 +224,9 @@ class CommandLine {
   void AddStoreDump(CLI::App* store) {
     CLI::App* group = store->add_subcommand("dump", "What is on disk, as text");
     group->require_subcommand(1);
-    CLI::App* segment = Leaf(group, "segment", "A log segment: head, batches, records",
-                             "  poplar store dump segment 0000002a --partition 3\n"
-                             "  poplar store dump segment /backup/p000/log/00000001.seg");
+    CLI::App* segment = AddLeaf(group, "segment", "A log segment: head, batches, records",
+                                "  poplar store dump segment 0000002a --partition 3\n"
+                                "  poplar store dump segment /backup/p000/log/00000001.seg");
     auto request = std::make_shared<DumpSegmentRequest>();
     segment->add_option("SEGMENT", request->segment, "Its number as in the file's name, or a file")
         ->required();
@@ -348,9 +238,9 @@ class CommandLine {
     });
 
     CLI::App* maildrop =
-        Leaf(group, "maildrop", "What the index has of a maildrop, while no server runs",
-             "  poplar store dump maildrop alice@example.org\n"
-             "  poplar store dump maildrop 1/3f0c55e19a");
+        AddLeaf(group, "maildrop", "What the index has of a maildrop, while no server runs",
+                "  poplar store dump maildrop alice@example.org\n"
+                "  poplar store dump maildrop 1/3f0c55e19a");
     auto which = std::make_shared<std::string>();
     maildrop->add_option("ADDRESS|TENANT/ACCOUNT", *which, "Whose")->required();
     RunWithConfig(maildrop, [this, which](const Config& config) {

@@ -14,13 +14,6 @@ constexpr const char* kUidlHelp =
     "Where the old UIDLs stand: auto (dovecot-uidlist or courierpop3dsizelist), dovecot, courier, "
     "filename, or header (X-UIDL, else as auto)";
 
-CLI::App* AddGroup(CLI::App& app, const std::string& name, const std::string& does) {
-  CLI::App* group = app.add_subcommand(name, does);
-  group->require_subcommand(1);
-  group->footer("Each has examples: `poplar " + name + " COMMAND --help`.");
-  return group;
-}
-
 // Which mailboxes: one, or those of a list, or (`tree`) those that a pattern finds.
 void AddWhich(CLI::App* leaf, TransferOptions& what, const char* address, CLI::Option* place,
               bool tree) {
@@ -129,10 +122,8 @@ CLI::App* AddFileLeaf(CLI::App* group, const FileKind& kind, ImportCommandOption
 
 }  // namespace
 
-void AddTransferCommands(
-    CLI::App& app, const Wiring& wiring, Console& console,
-    const std::function<void(CLI::App*, std::function<ExitCode(const tenant::Config&)>)>&
-        run_with_config) {
+void AddTransferCommands(CLI::App& app, const Wiring& wiring, Console& console,
+                         const RunWithConfigFunction& run_with_config) {
   CLI::App* imports = AddGroup(app, "import", "Brings maildrops here, with their UIDLs");
   const auto add_import = [&](const auto& add_leaf) {
     auto options = std::make_shared<ImportCommandOptions>();

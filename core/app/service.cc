@@ -9,6 +9,7 @@
 #include "auth/service/sqlite_backend.h"
 #include "auth/users/address.h"
 #include "core/app/descriptors.h"
+#include "core/app/mailbox_admin.h"
 #include "core/app/store_json.h"
 #include "core/app/store_options.h"
 #include "core/app/version.h"
@@ -163,6 +164,9 @@ void Service::RegisterMetrics() {
   hash_pool_->Register(metrics_);
   disk_pool_->Register(metrics_);
   store_->Register(metrics_);
+  tenant_metrics_ =
+      std::make_unique<TenantMetrics>(policies_, *store_, config_.http.tenant_metrics_max);
+  tenant_metrics_->Register(metrics_);
   auth_->Register(metrics_);
   server_->Register(metrics_);
   if (http_) http_->Register(metrics_);
@@ -199,6 +203,7 @@ ops::AdminHandlers Service::AdminHandlers() {
     return kicked > 0 ? StatusOr<json>(json{{"kicked", kicked}}) : NoSuchSession(user);
   };
   AddStoreHandlers(handlers);
+  AddMailboxHandlers({*shards_, *store_, auth_->OnShard(ShardIndex(0)), policies_}, handlers);
   return handlers;
 }
 
@@ -253,6 +258,7 @@ Status Service::Reload(const tenant::Config& next) {
     base::Log(base::LogLevel::kWarning, "reload_needs_restart", {{"setting", setting}});
   }
   server_->Reload(WithinDescriptors(next, shards_->count()), std::move(tls));
+  tenant_metrics_->SetTenantsMax(next.http.tenant_metrics_max);
   store_->SetScrubRate(next.store.scrub_kib_per_s * kKiB);
   base::StartLog({.level = next.log.level, .format = next.log.format});
   config_ = next;

@@ -13,6 +13,7 @@
 #include "auth/service/auth_service.h"
 #include "core/app/policy_watch.h"
 #include "core/app/removal_sweep.h"
+#include "core/app/tenant_metrics.h"
 #include "core/base/metrics.h"
 #include "core/base/status.h"
 #include "core/io/offload_pool.h"
@@ -68,6 +69,7 @@ class Service {
   PolicyBoard policies_;
   std::unique_ptr<PolicyWatch> policy_watch_;
   std::unique_ptr<storage::EngineStore> store_;
+  std::unique_ptr<TenantMetrics> tenant_metrics_;
   std::unique_ptr<auth::AuthService> auth_;
   std::unique_ptr<server::Server> server_;
   std::unique_ptr<RemovalSweep> removals_;

@@ -13,6 +13,7 @@
 #include "core/app/store_commands.h"
 #include "core/app/store_json.h"
 #include "core/app/store_options.h"
+#include "core/app/table.h"
 #include "core/io/offload_pool.h"
 #include "core/io/shard.h"
 

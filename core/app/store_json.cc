@@ -111,16 +111,6 @@ StatusOr<storage::CompactionState> CompactionStateOf(const json& from) try {
                     "the server's answer on the admin socket is not understood");
 }
 
-std::string SizeText(uint64_t bytes) {
-  char text[32];
-  const char* const units[] = {"KiB", "MiB", "GiB", "TiB"};
-  double amount = static_cast<double>(bytes) / kKiB;
-  size_t unit = 0;
-  for (; amount >= kKiB && unit + 1 < std::size(units); ++unit) amount /= kKiB;
-  std::snprintf(text, sizeof text, amount < 10 ? "%.1f %s" : "%.0f %s", amount, units[unit]);
-  return text;
-}
-
 bool PrintStats(const json& stats, std::ostream& out) try {
   out << stats.at("path").get<std::string>() << ": format version "
       << stats.at("format_version").get<uint32_t>() << ", store "

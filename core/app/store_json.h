@@ -24,7 +24,6 @@ nlohmann::json ToJson(const storage::CompactionState& state);
 // Of ToJson(CompactionState), which came from the server.
 StatusOr<storage::CompactionState> CompactionStateOf(const nlohmann::json& json);
 
-std::string SizeText(uint64_t bytes);
 // Of ToJson(StoreStats), which may come from the server. False: it has another shape.
 bool PrintStats(const nlohmann::json& stats, std::ostream& out);
 void PrintRebuilt(const storage::RebuiltIndex& index, std::ostream& out);

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstdio>
 
 #include "core/base/check.h"
+#include "core/base/units.h"
 
 namespace poplar::app {
 namespace {
@@ -51,6 +53,16 @@ std::string DurationText(uint64_t seconds) {
   if (seconds < 2 * kHour) return std::to_string(seconds / kMinute) + " min";
   if (seconds < 2 * kDay) return std::to_string(seconds / kHour) + " h";
   return std::to_string(seconds / kDay) + " d";
+}
+
+std::string SizeText(uint64_t octets) {
+  char text[32];
+  const char* const units[] = {"KiB", "MiB", "GiB", "TiB"};
+  double amount = static_cast<double>(octets) / kKiB;
+  size_t unit = 0;
+  for (; amount >= kKiB && unit + 1 < std::size(units); ++unit) amount /= kKiB;
+  std::snprintf(text, sizeof text, amount < 10 ? "%.1f %s" : "%.0f %s", amount, units[unit]);
+  return text;
 }
 
 std::string TimeText(int64_t seconds_since_1970) {

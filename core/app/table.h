@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -23,6 +24,8 @@ class Table {
 
 // "5 s", "12 min", "3 h", "4 d": the largest unit that fits.
 std::string DurationText(uint64_t seconds);
+// "1.4 KiB", "37 MiB".
+std::string SizeText(uint64_t octets);
 // "2026-11-23 09:17 UTC".
 std::string TimeText(int64_t seconds_since_1970);
 

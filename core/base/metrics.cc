@@ -40,9 +40,21 @@ void MetricRegistry::AddComputed(Kind kind, std::function<double()> read, std::s
                       .scale = 1});
 }
 
-std::vector<MetricRegistry::Entry> MetricRegistry::Entries() const {
+void MetricRegistry::AddCollected(Collect collect) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return entries_;
+  collected_.push_back(std::move(collect));
+}
+
+std::vector<MetricRegistry::Entry> MetricRegistry::Entries() const {
+  std::vector<Entry> entries;
+  std::vector<Collect> collected;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    entries = entries_;
+    collected = collected_;
+  }
+  for (const Collect& collect : collected) collect(entries);
+  return entries;
 }
 
 }  // namespace poplar::base

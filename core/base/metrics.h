@@ -94,11 +94,18 @@ class MetricRegistry {
   void AddComputed(Kind kind, std::function<double()> read, std::string_view name,
                    std::string_view help, MetricLabels labels = {});
 
+  // Values whose labels come and go: `collect` appends what there is each time somebody reads, on
+  // the reader's thread.
+  using Collect = std::function<void(std::vector<Entry>&)>;
+  void AddCollected(Collect collect);
+
+  // What was added, in order, then what is collected.
   std::vector<Entry> Entries() const;
 
  private:
   mutable std::mutex mutex_;
   std::vector<Entry> entries_;
+  std::vector<Collect> collected_;
 };
 
 }  // namespace poplar::base

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/app/commands/limits_text.h"
 #include "core/app/commands/user_records.h"
 #include "core/app/table.h"
 
@@ -16,16 +17,56 @@ std::string Joined(const std::vector<std::string>& words) {
   return text;
 }
 
+void Apply(const TenantLimits& limits, TenantRecord& record) {
+  TenantPolicy& policy = record.policy;
+  policy.quota.octets = limits.quota_octets.value_or(policy.quota.octets);
+  policy.quota.messages = limits.quota_messages.value_or(policy.quota.messages);
+  Quota& maildrop = record.maildrop_quota;
+  maildrop.octets = limits.maildrop_quota_octets.value_or(maildrop.octets);
+  maildrop.messages = limits.maildrop_quota_messages.value_or(maildrop.messages);
+  policy.keep_deleted_days = limits.keep_deleted_days.value_or(policy.keep_deleted_days);
+  policy.expire_days = limits.expire_days.value_or(policy.expire_days);
+  policy.expire_read_days = limits.expire_read_days.value_or(policy.expire_read_days);
+}
+
+void Print(const TenantRecord& record, Console& console) {
+  console.out << "tenant        " << record.name << "\nid            " << record.id.value()
+              << "\nstate         " << (record.enabled ? "enabled" : "disabled")
+              << "\nusers         " << record.users << "\ndomains       " << Joined(record.domains)
+              << "\ncreated       " << TimeText(record.created_s) << "\nquota         "
+              << QuotaText(record.policy.quota) << "\na maildrop    "
+              << QuotaText(record.maildrop_quota) << '\n';
+  for (const auto& [name, text] : RetentionText(record.policy)) {
+    console.out << name << "  " << text << '\n';
+  }
+}
+
 }  // namespace
 
 ExitCode TenantAdd(const TenantAddOptions& options, const tenant::Config& config,
                    Console& console) {
   const auto users = OpenUsers(config);
   if (!users.ok()) return Fail(console, users.status());
-  const auto added = (*users)->AddTenant(options.name, options.domains);
+  const auto added = (*users)->AddTenant(
+      options.name, options.domains, [&](TenantRecord& record) { Apply(options.limits, record); });
   if (!added.ok()) return Fail(console, added.status());
   console.out << "Tenant " << added->name << " added. Next: `poplar user add NAME@"
               << (added->domains.empty() ? "DOMAIN" : added->domains.front()) << "`\n";
+  return ExitCode::kOk;
+}
+
+ExitCode TenantSet(const TenantSetOptions& options, const tenant::Config& config,
+                   Console& console) {
+  if (options.limits.empty()) {
+    return Fail(console, ExitCode::kUsage,
+                "nothing is to be changed (`poplar tenant set --help` says what can be)");
+  }
+  const auto users = OpenUsers(config);
+  if (!users.ok()) return Fail(console, users.status());
+  const auto changed = (*users)->ChangeTenant(
+      options.name, [&](TenantRecord& record) { Apply(options.limits, record); });
+  if (!changed.ok()) return Fail(console, changed.status());
+  Print(*changed, console);
   return ExitCode::kOk;
 }
 
@@ -63,10 +104,7 @@ ExitCode TenantShow(const TenantShowOptions& options, const tenant::Config& conf
     console.out << ToJson(*found).dump(2) << '\n';
     return ExitCode::kOk;
   }
-  console.out << "tenant   " << found->name << "\nid       " << found->id.value() << "\nstate    "
-              << (found->enabled ? "enabled" : "disabled") << "\nusers    " << found->users
-              << "\ndomains  " << Joined(found->domains) << "\ncreated  "
-              << TimeText(found->created_s) << '\n';
+  Print(*found, console);
   return ExitCode::kOk;
 }
 

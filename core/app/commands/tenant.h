@@ -1,7 +1,10 @@
-// `poplar tenant add|list|show|remove`: the built-in database, with or without a running server.
+// `poplar tenant add|set|list|show|remove`: the built-in database, with or without a running
+// server.
 
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,9 +13,30 @@
 
 namespace poplar::app {
 
+// What of a tenant's policy is to change. 0: no limit, not at all.
+struct TenantLimits {
+  std::optional<uint64_t> quota_octets;
+  std::optional<uint64_t> quota_messages;
+  std::optional<uint64_t> maildrop_quota_octets;
+  std::optional<uint64_t> maildrop_quota_messages;
+  std::optional<uint32_t> keep_deleted_days;
+  std::optional<uint32_t> expire_days;
+  // Days until mail goes that was fetched, or none: it stays.
+  std::optional<std::optional<uint32_t>> expire_read_days;
+
+  bool empty() const { return *this == TenantLimits(); }
+  friend bool operator==(const TenantLimits&, const TenantLimits&) = default;
+};
+
 struct TenantAddOptions {
   std::string name;
   std::vector<std::string> domains;
+  TenantLimits limits;
+};
+
+struct TenantSetOptions {
+  std::string name;
+  TenantLimits limits;
 };
 
 struct TenantListOptions {
@@ -30,6 +54,7 @@ struct TenantRemoveOptions {
 };
 
 ExitCode TenantAdd(const TenantAddOptions& options, const tenant::Config& config, Console& console);
+ExitCode TenantSet(const TenantSetOptions& options, const tenant::Config& config, Console& console);
 ExitCode TenantList(const TenantListOptions& options, const tenant::Config& config,
                     Console& console);
 ExitCode TenantShow(const TenantShowOptions& options, const tenant::Config& config,

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "auth/schemes/password_hasher.h"
+#include "core/app/commands/limits_text.h"
 #include "core/app/commands/user_records.h"
 #include "core/app/table.h"
 
@@ -34,6 +35,15 @@ StatusOr<std::string> NewHash(const UserPasswordOptions& options, const tenant::
 std::string StateOf(const UserRecord& user) {
   if (!user.tenant_enabled) return "tenant disabled";
   return user.enabled ? "enabled" : "disabled";
+}
+
+void Print(const UserRecord& user, Console& console) {
+  const bool own = user.own_quota != auth::UserQuota();
+  console.out << "user      " << user.address << "\ntenant    " << user.tenant_name
+              << "\naccount   " << user.account << "\nstate     " << StateOf(user) << "\npassword  "
+              << user.scheme << "\nquota     " << QuotaText(user.quota)
+              << (own ? "" : " (as its tenant's maildrops)") << "\ncreated   "
+              << TimeText(user.created_s) << '\n';
 }
 
 }  // namespace
@@ -91,6 +101,35 @@ ExitCode UserList(const UserListOptions& options, const tenant::Config& config, 
     console.out << "No users yet. Add one: `poplar user add NAME@DOMAIN`\n";
   else
     table.Print(console.out);
+  return ExitCode::kOk;
+}
+
+ExitCode UserShow(const UserShowOptions& options, const tenant::Config& config, Console& console) {
+  const auto users = OpenUsers(config);
+  if (!users.ok()) return Fail(console, users.status());
+  const auto found = (*users)->FindUser(options.address);
+  if (!found.ok()) return Fail(console, found.status());
+  if (options.json) {
+    console.out << ToJson(*found).dump(2) << '\n';
+  } else {
+    Print(*found, console);
+  }
+  return ExitCode::kOk;
+}
+
+ExitCode UserSet(const UserSetOptions& options, const tenant::Config& config, Console& console) {
+  if (!options.quota_octets.has_value() && !options.quota_messages.has_value()) {
+    return Fail(console, ExitCode::kUsage,
+                "nothing is to be changed (`poplar user set --help` says what can be)");
+  }
+  const auto users = OpenUsers(config);
+  if (!users.ok()) return Fail(console, users.status());
+  const auto changed = (*users)->ChangeUserQuota(options.address, [&](auth::UserQuota& quota) {
+    quota.octets = options.quota_octets.value_or(quota.octets);
+    quota.messages = options.quota_messages.value_or(quota.messages);
+  });
+  if (!changed.ok()) return Fail(console, changed.status());
+  Print(*changed, console);
   return ExitCode::kOk;
 }
 

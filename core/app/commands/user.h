@@ -1,8 +1,10 @@
-// `poplar user add|list|passwd|disable|enable|remove`: the built-in database, with or without a
-// running server, which notices changes by itself.
+// `poplar user add|list|show|set|passwd|disable|enable|remove`: the built-in database, with or
+// without a running server, which notices changes by itself.
 
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "core/app/console.h"
@@ -23,11 +25,25 @@ struct UserListOptions {
   bool json = false;
 };
 
+struct UserShowOptions {
+  std::string address;
+  bool json = false;
+};
+
+struct UserSetOptions {
+  std::string address;
+  // Outer: is to change. Inner: a quota of his own, 0 for no limit; none: the tenant's.
+  std::optional<std::optional<uint64_t>> quota_octets;
+  std::optional<std::optional<uint64_t>> quota_messages;
+};
+
 ExitCode UserAdd(const UserPasswordOptions& options, const tenant::Config& config,
                  Console& console);
 ExitCode UserPasswd(const UserPasswordOptions& options, const tenant::Config& config,
                     Console& console);
 ExitCode UserList(const UserListOptions& options, const tenant::Config& config, Console& console);
+ExitCode UserShow(const UserShowOptions& options, const tenant::Config& config, Console& console);
+ExitCode UserSet(const UserSetOptions& options, const tenant::Config& config, Console& console);
 ExitCode UserSetEnabled(const std::string& address, bool enabled, const tenant::Config& config,
                         Console& console);
 ExitCode UserRemove(const std::string& address, const tenant::Config& config, Console& console);

@@ -1,6 +1,16 @@
 #include "core/app/commands/user_records.h"
 
+#include <optional>
+
 namespace poplar::app {
+namespace {
+
+template <class Number>
+nlohmann::json OrNull(const std::optional<Number>& number) {
+  return number.has_value() ? nlohmann::json(*number) : nlohmann::json();
+}
+
+}  // namespace
 
 StatusOr<std::unique_ptr<auth::UserDatabase>> OpenUsers(const tenant::Config& config) {
   auto users = auth::UserDatabase::Open(config.users.database);
@@ -11,8 +21,20 @@ StatusOr<std::unique_ptr<auth::UserDatabase>> OpenUsers(const tenant::Config& co
 }
 
 nlohmann::json ToJson(const auth::TenantRecord& record) {
-  return {{"name", record.name},       {"id", record.id.value()}, {"enabled", record.enabled},
-          {"domains", record.domains}, {"users", record.users},   {"created_s", record.created_s}};
+  const TenantPolicy& policy = record.policy;
+  return {{"name", record.name},
+          {"id", record.id.value()},
+          {"enabled", record.enabled},
+          {"domains", record.domains},
+          {"users", record.users},
+          {"created_s", record.created_s},
+          {"quota_octets", policy.quota.octets},
+          {"quota_messages", policy.quota.messages},
+          {"maildrop_quota_octets", record.maildrop_quota.octets},
+          {"maildrop_quota_messages", record.maildrop_quota.messages},
+          {"keep_deleted_days", policy.keep_deleted_days},
+          {"expire_days", policy.expire_days},
+          {"expire_read_days", OrNull(policy.expire_read_days)}};
 }
 
 nlohmann::json ToJson(const auth::UserRecord& record) {
@@ -23,7 +45,11 @@ nlohmann::json ToJson(const auth::UserRecord& record) {
           {"tenant_enabled", record.tenant_enabled},
           {"hash", record.scheme},
           {"created_s", record.created_s},
-          {"password_changed_s", record.password_changed_s}};
+          {"password_changed_s", record.password_changed_s},
+          {"quota_octets", record.quota.octets},
+          {"quota_messages", record.quota.messages},
+          {"own_quota_octets", OrNull(record.own_quota.octets)},
+          {"own_quota_messages", OrNull(record.own_quota.messages)}};
 }
 
 }  // namespace poplar::app

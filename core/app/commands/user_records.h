@@ -13,6 +13,8 @@ namespace poplar::app {
 // The configured database. One that is not there says how to make it.
 StatusOr<std::unique_ptr<auth::UserDatabase>> OpenUsers(const tenant::Config& config);
 
+// A quota of 0 is no limit, as are 0 days of expiry; null: what is fetched does not expire, or a
+// user has no quota of his own.
 nlohmann::json ToJson(const auth::TenantRecord& record);
 nlohmann::json ToJson(const auth::UserRecord& record);
 

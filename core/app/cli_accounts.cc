@@ -1,0 +1,258 @@
+#include "core/app/cli_accounts.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "core/app/commands/tenant.h"
+#include "core/app/commands/user.h"
+#include "core/app/quantities.h"
+
+namespace poplar::app {
+namespace {
+
+// Lives while the tree is built; what the commands capture is the console alone.
+class AccountCommands {
+ public:
+  AccountCommands(CLI::App& app, Console& console, const RunWithConfigFunction& run_with_config)
+      : app_(app), console_(console), run_with_config_(run_with_config) {}
+
+ private:
+  using Config = tenant::Config;
+
+ public:
+  void AddTenant() {
+    CLI::App* group = AddGroup(app_, "tenant", "Tenants of the built-in database");
+
+    CLI::App* add = AddLeaf(group, "add", "Adds a tenant",
+                            "  poplar tenant add acme --domain acme.example --domain acme.test\n"
+                            "  poplar tenant add acme --domain acme.example --quota 500GB "
+                            "--maildrop-quota 2GiB");
+    auto add_options = std::make_shared<TenantAddOptions>();
+    add->add_option("NAME", add_options->name, "Letters, digits, '.', '_', '-'")->required();
+    add->add_option("--domain", add_options->domains,
+                    "A mail domain of the tenant's; may be repeated")
+        ->type_name("DOMAIN")
+        ->allow_extra_args(false);
+    AddLimitOptions(add, &add_options->limits, add_options);
+    run_with_config_(add, [&console = console_, add_options](const Config& config) {
+      return TenantAdd(*add_options, config, console);
+    });
+
+    AddTenantSet(group);
+
+    CLI::App* list = AddLeaf(group, "list", "Lists all tenants",
+                             "  poplar tenant list\n  poplar tenant list --json | jq '.[].name'");
+    auto list_options = std::make_shared<TenantListOptions>();
+    list->add_flag("--json", list_options->json, "As JSON");
+    run_with_config_(list, [&console = console_, list_options](const Config& config) {
+      return TenantList(*list_options, config, console);
+    });
+
+    CLI::App* show = AddLeaf(group, "show", "Shows one tenant", "  poplar tenant show acme");
+    auto show_options = std::make_shared<TenantShowOptions>();
+    show->add_option("NAME", show_options->name, "The tenant")->required();
+    show->add_flag("--json", show_options->json, "As JSON");
+    run_with_config_(show, [&console = console_, show_options](const Config& config) {
+      return TenantShow(*show_options, config, console);
+    });
+
+    CLI::App* remove =
+        AddLeaf(group, "remove", "Removes a tenant", "  poplar tenant remove acme --with-users");
+    auto remove_options = std::make_shared<TenantRemoveOptions>();
+    remove->add_option("NAME", remove_options->name, "The tenant")->required();
+    remove->add_flag("--with-users", remove_options->with_users, "Its users too");
+    run_with_config_(remove, [&console = console_, remove_options](const Config& config) {
+      return TenantRemove(*remove_options, config, console);
+    });
+  }
+
+  void AddTenantSet(CLI::App* group) {
+    CLI::App* set = AddLeaf(group, "set",
+                            "Changes quotas and how long mail stays; a running server goes by it "
+                            "within about a second",
+                            "  poplar tenant set acme --quota 1TiB --maildrop-quota 5GB\n"
+                            "  poplar tenant set acme --keep-deleted 30 --expire 365\n"
+                            "  poplar tenant set acme --expire-read 0\n"
+                            "  poplar tenant set acme --quota none --expire-read never");
+    auto options = std::make_shared<TenantSetOptions>();
+    set->add_option("NAME", options->name, "The tenant")->required();
+    AddLimitOptions(set, &options->limits, options);
+    run_with_config_(set, [&console = console_, options](const Config& config) {
+      return TenantSet(*options, config, console);
+    });
+  }
+
+  // `owner` keeps `limits` alive.
+  static void AddLimitOptions(CLI::App* leaf, TenantLimits* limits,
+                              const std::shared_ptr<void>& owner) {
+    const std::string all = "Of all its maildrops together; none: no limit";
+    const std::string each = "Of each maildrop whose user has no quota of his own; none: no limit";
+    Add(leaf, "--quota", "SIZE", all, [owner, limits](const std::string& text) {
+      limits->quota_octets = Take("--quota", text == "none" ? 0 : ParseSize(text));
+    });
+    Add(leaf, "--quota-messages", "NUMBER", all, [owner, limits](const std::string& text) {
+      limits->quota_messages = Take("--quota-messages", text == "none" ? 0 : ParseCount(text));
+    });
+    Add(leaf, "--maildrop-quota", "SIZE", each, [owner, limits](const std::string& text) {
+      limits->maildrop_quota_octets =
+          Take("--maildrop-quota", text == "none" ? 0 : ParseSize(text));
+    });
+    Add(leaf, "--maildrop-quota-messages", "NUMBER", each,
+        [owner, limits](const std::string& text) {
+          limits->maildrop_quota_messages =
+              Take("--maildrop-quota-messages", text == "none" ? 0 : ParseCount(text));
+        });
+    Add(leaf, "--keep-deleted", "DAYS", "Deleted mail can be brought back for so long; none: not",
+        [owner, limits](const std::string& text) {
+          limits->keep_deleted_days = Take("--keep-deleted", text == "none" ? 0 : ParseDays(text));
+        });
+    Add(leaf, "--expire", "DAYS", "Mail goes so long after it arrived; never: it stays",
+        [owner, limits](const std::string& text) {
+          limits->expire_days = Take("--expire", text == "never" ? 0 : ParseDays(text));
+        });
+    Add(leaf, "--expire-read", "DAYS",
+        "Mail goes so long after it was fetched, 0: with that session; never: it stays",
+        [owner, limits](const std::string& text) {
+          limits->expire_read_days.emplace();
+          if (text != "never") *limits->expire_read_days = Take("--expire-read", ParseDays(text));
+        });
+  }
+
+  // An option whose text `take` understands, or throws what is wrong with it, as CLI11 does.
+  static void Add(CLI::App* leaf, const std::string& name, const std::string& type,
+                  const std::string& does, const std::function<void(const std::string&)>& take) {
+    leaf->add_option_function<std::string>(name, take, does)->type_name(type);
+  }
+
+  template <class Value>
+  static Value Take(const std::string& option, const StatusOr<Value>& value) {
+    if (value.ok()) return *value;
+    throw CLI::ValidationError(option, std::string(Message(value.status())));
+  }
+
+  using PasswordCommand = ExitCode (*)(const UserPasswordOptions&, const Config&, Console&);
+
+  // The options that `user add` and `user passwd` share.
+  void AddPasswordCommand(CLI::App* leaf, const char* without_help, PasswordCommand command) {
+    auto options = std::make_shared<UserPasswordOptions>();
+    leaf->add_option("ADDRESS", options->address, "The user")->required();
+    auto* from_stdin = leaf->add_flag_callback(
+        "--password-stdin", [options] { options->password = PasswordSource::kStdin; },
+        "Read the password from the first line of standard input");
+    leaf->add_flag_callback(
+            "--no-password", [options] { options->password = PasswordSource::kNone; }, without_help)
+        ->excludes(from_stdin);
+    run_with_config_(leaf, [&console = console_, options, command](const Config& config) {
+      return command(*options, config, console);
+    });
+  }
+
+  using AddressCommand = std::function<ExitCode(const std::string&, const Config&)>;
+
+  void AddAddressCommand(CLI::App* leaf, AddressCommand command) {
+    auto address = std::make_shared<std::string>();
+    leaf->add_option("ADDRESS", *address, "The user")->required();
+    run_with_config_(leaf, [address, command = std::move(command)](const Config& config) {
+      return command(*address, config);
+    });
+  }
+
+  void AddUserShow(CLI::App* group) {
+    CLI::App* show = AddLeaf(group, "show", "Shows one user",
+                             "  poplar user show alice@example.org\n"
+                             "  poplar user show alice@example.org --json | jq .quota_octets");
+    auto options = std::make_shared<UserShowOptions>();
+    show->add_option("ADDRESS", options->address, "The user")->required();
+    show->add_flag("--json", options->json, "As JSON");
+    run_with_config_(show, [&console = console_, options](const Config& config) {
+      return UserShow(*options, config, console);
+    });
+  }
+
+  void AddUserSet(CLI::App* group) {
+    CLI::App* set = AddLeaf(group, "set",
+                            "Changes a user's own quota; a running server goes by it within about "
+                            "a second",
+                            "  poplar user set alice@example.org --quota 10GiB\n"
+                            "  poplar user set alice@example.org --quota none\n"
+                            "  poplar user set alice@example.org --quota default "
+                            "--quota-messages default");
+    auto options = std::make_shared<UserSetOptions>();
+    set->add_option("ADDRESS", options->address, "The user")->required();
+    const std::string rest = "none: no limit; default: as the tenant's maildrops";
+    Add(set, "--quota", "SIZE", "What the maildrop may hold; " + rest,
+        [options](const std::string& text) {
+          options->quota_octets.emplace();
+          if (text == "default") return;
+          *options->quota_octets = Take("--quota", text == "none" ? 0 : ParseSize(text));
+        });
+    Add(set, "--quota-messages", "NUMBER", "How many messages; " + rest,
+        [options](const std::string& text) {
+          options->quota_messages.emplace();
+          if (text == "default") return;
+          *options->quota_messages =
+              Take("--quota-messages", text == "none" ? 0 : ParseCount(text));
+        });
+    run_with_config_(set, [&console = console_, options](const Config& config) {
+      return UserSet(*options, config, console);
+    });
+  }
+
+  void AddUser() {
+    CLI::App* group = AddGroup(app_, "user", "Users of the built-in database");
+    AddPasswordCommand(AddLeaf(group, "add", "Adds a user; asks for the password",
+                               "  poplar user add alice@example.org\n"
+                               "  pwgen 20 1 | poplar user add bob@example.org --password-stdin"),
+                       "Without a password: mail arrives, but nobody can log in", &UserAdd);
+    AddPasswordCommand(AddLeaf(group, "passwd", "Changes a password; asks for it",
+                               "  poplar user passwd alice@example.org"),
+                       "Take the password away: nobody can log in", &UserPasswd);
+
+    CLI::App* list = AddLeaf(group, "list", "Lists users",
+                             "  poplar user list --tenant acme\n"
+                             "  poplar user list --json | jq -r '.[].address'");
+    auto list_options = std::make_shared<UserListOptions>();
+    list->add_option("--tenant", list_options->tenant, "Only this tenant's")->type_name("NAME");
+    list->add_flag("--json", list_options->json, "As JSON");
+    run_with_config_(list, [&console = console_, list_options](const Config& config) {
+      return UserList(*list_options, config, console);
+    });
+
+    AddUserShow(group);
+    AddUserSet(group);
+    AddAddressCommand(
+        AddLeaf(group, "disable", "Keeps a user from logging in; mail goes on coming in",
+                "  poplar user disable alice@example.org"),
+        [&console = console_](const std::string& address, const Config& config) {
+          return UserSetEnabled(address, false, config, console);
+        });
+    AddAddressCommand(AddLeaf(group, "enable", "Lets a user log in again",
+                              "  poplar user enable alice@example.org"),
+                      [&console = console_](const std::string& address, const Config& config) {
+                        return UserSetEnabled(address, true, config, console);
+                      });
+    AddAddressCommand(
+        AddLeaf(group, "remove", "Removes a user", "  poplar user remove alice@example.org"),
+        [&console = console_](const std::string& address, const Config& config) {
+          return UserRemove(address, config, console);
+        });
+  }
+
+ private:
+  CLI::App& app_;
+  Console& console_;
+  const RunWithConfigFunction& run_with_config_;
+};
+
+}  // namespace
+
+void AddAccountCommands(CLI::App& app, Console& console,
+                        const RunWithConfigFunction& run_with_config) {
+  AccountCommands commands(app, console, run_with_config);
+  commands.AddTenant();
+  commands.AddUser();
+}
+
+}  // namespace poplar::app

@@ -1,0 +1,20 @@
+// The command line of `poplar tenant`, `poplar user` and `poplar mailbox`. Private to cli.cc.
+
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "core/app/cli_parts.h"
+#include "core/app/console.h"
+
+namespace poplar::app {
+
+// Tenants and users of the built-in database. `app` and `console` outlive the command.
+void AddAccountCommands(CLI::App& app, Console& console,
+                        const RunWithConfigFunction& run_with_config);
+
+// Maildrops of the running server. Likewise.
+void AddMailboxCommands(CLI::App& app, Console& console,
+                        const RunWithConfigFunction& run_with_config);
+
+}  // namespace poplar::app
