@@ -2,7 +2,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "core/app/commands/tenant.h"
@@ -89,47 +91,53 @@ class AccountCommands {
                               const std::shared_ptr<void>& owner) {
     const std::string all = "Of all its maildrops together; none: no limit";
     const std::string each = "Of each maildrop whose user has no quota of his own; none: no limit";
-    Add(leaf, "--quota", "SIZE", all, [owner, limits](const std::string& text) {
-      limits->quota_octets = Take("--quota", text == "none" ? 0 : ParseSize(text));
-    });
-    Add(leaf, "--quota-messages", "NUMBER", all, [owner, limits](const std::string& text) {
-      limits->quota_messages = Take("--quota-messages", text == "none" ? 0 : ParseCount(text));
-    });
-    Add(leaf, "--maildrop-quota", "SIZE", each, [owner, limits](const std::string& text) {
-      limits->maildrop_quota_octets =
-          Take("--maildrop-quota", text == "none" ? 0 : ParseSize(text));
-    });
-    Add(leaf, "--maildrop-quota-messages", "NUMBER", each,
-        [owner, limits](const std::string& text) {
-          limits->maildrop_quota_messages =
-              Take("--maildrop-quota-messages", text == "none" ? 0 : ParseCount(text));
-        });
-    Add(leaf, "--keep-deleted", "DAYS", "Deleted mail can be brought back for so long; none: not",
-        [owner, limits](const std::string& text) {
-          limits->keep_deleted_days = Take("--keep-deleted", text == "none" ? 0 : ParseDays(text));
-        });
-    Add(leaf, "--expire", "DAYS", "Mail goes so long after it arrived; never: it stays",
-        [owner, limits](const std::string& text) {
-          limits->expire_days = Take("--expire", text == "never" ? 0 : ParseDays(text));
-        });
-    Add(leaf, "--expire-read", "DAYS",
-        "Mail goes so long after it was fetched, 0: with that session; never: it stays",
-        [owner, limits](const std::string& text) {
-          limits->expire_read_days.emplace();
-          if (text != "never") *limits->expire_read_days = Take("--expire-read", ParseDays(text));
-        });
-  }
-
-  // An option whose text `take` understands, or throws what is wrong with it, as CLI11 does.
-  static void Add(CLI::App* leaf, const std::string& name, const std::string& type,
-                  const std::string& does, const std::function<void(const std::string&)>& take) {
-    leaf->add_option_function<std::string>(name, take, does)->type_name(type);
+    AddNumber<uint64_t>(leaf, "--quota", "SIZE", all, OrNone(ParseSize),
+                        [owner, limits](uint64_t n) { limits->quota_octets = n; });
+    AddNumber<uint64_t>(leaf, "--quota-messages", "NUMBER", all, OrNone(ParseCount),
+                        [owner, limits](uint64_t n) { limits->quota_messages = n; });
+    AddNumber<uint64_t>(leaf, "--maildrop-quota", "SIZE", each, OrNone(ParseSize),
+                        [owner, limits](uint64_t n) { limits->maildrop_quota_octets = n; });
+    AddNumber<uint64_t>(leaf, "--maildrop-quota-messages", "NUMBER", each, OrNone(ParseCount),
+                        [owner, limits](uint64_t n) { limits->maildrop_quota_messages = n; });
+    AddNumber<uint32_t>(
+        leaf, "--keep-deleted", "DAYS", "Deleted mail can be brought back for so long; none: not",
+        OrNone(ParseDays), [owner, limits](uint32_t days) { limits->keep_deleted_days = days; });
+    AddNumber<uint32_t>(leaf, "--expire", "DAYS",
+                        "Mail goes so long after it arrived; never: it stays",
+                        Or<uint32_t>("never", 0, ParseDays),
+                        [owner, limits](uint32_t days) { limits->expire_days = days; });
+    using Days = std::optional<uint32_t>;
+    AddNumber<Days>(leaf, "--expire-read", "DAYS",
+                    "Mail goes so long after it was fetched, 0: with that session; never: it stays",
+                    Or<Days>("never", std::nullopt, ParseDays),
+                    [owner, limits](Days days) { limits->expire_read_days = days; });
   }
 
   template <class Value>
-  static Value Take(const std::string& option, const StatusOr<Value>& value) {
-    if (value.ok()) return *value;
-    throw CLI::ValidationError(option, std::string(Message(value.status())));
+  using Parser = std::function<StatusOr<Value>(std::string_view)>;
+
+  // A parser that also takes `word`, for `value`.
+  template <class Value, class Parse>
+  static Parser<Value> Or(std::string word, Value value, Parse parse) {
+    return [word = std::move(word), value, parse](std::string_view text) -> StatusOr<Value> {
+      if (text == word) return value;
+      POP_ASSIGN_OR_RETURN(const auto number, parse(text));
+      return Value(number);
+    };
+  }
+  template <class Value>
+  static Parser<Value> OrNone(StatusOr<Value> (*parse)(std::string_view)) {
+    return Or<Value>("none", 0, parse);
+  }
+
+  template <class Value>
+  static void AddNumber(CLI::App* leaf, const std::string& name, const std::string& type,
+                        const std::string& does, const Parser<Value>& parse,
+                        const std::function<void(Value)>& take) {
+    leaf->add_option_function<std::string>(
+            name, [parse, take](const std::string& text) { take(*parse(text)); }, does)
+        ->type_name(type)
+        ->check([parse](const std::string& text) { return FaultIn(parse(text)); }, "");
   }
 
   using PasswordCommand = ExitCode (*)(const UserPasswordOptions&, const Config&, Console&);
@@ -182,19 +190,13 @@ class AccountCommands {
     auto options = std::make_shared<UserSetOptions>();
     set->add_option("ADDRESS", options->address, "The user")->required();
     const std::string rest = "none: no limit; default: as the tenant's maildrops";
-    Add(set, "--quota", "SIZE", "What the maildrop may hold; " + rest,
-        [options](const std::string& text) {
-          options->quota_octets.emplace();
-          if (text == "default") return;
-          *options->quota_octets = Take("--quota", text == "none" ? 0 : ParseSize(text));
-        });
-    Add(set, "--quota-messages", "NUMBER", "How many messages; " + rest,
-        [options](const std::string& text) {
-          options->quota_messages.emplace();
-          if (text == "default") return;
-          *options->quota_messages =
-              Take("--quota-messages", text == "none" ? 0 : ParseCount(text));
-        });
+    using Number = std::optional<uint64_t>;
+    AddNumber<Number>(set, "--quota", "SIZE", "What the maildrop may hold; " + rest,
+                      Or<Number>("default", std::nullopt, OrNone(ParseSize)),
+                      [options](Number octets) { options->quota_octets = octets; });
+    AddNumber<Number>(set, "--quota-messages", "NUMBER", "How many messages; " + rest,
+                      Or<Number>("default", std::nullopt, OrNone(ParseCount)),
+                      [options](Number messages) { options->quota_messages = messages; });
     run_with_config_(set, [&console = console_, options](const Config& config) {
       return UserSet(*options, config, console);
     });

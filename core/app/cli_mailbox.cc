@@ -51,18 +51,13 @@ void AddUndelete(CLI::App* group, Console& console, const RunWithConfigFunction&
   CLI::App* which = undelete->add_option_group("one of these");
   which->add_option("--uidl", options->uidl, "One message, as `mailbox deleted` shows it");
   which->add_option("--session", options->session, "All that this session deleted; 0: by expiry");
+  const auto since = [](const std::string& text) { return ParseSince(text, std::time(nullptr)); };
   which
       ->add_option_function<std::string>(
-          "--since",
-          [options](const std::string& text) {
-            const auto since = ParseSince(text, std::time(nullptr));
-            if (!since.ok()) {
-              throw CLI::ValidationError("--since", std::string(Message(since.status())));
-            }
-            options->since_s = *since;
-          },
+          "--since", [options, since](const std::string& text) { options->since_s = *since(text); },
           "All deleted since then: a day, a day and a time (UTC), or so long ago")
-      ->type_name("TIME");
+      ->type_name("TIME")
+      ->check([since](const std::string& text) { return FaultIn(since(text)); }, "");
   which->add_flag("--all", options->all, "All that is kept");
   which->require_option(1);
   run_with_config(undelete, [options, &console](const Config& config) {

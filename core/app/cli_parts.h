@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/app/exit_code.h"
+#include "core/base/status.h"
 #include "core/tenant/config.h"
 
 namespace poplar::app {
@@ -27,6 +28,12 @@ inline CLI::App* AddLeaf(CLI::App* parent, const std::string& name, const std::s
   CLI::App* leaf = parent->add_subcommand(name, does);
   leaf->footer("Examples:\n" + examples);
   return leaf;
+}
+
+// What CLI11 asks of a check: the fault, or nothing.
+template <class Value>
+std::string FaultIn(const StatusOr<Value>& value) {
+  return std::string(Message(value.status()));
 }
 
 }  // namespace poplar::app
