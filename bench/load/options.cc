@@ -14,6 +14,8 @@ constexpr int kUsageFault = 2;
 constexpr uint32_t kConnectionsMax = 60'000;
 constexpr uint32_t kDepthMax = 1024;
 constexpr uint32_t kRecipientsMax = 1000;
+constexpr uint64_t kArrivalsMax = 1000;
+constexpr uint64_t kKeepMax = 1'000'000;
 constexpr double kSecondsMax = 86'400;
 
 // The texts of options that need more than CLI11's own conversions.
@@ -85,6 +87,10 @@ void AddAmounts(CLI::App* app, Options* options, RawOptions* raw) {
   app->add_option("--first-id", options->first_id, "The id of the first message delivered");
   app->add_option("--expect", raw->expect_messages, "How many messages each maildrop holds");
   app->add_flag("--delete", options->delete_fetched, "fetch: delete what was fetched");
+  app->add_option("--arrivals", options->arrivals, "turnover: deliveries before each session")
+      ->check(CLI::Range(uint64_t{1}, kArrivalsMax));
+  app->add_option("--keep", options->keep, "turnover: messages that stay on the server")
+      ->check(CLI::Range(uint64_t{0}, kKeepMax));
 }
 
 void AddReport(CLI::App* app, Options* options) {

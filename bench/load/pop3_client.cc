@@ -137,6 +137,16 @@ Task<StatusOr<Pop3Totals>> Pop3Client::Stat() {
   co_return Pop3Totals{*messages, *octets};
 }
 
+Task<StatusOr<uint64_t>> Pop3Client::ListOne(uint64_t number) {
+  Send("LIST", number);
+  LOAD_CO_ASSIGN_OR_RETURN(std::string_view text, co_await ReadStatus());
+  std::optional<ScanLine> scan = ParseScanLine(text);
+  if (!scan || scan->number != number) co_return ReplyError("LIST of one", text);
+  std::optional<uint64_t> octets = TakeNumber(&scan->rest);
+  if (!octets) co_return ReplyError("LIST of one", text);
+  co_return *octets;
+}
+
 Task<StatusOr<std::vector<uint64_t>>> Pop3Client::List() {
   Send("LIST");
   LOAD_CO_RETURN_IF_ERROR(co_await ReadOk());

@@ -44,6 +44,8 @@ class Pop3Client {
   Task<StatusOr<Pop3Totals>> Stat();
   // The octets of each message. The numbers must be 1, 2, 3 and so on (nothing is deleted).
   Task<StatusOr<std::vector<uint64_t>>> List();
+  // The octets of one message.
+  Task<StatusOr<uint64_t>> ListOne(uint64_t number);
   // The unique ids, in order; empty, over-long or repeated ones are errors.
   Task<StatusOr<std::vector<std::string>>> Uidl();
   Task<Status> Dele(uint64_t number);

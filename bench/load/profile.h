@@ -34,6 +34,7 @@ Task<Status> PlayRetr(Worker* worker, uint32_t slot);
 Task<Status> PlayFetch(Worker* worker, uint32_t slot);
 Task<Status> PlayNoop(Worker* worker, uint32_t slot);
 Task<Status> PlayLmtp(Worker* worker, uint32_t slot);
+Task<Status> PlayTurnover(Worker* worker, uint32_t slot);
 Task<Status> PlayChurn(Worker* worker, uint32_t slot);
 
 }  // namespace poplar::load

@@ -65,10 +65,10 @@ std::string Worker::UserName(uint64_t user) const {
   return name;
 }
 
-std::string Worker::UserOfSlot(uint32_t slot, uint64_t turn) const {
+uint64_t Worker::UserNumberOfSlot(uint32_t slot, uint64_t turn) const {
   uint64_t step = options_->connections;
   uint64_t users_of_slot = (options_->users - slot + step - 1) / step;
-  return UserName(slot + turn % users_of_slot * step);
+  return slot + turn % users_of_slot * step;
 }
 
 Task<Status> Worker::OpenPop3(Stream* stream, TlsTicket* ticket) {

@@ -61,7 +61,10 @@ class Worker {
 
   std::string UserName(uint64_t user) const;
   // The users of one client, in turns: no two clients have one in common.
-  std::string UserOfSlot(uint32_t slot, uint64_t turn) const;
+  uint64_t UserNumberOfSlot(uint32_t slot, uint64_t turn) const;
+  std::string UserOfSlot(uint32_t slot, uint64_t turn) const {
+    return UserName(UserNumberOfSlot(slot, turn));
+  }
 
   StreamOptions stream_options() const { return {.timeout_ms = options_->timeout_ms}; }
   // Connects, greets, and secures the connection as the options say.

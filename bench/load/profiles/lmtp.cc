@@ -16,9 +16,9 @@ Task<Status> PlayLmtp(Worker* worker, uint32_t slot) {
   LOAD_CO_RETURN_IF_ERROR(co_await client.Open());
   while (std::optional<Operation> operation = worker->NextOperation(slot)) {
     uint64_t id = options.first_id + operation->number;
-    std::string message =
-        Generate({.seed = options.seed, .id = id, .octets = PickOctets(sizes, options.seed, id)});
-    std::string wire = Stuff(message);
+    MessageSpec spec{.seed = options.seed, .id = id};
+    spec.octets = PickOctets(sizes, options.seed, id);
+    std::string wire = Stuff(Generate(spec));
     std::vector<std::string> recipients;
     recipients.reserve(options.recipients);
     for (uint64_t i = 0; i < options.recipients; ++i) {
@@ -27,7 +27,7 @@ Task<Status> PlayLmtp(Worker* worker, uint32_t slot) {
     }
     uint64_t start_ns = MonotonicNs();
     LOAD_CO_RETURN_IF_ERROR(co_await client.Deliver(&recipients, wire));
-    worker->Record("deliver", start_ns, message.size());
+    worker->Record("deliver", start_ns, spec.octets);
   }
   co_return co_await client.Quit();
 }
