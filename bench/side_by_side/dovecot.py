@@ -75,6 +75,7 @@ service lmtp {{
   service_count = 0
   client_limit = 1
   process_min_avail = 4
+  process_limit = 256
   user = {user}
   inet_listener lmtp {{
     port = {lmtp}

@@ -86,6 +86,23 @@ class Server:
             return ""
 
 
+def find_binary(build, name):
+    for folder in ("", "/core/app", "/bench/load", "/bench/floor", "/bin"):
+        path = f"{build}{folder}/{name}"
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            return path
+    raise Failed(f"{build} has no {name}: build it first (cmake --preset release && "
+                 "cmake --build --preset release)")
+
+
+def core_set(text):
+    cores = {int(core) for core in text.split(",")}
+    missing = cores - os.sched_getaffinity(0)
+    if missing:
+        raise Failed(f"this machine does not give us core {sorted(missing)[0]}; see --help")
+    return cores
+
+
 def free_ports(count):
     """Ports of 127.0.0.1 that nobody listens on now."""
     sockets = [socket.socket() for _ in range(count)]

@@ -27,9 +27,11 @@ listen = "127.0.0.1:{http}"
 class Poplar(Server):
     name = "Poplar"
 
-    def __init__(self, directory, binary, **kwargs):
+    def __init__(self, directory, binary, settings="", **kwargs):
         super().__init__(directory, **kwargs)
         self.binary = binary
+        self.settings = settings  # further sections of poplar.toml
+        self.config = f"{directory}/home/poplar.toml"
         self.pop3_port, self.pop3s_port, self.lmtp_port, self.http_port = free_ports(4)
 
     def tool(self, *arguments, text=None):
@@ -41,20 +43,21 @@ class Poplar(Server):
         return done.stdout
 
     def prepare(self, users, password):
-        home = f"{self.directory}/home"
-        config = f"{home}/poplar.toml"
-        self.tool("init", home)
+        self.tool("init", f"{self.directory}/home")
         workers = len(self.cores) if self.cores else 0
-        with open(config, "w", encoding="ascii") as file:
+        with open(self.config, "w", encoding="ascii") as file:
             file.write(CONFIG.format(workers=workers, pop3=self.pop3_port, pop3s=self.pop3s_port,
-                                     lmtp=self.lmtp_port, http=self.http_port))
-        self.tool("tenant", "add", "load", "--domain", DOMAIN, "--config", config)
+                                     lmtp=self.lmtp_port, http=self.http_port) + self.settings)
+        self.tool("tenant", "add", "load", "--domain", DOMAIN, "--config", self.config)
+        self.add_users(users, password)
+
+    def add_users(self, users, password):
         for user in users:
-            self.tool("user", "add", user, "--password-stdin", "--config", config,
+            self.tool("user", "add", user, "--password-stdin", "--config", self.config,
                       text=password + "\n")
 
     def start(self):
-        self.spawn([self.binary, "serve", "--config", f"{self.directory}/home/poplar.toml"])
+        self.spawn([self.binary, "serve", "--config", self.config])
         wait_for_ports(self, [self.pop3_port, self.pop3s_port, self.lmtp_port])
 
     def version(self):

@@ -7,8 +7,9 @@ import statistics
 import subprocess
 import time
 
-BEGIN = "<!-- compare:begin (bench/compare writes this block) -->"
-END = "<!-- compare:end -->"
+
+def markers(name, program):
+    return f"<!-- {name}:begin ({program} writes this block) -->", f"<!-- {name}:end -->"
 
 
 def cpu_us(reports):
@@ -90,13 +91,14 @@ def circumstances(root, versions, options, congestion, load_average):
     ]
 
 
-def write_block(path, text):
-    """Replaces what stands between the markers."""
+def write_block(path, text, name="compare", program="bench/compare"):
+    """Replaces what stands between the markers of `name`."""
+    first, last = markers(name, program)
     with open(path, encoding="utf-8") as file:
         document = file.read()
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = document.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"{path} has no block between {BEGIN} and {END}")
+        raise ValueError(f"{path} has no block between {first} and {last}")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+        file.write(f"{before}{first}\n\n{text}\n\n{last}{after}")

@@ -1,0 +1,97 @@
+"""What every part has in common: where binaries and folders are, how load is put on, how long."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from cells import PASSWORD
+from harness import Failed, Load
+from server import StoreServer
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+@dataclass
+class Lab:
+    """`smoke`: everything small, nothing counts."""
+
+    directory: str
+    poplar: str
+    floor: str
+    load: Load
+    server_cores: set | None
+    client_cores: set | None
+    rounds: int
+    seconds: float
+    warmup: float
+    smoke: bool
+
+    @contextlib.contextmanager
+    def server(self, name, users=(), settings=""):
+        """A new server that is prepared, not started; ended when the block is left."""
+        server = StoreServer(f"{self.directory}/{name}", self.poplar, settings=settings,
+                             cores=self.server_cores)
+        server.name = f"Poplar-{name}"
+        server.prepare(users, PASSWORD)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+    def run(self, server, profile, pattern, users, connections, *arguments, seconds=None,
+            warmup=None):
+        """A measured run of poplar-load."""
+        return self.load.run(
+            server, profile, "--user", pattern, "--users", users, "-c", connections, "--seconds",
+            self.seconds if seconds is None else seconds, "--warmup",
+            self.warmup if warmup is None else warmup, "--timeout-ms", 60_000, *arguments)
+
+    def fill(self, server, pattern, users, operations, octets, recipients=1, connections=64,
+             first_user=0):
+        """Deliveries until `operations` are done. Message i goes to the users from i on."""
+        self.load.run(server, "lmtp", "--user", pattern, "--users", users, "--first-user",
+                      first_user, "-c", min(connections, users), "--operations", operations,
+                      "--octets", octets, "--recipients", recipients, "--seconds", 3600,
+                      "--timeout-ms", 120_000)
+
+    def in_background(self, server, profile, pattern, users, connections, *arguments):
+        """A load that goes on until its server is gone; its failures are not of interest."""
+        command = [self.load.binary, profile, "--pop3", f"127.0.0.1:{server.pop3_port}",
+                   "--lmtp", f"127.0.0.1:{server.lmtp_port}", "--password", PASSWORD, "--user",
+                   pattern, "--users", str(users), "-c", str(connections), "--seconds", "600",
+                   "--errors", "1", *map(str, arguments)]
+        pin = (lambda: os.sched_setaffinity(0, self.client_cores)) if self.client_cores else None
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                preexec_fn=pin)
+
+    def group_commit(self, files, producers):
+        """Records a second of the raw loop, on the server's cores and disk."""
+        pin = (lambda: os.sched_setaffinity(0, self.server_cores)) if self.server_cores else None
+        done = subprocess.run(
+            [self.floor, "--directory", self.directory, "--files", str(files), "--producers",
+             str(producers), "--seconds", str(self.seconds)],
+            capture_output=True, text=True, preexec_fn=pin, check=False)
+        if done.returncode != 0:
+            raise Failed(f"poplar-floor failed:\n{done.stderr}")
+        return json.loads(done.stdout)
+
+
+def addresses(pattern, first, end):
+    return [pattern.replace("{}", str(number)) for number in range(first, end)]
+
+
+def rate(report):
+    return sum(series["per_second"] for series in report["operations"].values())
+
+
+def cpu_us(report):
+    return report["server_cpu"]["us_per_operation"]
+
+
+def mib(octets):
+    return f"{octets / (1 << 20):,.0f} MiB"

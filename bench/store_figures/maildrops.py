@@ -1,0 +1,140 @@
+"""From a thousand maildrops to a million: what a delivery, a log-in, memory, a start and a crash
+cost."""
+
+import time
+
+from cells import PASSWORD
+from harness import Failed
+from lab import addresses, cpu_us, mib, say
+from rows import Row, quotient
+from server import hash_cpu_us
+
+TITLE = "From 1,000 to 1,000,000 maildrops"
+PATTERN = "user{}@load.test"
+COUNTS = (1_000, 100_000, 1_000_000)
+SMOKE_COUNTS = (100, 300, 1_000)
+GROWTH_MAX = 1.5
+OCTETS = 1024
+RECIPIENTS = 1000  # of the transactions that make maildrops
+INDEX_CACHE_MIB = 64
+CHECKPOINT_S = 30
+LOAD_SECONDS_MAX = 60
+
+# Without the answers that authentication remembers: those would be found for a thousand users and
+# not for a million, and it is the store that is measured.
+SETTINGS = (f"[users]\ncache_seconds = 0\n"
+            f"[store]\nindex_cache_mib = {INDEX_CACHE_MIB}\n"
+            f"checkpoint_interval_s = {CHECKPOINT_S}\n")
+
+
+def measure(lab):
+    counts = SMOKE_COUNTS if lab.smoke else COUNTS
+    with lab.server("maildrops", settings=SETTINGS) as server:
+        made, points = 0, []
+        for count in counts:
+            grow(lab, server, made, count)
+            made = count
+            points.append(measure_at(lab, server, count))
+        crash = measure_crash(lab, server, counts[-1])
+    return rows_of(points, crash)
+
+
+def grow(lab, server, made, count):
+    """Users, and a message for each of them."""
+    begin = time.monotonic()
+    server.add_users(addresses(PATTERN, made, count), PASSWORD)
+    users_seconds = time.monotonic() - begin
+    server.start_counting()
+    recipients = min(RECIPIENTS, count - made)
+    lab.fill(server, PATTERN, count - made, -(-(count - made) // recipients), OCTETS,
+             recipients=recipients, connections=8, first_user=made)
+    seconds = time.monotonic() - begin
+    server.stop()
+    say(f"{count - made:,} maildrops made in {seconds:.1f} s, {users_seconds:.1f} s of them users")
+
+
+def measure_at(lab, server, count):
+    server.forget_cache()
+    start_seconds = server.start_counting()
+    start_io = server.io()
+    index_bytes = server.disk_bytes("/index/")
+    deliver = lab.run(server, "lmtp", PATTERN, count, 16, "--octets", OCTETS)
+    login = lab.run(server, "session", PATTERN, count, 16)
+    point = {
+        "maildrops": count,
+        "start_seconds": start_seconds,
+        "start_read_bytes": start_io["read_bytes"],
+        "index_bytes": index_bytes,
+        "deliver_us": cpu_us(deliver),
+        "login_us": cpu_us(login) - hash_cpu_us(PASSWORD),
+        "memory_bytes": server.anonymous_bytes(),
+        "list_cache_bytes": server.metrics()["poplar_store_list_cache_bytes"],
+    }
+    server.stop()
+    say(str(point))
+    return point
+
+
+def measure_crash(lab, server, count):
+    """Killed under full load, as late after a checkpoint as comes; then until it is ready."""
+    server.start_counting()
+    load = lab.in_background(server, "lmtp", PATTERN, count, 16, "--octets", OCTETS)
+    try:
+        wait_for_changes(lab, server)
+        pending = server.metrics()["poplar_store_pending_changes"]
+        if load.poll() is not None:
+            raise Failed("the load ended before the crash")
+        server.kill()
+    finally:
+        load.kill()
+        load.wait()
+    seconds = server.start_counting()
+    found = lab.run(server, "session", PATTERN, count, 16)
+    say(f"killed with {pending:,.0f} changes pending: ready after {seconds:.2f} s")
+    return {"seconds": seconds, "pending": pending, "sessions": found["operations"]}
+
+
+def wait_for_changes(lab, server):
+    """Just before a checkpoint: by time, or by what `checkpoint_changes_max` allows."""
+    begin = since_checkpoint = time.monotonic()
+    checkpoints = server.metrics()["poplar_store_checkpoints_total"]
+    wait = 1 if lab.smoke else 0.8 * CHECKPOINT_S
+    while time.monotonic() - since_checkpoint < wait:
+        if time.monotonic() - begin > LOAD_SECONDS_MAX:
+            return  # checkpoints come oftener than that: any moment is as good
+        time.sleep(0.1)
+        metrics = server.metrics()
+        if metrics["poplar_store_pending_changes"] > 90_000:
+            return
+        if metrics["poplar_store_checkpoints_total"] > checkpoints:
+            checkpoints = metrics["poplar_store_checkpoints_total"]
+            since_checkpoint = time.monotonic()
+
+
+def rows_of(points, crash):
+    first = points[0]
+    for name, title, shown in (("deliver_us", "server CPU a delivery", "{:.1f} µs"),
+                               ("login_us", "server CPU a log-in (STAT, QUIT) but for the hash",
+                                "{:.0f} µs")):
+        for point in points[1:]:
+            yield Row(f"{title}, {point['maildrops']:,} maildrops", shown.format(point[name]),
+                      f"{shown.format(first[name])} with {first['maildrops']:,}",
+                      quotient(point[name], first[name], title), GROWTH_MAX)
+    for point in points[1:]:
+        yield Row(f"memory of the process (RssAnon), {point['maildrops']:,} maildrops",
+                  mib(point["memory_bytes"]),
+                  f"{mib(first['memory_bytes'])} with {first['maildrops']:,}",
+                  quotient(point["memory_bytes"], first["memory_bytes"], "memory"), GROWTH_MAX)
+    last = points[-1]
+    yield Row(f"lists in memory, {last['maildrops']:,} maildrops", mib(last["list_cache_bytes"]),
+              f"index_cache_mib = {INDEX_CACHE_MIB}",
+              last["list_cache_bytes"] / (INDEX_CACHE_MIB << 20), 1)
+    yield Row(f"octets read from a cold disk at the start, {last['maildrops']:,} maildrops",
+              mib(last["start_read_bytes"]), f"{mib(last['index_bytes'])} of indexes",
+              quotient(last["start_read_bytes"], last["index_bytes"], "index"), 0.5)
+    yield Row(f"start, cold, {last['maildrops']:,} maildrops", f"{last['start_seconds']:.2f} s",
+              f"{first['start_seconds']:.2f} s with {first['maildrops']:,}")
+    yield Row("SIGKILL under full load, then until ready", f"{crash['seconds']:.2f} s",
+              f"checkpoints every {CHECKPOINT_S} s; {crash['pending']:,.0f} changes pending",
+              crash["seconds"], CHECKPOINT_S, unit=" s")
+

@@ -1,0 +1,95 @@
+"""Large deliveries at once, and what they add to the server's memory."""
+
+import os
+import threading
+
+from harness import Failed
+from lab import addresses, mib, say
+from rows import Row
+
+TITLE = "Memory under large deliveries"
+PATTERN = "large{}@load.test"
+GROWTH_MIB_MAX = 64
+SAMPLE_SECONDS = 0.02
+CGROUP = "/sys/fs/cgroup/memory"
+
+
+class MemoryGroup:
+    """A control group (v1) that a server is put into; its memory without the page cache."""
+
+    def __init__(self, server):
+        self.path = f"{CGROUP}/poplar-store-{os.getpid()}"
+        os.mkdir(self.path)
+        with open(f"{self.path}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(server.process.pid))
+
+    def read(self):
+        """Anonymous memory, sockets and all else that the kernel charges, but for file pages."""
+        with open(f"{self.path}/memory.usage_in_bytes", encoding="ascii") as file:
+            used = int(file.read())
+        with open(f"{self.path}/memory.stat", encoding="ascii") as file:
+            stat = dict(line.split() for line in file)
+        return used - int(stat["total_cache"])
+
+
+class Watch:
+    """Samples what `read` says until it is left; keeps the most."""
+
+    def __init__(self, read):
+        self.read = read
+        self.before = self.most = read()
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.sample)
+
+    def sample(self):
+        while not self.over.wait(SAMPLE_SECONDS):
+            self.most = max(self.most, self.read())
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+    @property
+    def growth(self):
+        return self.most - self.before
+
+
+def measure(lab):
+    count, octets = (4, 5_000_000) if lab.smoke else (64, 50_000_000)
+    with lab.server("memory", addresses(PATTERN, 0, count)) as server:
+        server.start()
+        # What a server grows to with its first connections is not the deliveries'.
+        lab.fill(server, PATTERN, count, 4 * count, 4096, connections=count)
+        watches = {"its own memory (RssAnon)": Watch(server.anonymous_bytes)}
+        group = None
+        if os.access(CGROUP, os.W_OK):
+            group = MemoryGroup(server)
+            watches["what its control group holds but for the page cache"] = Watch(group.read)
+        try:
+            deliver(lab, server, watches, count, octets)
+        finally:
+            server.stop()
+            if group:
+                os.rmdir(group.path)
+    return [Row(f"{count} deliveries of {octets // 1_000_000} MB at once: {what}",
+                f"+{mib(watch.growth)}", f"{mib(watch.before)} before",
+                watch.growth / (1 << 20), GROWTH_MIB_MAX, unit=" MiB")
+            for what, watch in watches.items()]
+
+
+def deliver(lab, server, watches, count, octets):
+    for watch in watches.values():
+        watch.__enter__()
+    try:
+        lab.fill(server, PATTERN, count, count, octets, connections=count)
+    finally:
+        for watch in watches.values():
+            watch.__exit__()
+    blobs = server.metrics().get("poplar_store_blobs_total", 0)
+    say(f"memory: {blobs:.0f} messages in files of their own")
+    if blobs != count:
+        raise Failed(f"{blobs:.0f} of {count} large messages became blobs")
