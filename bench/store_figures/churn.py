@@ -23,7 +23,7 @@ RESTING = COMPACTING + "compaction_mib_per_second = 1\n"
 
 
 def measure(lab):
-    users, kept, turnovers = (12, 20, 0.2) if lab.smoke else (300, 800, 3)
+    users, kept, turnovers = (24, 20, 0.2) if lab.smoke else (300, 800, 3)
     names = addresses(PATTERN, 0, users)
     with lab.server("churn", names, COMPACTING) as busy, \
          lab.server("churn-resting", names, RESTING) as resting:

@@ -76,7 +76,7 @@ def measure(lab):
             if group:
                 os.rmdir(group.path)
     return [Row(f"{count} deliveries of {octets // 1_000_000} MB at once: {what}",
-                f"+{mib(watch.growth)}", f"{mib(watch.before)} before",
+                f"+{mib(watch.growth)}", "what it was before the first of them",
                 watch.growth / (1 << 20), GROWTH_MIB_MAX, unit=" MiB")
             for what, watch in watches.items()]
 
