@@ -126,7 +126,8 @@ class Dovecot(Server):
     def log_tail(self):
         return self.tail(f"{self.directory}/dovecot.log") + super().log_tail()
 
-    def version(self):
+    @staticmethod
+    def version():
         done = subprocess.run(["dovecot", "--version"], capture_output=True, text=True, check=True)
         return "Dovecot " + done.stdout.split()[0]
 

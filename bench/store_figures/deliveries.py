@@ -81,3 +81,14 @@ def rows_of(results, count):
               f"{statistics.median(cpu):.1f} µs ({min(cpu):.1f} to {max(cpu):.1f})",
               ", ".join(beside), statistics.median(cpu),
               CPU_US_MAX if count == 128 else None, unit=" µs")
+    yield Row(f"{count} at once: share of its core that the server used, and poplar-load of its",
+              f"{statistics.median(map(server_share, ours)):.0%}",
+              f"{statistics.median(map(client_share, ours)):.0%}")
+
+
+def server_share(report):
+    return report["server_cpu"]["total_us"] / report["seconds"] / 1e6
+
+
+def client_share(report):
+    return report["client_cpu_seconds"] / report["seconds"]

@@ -1,0 +1,107 @@
+"""What bench/store can compute wrongly: ratios and their targets, sums of metrics, its tables."""
+
+import os
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+sys.path[:0] = [f"{ROOT}/bench/side_by_side", f"{ROOT}/bench/store_figures"]
+
+# pylint: disable=wrong-import-position
+import churn
+import deliveries
+import maildrops
+import rows
+import table
+from server import since, sum_metrics
+
+
+def report(per_second, cpu):
+    return {"operations": {"deliver": {"per_second": per_second}},
+            "server_cpu": {"us_per_operation": cpu, "total_us": per_second * cpu},
+            "seconds": 1, "client_cpu_seconds": 0.25}
+
+
+class RowTest(unittest.TestCase):
+    def test_a_target_is_met_on_its_own_side_only(self):
+        self.assertTrue(rows.Row("", "", ratio=0.5, limit=0.5, at_least=True).met)
+        self.assertFalse(rows.Row("", "", ratio=0.49, limit=0.5, at_least=True).met)
+        self.assertTrue(rows.Row("", "", ratio=1.5, limit=1.5).met)
+        self.assertFalse(rows.Row("", "", ratio=1.51, limit=1.5).met)
+        self.assertIsNone(rows.Row("", "", ratio=1.51).met)
+
+    def test_missed_names_those_that_missed(self):
+        measured = [rows.Row("good", "", ratio=1, limit=2), rows.Row("bad", "", ratio=3, limit=2),
+                    rows.Row("free", "", ratio=3)]
+        self.assertEqual(rows.missed(measured), ["bad"])
+        self.assertIn("| bad |  |  | 3.00 | at most 2: MISSED |", rows.render(measured))
+
+    def test_nothing_to_compare_with_is_a_fault(self):
+        with self.assertRaises(ValueError):
+            rows.quotient(1, 0, "floor")
+
+
+class MetricsTest(unittest.TestCase):
+    def test_labels_are_summed(self):
+        text = "# HELP a x\na{p=\"0\"} 1\na{p=\"1\"} 2.5\nb 4\na_sum 7\n"
+        self.assertEqual(sum_metrics(text), {"a": 3.5, "b": 4, "a_sum": 7})
+
+    def test_growth_of_what_was_not_there(self):
+        self.assertEqual(since({}, {"a": 3}, "a"), 3)
+        self.assertEqual(since({"a": 1}, {"a": 3}, "a"), 2)
+
+
+class PartsTest(unittest.TestCase):
+    def test_deliveries_are_held_against_the_loop_and_the_best_dovecot(self):
+        results = {(deliveries.OURS, 16): [report(900, 40), report(1000, 60), report(5000, 50)],
+                   ("floor", 16): [{"per_second": 2000}],
+                   ("Dovecot-mdbox", 16): [report(50, 2000)],
+                   ("Dovecot-maildir", 16): [report(100, 3000)],
+                   ("Dovecot-maildir", 1): [report(700, 3000)]}
+        loop, dovecot, cpu, share = deliveries.rows_of(results, 16)
+        self.assertEqual((loop.ratio, loop.met), (0.5, True))
+        self.assertEqual((dovecot.ratio, dovecot.met), (10, True))
+        self.assertIn("maildir", dovecot.title)
+        self.assertEqual((cpu.ratio, cpu.met), (50, None))
+        self.assertEqual((share.value, share.beside), ("6%", "25%"))
+
+    def test_growth_is_beside_the_smallest(self):
+        points = [{"maildrops": count, "start_seconds": 1, "start_read_bytes": 1 << 20,
+                   "index_bytes": 8 << 20, "deliver_us": us, "login_us": us, "hash_us": 1,
+                   "memory_bytes": us << 20, "list_cache_bytes": 64 << 20}
+                  for count, us in ((10, 10), (100, 14), (1000, 16))]
+        measured = list(maildrops.rows_of(points, {"seconds": 2, "pending": 5}))
+        self.assertEqual([row.ratio for row in measured[:6]], [1.4, 1.6] * 3)
+        self.assertEqual([row.met for row in measured[:6]], [True, False] * 3)
+        self.assertEqual(measured[6].ratio, 1)  # the budget of the lists
+
+    def test_disk_use_is_judged_when_it_has_settled(self):
+        p99 = {command: {"p99_us": 1000} for command in churn.COMMANDS}
+        shares = [(900, 100)] * 4 + [(140, 100)] * 2
+        after = {"poplar_store_delivered_bytes_total": 100, "poplar_store_log_bytes_total": 150}
+        measured = list(churn.rows_of([{"operations": p99}], [{"operations": p99}], shares, {},
+                                      after, 300))
+        self.assertEqual(measured[0].ratio, 1.4)
+        self.assertEqual({row.ratio for row in measured[1:8]}, {1})
+        self.assertEqual([measured[8].ratio, measured[10].ratio], [3, 1.5])
+
+
+class BlockTest(unittest.TestCase):
+    def test_only_the_named_block_is_replaced(self):
+        first, last = table.markers("store memory", "bench/store")
+        other, other_last = table.markers("compare", "bench/compare")
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/page.md"
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"a\n{other}\nold\n{other_last}\n{first}\nold\n{last}\nz\n")
+            table.write_block(path, "new", "store memory", "bench/store")
+            with open(path, encoding="utf-8") as file:
+                self.assertEqual(file.read(), f"a\n{other}\nold\n{other_last}\n"
+                                              f"{first}\n\nnew\n\n{last}\nz\n")
+            with self.assertRaises(ValueError):
+                table.write_block(path, "new", "store none", "bench/store")
+
+
+if __name__ == "__main__":
+    unittest.main()
