@@ -35,8 +35,10 @@ Task<Status> LmtpClient::Open() {
   co_return OkStatus();
 }
 
-Task<Status> LmtpClient::Begin(const std::vector<std::string>* recipients) {
-  stream_->Write("MAIL FROM:<load@example.org>\r\n");
+Task<Status> LmtpClient::Begin(const std::vector<std::string>* recipients, size_t size) {
+  stream_->Write("MAIL FROM:<load@example.org>");
+  if (size > 0) stream_->Write(" SIZE=" + std::to_string(size));
+  stream_->Write("\r\n");
   for (const std::string& recipient : *recipients) {
     stream_->Write("RCPT TO:<");
     stream_->Write(recipient);
@@ -50,9 +52,10 @@ Task<Status> LmtpClient::Begin(const std::vector<std::string>* recipients) {
   co_return co_await ReadReply('3', "DATA", nullptr);
 }
 
-Task<Status> LmtpClient::Deliver(const std::vector<std::string>* recipients,
-                                 std::string_view wire) {
-  LOAD_CO_RETURN_IF_ERROR(co_await Begin(recipients));
+Task<Status> LmtpClient::Deliver(const std::vector<std::string>* recipients, std::string_view wire,
+                                 bool declare_size) {
+  const size_t size = declare_size ? wire.size() : 0;
+  LOAD_CO_RETURN_IF_ERROR(co_await Begin(recipients, size));
   stream_->Write(wire);
   LOAD_CO_RETURN_IF_ERROR(co_await stream_->Flush());
   for (size_t i = 0; i < recipients->size(); ++i) {
@@ -63,7 +66,7 @@ Task<Status> LmtpClient::Deliver(const std::vector<std::string>* recipients,
 
 Task<Status> LmtpClient::DeliverPart(const std::vector<std::string>* recipients,
                                      std::string_view wire, size_t wire_bytes) {
-  LOAD_CO_RETURN_IF_ERROR(co_await Begin(recipients));
+  LOAD_CO_RETURN_IF_ERROR(co_await Begin(recipients, 0));
   stream_->Write(wire.substr(0, wire_bytes));
   co_return co_await stream_->Flush();
 }

@@ -22,14 +22,17 @@ class LmtpClient {
   Task<Status> Open();
   // One transaction: MAIL, every RCPT and DATA in one send, then the message (already stuffed, with
   // its final dot). One 2xx reply for each recipient, in order, or an error.
-  Task<Status> Deliver(const std::vector<std::string>* recipients, std::string_view wire);
+  // `declare_size`: MAIL says how long it will be (RFC 1870), as an MTA does.
+  Task<Status> Deliver(const std::vector<std::string>* recipients, std::string_view wire,
+                       bool declare_size = false);
   // The same, cut: everything up to `wire_bytes` of the message is sent, and nothing more.
   Task<Status> DeliverPart(const std::vector<std::string>* recipients, std::string_view wire,
                            size_t wire_bytes);
   Task<Status> Quit();
 
  private:
-  Task<Status> Begin(const std::vector<std::string>* recipients);
+  // `size`: what MAIL declares; 0: nothing.
+  Task<Status> Begin(const std::vector<std::string>* recipients, size_t size);
   // One reply, multi-line ones too. `code_class` is its first digit. `lines` may be null.
   Task<Status> ReadReply(char code_class, std::string_view what, std::string* lines);
 

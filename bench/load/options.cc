@@ -87,6 +87,7 @@ void AddAmounts(CLI::App* app, Options* options, RawOptions* raw) {
   app->add_option("--first-id", options->first_id, "The id of the first message delivered");
   app->add_option("--expect", raw->expect_messages, "How many messages each maildrop holds");
   app->add_flag("--delete", options->delete_fetched, "fetch: delete what was fetched");
+  app->add_flag("--declare-size", options->declare_size, "lmtp: SIZE= at MAIL, as an MTA does");
   app->add_option("--arrivals", options->arrivals, "turnover: deliveries before each session")
       ->check(CLI::Range(uint64_t{1}, kArrivalsMax));
   app->add_option("--keep", options->keep, "turnover: messages that stay on the server")

@@ -44,8 +44,9 @@ struct Options {
   uint64_t first_id = 0;
   std::optional<uint64_t> expect_messages;  // in each maildrop
   bool delete_fetched = false;
-  uint64_t arrivals = 1;  // turnover: deliveries before each session
-  uint64_t keep = 0;      // turnover: messages left on the server, by those who do
+  bool declare_size = false;  // lmtp: MAIL says how long the message is
+  uint64_t arrivals = 1;      // turnover: deliveries before each session
+  uint64_t keep = 0;          // turnover: messages left on the server, by those who do
 
   std::vector<int> server_pids;
   std::string server_cgroup;

@@ -14,16 +14,20 @@ OCTETS = 8192
 LEAVE_ONE_IN = 3  # as the profile has it
 DISK_TIMES_MAX = 1.5
 P99_TIMES_MAX = 2
-SEGMENT_MIB = 16
+SEGMENT_MIB = 8
+CHECKPOINT_S = 10
+CLIENTS = 4
 COMMANDS = ("deliver", "login", "stat", "list", "retr", "dele", "quit")
 
-# Small segments, so that logs of less than a gigabyte turn over in minutes.
-COMPACTING = f"[store]\nsegment_mib = {SEGMENT_MIB}\n"
+# A store in small: logs of some hundred megabytes, which turn over in a minute and not in weeks,
+# with segments and a time between checkpoints to match.
+COMPACTING = (f"[store]\nsegment_mib = {SEGMENT_MIB}\n"
+              f"checkpoint_interval_s = {CHECKPOINT_S}\n")
 RESTING = COMPACTING + "compaction_mib_per_second = 1\n"
 
 
 def measure(lab):
-    users, kept, turnovers = (24, 20, 0.2) if lab.smoke else (300, 800, 3)
+    users, kept, turnovers = (24, 20, 0.2) if lab.smoke else (300, 400, 6)
     names = addresses(PATTERN, 0, users)
     with lab.server("churn", names, COMPACTING) as busy, \
          lab.server("churn-resting", names, RESTING) as resting:
@@ -44,7 +48,7 @@ def turn_over(lab, busy, resting, users, kept, turnovers):
     while True:
         for server in (busy, resting):
             reports[server].append(lab.run(
-                server, "turnover", PATTERN, users, 16, "--octets", OCTETS, "--arrivals", 4,
+                server, "turnover", PATTERN, users, CLIENTS, "--octets", OCTETS, "--arrivals", 4,
                 "--keep", kept, "--first-id", len(reports[server]) << 48 | 1 << 40,
                 seconds=lab.seconds * 3))
         now = busy.metrics()
@@ -77,9 +81,12 @@ def rows_of(busy, resting, shares, before, after, written):
     delivered = since(before, after, "poplar_store_delivered_bytes_total")
     laid_out = since(before, after, "poplar_store_segments_laid_out_total") * (SEGMENT_MIB << 20)
     log = since(before, after, "poplar_store_log_bytes_total")
+    checkpoints = since(before, after, "poplar_store_checkpoints_total")
     for title, octets in (("all that was written (/proc/PID/io)", written),
                           ("of it, zeros laid out ahead", laid_out),
                           ("of it, the log: padding, and mail that compaction moved", log),
+                          (f"of it, the rest: the index, {checkpoints:.0f} checkpoints",
+                           written - laid_out - log),
                           ("of the log, mail that compaction moved", moved)):
         yield Row(f"octets for each that was delivered: {title}", mib(octets),
                   f"{mib(delivered)} delivered", quotient(octets, delivered, "deliveries"))

@@ -52,12 +52,12 @@ class Lab:
             self.warmup if warmup is None else warmup, "--timeout-ms", 60_000, *arguments)
 
     def fill(self, server, pattern, users, operations, octets, recipients=1, connections=64,
-             first_user=0):
+             first_user=0, more=()):
         """Deliveries until `operations` are done. Message i goes to the users from i on."""
         self.load.run(server, "lmtp", "--user", pattern, "--users", users, "--first-user",
                       first_user, "-c", min(connections, users), "--operations", operations,
                       "--octets", octets, "--recipients", recipients, "--seconds", 3600,
-                      "--timeout-ms", 120_000)
+                      "--timeout-ms", 120_000, *more)
 
     def in_background(self, server, profile, pattern, users, connections, *arguments):
         """A load that goes on until its server is gone; its failures are not of interest."""

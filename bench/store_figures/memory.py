@@ -1,10 +1,11 @@
 """Large deliveries at once, and what they add to the server's memory."""
 
+import contextlib
 import os
 import threading
 
 from harness import Failed
-from lab import addresses, mib, say
+from lab import addresses, mib
 from rows import Row
 
 TITLE = "Memory under large deliveries"
@@ -60,8 +61,14 @@ class Watch:
 
 def measure(lab):
     count, octets = (4, 5_000_000) if lab.smoke else (64, 50_000_000)
-    with lab.server("memory", addresses(PATTERN, 0, count)) as server:
-        server.start()
+    return [row for name, how, more in (("memory-size", "SIZE declared", ("--declare-size",)),
+                                        ("memory", "SIZE not declared", ()))
+            for row in measure_one(lab, name, how, more, count, octets)]
+
+
+def measure_one(lab, name, how, more, count, octets):
+    with lab.server(name, addresses(PATTERN, 0, count)) as server:
+        server.start_counting()
         # What a server grows to with its first connections is not the deliveries'.
         lab.fill(server, PATTERN, count, 4 * count, 4096, connections=count)
         watches = {"its own memory (RssAnon)": Watch(server.anonymous_bytes)}
@@ -70,26 +77,22 @@ def measure(lab):
             group = MemoryGroup(server)
             watches["what its control group holds but for the page cache"] = Watch(group.read)
         try:
-            deliver(lab, server, watches, count, octets)
+            deliver(lab, server, watches, count, octets, more)
         finally:
             server.stop()
             if group:
                 os.rmdir(group.path)
-    return [Row(f"{count} deliveries of {octets // 1_000_000} MB at once: {what}",
+    return [Row(f"{count} deliveries of {octets // 1_000_000} MB at once, {how}: {what}",
                 f"+{mib(watch.growth)}", "what it was before the first of them",
                 watch.growth / (1 << 20), GROWTH_MIB_MAX, unit=" MiB")
             for what, watch in watches.items()]
 
 
-def deliver(lab, server, watches, count, octets):
-    for watch in watches.values():
-        watch.__enter__()
-    try:
-        lab.fill(server, PATTERN, count, count, octets, connections=count)
-    finally:
+def deliver(lab, server, watches, count, octets, more):
+    with contextlib.ExitStack() as stack:
         for watch in watches.values():
-            watch.__exit__()
+            stack.enter_context(watch)
+        lab.fill(server, PATTERN, count, count, octets, connections=count, more=more)
     blobs = server.metrics().get("poplar_store_blobs_total", 0)
-    say(f"memory: {blobs:.0f} messages in files of their own")
     if blobs != count:
         raise Failed(f"{blobs:.0f} of {count} large messages became blobs")

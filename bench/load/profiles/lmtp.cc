@@ -26,7 +26,7 @@ Task<Status> PlayLmtp(Worker* worker, uint32_t slot) {
           worker->UserName((operation->number * options.recipients + i) % options.users));
     }
     uint64_t start_ns = MonotonicNs();
-    LOAD_CO_RETURN_IF_ERROR(co_await client.Deliver(&recipients, wire));
+    LOAD_CO_RETURN_IF_ERROR(co_await client.Deliver(&recipients, wire, options.declare_size));
     worker->Record("deliver", start_ns, spec.octets);
   }
   co_return co_await client.Quit();
