@@ -1,5 +1,6 @@
 """What bench/store can compute wrongly: ratios and their targets, sums of metrics, its tables."""
 
+import collections
 import os
 import sys
 import tempfile
@@ -79,12 +80,12 @@ class PartsTest(unittest.TestCase):
     def test_disk_use_is_judged_when_it_has_settled(self):
         p99 = {command: {"p99_us": 1000} for command in churn.COMMANDS}
         shares = [(900, 100)] * 4 + [(140, 100)] * 2
-        after = {"poplar_store_delivered_bytes_total": 100, "poplar_store_log_bytes_total": 150}
-        measured = list(churn.rows_of([{"operations": p99}], [{"operations": p99}], shares, {},
-                                      after, 300))
+        grown = collections.Counter({"poplar_store_delivered_bytes_total": 100,
+                                     "poplar_store_log_bytes_total": 150, churn.DISK_WRITTEN: 300})
+        measured = list(churn.rows_of([{"operations": p99}], [{"operations": p99}], shares, grown))
         self.assertEqual(measured[0].ratio, 1.4)
         self.assertEqual({row.ratio for row in measured[1:8]}, {1})
-        self.assertEqual([measured[8].ratio, measured[10].ratio], [3, 1.5])
+        self.assertEqual([row.ratio for row in measured[8:]], [3, 0, 1.5, 0, 1.5])
 
 
 class BlockTest(unittest.TestCase):
