@@ -69,7 +69,7 @@ class PartsTest(unittest.TestCase):
 
     def test_growth_is_beside_the_smallest(self):
         points = [{"maildrops": count, "start_seconds": 1, "start_read_bytes": 1 << 20,
-                   "index_bytes": 8 << 20, "deliver_us": us, "login_us": us, "hash_us": 1,
+                   "index_bytes": 8 << 20, "deliver_us": us, "login_us": us,
                    "memory_bytes": us << 20, "list_cache_bytes": 64 << 20}
                   for count, us in ((10, 10), (100, 14), (1000, 16))]
         measured = list(maildrops.rows_of(points, {"seconds": 2, "pending": 5}))
