@@ -196,7 +196,9 @@ Model::Copy* Model::Match(const Opening& opening, const Listed& listed) {
 
 Model::Session Model::Opened(const Opening& opening, const std::vector<Listed>& list) {
   Maildrop& maildrop = *opening.maildrop;
-  Require(maildrop.holder == 0 || maildrop.removals_begun > maildrop.holder_removals,
+  // A removal takes the lease away; that of this one too, if its answer was long under way.
+  Require(maildrop.holder == 0 || maildrop.removals_begun > maildrop.holder_removals ||
+              maildrop.removals_begun > opening.removals_ended,
           "two sessions in " + NameOf(maildrop));
   maildrop.holder = opening.began;
   maildrop.holder_removals = opening.removals_ended;

@@ -173,8 +173,9 @@ void Model::EndUndelete(Undeletion* undeletion, const StatusOr<uint64_t>& restor
   size_t certain = 0;
   for (const Undeletion::Pair& pair : undeletion->pairs) {
     pair.restored->answered_run = run_;
-    if (pair.restored->stored == Stored::kYes) {  // It was seen.
-      pair.old->kept = Kept::kNo;
+    if (pair.restored->stored == Stored::kYes) {
+      // It was seen; of two copies of one delivery it may be the other that came back.
+      if (pair.old->kept != Kept::kNo) pair.old->kept = pair.certain ? Kept::kNo : Kept::kDoubtful;
     } else if (restored.ok() && alone && pair.certain && !pair.old->damaged) {
       pair.restored->stored = Stored::kYes;
       pair.restored->stored_at = ++moment_;
