@@ -18,7 +18,6 @@ namespace {
 
 using nlohmann::json;
 using storage::KeptMessage;
-using storage::MaildropKey;
 
 template <class Answer>
 using Question = std::function<void(io::Completion<Answer>&)>;

@@ -24,9 +24,9 @@ StatusOr<json> Ask(const tenant::Config& config, std::string command, json argum
                          .timeout_ms = kTimeoutMs});
 }
 
-ExitCode NotUnderstood(Console& console) {
-  return Fail(console, ExitCode::kSoftware,
-              "the server's answer on the admin socket is not understood");
+Status NotUnderstood() {
+  return MakeStatus(StatusCode::kInternal,
+                    "the server's answer on the admin socket is not understood");
 }
 
 uint64_t Number(const json& object, const char* key) { return object.at(key).get<uint64_t>(); }
@@ -102,8 +102,6 @@ bool PrintDeleted(const json& messages, Console& console) try {
 
 // All pages in one list.
 StatusOr<json> AllDeleted(const std::string& address, const tenant::Config& config) {
-  const Status strange = MakeStatus(StatusCode::kInternal,
-                                    "the server's answer on the admin socket is not understood");
   json all = json::array();
   json arguments = {{"address", address}};
   for (bool is_last = false; !is_last;) {
@@ -112,7 +110,7 @@ StatusOr<json> AllDeleted(const std::string& address, const tenant::Config& conf
     const auto more = page.find("more");
     if (messages == page.end() || !messages->is_array() || more == page.end() ||
         !more->is_boolean()) {
-      return strange;
+      return NotUnderstood();
     }
     is_last = !more->get<bool>() || messages->empty();
     if (!is_last) arguments["after"] = messages->back();
@@ -131,7 +129,7 @@ ExitCode MailboxShow(const MailboxShowOptions& options, const tenant::Config& co
     console.out << mailbox->dump(2) << '\n';
     return ExitCode::kOk;
   }
-  return PrintMailbox(*mailbox, console) ? ExitCode::kOk : NotUnderstood(console);
+  return PrintMailbox(*mailbox, console) ? ExitCode::kOk : Fail(console, NotUnderstood());
 }
 
 ExitCode MailboxDeleted(const MailboxDeletedOptions& options, const tenant::Config& config,
@@ -144,7 +142,7 @@ ExitCode MailboxDeleted(const MailboxDeletedOptions& options, const tenant::Conf
     console.out << "No deleted mail of " << options.address << " is kept. (`poplar tenant set NAME "
                 << "--keep-deleted DAYS` keeps what is deleted from then on.)\n";
   } else if (!PrintDeleted(*messages, console)) {
-    return NotUnderstood(console);
+    return Fail(console, NotUnderstood());
   }
   return ExitCode::kOk;
 }
@@ -160,7 +158,7 @@ ExitCode MailboxUndelete(const MailboxUndeleteOptions& options, const tenant::Co
   if (!result.ok()) return Fail(console, result.status());
   const auto undeleted = result->find("undeleted");
   if (undeleted == result->end() || !undeleted->is_number_unsigned()) {
-    return NotUnderstood(console);
+    return Fail(console, NotUnderstood());
   }
   const auto count = undeleted->get<uint64_t>();
   console.out << MessagesText(count) << (count == 1 ? " is" : " are") << " back in the maildrop of "
