@@ -32,11 +32,11 @@ struct Quota {
 
 struct TenantPolicy {
   std::string name;                // Of the tenant; for metrics.
-  Quota quota;                     // All its maildrops together.
+  Quota quota = {};                // All its maildrops together.
   uint32_t keep_deleted_days = 0;  // Deleted mail can be brought back for so long. 0: not at all.
   uint32_t expire_days = 0;        // Mail goes so long after it arrived. 0: never.
   // Mail goes so long after a client fetched it. 0: when that session ends (RFC 2449 section 6.7).
-  std::optional<uint32_t> expire_read_days;
+  std::optional<uint32_t> expire_read_days = {};
 
   friend bool operator==(const TenantPolicy&, const TenantPolicy&) = default;
 };

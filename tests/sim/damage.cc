@@ -145,6 +145,11 @@ void Damager::RelaxWhatStandsIn(const std::string& path, uint64_t begin, uint64_
       std::string_view(bytes).substr(storage::kFirstBatchOffset), segment, std::nullopt);
   if (!head.ok() && !first.has_value()) return;
   const uint64_t salt = head.ok() ? head->salt : first->salt;
+  // Without both heads nobody can read the rest, this simulator neither.
+  if (begin < storage::kFirstBatchOffset + storage::kBatchHeadBytes) {
+    begin = 0;
+    end = bytes.size();
+  }
   // The last batch goes as a whole: nothing proves that it had been flushed.
   for (const Batch& batch : BatchesOf(bytes, segment, salt)) {
     if (!batch.last || batch.begin >= end || begin >= batch.end) continue;

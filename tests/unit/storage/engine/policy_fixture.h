@@ -1,0 +1,156 @@
+// A store under policies, on a wall clock that a test moves.
+
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "tests/unit/storage/store_fixture.h"
+
+namespace poplar::storage {
+
+class MovedClock final : public base::Clock {
+ public:
+  uint64_t MonotonicUs() const override { return base::SystemClock().MonotonicUs(); }
+  int64_t WallUs() const override { return base::SystemClock().WallUs() + ahead_us_.load(); }
+  void AddDays(int64_t days) { ahead_us_ += days * 86'400'000'000; }
+
+ private:
+  std::atomic<int64_t> ahead_us_{0};
+};
+
+class PolicyTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(fixture_.Create(folder_.path(), 2).ok());
+    Open();
+  }
+
+  virtual StoreOptions Options() {
+    StoreOptions options = SmallStoreOptions(folder_.path());
+    options.policies = &board_;
+    options.clock = &clock_;
+    options.expiry_interval_ms = 1;
+    options.checkpoint_interval_ms = 20;
+    return options;
+  }
+  void Open() { ASSERT_TRUE(fixture_.Open(Options()).ok()); }
+  void Reopen() {
+    ASSERT_TRUE(fixture_.Close().ok());
+    Open();
+  }
+  // So that everything is read from the segments.
+  void ReopenWithoutIndexes() {
+    ASSERT_TRUE(fixture_.Close().ok());
+    for (const char* partition : {"/p000/index", "/p001/index"}) {
+      std::filesystem::remove_all(folder_.path() + partition);
+      std::filesystem::create_directory(folder_.path() + partition);
+    }
+    Open();
+  }
+  void SetPolicy(const TenantPolicy& policy) {
+    auto policies = std::make_shared<TenantPolicies>();
+    policies->by_tenant[1] = policy;
+    board_.Publish(std::move(policies));
+  }
+
+  DeliveryOutcome Deliver(const MaildropKey& key, std::string wire, const Quota& quota) {
+    return fixture_.Run<DeliveryOutcome>(
+        0, [&](ShardStore* store) { return DeliverWithQuota(store, {key, quota}, wire); });
+  }
+  bool HasRoom(const MaildropKey& key, const Quota& quota, uint64_t octets) {
+    return fixture_
+        .Run<StatusOr<bool>>(
+            1, [&](ShardStore* store) { return HasRoomTask(store, {key, quota}, octets); })
+        .value();
+  }
+  // A session that has fetched some messages and deletes some.
+  CommitOutcome Session(const MaildropKey& key, std::vector<uint32_t> deleted,
+                        std::vector<uint32_t> fetched = {}, SessionId session = SessionId(7)) {
+    OpenResult opened = fixture_.OpenMaildrop(1, key, session);
+    EXPECT_EQ(opened.outcome, OpenOutcome::kOpen);
+    Maildrop* const maildrop = opened.maildrop.get();
+    const CommitOutcome outcome = fixture_.Run<CommitOutcome>(1, [&](ShardStore*) {
+      return CommitFetched(maildrop, Positions(deleted), Positions(fetched));
+    });
+    fixture_.On(1, [&] { opened.maildrop.reset(); });
+    return outcome;
+  }
+  std::vector<KeptMessage> Kept(const MaildropKey& key) {
+    return fixture_
+        .Run<StatusOr<std::vector<KeptMessage>>>(
+            0, [&](ShardStore* store) { return ListKeptTask(store, key); })
+        .value();
+  }
+  StatusOr<uint64_t> Undelete(const MaildropKey& key, UndeleteRequest request) {
+    return fixture_.Run<StatusOr<uint64_t>>(
+        0, [&](ShardStore* store) { return UndeleteTask(store, key, request); });
+  }
+  static bool Eventually(const std::function<bool()>& condition) {
+    for (int i = 0; i < 2000; ++i) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+
+  TemporaryFolder folder_;
+  MovedClock clock_;
+  PolicyBoard board_;
+  StoreFixture fixture_{2};
+
+ private:
+  static std::vector<MessagePosition> Positions(const std::vector<uint32_t>& numbers) {
+    return {numbers.begin(), numbers.end()};
+  }
+  static io::Task<DeliveryOutcome> DeliverWithQuota(ShardStore* store, DeliveryRecipient recipient,
+                                                    std::string wire) {
+    DeliveryRequest request;
+    request.recipients.push_back(std::move(recipient));
+    request.received_us = base::SystemClock().WallUs();
+    const std::unique_ptr<Delivery> delivery = store->BeginDelivery(std::move(request));
+    io::Completion<Status> written;
+    delivery->Write(wire, written);
+    const Status status = co_await written;
+    if (!status.ok()) co_return DeliveryOutcome::kTemporary;
+    io::Completion<std::vector<DeliveryOutcome>> done;
+    delivery->Commit(FactsOf(wire), done);
+    const std::vector<DeliveryOutcome> outcomes = co_await done;
+    co_return outcomes.front();
+  }
+  static io::Task<StatusOr<bool>> HasRoomTask(ShardStore* store, DeliveryRecipient recipient,
+                                              uint64_t octets) {
+    io::Completion<StatusOr<bool>> done;
+    store->HasRoom(std::move(recipient), octets, done);
+    co_return co_await done;
+  }
+  static io::Task<CommitOutcome> CommitFetched(Maildrop* maildrop,
+                                               std::vector<MessagePosition> deleted,
+                                               std::vector<MessagePosition> fetched) {
+    io::Completion<CommitOutcome> done;
+    maildrop->Commit(std::move(deleted), std::move(fetched), done);
+    co_return co_await done;
+  }
+  static io::Task<StatusOr<std::vector<KeptMessage>>> ListKeptTask(ShardStore* store,
+                                                                   MaildropKey key) {
+    io::Completion<StatusOr<std::vector<KeptMessage>>> done;
+    store->ListKept(std::move(key), done);
+    co_return co_await done;
+  }
+  static io::Task<StatusOr<uint64_t>> UndeleteTask(ShardStore* store, MaildropKey key,
+                                                   UndeleteRequest request) {
+    io::Completion<StatusOr<uint64_t>> done;
+    store->Undelete(std::move(key), std::move(request), done);
+    co_return co_await done;
+  }
+};
+
+}  // namespace poplar::storage
