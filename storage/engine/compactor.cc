@@ -21,6 +21,7 @@ constexpr uint64_t kCrowdedPercent = 130;
 constexpr uint64_t kCrowdedGainPercent = 15;
 // Left for deletions when the reserve is used.
 constexpr uint64_t kReserveMarginBytes = kMiB;
+constexpr uint64_t kReserveMarginShare = 8;  // Of the segment, where it is small.
 // The farther behind, the more of its budget it may take: see Rest.
 constexpr uint64_t kHurryFactor = 4;
 constexpr uint64_t kHurryPercent = 160;
@@ -116,7 +117,8 @@ void Compactor::CheckpointFailed() {
 bool Compactor::WorthIt(uint64_t bytes, uint64_t needed, bool crowded) const {
   const uint64_t gain = bytes - std::min(bytes, needed);
   // When nothing can be laid out, what is moved must find room in what is.
-  if (partition_.log().starved() && needed + kReserveMarginBytes > partition_.log().room_bytes()) {
+  const uint64_t margin = std::min(kReserveMarginBytes, bytes / kReserveMarginShare);
+  if (partition_.log().starved() && needed + margin > partition_.log().room_bytes()) {
     return false;
   }
   const bool little_will_do = crowded || thorough_ || partition_.log().starved();

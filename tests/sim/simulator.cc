@@ -81,15 +81,18 @@ void Simulator::ChooseOptions() {
 
 void Simulator::ChoosePolicies() {
   TenantPolicies policies;
+  const bool none = dice_.OneIn(3);
   for (const uint64_t tenant : {1, 2}) {
+    if (none) break;
     TenantPolicy& policy = policies.by_tenant[tenant];
     constexpr uint32_t kKeepDays[] = {0, 1, 1000, 1000};
     policy.keep_deleted_days = kKeepDays[dice_.Below(std::size(kKeepDays))];
+    keeps_ = keeps_ || policy.keep_deleted_days > 0;
     if (dice_.OneIn(4)) policy.expire_read_days = dice_.OneIn(2) ? 0 : 1000;
     if (dice_.OneIn(4)) policy.quota = {dice_.Between(5'000, 60'000), dice_.Between(10, 60)};
   }
   Quota quota;
-  if (dice_.OneIn(4))
+  if (!none && dice_.OneIn(4))
     quota = {dice_.OneIn(2) ? dice_.Between(3'000, 30'000) : 0, dice_.Between(3, 20)};
   policies_.Publish(std::make_shared<TenantPolicies>(policies));
   store_.policies = &policies_;
@@ -279,11 +282,39 @@ void Simulator::DeliverToAll() {
   Drain();
 }
 
+// Deliveries until the disk is full; then everything can be deleted, and deliveries go on.
+void Simulator::EmptyFullDisk() {
+  world_.disk().set_capacity(world_.disk().used_bytes() + store_.reserve_bytes);
+  model_.set_full(true);
+  const uint64_t refused = clients_->counts().refused;
+  for (int round = 0; clients_->counts().refused == refused; ++round) {
+    Require(round < 2'000, "a disk that is never full");
+    DeliverToAll();
+  }
+  for (int round = 0; model_.living() > 0; ++round) {
+    Require(round < 10, "a full disk cannot be emptied");
+    CheckAll(1);
+  }
+  const uint64_t stored = clients_->counts().stored;
+  for (int round = 0; clients_->counts().stored == stored; ++round) {
+    Require(round < 200, "a disk that was emptied takes no mail");
+    world_.clock().Advance(100'000);
+    for (int step = 0; step < 500; ++step) world_.Step();
+    DeliverToAll();
+  }
+  world_.disk().set_capacity(UINT64_MAX);
+  // What is still refused now is excused; a start is not.
+  Require(world_.Close().ok(), "close");
+  OpenCalm();
+}
+
 void Simulator::Heal() {
   world_.disk().Heal();
   world_.disk().set_capacity(UINT64_MAX);
   OpenCalm();
   CheckAll(0);
+  const bool well = result_.damages == 0 && result_.damaged_lists == 0;
+  if (well && !keeps_ && !model_.quota().limited() && dice_.OneIn(2)) EmptyFullDisk();
   DeliverToAll();
   if (result_.damaged_lists > 0) {
     // Every list that is damaged was met now, so the next start builds its index anew.

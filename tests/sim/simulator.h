@@ -65,6 +65,7 @@ class Simulator {
   void DeliverToAll();
   void Verify();
   uint64_t CountBlobs() const;
+  void EmptyFullDisk();
   void Heal();
 
   const SimulatorOptions options_;
@@ -77,6 +78,7 @@ class Simulator {
   PolicyBoard policies_;
   uint32_t partitions_ = 1;
   uint64_t capacity_bytes_ = UINT64_MAX;
+  bool keeps_ = false;               // Some tenant keeps deleted mail.
   bool faulty_ = false;              // This run's disk fails now and then.
   uint32_t pool_queued_max_ = 1024;  // Where it is small, the store often has to refuse.
   uint32_t start_one_in_ = 20;
