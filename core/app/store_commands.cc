@@ -30,9 +30,11 @@ void PrintDamage(uint32_t partition, const storage::Damage& damage, std::ostream
 }
 
 void PrintReport(const storage::VerifyReport& report, std::ostream& out) {
-  out << report.messages << " messages in " << report.maildrops << " maildrops; " << report.records
-      << " records in " << report.segments << " segments (" << report.segment_bytes / kMiB
-      << " MiB), " << report.blobs << " blobs (" << report.blob_bytes / kMiB << " MiB): ";
+  out << report.messages << " messages in " << report.maildrops << " maildrops";
+  if (report.kept_messages > 0) out << ", " << report.kept_messages << " deleted ones kept";
+  out << "; " << report.records << " records in " << report.segments << " segments ("
+      << report.segment_bytes / kMiB << " MiB), " << report.blobs << " blobs ("
+      << report.blob_bytes / kMiB << " MiB): ";
   if (report.damages == 0) {
     out << "all sound\n";
   } else {

@@ -31,6 +31,8 @@ json ToJson(const storage::PartitionStats& stats) {
           {"messages", stats.index.messages},
           {"octets", stats.index.octets},
           {"wire_bytes", stats.index.wire_bytes},
+          {"kept_messages", stats.index.kept_messages},
+          {"kept_octets", stats.index.kept_octets},
           {"index_bytes", stats.index.file_bytes},
           {"epoch", stats.epoch}};
 }
@@ -47,15 +49,11 @@ std::string SumsText(const IndexSums& sums) {
 }  // namespace
 
 json ToJson(const storage::VerifyReport& report) {
-  return {{"partitions", report.partitions},
-          {"segments", report.segments},
-          {"segment_bytes", report.segment_bytes},
-          {"records", report.records},
-          {"maildrops", report.maildrops},
-          {"messages", report.messages},
-          {"blobs", report.blobs},
-          {"blob_bytes", report.blob_bytes},
-          {"damages", report.damages}};
+  return {{"partitions", report.partitions},       {"segments", report.segments},
+          {"segment_bytes", report.segment_bytes}, {"records", report.records},
+          {"maildrops", report.maildrops},         {"messages", report.messages},
+          {"kept_messages", report.kept_messages}, {"blobs", report.blobs},
+          {"blob_bytes", report.blob_bytes},       {"damages", report.damages}};
 }
 
 json ToJson(const storage::StoreStats& stats) {
