@@ -83,7 +83,9 @@ class Reactor {
   // --- Network. Descriptors are ordinary and non-blocking.
   // Multishot accept; each result is a new descriptor (SOCK_NONBLOCK | SOCK_CLOEXEC).
   void AcceptMultishot(Op& op, int fd);
-  // Multishot receive into buffers of `ring`: result is the length, the buffer is ring.Take(flags).
+  // One receive into a buffer of `ring`: result is the length, the buffer is ring.Take(flags).
+  void Receive(Op& op, int fd, BufferRing& ring);
+  // The same again and again: of a peer that sends fast, a turn may bring many buffers.
   void ReceiveMultishot(Op& op, int fd, BufferRing& ring);
   // May send less than asked. `bytes` must stay until the completion. `send_flags` as send(2);
   // MSG_NOSIGNAL is added.

@@ -35,6 +35,14 @@ void Reactor::AcceptMultishot(Op& op, int fd) {
   io_uring_sqe_set_data(&entry, &op);
 }
 
+void Reactor::Receive(Op& op, int fd, BufferRing& ring) {
+  io_uring_sqe& entry = Begin(op);
+  io_uring_prep_recv(&entry, fd, nullptr, 0, 0);
+  entry.flags |= IOSQE_BUFFER_SELECT;
+  entry.buf_group = ring.group();
+  io_uring_sqe_set_data(&entry, &op);
+}
+
 void Reactor::ReceiveMultishot(Op& op, int fd, BufferRing& ring) {
   io_uring_sqe& entry = Begin(op);
   io_uring_prep_recv_multishot(&entry, fd, nullptr, 0, 0);

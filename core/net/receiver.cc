@@ -27,11 +27,12 @@ StreamEnd EndOfError(int error_number) {
 }  // namespace
 
 Receiver::Receiver(io::Reactor& reactor, io::BufferRing& buffers, NetMetrics& metrics, int fd,
-                   void* owner, NewsHandler news)
+                   InputKind kind, void* owner, NewsHandler news)
     : reactor_(reactor),
       buffers_(buffers),
       metrics_(metrics),
       fd_(fd),
+      kind_(kind),
       owner_(owner),
       news_(news) {}
 
@@ -65,7 +66,12 @@ void Receiver::Consume(size_t bytes) {
 void Receiver::Want() {
   if (end_ != StreamEnd::kNone || stopping_) return;
   wanted_ = true;
-  if (!receive_op_.in_flight()) reactor_.ReceiveMultishot(receive_op_, fd_, buffers_);
+  if (receive_op_.in_flight()) return;
+  if (kind_ == InputKind::kBulk) {
+    reactor_.Receive(receive_op_, fd_, buffers_);
+  } else {
+    reactor_.ReceiveMultishot(receive_op_, fd_, buffers_);
+  }
 }
 
 void Receiver::Stop() {

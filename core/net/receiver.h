@@ -1,11 +1,11 @@
-// The receiving half of a stream: one multishot receive into the shard's provided buffers.
+// The receiving half of a stream, into the shard's provided buffers.
 //
 // Provided buffers are shared by all connections of the shard, so none is held longer than the
 // turn it was filled in: what its owner did not consume by then is copied to a backlog of this
-// connection's own. When the backlog reaches kBacklogBytesMax the receive is cancelled until the
-// owner has taken everything and asks again: TCP then slows the peer. So a peer that sends without
-// reading costs the backlog and what one turn brings (the kernel fills at most 32 buffers before it
-// lets others run). A silent connection holds nothing.
+// connection's own. When the backlog reaches kBacklogBytesMax nothing is received until the owner
+// has taken everything and asks again: TCP then slows the peer. So a peer that sends faster than its
+// owner takes costs the backlog and what one turn brings, which depends on the kind of input. A
+// silent connection holds nothing.
 //
 // Lives on its stream's shard.
 
@@ -27,13 +27,21 @@ namespace poplar::net {
 
 inline constexpr size_t kBacklogBytesMax = 8 * 1024;
 
+enum class InputKind : uint8_t {
+  // One multishot receive: nothing to ask for again, but a turn brings as many buffers as the peer
+  // can fill meanwhile (32 of them, and up to Linux 6.4 the whole ring).
+  kCommands,
+  // A receive for each buffer: whatever the peer sends, a turn brings one.
+  kBulk,
+};
+
 class Receiver {
  public:
   // `news` is called when bytes or an end came, and when Stop has become quiet.
   using NewsHandler = void (*)(void* owner);
 
-  Receiver(io::Reactor& reactor, io::BufferRing& buffers, NetMetrics& metrics, int fd, void* owner,
-           NewsHandler news);
+  Receiver(io::Reactor& reactor, io::BufferRing& buffers, NetMetrics& metrics, int fd,
+           InputKind kind, void* owner, NewsHandler news);
   Receiver(const Receiver&) = delete;
   Receiver& operator=(const Receiver&) = delete;
   // REQUIRES: quiet().
@@ -73,6 +81,7 @@ class Receiver {
   io::BufferRing& buffers_;
   NetMetrics& metrics_;
   const int fd_;
+  const InputKind kind_;
   void* const owner_;
   const NewsHandler news_;
 

@@ -24,7 +24,7 @@ Stream::Stream(const StreamEnv& env, base::UniqueFd socket, const StreamOptions&
     : env_(env),
       options_(options),
       socket_(std::move(socket)),
-      receiver_(env.reactor, env.buffers, env.metrics, socket_.get(), this,
+      receiver_(env.reactor, env.buffers, env.metrics, socket_.get(), options.input, this,
                 [](void* self) { static_cast<Stream*>(self)->OnReceiverNews(); }),
       wire_(socket_.get(), env.metrics),
       buffer_sender_(env.reactor, wire_, this,

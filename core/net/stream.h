@@ -58,6 +58,7 @@ struct StreamOptions {
   uint64_t idle_timeout_ms = 600'000;  // RFC 1939 §3: at least ten minutes.
   // While something is being sent, the peer must accept so much on average over an idle timeout.
   uint64_t output_bytes_per_s_min = 64;
+  InputKind input = InputKind::kCommands;
 };
 
 // A peer that was asked for a sign of life and gives none in this time is lost.

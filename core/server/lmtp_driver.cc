@@ -13,6 +13,7 @@ namespace {
 net::StreamOptions StreamOptionsOf(const LmtpSettings& settings) {
   net::StreamOptions options;
   options.idle_timeout_ms = settings.idle_timeout_ms;
+  options.input = net::InputKind::kBulk;
   return options;
 }
 
