@@ -1,7 +1,8 @@
 """Large deliveries at once, and what they add to the server's memory."""
 
 import contextlib
-import os
+import re
+import subprocess
 import threading
 
 from harness import Failed
@@ -12,25 +13,16 @@ TITLE = "Memory under large deliveries"
 PATTERN = "large{}@load.test"
 GROWTH_MIB_MAX = 64
 SAMPLE_SECONDS = 0.02
-CGROUP = "/sys/fs/cgroup/memory"
 
 
-class MemoryGroup:
-    """A control group (v1) that a server is put into; its memory without the page cache."""
-
-    def __init__(self, server):
-        self.path = f"{CGROUP}/poplar-store-{os.getpid()}"
-        os.mkdir(self.path)
-        with open(f"{self.path}/cgroup.procs", "w", encoding="ascii") as file:
-            file.write(str(server.process.pid))
-
-    def read(self):
-        """Anonymous memory, sockets and all else that the kernel charges, but for file pages."""
-        with open(f"{self.path}/memory.usage_in_bytes", encoding="ascii") as file:
-            used = int(file.read())
-        with open(f"{self.path}/memory.stat", encoding="ascii") as file:
-            stat = dict(line.split() for line in file)
-        return used - int(stat["total_cache"])
+def socket_bytes(server):
+    """What the kernel holds of messages for the server's LMTP connections: received and not read,
+    replies not sent, and what it has set aside for either."""
+    listed = subprocess.run(
+        ["ss", "--no-header", "--tcp", "--numeric", "--memory", f"sport = :{server.lmtp_port}"],
+        capture_output=True, text=True, check=True).stdout
+    return sum(int(octets) for skmem in re.findall(r"skmem:\(([^)]*)\)", listed)
+               for octets in re.findall(r"\b[rwf](\d+)", skmem))
 
 
 class Watch:
@@ -71,17 +63,10 @@ def measure_one(lab, name, how, more, count, octets):
         server.start_counting()
         # What a server grows to with its first connections is not the deliveries'.
         lab.fill(server, PATTERN, count, 4 * count, 4096, connections=count)
-        watches = {"its own memory (RssAnon)": Watch(server.anonymous_bytes)}
-        group = None
-        if os.access(CGROUP, os.W_OK):
-            group = MemoryGroup(server)
-            watches["what its control group holds but for the page cache"] = Watch(group.read)
-        try:
-            deliver(lab, server, watches, count, octets, more)
-        finally:
-            server.stop()
-            if group:
-                os.rmdir(group.path)
+        watches = {"its own memory (RssAnon)": Watch(server.anonymous_bytes),
+                   "that and what its sockets hold":
+                       Watch(lambda: server.anonymous_bytes() + socket_bytes(server))}
+        deliver(lab, server, watches, count, octets, more)
     return [Row(f"{count} deliveries of {octets // 1_000_000} MB at once, {how}: {what}",
                 f"+{mib(watch.growth)}", "what it was before the first of them",
                 watch.growth / (1 << 20), GROWTH_MIB_MAX, unit=" MiB")

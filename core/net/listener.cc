@@ -86,6 +86,9 @@ Status ClaimPath(const Address& address) {
 Status SetTcpOptions(int fd, const ListenOptions& options) {
   SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   SetKeepalive(fd, kQuietKeepalive);
+  if (options.receive_buffer_bytes > 0) {
+    SetOption(fd, SOL_SOCKET, SO_RCVBUF, static_cast<int>(options.receive_buffer_bytes));
+  }
   const std::string& congestion = options.congestion_control;
   if (congestion.empty()) return OkStatus();
   if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion.data(),

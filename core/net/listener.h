@@ -33,6 +33,9 @@ struct ListenOptions {
   // "cubic", "bbr"…; empty: the system's. What a connection starts with cannot be undone later, so
   // it is set here.
   std::string congestion_control = {};
+  // What the kernel may hold for a TCP connection until it is received (it doubles this, for its
+  // own overhead); 0: it sees for itself, up to net.ipv4.tcp_rmem.
+  uint32_t receive_buffer_bytes = 0;
   uint32_t unix_mode = 0660;
   // The first shard to open an address claims it: opening fails where another process listens,
   // which SO_REUSEPORT alone would allow.

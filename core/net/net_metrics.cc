@@ -29,7 +29,7 @@ void NetMetrics::Register(base::MetricRegistry& registry, const base::MetricLabe
   registry.Add(bytes_out, "poplar_net_sent_bytes_total",
                "Octets handed to sockets, before encryption", labels);
   registry.Add(receive_pauses, "poplar_receive_pauses_total",
-               "Times a client was not read because its replies waited", labels);
+               "Times a client was not read because what it sent before waited", labels);
   registry.Add(receive_exhausted, "poplar_receive_buffers_exhausted_total",
                "Receives that found no free buffer and were repeated", labels);
   registry.Add(ends_idle, "poplar_connections_idle_total",

@@ -22,7 +22,7 @@ struct alignas(base::kCacheLineBytes) NetMetrics {
   // Streams. Bytes as the socket carries them in; out as handed to it, before encryption.
   base::Counter bytes_in;
   base::Counter bytes_out;
-  base::Counter receive_pauses;     // A client sent on while its replies waited.
+  base::Counter receive_pauses;     // A client sent on while what it had sent waited.
   base::Counter receive_exhausted;  // The shard's receive buffers had run out (-ENOBUFS).
   base::Counter ends_idle;          // Ended: silent, or took too little of what it asked for.
   base::Counter ends_lost;          // Ended: the peer was probed, or timed out, and is gone.

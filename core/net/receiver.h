@@ -3,8 +3,8 @@
 // Provided buffers are shared by all connections of the shard, so none is held longer than the
 // turn it was filled in: what its owner did not consume by then is copied to a backlog of this
 // connection's own. When the backlog reaches kBacklogBytesMax nothing is received until the owner
-// has taken everything and asks again: TCP then slows the peer. So a peer that sends faster than its
-// owner takes costs the backlog and what one turn brings, which depends on the kind of input. A
+// has taken everything and asks again: TCP then slows the peer. So a peer that sends faster than
+// its owner takes costs the backlog and what one turn brings, which depends on the kind of input. A
 // silent connection holds nothing.
 //
 // Lives on its stream's shard.

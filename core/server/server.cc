@@ -13,6 +13,9 @@
 namespace poplar::server {
 namespace {
 
+// MTAs are near (RFC 2033 §1), so a small window is enough for them; one that TCP tunes by itself
+// holds megabytes of each message that comes faster than the disk takes it.
+constexpr uint32_t kLmtpReceiveBufferBytes = 128 * kKiB;
 constexpr std::chrono::milliseconds kDrainLook{10};
 // After the cut, descriptors and leases are given back within this.
 constexpr uint64_t kAbortWaitMs = 10'000;
@@ -105,6 +108,7 @@ Status Server::ListenOnAll(const tenant::Config& config, bool tls) {
   };
   POP_RETURN_IF_ERROR(listen_on(Service::kPop3, config.pop3.listen));
   if (tls) POP_RETURN_IF_ERROR(listen_on(Service::kPop3s, config.pop3s.listen));
+  options.receive_buffer_bytes = kLmtpReceiveBufferBytes;
   POP_RETURN_IF_ERROR(listen_on(Service::kLmtp, config.lmtp.listen));
   net::ListenOptions on_unix;
   on_unix.address.path = config.lmtp.socket;

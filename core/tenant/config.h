@@ -47,7 +47,7 @@ struct StoreConfig {
   uint32_t segment_mib = 64;
   uint32_t checkpoint_interval_s = 30;
   uint32_t checkpoint_changes_max = 100'000;
-  uint32_t body_memory_mib = 256;  // For bodies that are arriving, of the whole process.
+  uint32_t body_memory_mib = 32;  // For bodies that are arriving, of the whole process.
   uint32_t blob_threshold_kib = 1024;
   uint32_t scrub_kib_per_s = 4096;  // Reading what is stored again, to check it; 0: off.
   uint32_t index_cache_mib = 256;   // Lists of recently used maildrops, of the whole process.

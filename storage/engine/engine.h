@@ -30,7 +30,7 @@ struct CreateOptions {
 struct StoreOptions {
   std::string path;
 
-  uint64_t body_memory_bytes = 64 * kMiB;  // For arriving bodies, over all shards.
+  uint64_t body_memory_bytes = 32 * kMiB;  // For arriving bodies, over all shards.
   uint64_t blob_bytes_min = kMiB;          // From here on a message is a blob.
   uint64_t list_cache_bytes = 256 * kMiB;  // For maildrop lists, over all partitions.
 

@@ -51,6 +51,25 @@ TEST(BufferRingTest, ReceivesAStreamByOneOperation) {
   EXPECT_TRUE(ring->Take(0, receive.results().back().flags).empty());
 }
 
+TEST(BufferRingTest, ASingleReceiveTakesOneBuffer) {
+  const auto reactor = MakeReactor();
+  const auto ring = MakeRing(*reactor, {.buffers = 4, .buffer_bytes = 16});
+  const SocketPair pair;
+  const std::string sent = Pattern(40);
+  ASSERT_EQ(write(pair.far.get(), sent.data(), sent.size()), 40);
+  std::string received;
+  RecordingOp receive;
+  receive.OnCompletion([&](RecordingOp::Result r) {
+    received += ring->Take(r.result, r.flags);
+    ring->Give(r.flags);
+  });
+  for (const size_t expected : {16U, 32U, 40U}) {
+    reactor->Receive(receive.op(), pair.near.get(), *ring);
+    ASSERT_TRUE(TurnUntil(*reactor, [&] { return !receive.in_flight(); }));
+    EXPECT_EQ(received, sent.substr(0, expected));
+  }
+}
+
 TEST(BufferRingTest, AnEmptyRingEndsTheReceiveAndRecovers) {
   const auto reactor = MakeReactor();
   const auto ring = MakeRing(*reactor, {.buffers = 2, .buffer_bytes = 16});

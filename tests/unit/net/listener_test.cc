@@ -65,6 +65,18 @@ class ListenerTest : public testing::Test {
   std::vector<std::unique_ptr<Listener>> listeners_;
 };
 
+TEST_F(ListenerTest, AcceptedSocketsHaveTheReceiveBufferThatWasAsked) {
+  const auto listener =
+      Open({.address = Address::Parse("127.0.0.1:0").value(), .receive_buffer_bytes = 64 * 1024});
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  const base::UniqueFd client = Connect((*listener)->bound());
+  ASSERT_TRUE(Turn([&] { return !log_.accepted.empty(); }));
+  int bytes = 0;
+  socklen_t length = sizeof bytes;
+  ASSERT_EQ(getsockopt(log_.accepted[0].get(), SOL_SOCKET, SO_RCVBUF, &bytes, &length), 0);
+  EXPECT_EQ(bytes, 2 * 64 * 1024);
+}
+
 TEST_F(ListenerTest, AcceptsOnIpv4Ipv6AndUnix) {
   TestFolder folder;
   for (const std::string& text :

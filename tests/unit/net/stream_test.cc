@@ -4,6 +4,8 @@
 #include <linux/filter.h>
 #include <sys/socket.h>
 
+#include <array>
+#include <iterator>
 #include <random>
 
 #include "tests/unit/net/net_test_support.h"
@@ -98,6 +100,41 @@ TEST(Stream, ClientThatNeverReadsIsReadNoMore) {
     EXPECT_EQ(client.Line(), "still");
     socket.Reset();
   });
+}
+
+// What a stream takes of `sent_bytes` that wait in the kernel while its driver is busy elsewhere.
+uint64_t TakenWhileDriverIsBusy(InputKind input) {
+  constexpr size_t kSentBytes = 48 * 4096;
+  TestServer server({.stream = {.input = input}});
+  uint64_t taken = 0;
+  base::UniqueFd socket = server.Connect();
+  EXPECT_EQ(send(socket.get(), "HOLD\n", 5, MSG_NOSIGNAL), 5);
+  std::array<char, 5> held{};
+  EXPECT_TRUE(server.RunUntil([&] {
+    return recv(socket.get(), held.data(), held.size(), MSG_DONTWAIT) == std::ssize(held);
+  }));
+  const std::string mail(kSentBytes, 'm');
+  size_t sent = 0;
+  while (sent < mail.size()) {  // Both kernel buffers together hold it.
+    const ssize_t more =
+        send(socket.get(), mail.data() + sent, mail.size() - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (more <= 0) break;
+    sent += static_cast<size_t>(more);
+  }
+  EXPECT_EQ(sent, kSentBytes);
+  const uint64_t before = server.metrics().bytes_in.Read();
+  EXPECT_TRUE(server.RunUntil([&] { return server.metrics().receive_pauses.Read() > 0; }));
+  server.RunUntil([] { return false; }, 50);  // More may come, if it is not bounded.
+  taken = server.metrics().bytes_in.Read() - before;
+  server.Release();
+  socket.Reset();
+  EXPECT_TRUE(server.RunUntil([&] { return server.streams().empty(); }));
+  return taken;
+}
+
+TEST(Stream, OfBulkADriverThatIsBusyHoldsTheBacklogAndOneBuffer) {
+  EXPECT_LT(TakenWhileDriverIsBusy(InputKind::kBulk), kBacklogBytesMax + 4096);
+  EXPECT_GE(TakenWhileDriverIsBusy(InputKind::kCommands), kBacklogBytesMax + 4096);
 }
 
 TEST(Stream, ClientThatReadsLateGetsEverything) {
