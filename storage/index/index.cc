@@ -7,6 +7,8 @@ namespace poplar::storage {
 namespace {
 
 constexpr std::string_view kMetaKey = "meta";
+// From here on it is worth finding out where the chunks lie before the first is read.
+constexpr uint32_t kExpectChunksMin = 8;
 
 std::string ChunkKey(const std::string& maildrop, uint32_t number) {
   std::string key = maildrop;
@@ -62,6 +64,7 @@ StatusOr<std::shared_ptr<MessageList>> Index::Read(KeyValueTransaction& transact
   if (value.status().code() == StatusCode::kNotFound) return std::make_shared<MessageList>();
   if (!value.ok()) return value.status();
   POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(*value));
+  if (totals.chunks >= kExpectChunksMin) transaction.Expect(Database::kChunks, key);
   std::vector<NumberedChunk> chunks;
   MessageId before{0};
   POP_RETURN_IF_ERROR(transaction.ForEach(

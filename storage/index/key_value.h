@@ -37,6 +37,9 @@ class KeyValueTransaction {
   // Every pair whose key begins with `prefix`, in order: `visit` gets the key behind the prefix,
   // and the value; its first error ends the visit and is returned. It changes nothing.
   virtual Status ForEach(Database database, std::string_view prefix, Visit visit) = 0;
+  // Many pairs whose keys begin with `prefix` are visited next: the disk may be asked for all of
+  // them at once. REQUIRES: it changes nothing.
+  virtual void Expect(Database database, std::string_view prefix) = 0;
 
   // --- Of a changing transaction.
   virtual Status Put(Database database, std::string_view key, std::string_view value) = 0;

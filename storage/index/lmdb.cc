@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "storage/index/key_value.h"
+#include "storage/index/lmdb_readahead.h"
 
 namespace poplar::storage {
 namespace {
@@ -13,7 +14,10 @@ constexpr mode_t kFileMode = 0600;
 constexpr std::array<const char*, kDatabases> kNames = {"meta",     "maildrops", "chunks",
                                                         "segments", "blobs",     "tenants"};
 
-using Handles = std::array<MDB_dbi, kDatabases>;
+struct Handles {
+  MDB_dbi main = 0;  // Which names the others.
+  std::array<MDB_dbi, kDatabases> named{};
+};
 
 Status LmdbStatus(int code, std::string_view what) {
   if (code > 0) return ErrnoStatus(code, what);
@@ -84,6 +88,10 @@ class LmdbTransaction final : public KeyValueTransaction {
     return code == 0 || code == MDB_NOTFOUND ? OkStatus() : LmdbStatus(code, "index cursor");
   }
 
+  void Expect(Database database, std::string_view prefix) override {
+    ReadAhead(txn_, handles_.main, kNames[static_cast<size_t>(database)], prefix);
+  }
+
   Status Put(Database database, std::string_view key, std::string_view bytes) override {
     MDB_val k = ToVal(key), value = ToVal(bytes);
     RETURN_IF_LMDB_ERROR(mdb_put(txn_, Handle(database), &k, &value, 0), "index write");
@@ -102,7 +110,7 @@ class LmdbTransaction final : public KeyValueTransaction {
   }
 
  private:
-  MDB_dbi Handle(Database database) const { return handles_[static_cast<size_t>(database)]; }
+  MDB_dbi Handle(Database database) const { return handles_.named[static_cast<size_t>(database)]; }
 
   MDB_txn* txn_;
   const Handles& handles_;
@@ -160,15 +168,16 @@ class LmdbStore final : public KeyValueStore {
     RETURN_IF_LMDB_ERROR(mdb_txn_begin(env_, nullptr, change ? 0 : MDB_RDONLY, &txn),
                          "index transaction");
     LmdbTransaction transaction(txn, handles_);
+    RETURN_IF_LMDB_ERROR(mdb_dbi_open(txn, nullptr, 0, &handles_.main), "index databases");
     for (size_t i = 0; i < kDatabases; ++i) {
-      RETURN_IF_LMDB_ERROR(mdb_dbi_open(txn, kNames[i], change ? MDB_CREATE : 0, &handles_[i]),
-                           kNames[i]);
+      RETURN_IF_LMDB_ERROR(
+          mdb_dbi_open(txn, kNames[i], change ? MDB_CREATE : 0, &handles_.named[i]), kNames[i]);
     }
     return transaction.Commit();
   }
 
   MDB_env* const env_;
-  Handles handles_{};
+  Handles handles_;
 };
 
 class LmdbEngine final : public KeyValueEngine {

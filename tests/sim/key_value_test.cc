@@ -119,6 +119,7 @@ TYPED_TEST(KeyValueTest, OrdersKeysByTheirOctets) {
   const std::string high = "k\xff";
   this->Put({{high + "x", "2"}, {"k", "0"}, {"k\x01", "1"}, {"l", "3"}, {"j\xff", "-"}});
   const auto transaction = this->Begin(Access::kRead);
+  transaction->Expect(Database::kChunks, "k");
   EXPECT_EQ(this->All(*transaction, "k"), (Pairs{{"", "0"}, {"\x01", "1"}, {"\xffx", "2"}}));
   EXPECT_EQ(transaction->LastBefore(Database::kChunks, "l")->first, high + "x");
   EXPECT_EQ(transaction->LastBefore(Database::kChunks, "k")->first, "j\xff");

@@ -72,6 +72,8 @@ class SimIndexEngine::Transaction final : public KeyValueTransaction {
     return OkStatus();
   }
 
+  void Expect(Database /*database*/, std::string_view /*prefix*/) override {}
+
   Status Put(Database database, std::string_view key, std::string_view value) override {
     (*changed_)[static_cast<size_t>(database)].insert_or_assign(std::string(key),
                                                                 std::string(value));
