@@ -1,7 +1,7 @@
 // The log: one event, one line. A line is `time level event key=value …`, or the same as one JSON
 // object. Values are escaped, so no input can forge a line. Writing never blocks: lines go to a
-// bounded queue that a thread of its own empties to standard error; when the queue is full the
-// oldest lines are lost and counted.
+// bounded queue that a thread of its own empties to standard error, a few milliseconds' worth at
+// once; when the queue is full the oldest lines are lost and counted.
 //
 // Never log a secret, nor anything a client sent before it was cut to a sane length (values are cut
 // at 256 octets).
