@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -38,6 +39,11 @@ struct TenantPolicy {
   // Mail goes so long after a client fetched it. 0: when that session ends (RFC 2449 section 6.7).
   std::optional<uint32_t> expire_read_days = {};
 
+  // Before so many days no mail goes by itself. None: never.
+  std::optional<uint32_t> least_days() const {
+    if (expire_days == 0) return expire_read_days;
+    return expire_read_days ? std::min(*expire_read_days, expire_days) : expire_days;
+  }
   friend bool operator==(const TenantPolicy&, const TenantPolicy&) = default;
 };
 

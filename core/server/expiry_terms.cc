@@ -8,12 +8,6 @@ namespace {
 
 constexpr uint32_t kNever = std::numeric_limits<uint32_t>::max();
 
-// Days until the first of a tenant's mail may go.
-uint32_t LeastDays(const TenantPolicy& policy) {
-  const uint32_t by_age = policy.expire_days == 0 ? kNever : policy.expire_days;
-  return std::min(by_age, policy.expire_read_days.value_or(kNever));
-}
-
 pop3::Expiry ToExpiry(uint32_t days) {
   pop3::Expiry expiry;
   if (days != kNever) expiry.days = days;
@@ -23,7 +17,7 @@ pop3::Expiry ToExpiry(uint32_t days) {
 }  // namespace
 
 pop3::Expiry ExpiryTerms::Of(TenantId tenant) {
-  return ToExpiry(LeastDays(policies_.Current().Of(tenant)));
+  return ToExpiry(policies_.Current().Of(tenant).least_days().value_or(kNever));
 }
 
 const pop3::Expiry& ExpiryTerms::OfAll() {
@@ -33,7 +27,7 @@ const pop3::Expiry& ExpiryTerms::OfAll() {
   uint32_t least = kNever;
   uint32_t most = 0;
   for (const auto& [id, policy] : policies_.Current().by_tenant) {
-    const uint32_t days = LeastDays(policy);
+    const uint32_t days = policy.least_days().value_or(kNever);
     least = std::min(least, days);
     most = std::max(most, days);
   }

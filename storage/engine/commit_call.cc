@@ -31,7 +31,7 @@ void CommitCall::Execute(io::Shard& /*target*/) {
   maildrop_ = maildrop;
   ++maildrop_->pins;
   parts_under_way_ = 1;  // Answers may come before all parts have begun.
-  const TenantPolicy& policy = partition().PolicyOf(grant_->key.tenant);
+  const TenantPolicy policy = partition().PolicyOf(grant_->key.tenant);  // It may change meanwhile.
   if (policy.expire_read_days == 0U) {
     std::vector<MessageId> all;
     std::set_union(deleted_.begin(), deleted_.end(), fetched_.begin(), fetched_.end(),

@@ -17,10 +17,7 @@ bool Over(uint16_t from_day, uint32_t days, uint16_t today) { return today > fro
 
 // The least age that may have an end, by the policy of a list; none: nothing of it ends.
 std::optional<uint32_t> LeastDays(const TenantPolicy& policy, bool kept) {
-  if (kept) return policy.keep_deleted_days;
-  std::optional<uint32_t> days = policy.expire_read_days;
-  if (policy.expire_days > 0) days = std::min(days.value_or(UINT32_MAX), policy.expire_days);
-  return days;
+  return kept ? policy.keep_deleted_days : policy.least_days();
 }
 
 bool Ended(const MessageEntry& entry, const TenantPolicy& policy, uint16_t today) {

@@ -134,7 +134,7 @@ void UndeleteCall::Next() {
   const MessageEntry* entry = nullptr;
   while (entry == nullptr) {
     if (left_.empty()) return Finish();
-    entry = kept_->list->Find(std::exchange(left_.front(), MessageId(0)));
+    entry = kept_->list->Find(left_.front());
     left_.pop_front();
   }
   fetch_.entry = *entry;

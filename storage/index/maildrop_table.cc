@@ -200,11 +200,13 @@ void MaildropTable::Keep(MaildropState& maildrop, MaildropState& kept,
   Charge(maildrop);
   Chunk now_kept;
   ForEachEntry(gone, [&](MessageEntry entry, std::string_view uidl) {
+    // Only a damaged store has it in both lists; the one that is kept already stays.
+    if (kept.list->Find(entry.id) != nullptr) return CountLive(maildrop, entry, false);
     entry.flags |= kEntryKept;
     entry.day = DayOf(info.deleted_us);
     AppendTail(now_kept, entry, EncodeKeptInfo(info) + std::string(uidl));
   });
-  POP_CHECK(Change(kept).Merge(now_kept) == 0);
+  Change(kept).Merge(now_kept);
   CountTenant(kept, now_kept.entries, true);
   Charge(kept);
 }
