@@ -1,6 +1,8 @@
 #include "core/base/clock.h"
 
+#include <chrono>
 #include <ctime>
+#include <thread>
 
 namespace poplar::base {
 namespace {
@@ -18,6 +20,10 @@ class RealClock : public Clock {
 };
 
 }  // namespace
+
+void Clock::SleepUs(uint64_t us) const {
+  std::this_thread::sleep_for(std::chrono::microseconds(us));
+}
 
 const Clock& SystemClock() {
   static const RealClock clock;

@@ -13,6 +13,8 @@ class Clock {
   virtual uint64_t MonotonicUs() const = 0;
   // Microseconds since 1970-01-01 UTC. May step backwards.
   virtual int64_t WallUs() const = 0;
+  // Blocks the thread until so much time has passed on this clock. This one really sleeps.
+  virtual void SleepUs(uint64_t us) const;
 };
 
 // The system's clocks. Any thread.

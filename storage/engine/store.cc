@@ -32,6 +32,7 @@ class EmbeddedStore final : public EngineStore {
       : context_(std::move(context)), lock_(std::move(lock)) {}
   ~EmbeddedStore() override { (void)Close(); }
 
+  uint32_t BeginEpoch(const std::vector<RecoveredPartition>& recovered) const;
   Status Start(std::vector<RecoveredPartition> recovered);
 
   ShardStore& OnShard(ShardIndex shard) override { return *shards_[shard.value()]; }
@@ -106,12 +107,26 @@ StatusOr<LogStart> EmbeddedStore::PrepareLog(uint32_t partition, RecoveredPartit
   return start;
 }
 
-Status EmbeddedStore::Start(std::vector<RecoveredPartition> recovered) {
-  const StoreOptions& options = context_->options;
-  uint32_t epoch = static_cast<uint32_t>(options.clock->WallUs() / 1'000'000);
+// The epoch of the run that begins now: FORMAT.md section 3.
+uint32_t EmbeddedStore::BeginEpoch(const std::vector<RecoveredPartition>& recovered) const {
+  constexpr int64_t kWaitUsMax = 2'000'000;  // A clock that was set back may need years.
+  constexpr int64_t kSlewUs = 1'000;
+  const base::Clock& clock = *context_->options.clock;
+  uint32_t epoch = static_cast<uint32_t>(clock.WallUs() / 1'000'000);
   // The store that it was copied from may have begun a run in this very second.
   if ((context_->superblock.compatible_features & kFeatureSnapshot) != 0) ++epoch;
   for (const RecoveredPartition& each : recovered) epoch = std::max(epoch, each.epoch + 1);
+  // No epoch is ahead of the clock, so what is restored in a later second has a later one.
+  const int64_t early_us = static_cast<int64_t>(epoch) * 1'000'000 - clock.WallUs();
+  if (early_us > 0 && early_us <= kWaitUsMax) {
+    clock.SleepUs(static_cast<uint64_t>(early_us + kSlewUs));
+  }
+  return epoch;
+}
+
+Status EmbeddedStore::Start(std::vector<RecoveredPartition> recovered) {
+  const StoreOptions& options = context_->options;
+  const uint32_t epoch = BeginEpoch(recovered);
   context_->epoch = epoch;
   std::vector<LogStart> starts;
   for (uint32_t p = 0; p < recovered.size(); ++p) {

@@ -282,6 +282,11 @@ void Simulator::DeliverToAll() {
   Drain();
 }
 
+void Simulator::PassTime() {
+  world_.clock().Advance(100'000);
+  for (int step = 0; step < 500; ++step) world_.Step();
+}
+
 // Deliveries until the disk is full; then everything can be deleted, and deliveries go on.
 void Simulator::EmptyFullDisk() {
   // Room for segments of full size; those of a run's beginning are smaller.
@@ -296,12 +301,12 @@ void Simulator::EmptyFullDisk() {
   for (int round = 0; model_.living() > 0; ++round) {
     Require(round < 10, "a full disk cannot be emptied");
     CheckAll(1);
+    PassTime();  // What was deleted makes room when it was compacted.
   }
   const uint64_t stored = clients_->counts().stored;
   for (int round = 0; clients_->counts().stored == stored; ++round) {
     Require(round < 200, "a disk that was emptied takes no mail");
-    world_.clock().Advance(100'000);
-    for (int step = 0; step < 500; ++step) world_.Step();
+    PassTime();
     DeliverToAll();
   }
   world_.disk().set_capacity(UINT64_MAX);

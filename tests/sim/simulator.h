@@ -65,6 +65,7 @@ class Simulator {
   void DeliverToAll();
   void Verify();
   uint64_t CountBlobs() const;
+  void PassTime();
   void EmptyFullDisk();
   void Heal();
 

@@ -23,12 +23,13 @@ class SimClock final : public base::Clock {
  public:
   uint64_t MonotonicUs() const override { return now_us_; }
   int64_t WallUs() const override { return wall_us_ + static_cast<int64_t>(now_us_); }
+  void SleepUs(uint64_t us) const override { now_us_ += us; }
   void Advance(uint64_t us) { now_us_ += us; }
   void StepWall(int64_t us) { wall_us_ += us; }
 
  private:
   int64_t wall_us_ = 1'700'000'000'000'000;
-  uint64_t now_us_ = 1'000'000;
+  mutable uint64_t now_us_ = 1'000'000;
 };
 
 class World {

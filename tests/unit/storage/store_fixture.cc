@@ -47,8 +47,10 @@ std::map<std::string, std::string> ContentsOf(const std::string& folder) {
 }
 
 StoreOptions SmallStoreOptions(const std::string& path) {
+  static const MovedClock clock;
   StoreOptions options;
   options.path = path;
+  options.clock = &clock;
   options.segment_bytes = 4 * kMiB;
   options.first_segment_bytes = 2 * kMiB;
   options.segment_pace_us_per_mib = 0;

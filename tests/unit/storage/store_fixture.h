@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/clock.h"
 #include "core/io/offload_pool.h"
 #include "core/io/shard.h"
 #include "core/io/task.h"
@@ -39,6 +41,19 @@ void CopyOpenStore(const std::string& from, const std::string& to);
 std::map<std::string, std::string> ContentsOf(const std::string& folder);
 
 // Small enough that a test fills segments and caches.
+// The system's wall clock, moved ahead: by days, and by whoever sleeps instead of sleeping.
+class MovedClock final : public base::Clock {
+ public:
+  uint64_t MonotonicUs() const override { return base::SystemClock().MonotonicUs(); }
+  int64_t WallUs() const override { return base::SystemClock().WallUs() + ahead_us_.load(); }
+  void SleepUs(uint64_t us) const override { ahead_us_ += static_cast<int64_t>(us); }
+  void AddDays(int64_t days) { ahead_us_ += days * 86'400'000'000; }
+
+ private:
+  mutable std::atomic<int64_t> ahead_us_{0};
+};
+
+// On a clock of the whole process, so that a store opens again within a second without a wait.
 StoreOptions SmallStoreOptions(const std::string& path);
 
 // A message of about `bytes` octets whose content depends on `seed`.

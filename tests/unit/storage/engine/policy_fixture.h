@@ -2,7 +2,6 @@
 
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -16,16 +15,6 @@
 #include "tests/unit/storage/store_fixture.h"
 
 namespace poplar::storage {
-
-class MovedClock final : public base::Clock {
- public:
-  uint64_t MonotonicUs() const override { return base::SystemClock().MonotonicUs(); }
-  int64_t WallUs() const override { return base::SystemClock().WallUs() + ahead_us_.load(); }
-  void AddDays(int64_t days) { ahead_us_ += days * 86'400'000'000; }
-
- private:
-  std::atomic<int64_t> ahead_us_{0};
-};
 
 class PolicyTest : public ::testing::Test {
  protected:

@@ -19,6 +19,7 @@ class GoldenClock final : public base::Clock {
  public:
   uint64_t MonotonicUs() const override { return base::SystemClock().MonotonicUs(); }
   int64_t WallUs() const override { return now_us_ += 1'000'000; }
+  void SleepUs(uint64_t us) const override { now_us_ += static_cast<int64_t>(us); }
 
  private:
   mutable std::atomic<int64_t> now_us_{1'700'000'000'000'000};
