@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <unordered_set>
+#include <utility>
 
 #include "core/base/log.h"
 #include "storage/blob/blob_writer.h"
@@ -206,6 +207,7 @@ class Recovery {
     result_.next_id = std::max(result_.next_id, walked.next_id);
     if (walked.batches == 0 && meta_.checkpoint <= begin && replayer.damages() == damages_before) {
       result_.table->RemoveSegment(segment.number);
+      unlinked_segment_ = true;
       return env_.Unlink(SegmentPath(log_directory_, segment.number));
     }
     result_.end = std::max(result_.end, walked.end);
@@ -217,6 +219,10 @@ class Recovery {
 
   // A rebuild that is interrupted begins anew: until its end the index has no meta.
   Status WriteCheckpoint(bool with_meta) {
+    // Nobody looks at such a segment again, and what says that its batch failed may go before it.
+    if (std::exchange(unlinked_segment_, false)) {
+      POP_RETURN_IF_ERROR(env_.SyncDirectory(log_directory_));
+    }
     POP_RETURN_IF_ERROR(
         UnlinkBlobs(env_, options_.directory + "/blobs", result_.table->TakeDoomedBlobs()));
     Checkpoint checkpoint = result_.table->TakeCheckpoint();
@@ -266,6 +272,7 @@ class Recovery {
   LogSurveyOptions survey_options_;
   const DamageHandler name_ = [this](const Damage& damage) { Name(damage); };
   uint64_t damages_before_ = 0;
+  bool unlinked_segment_ = false;
   RecoveredPartition result_;
 };
 
