@@ -212,6 +212,13 @@ class Recovery {
     }
     result_.end = std::max(result_.end, walked.end);
     result_.table->SetSegmentEnd(segment.number, walked.end.offset());
+    // What was left out must not be met again once the segment that says so is gone, perhaps as
+    // soon as the next one is read.
+    if (segment.bytes > walked.end.offset()) {
+      POP_RETURN_IF_ERROR(
+          env_.CutFile(SegmentPath(log_directory_, segment.number), walked.end.offset()));
+      result_.table->SetSegmentBytes(segment.number, walked.end.offset());
+    }
     if (result_.table->changes() < options_.checkpoint_changes) return OkStatus();
     result_.next_id = std::max(result_.next_id, replayer.next_id());
     return WriteCheckpoint(!result_.rebuilt);
