@@ -124,7 +124,9 @@ std::vector<Setting> StoreSettings() {
        "A message of this size or more gets a file of its own. At most a quarter of segment_mib."},
       {"store", "index_cache_mib", NumberForm{&At<s, &S::index_cache_mib>, 8, 1024 * 1024},
        Takes::kRestart, Shown::kCommented,
-       "Memory for the message lists of maildrops that were used lately."},
+       "Memory for the message lists of maildrops that were used lately, and a quarter as much "
+       "for\n"
+       "a checkpoint: so many maildrops' changes make one due."},
       {"store", "compaction_mib_per_second",
        NumberForm{&At<s, &S::compaction_mib_per_second>, 0, 16 * 1024}, Takes::kRestart,
        Shown::kCommented,

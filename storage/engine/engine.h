@@ -32,7 +32,8 @@ struct StoreOptions {
 
   uint64_t body_memory_bytes = 32 * kMiB;  // For arriving bodies, over all shards.
   uint64_t blob_bytes_min = kMiB;          // From here on a message is a blob.
-  uint64_t list_cache_bytes = 256 * kMiB;  // For maildrop lists, over all partitions.
+  // For maildrop lists, over all partitions; a quarter of it for the pages of a checkpoint.
+  uint64_t list_cache_bytes = 256 * kMiB;
 
   uint64_t segment_bytes = 64 * kMiB;
   uint64_t first_segment_bytes = 16 * kMiB;  // A run's first ones: a start waits for them.

@@ -51,6 +51,8 @@ void PartitionMetrics::Register(base::MetricRegistry& registry,
   registry.Add(leases, "poplar_store_leases", "Maildrops held by sessions.", labels);
   registry.Add(pending_changes, "poplar_store_pending_changes",
                "Changes that the next checkpoint will write.", labels);
+  registry.Add(pending_maildrops, "poplar_store_pending_maildrops",
+               "Maildrops that the next checkpoint will write.", labels);
   registry.Add(cached_bytes, "poplar_store_list_cache_bytes", "Octets of lists in memory.", labels);
   registry.Add(segments, "poplar_store_segments", "Segments of the logs.", labels);
 }
@@ -232,6 +234,7 @@ void Partition::Consider() {
   if (table_->has_doomed_blobs() || !to_unlink_.empty()) StartUnlinking();
   table_->Evict();
   metrics_.pending_changes.Set(static_cast<int64_t>(table_->changes()));
+  metrics_.pending_maildrops.Set(static_cast<int64_t>(table_->changed_maildrops()));
   metrics_.cached_bytes.Set(static_cast<int64_t>(table_->cached_bytes()));
   if (!checkpoint_.pending() && CheckpointDue()) BeginCheckpoint();
   log_->Hold(overfull());
@@ -248,6 +251,7 @@ bool Partition::CheckpointDue() const {
   if (table_->changes() == 0 && log_->flushed() == checkpointed_) return false;
   if (keeper_->wants_checkpoint() && (log_->starved() || compactor_->thorough())) return true;
   return table_->changes() >= options_.checkpoint_changes ||
+         table_->changed_maildrops() >= options_.checkpoint_maildrops ||
          log_->written_bytes() - log_bytes_at_checkpoint_ >= options_.checkpoint_log_bytes ||
          reactor_.now_us() - last_checkpoint_us_ >= options_.checkpoint_interval_ms * 1000;
 }

@@ -44,6 +44,7 @@ struct alignas(base::kCacheLineBytes) PartitionMetrics {
   base::Counter damages;
   base::Gauge leases;
   base::Gauge pending_changes;
+  base::Gauge pending_maildrops;
   base::Gauge cached_bytes;
   base::Gauge segments;
 
@@ -58,6 +59,7 @@ struct PartitionOptions {
   uint32_t partition = 0;
   uint32_t epoch = 0;
   uint64_t checkpoint_changes = 0;
+  uint64_t checkpoint_maildrops = 0;
   uint64_t checkpoint_log_bytes = 0;
   uint64_t checkpoint_interval_ms = 0;
   uint64_t compact_bytes_per_second = 0;

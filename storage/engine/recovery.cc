@@ -219,7 +219,10 @@ class Recovery {
           env_.CutFile(SegmentPath(log_directory_, segment.number), walked.end.offset()));
       result_.table->SetSegmentBytes(segment.number, walked.end.offset());
     }
-    if (result_.table->changes() < options_.checkpoint_changes) return OkStatus();
+    if (result_.table->changes() < options_.checkpoint_changes &&
+        result_.table->changed_maildrops() < options_.checkpoint_maildrops) {
+      return OkStatus();
+    }
     result_.next_id = std::max(result_.next_id, replayer.next_id());
     return WriteCheckpoint(!result_.rebuilt);
   }

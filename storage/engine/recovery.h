@@ -23,6 +23,7 @@ struct RecoveryOptions {
   uint32_t partition = 0;
   uint64_t cache_bytes_max = 0;
   uint64_t checkpoint_changes = 0;
+  uint64_t checkpoint_maildrops = UINT64_MAX;
   uint64_t index_map_bytes = 0;
   KeyValueEngine* index_engine = nullptr;
   // After each segment: octets read of those that must be.

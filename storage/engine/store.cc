@@ -26,6 +26,14 @@ uint64_t ShareOf(uint64_t bytes_per_s, uint64_t partitions) {
   return (bytes_per_s + partitions - 1) / partitions;
 }
 
+// So many changed lists are a checkpoint's worth: the index keeps the pages of the largest that it
+// ever wrote, and a maildrop has about three of its own.
+uint64_t CheckpointMaildrops(const EngineContext& context) {
+  constexpr uint64_t kBytesAMaildrop = 3 * 4096;
+  const uint64_t bytes = context.options.list_cache_bytes / 4 / context.superblock.partitions;
+  return std::max<uint64_t>(bytes / kBytesAMaildrop, 64);
+}
+
 class EmbeddedStore final : public EngineStore {
  public:
   EmbeddedStore(std::unique_ptr<EngineContext> context, std::unique_ptr<FileLock> lock)
@@ -148,6 +156,7 @@ Status EmbeddedStore::Start(std::vector<RecoveredPartition> recovered) {
     partition.partition = p;
     partition.epoch = epoch;
     partition.checkpoint_changes = options.checkpoint_changes;
+    partition.checkpoint_maildrops = CheckpointMaildrops(*context_);
     partition.checkpoint_log_bytes = options.checkpoint_log_bytes;
     partition.checkpoint_interval_ms = options.checkpoint_interval_ms;
     partition.compact_bytes_per_second = options.compact_bytes_per_second / recovered.size();
@@ -241,6 +250,7 @@ RecoveryOptions RecoveryOptionsOf(const EngineContext& context, uint32_t partiti
   recovery.partition = partition;
   recovery.cache_bytes_max = options.list_cache_bytes / context.superblock.partitions;
   recovery.checkpoint_changes = options.checkpoint_changes;
+  recovery.checkpoint_maildrops = CheckpointMaildrops(context);
   recovery.index_map_bytes = options.index_map_bytes;
   recovery.index_engine = options.index_engine;
   return recovery;

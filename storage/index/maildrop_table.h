@@ -117,6 +117,7 @@ class MaildropTable {
   Checkpoint TakeCheckpoint();
   void FinishCheckpoint(const Checkpoint& checkpoint, bool written);
   uint64_t changes() const { return changes_; }  // Since the last TakeCheckpoint.
+  size_t changed_maildrops() const { return dirty_.size(); }
 
   // Blobs of deleted messages, to be unlinked.
   std::vector<BlobId> TakeDoomedBlobs() { return std::exchange(doomed_blobs_, {}); }
