@@ -60,7 +60,8 @@ ConnectionInfo Pop3Driver::Info() const {
   info.tls = tls_;
   info.user = principal_.address;
   info.tenant = principal_.tenant_name;
-  info.state = closing() ? "update" : (maildrop_ ? "transaction" : "authorization");
+  const bool logged_in = !principal_.address.empty();
+  info.state = maildrop_ ? "transaction" : (closing() && logged_in ? "update" : "authorization");
   return info;
 }
 

@@ -16,6 +16,7 @@ import argparse
 import hashlib
 import poplib
 import random
+import smtplib
 import sys
 import tempfile
 import threading
@@ -67,7 +68,7 @@ class Round:
         for thread in threads:
             thread.start()
         time.sleep(seconds)
-        self.server.kill()
+        self.server.kill(running=True)
         self.stopping.set()
         for thread in threads:
             thread.join(timeout=60)
@@ -89,8 +90,11 @@ class Round:
                 if isinstance(reply, bytes) and b"[IN-USE]" not in reply:
                     self.faults.append(Fault(f"refused: {reply}"))
                     return
-            except Exception:  # noqa: BLE001 - the server was killed: every kind of broken connection is expected
+            except (OSError, EOFError, smtplib.SMTPException):  # The server was killed.
                 time.sleep(0.01)
+            except Exception as error:  # noqa: BLE001 - else the thread would end in silence
+                self.faults.append(Fault(f"{type(error).__name__}: {error}"))
+                return
 
     def deliver(self, random_source):
         with self.server.lmtp(timeout=20) as client:
@@ -152,7 +156,9 @@ def fetch(client, number):
 
 def check_message(box, content, uidl):
     """The message is whole, and its UIDL never named another."""
-    start = content.index(b"Subject: ")
+    start = content.find(b"Subject: ")
+    if start < 0:
+        raise Fault(f"the message of {uidl} has no Subject: it is damaged")
     token = content[start + 9 : start + 25].decode()
     with box.lock:
         if box.digests.get(token) != hashlib.sha256(content[start:]).hexdigest():

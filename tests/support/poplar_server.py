@@ -165,8 +165,12 @@ class PoplarServer:
             raise AssertionError(f"the server did not stop:\n{self.log()[-4000:]}") from None
         assert code == 0, f"the server ended with {code}:\n{self.log()[-8000:]}"
 
-    def kill(self):
+    def kill(self, running=False):
+        """With SIGKILL. `running`: it must not have ended by itself before."""
         if self.process is not None:
+            if running:
+                code = self.process.poll()
+                assert code is None, f"the server ended by itself with {code}:\n{self.log()[-8000:]}"
             self.process.kill()
             self.process.wait(timeout=STOP_SECONDS)
             self.process = None

@@ -199,6 +199,13 @@ TEST_F(DumpTest, ADamagedBatchHeadAndSegmentHead) {
   EXPECT_EQ(damages_, 2U);
 }
 
+TEST_F(DumpTest, ASegmentThatTheLogHasLeft) {
+  const std::string text = Dump(MakeSegment().substr(0, 0x2000));
+  EXPECT_NE(text.find("cut to 8192 octets\n"), std::string::npos) << text;
+  EXPECT_NE(text.find(kAddLine), std::string::npos) << text;
+  EXPECT_EQ(damages_, 0U) << text;
+}
+
 TEST_F(DumpTest, AFileThatIsCutShort) {
   const std::string text = Dump(MakeSegment().substr(0, 0x1100));
   EXPECT_NE(text.find("DAMAGED the file has 4352 octets\n"), std::string::npos) << text;
