@@ -55,6 +55,13 @@ class CommandLine {
     } catch (const CLI::Success& asked) {  // --help, --version
       app_.exit(asked, console_.out, console_.err);
       return ExitCode::kOk;
+    } catch (const CLI::RequiredError& error) {
+      // What stands where a command should is told before that one is missing.
+      const std::vector<std::string> left = app_.remaining(true);
+      const std::string why = left.empty() || left.front().starts_with('-')
+                                  ? error.what()
+                                  : "there is no command `" + left.front() + "`";
+      return Fail(console_, ExitCode::kUsage, why + " (`" + Named() + " --help` says more)");
     } catch (const CLI::ParseError& error) {
       return Fail(console_, ExitCode::kUsage,
                   std::string(error.what()) + " (`" + Named() + " --help` says more)");
@@ -149,7 +156,7 @@ class CommandLine {
     });
 
     CLI::App* kick = AddLeaf(group, "kick", "Ends a session, or all of a user's",
-                             "  poplar session kick 1742\n"
+                             "  poplar session kick 1914123456789504\n"
                              "  poplar session kick --user alice@example.org");
     auto kick_options = std::make_shared<SessionKickOptions>();
     CLI::App* which = kick->add_option_group("one of these");

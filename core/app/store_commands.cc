@@ -20,11 +20,11 @@ constexpr uint32_t kStatsTimeoutMs = 60'000;
 constexpr uint32_t kSnapshotTimeoutMs = 6 * 60 * 60 * 1000;
 
 void PrintDamage(uint32_t partition, const storage::Damage& damage, std::ostream& out) {
-  out << "partition " << partition << ", segment " << damage.at.segment() << " at "
-      << damage.at.offset() << ": " << damage.what;
+  out << "partition " << partition << ", at " << storage::PlaceText(damage.at) << ": "
+      << damage.what;
   if (!damage.maildrop.account.empty()) {
     out << " (tenant " << damage.maildrop.tenant.value() << ", account " << damage.maildrop.account
-        << ", message " << damage.id.value() << ")";
+        << ", message " << storage::IdText(damage.id.value()) << ")";
   }
   out << '\n';
 }

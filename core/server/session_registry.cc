@@ -1,13 +1,24 @@
 #include "core/server/session_registry.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/base/check.h"
 #include "core/server/connection.h"
 
 namespace poplar::server {
+namespace {
 
-SessionRegistry::SessionRegistry(ShardIndex shard) : shard_(shard) {}
+constexpr int64_t kFirstSecond =
+    1'767'225'600;                   // 2026-01-01, so that ids are not longer than need be.
+constexpr uint32_t kCountBits = 16;  // Of sessions a second and shard: no run overtakes its clock.
+
+}  // namespace
+
+SessionRegistry::SessionRegistry(ShardIndex shard, int64_t began_us)
+    : shard_(shard),
+      last_count_(static_cast<uint64_t>(std::max<int64_t>(began_us / 1'000'000 - kFirstSecond, 0))
+                  << kCountBits) {}
 
 SessionRegistry::~SessionRegistry() { POP_CHECK(connections_.empty()); }
 

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/base/clock.h"
 #include "core/base/ids.h"
 
 namespace poplar::server {
@@ -26,11 +27,12 @@ enum class HolderState : uint8_t {
 
 class SessionRegistry {
  public:
-  explicit SessionRegistry(ShardIndex shard);
+  explicit SessionRegistry(ShardIndex shard, int64_t began_us = base::SystemClock().WallUs());
   // REQUIRES: size() == 0.
   ~SessionRegistry();
 
-  // Unique over all shards and never given twice in one run: the shard and a count.
+  // Unique over all shards and never given twice, in other runs neither, as deleted mail is kept
+  // under it: the shard and a count that begins at the second of the start.
   SessionId NewId() { return SessionId(++last_count_ << kShardBits | shard_.value()); }
   static ShardIndex ShardOf(SessionId id) {
     return ShardIndex(static_cast<uint32_t>(id.value() & ((1U << kShardBits) - 1)));
@@ -54,7 +56,7 @@ class SessionRegistry {
   static constexpr uint32_t kShardBits = 10;
 
   const ShardIndex shard_;
-  uint64_t last_count_ = 0;
+  uint64_t last_count_;
   std::unordered_map<SessionId, std::unique_ptr<Connection>> connections_;
 };
 

@@ -38,8 +38,7 @@ struct Settings {
   LmtpSettings lmtp;
   LmtpSettings imports;                        // Of the private socket that takes mail in.
   std::shared_ptr<const net::TlsContext> tls;  // Null: no TLS.
-  std::string
-      run;  // This run of the server, in the ids of deliveries: sessions count from 1 again.
+  std::string run;                             // This run of the server, in the ids of deliveries.
 };
 
 struct SettingsInputs {

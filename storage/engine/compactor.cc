@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "storage/engine/partition.h"
 #include "storage/segment/log_survey.h"
+#include "storage/segment/preparer.h"
 
 namespace poplar::storage {
 namespace {
@@ -249,7 +250,7 @@ void Compactor::GiveUp(const Status& why) {
   if (!thorough_) not_before_us_ = reactor_.now_us() + kRetryUs;
   base::Log(damaged ? base::LogLevel::kError : base::LogLevel::kWarning, "store_compaction_failed",
             {{"partition", options_.partition},
-             {"segment", victim_},
+             {"segment", SegmentName(victim_)},
              {"kept", damaged},
              {"why", why.ToString()}});
   Stop();

@@ -171,11 +171,10 @@ Status StoredBody::CheckHead(size_t got) {
     home_.metrics().damaged_bodies.Add();
     base::Log(base::LogLevel::kError, "store_body_damaged",
               {{"partition", grant_->partition},
-               {"segment", entry_.lsn.segment()},
-               {"offset", entry_.lsn.offset()},
+               {"at", PlaceText(entry_.lsn)},
                {"tenant", grant_->key.tenant.value()},
                {"account", grant_->key.account},
-               {"id", entry_.id.value()},
+               {"id", IdText(entry_.id.value())},
                {"what", what}});
     return MakeStatus(StatusCode::kDataLoss, what);
   };

@@ -10,6 +10,7 @@
 #include "storage/engine/checkpoint_job.h"
 #include "storage/engine/replayer.h"
 #include "storage/segment/log_survey.h"
+#include "storage/segment/preparer.h"
 
 namespace poplar::storage {
 namespace {
@@ -121,13 +122,12 @@ class Recovery {
     ++result_.damages;
     base::Log(base::LogLevel::kError, "store_damage",
               {{"partition", options_.partition},
-               {"segment", damage.at.segment()},
-               {"offset", damage.at.offset()},
+               {"at", PlaceText(damage.at)},
                {"octets", damage.bytes},
                {"what", damage.what},
                {"tenant", damage.maildrop.tenant.value()},
                {"account", damage.maildrop.account},
-               {"id", damage.id.value()}});
+               {"id", IdText(damage.id.value())}});
   }
 
   Status Replay() {
@@ -201,7 +201,7 @@ class Recovery {
     if (walked.torn) {
       base::Log(base::LogLevel::kInfo, "store_torn_tail",
                 {{"partition", options_.partition},
-                 {"segment", segment.number},
+                 {"segment", SegmentName(segment.number)},
                  {"offset", walked.end.offset()}});
     }
     result_.next_id = std::max(result_.next_id, walked.next_id);

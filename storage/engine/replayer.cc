@@ -17,13 +17,12 @@ void Replayer::OnDamage(const Damage& damage) {
   ++damages_;
   base::Log(base::LogLevel::kError, "store_damage",
             {{"partition", partition_},
-             {"segment", damage.at.segment()},
-             {"offset", damage.at.offset()},
+             {"at", PlaceText(damage.at)},
              {"octets", damage.bytes},
              {"what", damage.what},
              {"tenant", damage.maildrop.tenant.value()},
              {"account", damage.maildrop.account},
-             {"id", damage.id.value()}});
+             {"id", IdText(damage.id.value())}});
 }
 
 void Replayer::OnRecord(const Record& record, Lsn at) {

@@ -133,13 +133,12 @@ void Scrub::Name(const Damage& damage) {
   partition_.metrics().damages.Add();
   base::Log(base::LogLevel::kError, "store_damage",
             {{"partition", options_.partition},
-             {"segment", damage.at.segment()},
-             {"offset", damage.at.offset()},
+             {"at", PlaceText(damage.at)},
              {"octets", damage.bytes},
              {"what", damage.what},
              {"tenant", damage.maildrop.tenant.value()},
              {"account", damage.maildrop.account},
-             {"id", damage.id.value()},
+             {"id", IdText(damage.id.value())},
              {"found_by", "scrub"}});
 }
 

@@ -6,6 +6,7 @@
 #include "core/base/check.h"
 #include "core/base/log.h"
 #include "storage/segment/log_survey.h"
+#include "storage/segment/preparer.h"
 
 namespace poplar::storage {
 namespace {
@@ -144,7 +145,7 @@ void SegmentKeeper::OnUnlinked() {
     not_before_us_ = shard_.reactor().now_us() + kRetryUnlinkUs;
     base::Log(base::LogLevel::kWarning, "store_unlink_failed",
               {{"partition", options_.partition},
-               {"segment", going_number_},
+               {"segment", SegmentName(going_number_)},
                {"why", unlink_->status.ToString()}});
     return;
   }

@@ -4,6 +4,7 @@
 
 #include "core/base/log.h"
 #include "storage/segment/log_survey.h"
+#include "storage/segment/preparer.h"
 
 namespace poplar::storage {
 namespace {
@@ -52,8 +53,9 @@ void SegmentTrimmer::Done() {
   if (const auto waiting = waiting_.find(number_); waiting != waiting_.end()) {
     waiting->second = reactor_.now_us() + kRetryUs;
   }
-  base::Log(base::LogLevel::kWarning, "store_trim_failed",
-            {{"partition", partition_}, {"segment", number_}, {"why", status_.ToString()}});
+  base::Log(
+      base::LogLevel::kWarning, "store_trim_failed",
+      {{"partition", partition_}, {"segment", SegmentName(number_)}, {"why", status_.ToString()}});
 }
 
 }  // namespace poplar::storage

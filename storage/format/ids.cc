@@ -1,5 +1,9 @@
 #include "storage/format/ids.h"
 
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+
 #include "core/base/limits.h"
 #include "storage/format/bytes.h"
 
@@ -25,6 +29,19 @@ std::optional<uint64_t> ReadBase32(std::string_view digits) {
 }
 
 }  // namespace
+
+std::string PlaceText(Lsn at) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%08" PRIx32 ":%08" PRIx32, at.segment(), at.offset());
+  return text;
+}
+
+std::string IdText(uint64_t id) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%08" PRIx32 "-%" PRIx32, EpochOf(id),
+                static_cast<uint32_t>(id));
+  return text;
+}
 
 void WriteUidl(std::string_view tag, uint32_t partition, MessageId id, char* into) {
   std::memcpy(into, tag.data(), kUidlTagBytes);

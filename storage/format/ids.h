@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "core/base/strong.h"
@@ -50,6 +51,10 @@ void WriteUidl(std::string_view tag, uint32_t partition, MessageId id, char* int
 
 // The message of this store and partition whose UIDL is `uidl`, if it was given by WriteUidl.
 std::optional<MessageId> ReadUidl(std::string_view tag, uint32_t partition, std::string_view uidl);
+
+// As people read them, and as files are called: hexadecimal.
+std::string PlaceText(Lsn at);
+std::string IdText(uint64_t id);
 
 // The tag of a store, drawn from its random id.
 void WriteUidlTag(uint64_t random, char* into);

@@ -183,7 +183,7 @@ void Log::OnWritten(int32_t result) {
   if (result <= 0) {
     base::Log(base::LogLevel::kError, "store_write_failed",
               {{"partition", options_.partition},
-               {"segment", active_.head.number},
+               {"segment", SegmentName(active_.head.number)},
                {"why", ErrnoStatus(result == 0 ? EIO : -result, "write").ToString()}});
     EndBatch(AppendOutcome::kUnknown);
     return;
@@ -206,7 +206,7 @@ void Log::OnFlushed(int32_t result) {
   if (result < 0) {
     base::Log(base::LogLevel::kError, "store_flush_failed",
               {{"partition", options_.partition},
-               {"segment", active_.head.number},
+               {"segment", SegmentName(active_.head.number)},
                {"why", ErrnoStatus(-result, "fdatasync").ToString()}});
     EndBatch(AppendOutcome::kUnknown);
     return;

@@ -41,15 +41,12 @@ std::string Escaped(std::string_view bytes) {
   return text;
 }
 
-std::string PlaceText(Lsn at) { return Format("%08x:%08x", at.segment(), at.offset()); }
-std::string IdText(uint64_t id) {
-  return Format("%08x-%x", EpochOf(id), static_cast<uint32_t>(id));
-}
 std::string HexText(std::string_view bytes) {
   std::string text;
   for (const char c : bytes) text += Format("%02x", static_cast<unsigned char>(c));
   return text;
 }
+
 std::string MaildropText(const MaildropKey& key) {
   return Format("tenant=%" PRIu64, key.tenant.value()) + " account=" + Escaped(key.account);
 }

@@ -83,6 +83,7 @@ TEST(ClientCountsTest, UnixSocketsHaveNoLimit) {
 TEST(SessionRegistry, IdsNameTheirShardAndAreNeverGivenTwice) {
   SessionRegistry first(ShardIndex(0));
   SessionRegistry last(ShardIndex(1023));
+  SessionRegistry later_run(ShardIndex(0), base::SystemClock().WallUs() + 2'000'000);
   std::set<uint64_t> seen;
   for (int i = 0; i < 1000; ++i) {
     const SessionId a = first.NewId();
@@ -91,6 +92,7 @@ TEST(SessionRegistry, IdsNameTheirShardAndAreNeverGivenTwice) {
     EXPECT_EQ(SessionRegistry::ShardOf(b), ShardIndex(1023));
     EXPECT_TRUE(seen.insert(a.value()).second);
     EXPECT_TRUE(seen.insert(b.value()).second);
+    EXPECT_TRUE(seen.insert(later_run.NewId().value()).second);
   }
 }
 
