@@ -15,10 +15,15 @@ void SessionMetrics::Register(base::MetricRegistry& registry) const {
   }
   registry.Add(lines_too_long, "poplar_pop3_lines_too_long_total",
                "POP3 lines refused because they were longer than their limit.");
-  registry.Add(closed_for_failed_logins, "poplar_pop3_closed_total",
-               "POP3 sessions closed at a limit, by limit.", {{"limit", "failed_logins"}});
-  registry.Add(closed_for_bad_commands, "poplar_pop3_closed_total",
-               "POP3 sessions closed at a limit, by limit.", {{"limit", "bad_commands"}});
+  const auto closed = [&registry](const base::Counter& counter, const char* limit) {
+    registry.Add(counter, "poplar_pop3_closed_total", "POP3 sessions closed at a limit, by limit.",
+                 {{"limit", limit}});
+  };
+  closed(closed_for_failed_logins, "failed_logins");
+  closed(closed_for_bad_commands, "bad_commands");
+  closed(closed_idle, "idle_timeout");
+  closed(closed_for_login_timeout, "login_timeout");
+  closed(closed_for_session_age, "session_age");
 }
 
 }  // namespace poplar::pop3

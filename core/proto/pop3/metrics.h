@@ -16,6 +16,9 @@ struct alignas(base::kCacheLineBytes) SessionMetrics {
   base::Counter lines_too_long;
   base::Counter closed_for_failed_logins;
   base::Counter closed_for_bad_commands;
+  base::Counter closed_idle;
+  base::Counter closed_for_login_timeout;
+  base::Counter closed_for_session_age;
 
   // REQUIRES: this object outlives the registry's last reader.
   void Register(base::MetricRegistry& registry) const;

@@ -27,13 +27,16 @@ TEST(SessionMetrics, EveryCellIsNamedOnceAndCounts) {
   input = "BAD\r\nWORSE\r\n";
   ASSERT_EQ(other.Next(input, out).kind, Action::Kind::kClose);
 
+  Session slow(options, metrics, {});
+  slow.End(EndReason::kLoginTimeout, out);
+
   std::map<std::string, double> values;
   for (const base::MetricRegistry::Entry& entry : registry.Entries()) {
     std::string key = entry.name;
     for (const auto& [name, value] : entry.labels) key += "," + name + "=" + value;
     EXPECT_TRUE(values.emplace(key, entry.read()).second) << key;
   }
-  EXPECT_EQ(values.size(), kVerbs + kLoginOutcomes + 3);
+  EXPECT_EQ(values.size(), kVerbs + kLoginOutcomes + 6);
   EXPECT_EQ(values["poplar_pop3_commands_total,verb=CAPA"], 1);
   EXPECT_EQ(values["poplar_pop3_commands_total,verb=USER"], 1);
   EXPECT_EQ(values["poplar_pop3_commands_total,verb=NOOP"], 1);
@@ -43,6 +46,8 @@ TEST(SessionMetrics, EveryCellIsNamedOnceAndCounts) {
   EXPECT_EQ(values["poplar_pop3_lines_too_long_total"], 1);
   EXPECT_EQ(values["poplar_pop3_closed_total,limit=failed_logins"], 1);
   EXPECT_EQ(values["poplar_pop3_closed_total,limit=bad_commands"], 1);
+  EXPECT_EQ(values["poplar_pop3_closed_total,limit=login_timeout"], 1);
+  EXPECT_EQ(values["poplar_pop3_closed_total,limit=session_age"], 0);
 }
 
 }  // namespace
