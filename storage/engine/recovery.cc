@@ -10,7 +10,6 @@
 #include "storage/engine/checkpoint_job.h"
 #include "storage/engine/replayer.h"
 #include "storage/segment/log_survey.h"
-#include "storage/segment/preparer.h"
 
 namespace poplar::storage {
 namespace {
@@ -200,9 +199,7 @@ class Recovery {
     POP_RETURN_IF_ERROR(replayer.status());
     if (walked.torn) {
       base::Log(base::LogLevel::kInfo, "store_torn_tail",
-                {{"partition", options_.partition},
-                 {"segment", SegmentName(segment.number)},
-                 {"offset", walked.end.offset()}});
+                {{"partition", options_.partition}, {"at", PlaceText(walked.end)}});
     }
     result_.next_id = std::max(result_.next_id, walked.next_id);
     if (walked.batches == 0 && meta_.checkpoint <= begin && replayer.damages() == damages_before) {
