@@ -24,6 +24,7 @@ std::string Hex(std::string_view bytes) {
 json ToJson(const storage::PartitionStats& stats) {
   return {{"segments", stats.segments},
           {"segment_bytes", stats.segment_bytes},
+          {"written_bytes", stats.written_bytes},
           {"live_bytes", stats.live_bytes},
           {"dead_share", stats.dead_share()},
           {"blobs", stats.index.blobs},
@@ -114,15 +115,16 @@ bool PrintStats(const json& stats, std::ostream& out) try {
       << stats.at("format_version").get<uint32_t>() << ", store "
       << stats.at("store_id").get<std::string>() << ", made "
       << TimeText(stats.at("created_s").get<int64_t>()) << '\n';
-  Table table({"PARTITION", "SEGMENTS", "SIZE", "LIVE", "DEAD", "BLOBS", "MAILDROPS", "MESSAGES",
-               "OCTETS", "INDEX"});
+  Table table({"PARTITION", "SEGMENTS", "SIZE", "WRITTEN", "LIVE", "DEAD", "BLOBS", "MAILDROPS",
+               "MESSAGES", "OCTETS", "KEPT", "INDEX"});
   const auto add = [&table](const std::string& name, const json& row) {
     const auto number = [&row](const char* key) { return row.at(key).get<uint64_t>(); };
     const long dead = std::lround(row.at("dead_share").get<double>() * 100);
     table.Add({name, std::to_string(number("segments")), SizeText(number("segment_bytes")),
-               SizeText(number("live_bytes")), std::to_string(dead) + " %",
-               std::to_string(number("blobs")), std::to_string(number("maildrops")),
-               std::to_string(number("messages")), SizeText(number("octets")),
+               SizeText(number("written_bytes")), SizeText(number("live_bytes")),
+               std::to_string(dead) + " %", std::to_string(number("blobs")),
+               std::to_string(number("maildrops")), std::to_string(number("messages")),
+               SizeText(number("octets")), SizeText(number("kept_octets")),
                SizeText(number("index_bytes"))});
   };
   size_t partition = 0;

@@ -27,8 +27,8 @@ class Body {
   virtual uint64_t wire_bytes() const = 0;
 
   // Proves, before `+OK` is said, that this is the message the index promised (its head on disk
-  // says the same maildrop, id and sizes). kDataLoss: damaged; kNotFound: gone; kUnavailable: an
-  // I/O error.
+  // says the same maildrop, id and sizes). kDataLoss: damaged, or missing where it must be;
+  // kNotFound: gone, as another engine may say; kUnavailable: an I/O error.
   virtual void Verify(Completion<Status>& done) = 0;
 
   // The whole body into `into`, verified, if that needs no wait: true and `into` is filled, or

@@ -40,7 +40,9 @@ void CompactionMetrics::Register(base::MetricRegistry& registry,
   registry.Add(failures, "poplar_store_compaction_failures_total",
                "Segments that could not be emptied.", labels);
   registry.Add(log_bytes, "poplar_store_log_disk_bytes",
-               "Octets of the logs' segments on disk, laid out ahead or not.", labels);
+               "Octets of the logs' segments: those that are full and the one in use.", labels);
+  registry.Add(laid_out_bytes, "poplar_store_log_laid_out_bytes",
+               "Octets of segments laid out ahead, behind the one in use.", labels);
   registry.Add(live_bytes, "poplar_store_log_live_bytes",
                "Octets of the records of messages that exist.", labels);
 }
@@ -137,6 +139,7 @@ std::optional<uint32_t> Compactor::Pick() {
   }
   metrics_.log_bytes.Set(static_cast<int64_t>(total));
   metrics_.live_bytes.Set(static_cast<int64_t>(live));
+  metrics_.laid_out_bytes.Set(static_cast<int64_t>(partition_.log().laid_out_bytes()));
   const bool crowded = total * 100 > live * kCrowdedPercent;
   std::optional<uint32_t> best;
   double best_share = 1;
@@ -242,10 +245,9 @@ void Compactor::SegmentEmptied() {
 void Compactor::GiveUp(const Status& why) {
   metrics_.failures.Add();
   const bool damaged = why.code() == StatusCode::kDataLoss || why.code() == StatusCode::kNotFound;
-  if (damaged) {
-    set_aside_.insert(victim_);
-    partition_.metrics().damages.Add();
-  }
+  if (damaged) set_aside_.insert(victim_);
+  // A segment that is missing was counted, and named, by the start.
+  if (why.code() == StatusCode::kDataLoss) partition_.metrics().damages.Add();
   if (!damaged) thorough_ = false;
   if (!thorough_) not_before_us_ = reactor_.now_us() + kRetryUs;
   base::Log(damaged ? base::LogLevel::kError : base::LogLevel::kWarning, "store_compaction_failed",

@@ -30,8 +30,9 @@ struct alignas(base::kCacheLineBytes) CompactionMetrics {
   base::Counter segments_unlinked;
   base::Counter read_bytes;
   base::Counter failures;
-  base::Gauge log_bytes;   // On disk, what is laid out ahead included.
-  base::Gauge live_bytes;  // Of these.
+  base::Gauge log_bytes;       // Of segments that are full or in use.
+  base::Gauge laid_out_bytes;  // Of those that stand ready behind them.
+  base::Gauge live_bytes;      // Of these.
 
   void Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const;
 };

@@ -9,6 +9,11 @@
 #include "storage/engine/layout.h"
 
 namespace poplar::storage {
+namespace {
+
+constexpr std::string_view kSegmentMissing = "the message's segment is missing";
+
+}  // namespace
 
 EmbeddedMaildrop::EmbeddedMaildrop(EmbeddedShardStore& home, std::unique_ptr<OpenGrant> grant)
     : home_(home), grant_(std::move(grant)) {
@@ -128,11 +133,20 @@ void StoredBody::Work() {
   if (!bytes.ok()) {
     opened_ = bytes.status();
   } else if (*bytes != entry_.wire_bytes) {
-    opened_ = MakeStatus(StatusCode::kDataLoss, path_ + ": not as long as the message");
+    opened_ = MakeStatus(StatusCode::kDataLoss, "the message's blob is not as long as the message");
   }
 }
 
 void StoredBody::Done() {
+  if (opened_.status().code() == StatusCode::kNotFound) {
+    // The snapshot pins what it points to: only damage takes a file away.
+    Answer(Damaged(segment_ == nullptr ? kSegmentMissing : "the message's blob is missing"));
+    return;
+  }
+  if (opened_.status().code() == StatusCode::kDataLoss) {
+    Answer(Damaged(Message(opened_.status())));
+    return;
+  }
   if (!opened_.ok()) {
     Answer(opened_.status());
     return;
@@ -166,28 +180,29 @@ void StoredBody::OnHeadRead(int32_t result) {
   Advance();
 }
 
-Status StoredBody::CheckHead(size_t got) {
-  const auto damaged = [&](std::string_view what) {
-    home_.metrics().damaged_bodies.Add();
-    base::Log(base::LogLevel::kError, "store_body_damaged",
-              {{"partition", grant_->partition},
-               {"at", PlaceText(entry_.lsn)},
-               {"tenant", grant_->key.tenant.value()},
-               {"account", grant_->key.account},
-               {"id", IdText(entry_.id.value())},
-               {"what", what}});
-    return MakeStatus(StatusCode::kDataLoss, what);
-  };
+Status StoredBody::Damaged(std::string_view what) const {
+  home_.metrics().damaged_bodies.Add();
+  base::Log(base::LogLevel::kError, "store_body_damaged",
+            {{"partition", grant_->partition},
+             {"at", PlaceText(entry_.lsn)},
+             {"tenant", grant_->key.tenant.value()},
+             {"account", grant_->key.account},
+             {"id", IdText(entry_.id.value())},
+             {"what", what}});
+  return MakeStatus(StatusCode::kDataLoss, what);
+}
+
+Status StoredBody::CheckHead(size_t got) const {
   const std::optional<uint64_t> salt = grant_->segments->SaltOf(entry_.lsn.segment());
-  if (!salt.has_value()) return damaged("the message's segment is missing");
-  if (got != head_bytes_) return damaged("the message's segment is cut short");
+  if (!salt.has_value()) return Damaged(kSegmentMissing);
+  if (got != head_bytes_) return Damaged("the message's segment is cut short");
   const auto record = DecodeRecordHead({head_.data(), head_bytes_}, entry_.lsn, *salt);
   if (!record.has_value() || record->tenant != grant_->key.tenant ||
       record->account != grant_->key.account || record->id != entry_.id ||
       record->octets != entry_.octets || record->wire_bytes != entry_.wire_bytes ||
       record->header_bytes != entry_.header_bytes ||
       (in_blob() && record->reference != entry_.blob.value())) {
-    return damaged("the record's head is not that of the message");
+    return Damaged("the record's head is not that of the message");
   }
   return OkStatus();
 }
@@ -239,7 +254,7 @@ void StoredBody::StartRead() {
 void StoredBody::OnRead(int32_t result) {
   if (result < 0) return AnswerRead(ErrnoStatus(-result, "reading a message"));
   if (result == 0) {
-    return AnswerRead(MakeStatus(StatusCode::kDataLoss, "the message is cut short"));
+    return AnswerRead(Damaged("the message is cut short"));
   }
   read_got_ += static_cast<size_t>(result);
   if (read_got_ < read_into_.size()) {

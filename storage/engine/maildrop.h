@@ -67,7 +67,9 @@ class StoredBody final : public io::Body, private io::OffloadJob {
   void StartRead();
   void OnRead(int32_t result);
   void AnswerRead(StatusOr<size_t> result);
-  Status CheckHead(size_t got);
+  Status CheckHead(size_t got) const;
+  // Counted and named: whose message, and where.
+  Status Damaged(std::string_view what) const;
 
   EmbeddedShardStore& home_;
   const std::shared_ptr<const OpenGrant> grant_;

@@ -96,7 +96,9 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   ~Partition() override;
 
   Log& log() { return *log_; }
+  const Log& log() const { return *log_; }
   MaildropTable& table() { return *table_; }
+  const MaildropTable& table() const { return *table_; }
   ImportedUidls& imported_uidls() { return imported_uidls_; }
   PartitionMetrics& metrics() { return metrics_; }
   const LogMetrics& log_metrics() const { return log_->metrics(); }

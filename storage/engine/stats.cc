@@ -12,6 +12,7 @@ void CountSegments(const std::map<uint32_t, SegmentStats>& segments, PartitionSt
   for (const auto& [number, segment] : segments) {
     ++stats.segments;
     stats.segment_bytes += segment.bytes;
+    stats.written_bytes += std::min<uint64_t>(segment.bytes, segment.end);
     stats.live_bytes += segment.live_bytes;
   }
 }
@@ -40,13 +41,14 @@ StatusOr<PartitionStats> ReadPartition(const StatsOptions& options, uint32_t par
 }  // namespace
 
 double PartitionStats::dead_share() const {
-  if (segment_bytes == 0) return 0;
-  return 1 - static_cast<double>(live_bytes) / static_cast<double>(segment_bytes);
+  if (written_bytes == 0) return 0;
+  return 1 - static_cast<double>(live_bytes) / static_cast<double>(written_bytes);
 }
 
 void PartitionStats::Add(const PartitionStats& other) {
   segments += other.segments;
   segment_bytes += other.segment_bytes;
+  written_bytes += other.written_bytes;
   live_bytes += other.live_bytes;
   index.maildrops += other.index.maildrops;
   index.messages += other.index.messages;
@@ -86,7 +88,14 @@ StatusOr<StoreStats> OpenStoreStats(EngineContext& context) {
   for (uint32_t p = 0; p < context.partitions.size(); ++p) {
     PartitionStats partition;
     context.shards.RunOn(context.ShardOf(p), [&](io::Shard&) {
-      CountSegments(context.partitions[p]->table().segments(), partition);
+      const Partition& of = *context.partitions[p];
+      std::map<uint32_t, SegmentStats> segments = of.table().segments();
+      // The table knows where the one in use stood at the last checkpoint.
+      const Lsn flushed = of.log().flushed();
+      if (const auto in_use = segments.find(flushed.segment()); in_use != segments.end()) {
+        in_use->second.end = flushed.offset();
+      }
+      CountSegments(segments, partition);
     });
     POP_RETURN_IF_ERROR(CountIndex(context.partitions[p]->index(), partition));
     stats.partitions.push_back(partition);

@@ -21,14 +21,15 @@ struct EngineContext;
 
 struct PartitionStats {
   uint64_t segments = 0;
-  uint64_t segment_bytes = 0;
-  uint64_t live_bytes = 0;  // Of records whose message still exists.
+  uint64_t segment_bytes = 0;  // Room that the log has not reached yet included.
+  uint64_t written_bytes = 0;  // Heads, records, and what fills their blocks.
+  uint64_t live_bytes = 0;     // Of records whose message still exists.
   IndexSums index;
   uint32_t epoch = 0;  // Of the run that wrote the checkpoint: seconds since 1970, or one more
                        // than the run before.
   Lsn checkpoint;
 
-  // Of the segments, what no message needs; 0 to 1.
+  // Of what was written, what no message needs; 0 to 1.
   double dead_share() const;
   // Adds everything that can be summed.
   void Add(const PartitionStats& other);

@@ -322,6 +322,12 @@ uint32_t Log::first_open_segment() const {
   return prepared_.empty() ? next_segment_ : prepared_.front().head.number;
 }
 
+uint64_t Log::laid_out_bytes() const {
+  uint64_t bytes = 0;
+  for (const OpenSegment& segment : prepared_) bytes += segment.head.bytes;
+  return bytes;
+}
+
 uint64_t Log::room_bytes() const {
   uint64_t bytes = active_.file == nullptr ? 0 : active_.head.bytes - active_offset_;
   for (const OpenSegment& segment : prepared_) bytes += segment.head.bytes - kFirstBatchOffset;

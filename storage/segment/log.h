@@ -122,6 +122,8 @@ class Log {
   bool starved() const { return retry_at_us_ != 0 && prepared_.size() < kPreparedMax; }
   // What still fits before another segment must be laid out.
   uint64_t room_bytes() const;
+  // Of the segments behind the one in use.
+  uint64_t laid_out_bytes() const;
   // Somebody freed space: another try to lay out what is missing is worth it now.
   void SpaceFreed();
   uint64_t next_id() const { return next_id_; }

@@ -1,9 +1,12 @@
 #include "tests/unit/storage/store_fixture.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <thread>
+#include <thread>
 
 #include "core/base/check.h"
 
@@ -44,6 +47,14 @@ std::map<std::string, std::string> ContentsOf(const std::string& folder) {
     contents[name] = {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   }
   return contents;
+}
+
+bool Eventually(const std::function<bool()>& condition) {
+  for (int i = 0; i < 2000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
 }
 
 StoreOptions SmallStoreOptions(const std::string& path) {

@@ -40,7 +40,9 @@ void CopyOpenStore(const std::string& from, const std::string& to);
 // Every file of a folder, by its path in it, with its content.
 std::map<std::string, std::string> ContentsOf(const std::string& folder);
 
-// Small enough that a test fills segments and caches.
+// What goes on in the background has to come to this end. False after 20 s.
+bool Eventually(const std::function<bool()>& condition);
+
 // The system's wall clock, moved ahead: by days, and by whoever sleeps instead of sleeping.
 class MovedClock final : public base::Clock {
  public:
@@ -53,7 +55,8 @@ class MovedClock final : public base::Clock {
   mutable std::atomic<int64_t> ahead_us_{0};
 };
 
-// On a clock of the whole process, so that a store opens again within a second without a wait.
+// Small enough that a test fills segments and caches. On a clock of the whole process, so that a
+// store opens again within a second without a wait.
 StoreOptions SmallStoreOptions(const std::string& path);
 
 // A message of about `bytes` octets whose content depends on `seed`.

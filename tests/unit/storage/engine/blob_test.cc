@@ -24,13 +24,6 @@ class BlobTest : public testing::Test {
   }
   size_t Blobs() const { return FilesUnder(folder_.path(), ".blob"); }
   size_t Incoming() const { return FilesUnder(folder_.path() + "/incoming", ""); }
-  // What is cleaned up in the background has to come to an end.
-  bool Eventually(const std::function<bool()>& done) {
-    for (int i = 0; i < 1000 && !done(); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return done();
-  }
 
   TemporaryFolder folder_;
   StoreFixture fixture_{2};
@@ -128,7 +121,7 @@ TEST_F(BlobTest, ADeliveryThatIsGivenUpLeavesNothing) {
   EXPECT_TRUE(fixture_.List(0, Key("alice")).empty());
 }
 
-TEST_F(BlobTest, ABlobThatIsGoneSaysSo) {
+TEST_F(BlobTest, ABlobThatIsMissingIsDamage) {
   fixture_.MustDeliver(0, Key("alice"), MakeMessage(1, 2 * kMiB));
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path())) {
     if (entry.path().string().ends_with(".blob")) std::filesystem::remove(entry.path());
@@ -136,7 +129,8 @@ TEST_F(BlobTest, ABlobThatIsGoneSaysSo) {
   OpenResult opened = fixture_.OpenMaildrop(0, Key("alice"));
   ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
   const auto wire = fixture_.ReadBody(0, *opened.maildrop, 0);
-  EXPECT_EQ(wire.status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(wire.status().code(), StatusCode::kDataLoss);
+  EXPECT_EQ(fixture_.Metric("poplar_store_damaged_bodies_total"), 1);
   EXPECT_EQ(fixture_.Commit(0, std::move(opened.maildrop), {0}), CommitOutcome::kDone);
 }
 

@@ -26,14 +26,6 @@ StoreOptions Options(const std::string& path) {
   return options;
 }
 
-bool Eventually(const std::function<bool()>& condition) {
-  for (int i = 0; i < 2000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return false;
-}
-
 class CompactionTest : public ::testing::Test {
  protected:
   void SetUp() override {

@@ -131,7 +131,8 @@ TEST_F(DamageTest, AMissingSegmentIsNamedAndTheRestIsServed) {
   EXPECT_EQ(carol[0].wire, MakeMessage(4242, 900));
   OpenResult opened = after_.OpenMaildrop(0, Key("alice"));
   ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
-  EXPECT_FALSE(after_.ReadBody(0, *opened.maildrop, 10).ok());
+  EXPECT_EQ(after_.ReadBody(0, *opened.maildrop, 10).status().code(), StatusCode::kDataLoss);
+  EXPECT_EQ(after_.Metric("poplar_store_damaged_bodies_total"), 1);
   // What cannot be read can be deleted.
   EXPECT_EQ(after_.Commit(0, std::move(opened.maildrop), {10}), CommitOutcome::kDone);
 }

@@ -83,13 +83,6 @@ class PolicyTest : public ::testing::Test {
     return fixture_.Run<StatusOr<uint64_t>>(
         0, [&](ShardStore* store) { return UndeleteTask(store, key, request); });
   }
-  static bool Eventually(const std::function<bool()>& condition) {
-    for (int i = 0; i < 2000; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return false;
-  }
 
   TemporaryFolder folder_;
   MovedClock clock_;
