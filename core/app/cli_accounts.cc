@@ -104,7 +104,7 @@ class AccountCommands {
         OrNone(ParseDays), [owner, limits](uint32_t days) { limits->keep_deleted_days = days; });
     AddNumber<uint32_t>(leaf, "--expire", "DAYS",
                         "Mail goes so long after it arrived; never: it stays",
-                        Or<uint32_t>("never", 0, ParseDays),
+                        Or<uint32_t>("never", 0, AtLeastOne(ParseDays, "never: it stays")),
                         [owner, limits](uint32_t days) { limits->expire_days = days; });
     using Days = std::optional<uint32_t>;
     AddNumber<Days>(leaf, "--expire-read", "DAYS",
@@ -125,9 +125,19 @@ class AccountCommands {
       return Value(number);
     };
   }
+  // 0 is how "no limit" is kept, and could be meant as its opposite.
+  template <class Value>
+  static Parser<Value> AtLeastOne(StatusOr<Value> (*parse)(std::string_view), std::string instead) {
+    return [parse, instead = std::move(instead)](std::string_view text) -> StatusOr<Value> {
+      POP_ASSIGN_OR_RETURN(const Value number, parse(text));
+      if (number > 0) return number;
+      return MakeStatus(StatusCode::kInvalidArgument,
+                        "0 is not taken: write at least 1, or " + instead);
+    };
+  }
   template <class Value>
   static Parser<Value> OrNone(StatusOr<Value> (*parse)(std::string_view)) {
-    return Or<Value>("none", 0, parse);
+    return Or<Value>("none", 0, AtLeastOne(parse, "none: no limit"));
   }
 
   template <class Value>

@@ -42,7 +42,7 @@ void AddUndelete(CLI::App* group, Console& console, const RunWithConfigFunction&
       group, "undelete",
       "Brings deleted mail back as new messages: with new UIDLs, so that clients fetch them, and "
       "the dates they had",
-      "  poplar mailbox undelete alice@example.org --uidl 5f3a-1c9\n"
+      "  poplar mailbox undelete alice@example.org --uidl kq3vx7daaab2dkqz4aaaad\n"
       "  poplar mailbox undelete alice@example.org --session 1914123456789504\n"
       "  poplar mailbox undelete alice@example.org --since 2h\n"
       "  poplar mailbox undelete alice@example.org --since 2026-11-24T10:00Z");

@@ -202,8 +202,9 @@ StatusOr<json> MailboxAdmin::Undelete(const json& arguments) const {
             {{"tenant", principal.tenant_name},
              {"user", principal.address},
              {"messages", undeleted.ok() ? *undeleted : 0},
-             {"ok", undeleted.ok()},
-             {"reason", Message(undeleted.status())}});
+             {"ok", undeleted.ok() && *undeleted > 0},
+             {"reason",
+              undeleted.ok() && *undeleted == 0 ? "nothing fits" : Message(undeleted.status())}});
   if (!undeleted.ok()) return undeleted.status();
   if (*undeleted == 0) {
     return MakeStatus(StatusCode::kNotFound, "no such deleted mail of " + principal.address +

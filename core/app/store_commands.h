@@ -23,8 +23,8 @@ ExitCode VerifyStore(const tenant::Config& config, bool json, Console& console);
 ExitCode StoreStats(const tenant::Config& config, bool json, Console& console);
 
 struct DumpSegmentRequest {
-  std::string segment;  // A number, as the file's name has it, or a path.
-  uint32_t partition = 0;
+  std::string segment;                // A number, as the file's name has it, or a path.
+  std::optional<uint32_t> partition;  // Of a number; can be left out where there is but one.
   bool bodies = false;
 };
 

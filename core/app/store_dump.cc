@@ -39,6 +39,19 @@ StatusOr<storage::MaildropKey> KeyOf(const std::string& which, const tenant::Con
   return storage::MaildropKey{user.tenant, user.account};
 }
 
+StatusOr<uint32_t> PartitionOf(const DumpSegmentRequest& request, const tenant::Config& config) {
+  POP_ASSIGN_OR_RETURN(const storage::Superblock superblock,
+                       storage::ReadSuperblock(storage::SystemEnv(), config.store.path));
+  const std::string last = std::to_string(superblock.partitions - 1);
+  if (!request.partition.has_value()) {
+    if (superblock.partitions == 1) return 0;
+    return MakeStatus(StatusCode::kInvalidArgument,
+                      "say whose segment: --partition 0 to --partition " + last);
+  }
+  if (*request.partition < superblock.partitions) return *request.partition;
+  return MakeStatus(StatusCode::kInvalidArgument, "the store's last partition is " + last);
+}
+
 }  // namespace
 
 ExitCode DumpSegment(const DumpSegmentRequest& request, const tenant::Config& config,
@@ -50,8 +63,10 @@ ExitCode DumpSegment(const DumpSegmentRequest& request, const tenant::Config& co
   const char* const end = request.segment.data() + request.segment.size();
   const auto parsed = std::from_chars(request.segment.data(), end, number, 16);
   if (parsed.ec == std::errc() && parsed.ptr == end) {
+    const StatusOr<uint32_t> partition = PartitionOf(request, config);
+    if (!partition.ok()) return Fail(console, partition.status());
     options.file = storage::SegmentPath(
-        storage::PartitionDirectory(config.store.path, request.partition) + "/log", number);
+        storage::PartitionDirectory(config.store.path, *partition) + "/log", number);
   }
   return End(
       storage::DumpSegment(options, [&](std::string_view line) { console.out << line << '\n'; }),

@@ -56,6 +56,8 @@ std::string DurationText(uint64_t seconds) {
 }
 
 std::string SizeText(uint64_t octets) {
+  // Where tenths of a KiB would round it.
+  if (octets != 0 && octets < kKiB) return std::to_string(octets) + " B";
   char text[32];
   const char* const units[] = {"KiB", "MiB", "GiB", "TiB"};
   double amount = static_cast<double>(octets) / kKiB;

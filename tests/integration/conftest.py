@@ -1,4 +1,5 @@
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,13 @@ def populate(server):
     for address, password in PASSWORDS.items():
         server.add_user(address, password)
     return server
+
+
+@pytest.fixture
+def tmp_path():
+    """As pytest's own, but not in a folder that other runs share and close to other users as they start."""
+    with tempfile.TemporaryDirectory(prefix="poplar-test-") as directory:
+        yield Path(directory)
 
 
 @pytest.fixture

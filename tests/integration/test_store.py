@@ -162,7 +162,12 @@ def test_dump(filled):
     for path in (filled.directory / "store").glob("p*/log/*.seg"):
         number, partition = path.stem, path.parts[-3].removeprefix("p")
         together += filled.run("store", "dump", "segment", number, "--partition", partition).stdout.decode()
-    assert filled.run("store", "dump", "segment", "ffff", check=False).returncode == EX_NOUSER
+    elsewhere = filled.run("store", "dump", "segment", "ffff", "--partition", "0", check=False)
+    assert elsewhere.returncode == EX_NOUSER
+    assert filled.run_json("store", "stats")["partitions"][1:], "these ask for a store of several partitions"
+    for arguments, fault in (([], b"say whose segment"), (["--partition", "16"], b"last partition is ")):
+        result = filled.run("store", "dump", "segment", "00000001", *arguments, check=False)
+        assert result.returncode == EX_DATAERR and fault in result.stderr
     assert together.count(" ADD id=") == 24 and together.count(" ADD_REF id=") == 1
     assert together.count(" EXPUNGE ") == 1 and "deleted=3" in together
     assert "0123456789abcdef" not in together

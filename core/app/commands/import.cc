@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "auth/users/user_database.h"
 #include "core/app/transfer/cyrus.h"
 #include "core/app/transfer/import_job.h"
 #include "core/app/transfer/maildir.h"
@@ -74,17 +75,37 @@ StatusOr<std::shared_ptr<const OtherServer>> OpenOther(const ImportCommandOption
   return std::make_shared<const OtherServer>(std::move(server), std::move(passwords));
 }
 
+StatusOr<std::set<std::string>> UnknownHere(const std::vector<MailboxTask>& tasks,
+                                            const tenant::Config& config) {
+  const auto users = auth::UserDatabase::Open(config.users.database);
+  // Where none is made yet, nobody is known.
+  if (!users.ok() && users.status().code() != StatusCode::kNotFound) return users.status();
+  std::set<std::string> unknown;
+  for (const MailboxTask& task : tasks) {
+    const Status found = users.ok() ? (*users)->FindUser(task.address).status() : users.status();
+    if (found.code() == StatusCode::kNotFound) {
+      unknown.insert(task.address);
+    } else if (!found.ok()) {
+      return found;
+    }
+  }
+  return unknown;
+}
+
 StatusOr<ImportOptions> JobOptions(const ImportCommandOptions& options,
-                                   const tenant::Config& config, size_t mailboxes,
-                                   Console& console) {
+                                   const tenant::Config& config,
+                                   const std::vector<MailboxTask>& tasks, Console& console) {
   ImportOptions job;
   job.import_socket = config.admin.import_socket();
   job.export_socket = config.admin.export_socket();
   job.jobs = JobsOf(options.what);
   job.dry_run = options.dry_run;
+  if (job.dry_run) {
+    POP_ASSIGN_OR_RETURN(job.unknown_here, UnknownHere(tasks, config));
+  }
   job.delete_there = options.delete_there;
   if (options.from == ImportFrom::kPop3) {
-    POP_ASSIGN_OR_RETURN(const auto other, OpenOther(options, mailboxes, console));
+    POP_ASSIGN_OR_RETURN(const auto other, OpenOther(options, tasks.size(), console));
     job.open = [other](const MailboxTask& task) -> StatusOr<OpenedMailbox> {
       OpenedMailbox opened;
       POP_ASSIGN_OR_RETURN(opened.client, other->LogIn(task.place));
@@ -95,7 +116,7 @@ StatusOr<ImportOptions> JobOptions(const ImportCommandOptions& options,
   }
   POP_ASSIGN_OR_RETURN(job.open, FileOpener(options));
   if (options.other.url.empty() || options.dry_run) return job;
-  POP_ASSIGN_OR_RETURN(const auto other, OpenOther(options, mailboxes, console));
+  POP_ASSIGN_OR_RETURN(const auto other, OpenOther(options, tasks.size(), console));
   const std::string login = options.other.user;
   job.compare_with = [other, login](const MailboxTask& task) {
     return other->LogIn(login.empty() ? task.address : login);
@@ -109,7 +130,7 @@ ExitCode Import(const ImportCommandOptions& options, const tenant::Config& confi
                 const Wiring& wiring, Console& console) {
   auto tasks = TasksOf(options.what);
   if (!tasks.ok()) return Fail(console, tasks.status());
-  auto job = JobOptions(options, config, tasks->size(), console);
+  auto job = JobOptions(options, config, *tasks, console);
   if (!job.ok()) return Fail(console, job.status());
   const auto run = [&] {
     TransferTeller teller(options.what, options.dry_run ? ReportKind::kDryRun : ReportKind::kImport,

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ struct ImportOptions {
   std::string export_socket;
   uint32_t jobs = 1;
   bool dry_run = false;
+  std::set<std::string> unknown_here;  // For a dry run: addresses that an import would refuse.
   // Leaves nothing on the other server that is here, durably.
   bool delete_there = false;
   // Called on many threads at once, as the next is.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 
 namespace poplar::pop3 {
 namespace {
@@ -87,7 +88,9 @@ Arguments SplitArguments(std::string_view rest) {
 std::optional<uint32_t> ParseNumber(std::string_view text) {
   uint32_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (end != text.data() + text.size()) return std::nullopt;
+  if (error == std::errc::result_out_of_range) return std::numeric_limits<uint32_t>::max();
+  if (error != std::errc()) return std::nullopt;
   return number;
 }
 

@@ -51,7 +51,8 @@ struct Arguments {
 };
 Arguments SplitArguments(std::string_view rest);
 
-// Digits only, at most 2^32 - 1. A sign, a blank, nothing at all, or a larger number is no number.
+// Digits only; a sign, a blank or nothing at all is no number. One beyond 2^32 - 1 counts as that:
+// no maildrop and no message goes so far.
 std::optional<uint32_t> ParseNumber(std::string_view text);
 
 // Whether a control byte (0x00 to 0x1F, 0x7F) stands in the text. Bytes above 0x7F are none.

@@ -41,6 +41,7 @@ TEST_F(ImportTest, ADryRunAsksNobody) {
   EXPECT_EQ(Import({"maildir", "--user", "a@b", folder_ / "Maildir", "--dry-run"}), ExitCode::kOk);
   EXPECT_THAT(out_, HasSubstr("a@b: 1 message, 0 will keep their UIDLs, 1 will not: 1 of which the "
                               "old one is not known"));
+  EXPECT_THAT(out_, HasSubstr("note: there is no such user here: `poplar user add a@b`"));
   EXPECT_EQ(Import({"maildir", "--user", "a@b", folder_ / "Maildir", "--dry-run", "--uidl",
                     "filename", "--quiet"}),
             ExitCode::kOk);

@@ -95,6 +95,11 @@ TEST_F(LimitsTest, WhatIsWrongIsSaid) {
   EXPECT_THAT(err_, AllOf(HasSubstr("--quota"), HasSubstr("\"lots\""), HasSubstr("2GiB")));
   EXPECT_EQ(RunHere({"tenant", "set", "acme", "--expire", "99999"}), ExitCode::kUsage);
   EXPECT_THAT(err_, HasSubstr("at most 36500"));
+  // It could be meant as no limit, and as nothing at all.
+  for (const char* limit : {"--quota", "--maildrop-quota-messages", "--keep-deleted", "--expire"}) {
+    EXPECT_EQ(RunHere({"tenant", "set", "acme", limit, "0"}), ExitCode::kUsage);
+    EXPECT_THAT(err_, AllOf(HasSubstr(limit), HasSubstr("write at least 1, or n")));
+  }
   EXPECT_EQ(RunHere({"tenant", "set", "acme"}), ExitCode::kUsage);
   EXPECT_THAT(err_, HasSubstr("nothing is to be changed"));
   EXPECT_EQ(RunHere({"tenant", "set", "nobody", "--quota", "1GB"}), ExitCode::kNoUser);

@@ -64,13 +64,15 @@ TEST(SplitArguments, WordsBetweenBlanks) {
   EXPECT_EQ(SplitArguments("1 2 3 4 5").count, 3);
 }
 
-TEST(ParseNumber, DigitsThatFitOnly) {
+TEST(ParseNumber, DigitsOnlyAndTheLargestForAllBeyond) {
   EXPECT_EQ(ParseNumber("0"), 0u);
   EXPECT_EQ(ParseNumber("1"), 1u);
   EXPECT_EQ(ParseNumber("007"), 7u);
-  EXPECT_EQ(ParseNumber("4294967295"), 4294967295u);
-  for (const char* text : {"", " 1", "1 ", "-1", "-0", "+1", "4294967296", "18446744073709551616",
-                           "1e3", "0x1", "one", "1.5", "\xC2\xB2"}) {
+  for (const char* text : {"4294967295", "4294967296", "4294967297", "18446744073709551617"}) {
+    EXPECT_EQ(ParseNumber(text), 4294967295u) << text;
+  }
+  for (const char* text : {"", " 1", "1 ", "-1", "-0", "+1", "1e3", "0x1", "one", "1.5", "\xC2\xB2",
+                           "4294967296x", "-4294967296"}) {
     EXPECT_EQ(ParseNumber(text), std::nullopt) << text;
   }
 }
