@@ -6,7 +6,6 @@
 #include <fstream>
 #include <iterator>
 #include <thread>
-#include <thread>
 
 #include "core/base/check.h"
 

@@ -54,8 +54,8 @@ TEST(Config, PathsAreRelativeToTheFile) {
   EXPECT_EQ(here.config.store.path, std::filesystem::current_path() / "store");
 }
 
-TEST(Config, TakesEverySetting) {
-  const Config config = MustParse(R"(
+// Each of them, and none as it is by default.
+constexpr std::string_view kEverySetting = R"(
 [server]
 hostname = "mail.example.org"
 workers = 4
@@ -111,8 +111,10 @@ listen = ""
 tenant_metrics_max = 5
 [admin]
 socket = "a.sock"
-)");
-  // Every value was given, and none is the default: so none may still be one.
+)";
+
+TEST(Config, TakesEverySetting) {
+  const Config config = MustParse(kEverySetting);
   for (const Setting& setting : Settings())
     EXPECT_NE(ValueText(setting, config), ValueText(setting, MustParse(""))) << setting.Name();
   EXPECT_EQ(config.server.congestion_control, "cubic");

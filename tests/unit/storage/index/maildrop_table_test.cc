@@ -51,93 +51,119 @@ class MaildropTableTest : public testing::Test {
   uint64_t next_id_ = 1;
 };
 
-TEST_F(MaildropTableTest, AsAModelThroughCheckpoints) {
-  std::mt19937 random(11);
-  const std::vector<std::string> keys{EncodeMaildropKey(Key("a")), EncodeMaildropKey(Key("b")),
-                                      EncodeMaildropKey(Key("ab")), EncodeMaildropKey(Key("c", 2))};
-  std::map<std::string, std::vector<uint64_t>> model;
-  auto table = std::make_unique<MaildropTable>(1);  // Nothing clean stays.
-  table->AddSegment(1, {1, 1000, 0, 0});
-  std::optional<Checkpoint> under_way;
-  bool was_written = false;
-  MaildropState* loading = nullptr;
-  std::shared_ptr<MessageList> loaded;
-  for (int step = 0; step < 6000; ++step) {
-    const std::string& key = keys[random() % keys.size()];
-    switch (random() % 8) {
-      case 0:
-      case 1:
-      case 2: {
-        const MessageEntry entry = NextEntry();
-        table->Add(table->FindOrMake(key), entry, "");
-        model[key].push_back(entry.id.value());
-        break;
+// A table under random changes, and what must be in it.
+class MaildropTableModelTest : public MaildropTableTest {
+ protected:
+  void SetUp() override {
+    MaildropTableTest::SetUp();
+    table_ = std::make_unique<MaildropTable>(1);  // Nothing clean stays.
+    table_->AddSegment(1, {1, 1000, 0, 0});
+  }
+
+  void Deliver(const std::string& key) {
+    const MessageEntry entry = NextEntry();
+    table_->Add(table_->FindOrMake(key), entry, "");
+    model_[key].push_back(entry.id.value());
+  }
+  void Expunge(const std::string& key) {
+    if (IsLoading(key)) return;
+    MaildropState& maildrop = Load(*table_, key);
+    ASSERT_EQ(IdsOf(maildrop), model_[key]);
+    std::vector<MessageId> gone;
+    for (const uint64_t id : model_[key]) {
+      if (random_() % 4 == 0) gone.emplace_back(id);
+    }
+    table_->Expunge(maildrop, gone);
+    std::erase_if(model_[key], [&](uint64_t id) {
+      return std::binary_search(gone.begin(), gone.end(), MessageId(id));
+    });
+  }
+  void Remove(const std::string& key) {
+    if (random_() % 8 != 0 || IsLoading(key)) return;
+    table_->Remove(Load(*table_, key), MessageId(next_id_++));
+    model_[key].clear();
+  }
+  // Begins one, or ends the one under way.
+  void Checkpoint() {
+    if (!under_way_.has_value()) {
+      under_way_ = table_->TakeCheckpoint();
+      was_written_ = random_() % 3 != 0;
+      if (was_written_) {
+        ASSERT_TRUE(index_->Write(*under_way_).ok());
       }
-      case 3: {
-        if (loading != nullptr && loading->key == key) break;
-        MaildropState& maildrop = Load(*table, key);
-        ASSERT_EQ(IdsOf(maildrop), model[key]) << step;
-        std::vector<MessageId> gone;
-        for (const uint64_t id : model[key]) {
-          if (random() % 4 == 0) gone.emplace_back(id);
-        }
-        table->Expunge(maildrop, gone);
-        std::erase_if(model[key], [&](uint64_t id) {
-          return std::binary_search(gone.begin(), gone.end(), MessageId(id));
-        });
-        break;
-      }
-      case 4:
-        if (random() % 8 != 0 || (loading != nullptr && loading->key == key)) break;
-        table->Remove(Load(*table, key), MessageId(next_id_++));
-        model[key].clear();
-        break;
-      case 5:  // A checkpoint begins, or ends.
-        if (!under_way.has_value()) {
-          under_way = table->TakeCheckpoint();
-          was_written = random() % 3 != 0;
-          if (was_written) {
-            ASSERT_TRUE(index_->Write(*under_way).ok());
-          }
-          break;
-        }
-        // One in four that were written is told to have failed.
-        table->FinishCheckpoint(*under_way, was_written && random() % 4 != 0);
-        under_way.reset();
-        break;
-      case 6:  // A load begins, or ends: other things happen between.
-        if (loading != nullptr) {
-          table->InstallList(*loading, std::move(loaded));
-          ASSERT_EQ(IdsOf(*loading), model[loading->key]) << step;
-          table->Unpin(*std::exchange(loading, nullptr));
-        } else if (MaildropState& maildrop = table->FindOrMake(key); maildrop.list == nullptr) {
-          ++maildrop.pins;
-          loading = &maildrop;
-          loaded = *index_->Load(key);
-        }
-        break;
-      default:
-        table->Evict();
-        break;
+      return;
+    }
+    // One in four that were written is told to have failed.
+    table_->FinishCheckpoint(*under_way_, was_written_ && random_() % 4 != 0);
+    under_way_.reset();
+  }
+  // Begins to, or ends: other things happen between.
+  void LoadList(const std::string& key) {
+    if (loading_ != nullptr) {
+      table_->InstallList(*loading_, std::move(loaded_));
+      ASSERT_EQ(IdsOf(*loading_), model_[loading_->key]);
+      table_->Unpin(*std::exchange(loading_, nullptr));
+    } else if (MaildropState& maildrop = table_->FindOrMake(key); maildrop.list == nullptr) {
+      ++maildrop.pins;
+      loading_ = &maildrop;
+      loaded_ = *index_->Load(key);
     }
   }
-  // At last everything is in the index, and its counts are right.
-  if (under_way.has_value()) table->FinishCheckpoint(*under_way, was_written);
-  const Checkpoint last = table->TakeCheckpoint();
-  ASSERT_TRUE(index_->Write(last).ok());
-  uint64_t messages = 0;
-  for (const std::string& key : keys) {
+  void Step(const std::string& key) {
+    const uint64_t what = random_() % 8;
+    if (what <= 2) {
+      Deliver(key);
+    } else if (what == 3) {
+      Expunge(key);
+    } else if (what == 4) {
+      Remove(key);
+    } else if (what == 5) {
+      Checkpoint();
+    } else if (what == 6) {
+      LoadList(key);
+    } else {
+      table_->Evict();
+    }
+  }
+  bool IsLoading(const std::string& key) const {
+    return loading_ != nullptr && loading_->key == key;
+  }
+  std::vector<uint64_t> IdsInIndex(const std::string& key) {
     const auto list = index_->Load(key);
-    ASSERT_TRUE(list.ok()) << list.status();
+    EXPECT_TRUE(list.ok()) << list.status();
     std::vector<uint64_t> ids;
     uint32_t hint = 0;
-    for (uint32_t i = 0; i < (*list)->count(); ++i) {
+    for (uint32_t i = 0; list.ok() && i < (*list)->count(); ++i) {
       ids.push_back((*list)->At(i, hint).id.value());
     }
-    EXPECT_EQ(ids, model[key]);
-    messages += ids.size();
+    return ids;
   }
-  EXPECT_EQ(table->segments().at(1).live_records, messages);
+
+  std::mt19937 random_{11};
+  std::unique_ptr<MaildropTable> table_;
+  std::map<std::string, std::vector<uint64_t>> model_;
+  std::optional<poplar::storage::Checkpoint> under_way_;
+  bool was_written_ = false;
+  MaildropState* loading_ = nullptr;
+  std::shared_ptr<MessageList> loaded_;
+};
+
+TEST_F(MaildropTableModelTest, AsAModelThroughCheckpoints) {
+  const std::vector<std::string> keys{EncodeMaildropKey(Key("a")), EncodeMaildropKey(Key("b")),
+                                      EncodeMaildropKey(Key("ab")), EncodeMaildropKey(Key("c", 2))};
+  for (int step = 0; step < 6000; ++step) {
+    Step(keys[random_() % keys.size()]);
+    ASSERT_FALSE(HasFatalFailure()) << step;
+  }
+  // At last everything is in the index, and its counts are right.
+  if (under_way_.has_value()) table_->FinishCheckpoint(*under_way_, was_written_);
+  ASSERT_TRUE(index_->Write(table_->TakeCheckpoint()).ok());
+  uint64_t messages = 0;
+  for (const std::string& key : keys) {
+    EXPECT_EQ(IdsInIndex(key), model_[key]);
+    messages += model_[key].size();
+  }
+  EXPECT_EQ(table_->segments().at(1).live_records, messages);
 }
 
 TEST_F(MaildropTableTest, DeletedBlobsAreDoomedOnce) {
