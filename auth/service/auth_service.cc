@@ -12,9 +12,9 @@
 namespace poplar::auth {
 
 AuthService::AuthService(const AuthServiceOptions& options, io::ShardSet& shards,
-                         const AuthPools& pools, std::vector<std::unique_ptr<Backend>> backends) {
+                         const AuthPools& pools, std::vector<BackendSource> chain) {
   POP_CHECK(pools.hash != nullptr && pools.lookup != nullptr && pools.hashers != nullptr);
-  context_ = std::make_unique<AuthContext>(options, shards, pools, std::move(backends));
+  context_ = std::make_unique<AuthContext>(options, shards, pools, std::move(chain));
   shards.RunOnEach([this](io::Shard& shard) {
     context_->on_shard[shard.index().value()] = std::make_unique<ShardAuthImpl>(*context_, shard);
   });

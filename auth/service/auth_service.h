@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "auth/api/auth.h"
 #include "auth/schemes/hasher_pool.h"
 #include "auth/service/backend.h"
+#include "auth/service/backend_call.h"
 #include "auth/service/throttle.h"
 #include "core/base/ids.h"
 #include "core/base/metrics.h"
@@ -52,11 +54,20 @@ struct AuthPools {
 struct AuthContext;
 class ChangeWatch;
 
+// A link of the chain: a back end of the server's own, or what makes a port to one elsewhere.
+struct BackendSource {
+  std::unique_ptr<Backend> backend;
+  std::function<std::unique_ptr<BackendPort>(io::Shard& shard)> make_port;  // Without `backend`.
+  bool next_after_refused = false;                                          // As ChainLink.
+  bool next_after_failed = false;
+};
+
 class AuthService {
  public:
-  // REQUIRES: called by a thread that is no shard's, and so is the end.
+  // The chain's links, in order. REQUIRES: called by a thread that is no shard's, and so is the
+  // end.
   AuthService(const AuthServiceOptions& options, io::ShardSet& shards, const AuthPools& pools,
-              std::vector<std::unique_ptr<Backend>> backends);
+              std::vector<BackendSource> chain);
   AuthService(const AuthService&) = delete;
   AuthService& operator=(const AuthService&) = delete;
   // Waits for questions that are still with a back end. REQUIRES: nobody waits for an answer.

@@ -1,39 +1,46 @@
 #include "auth/service/chain.h"
 
-#include <string>
+#include <algorithm>
 #include <utility>
+
+#include "auth/service/fair_key.h"
 
 namespace poplar::auth {
 namespace {
 
-Outcome Fold(BackendOutcome outcome) {
-  switch (outcome) {
-    case BackendOutcome::kOk:
-      return Outcome::kOk;
-    case BackendOutcome::kUnknown:
-    case BackendOutcome::kRefused:
-      return Outcome::kRefused;
-    case BackendOutcome::kDisabled:
-      return Outcome::kDisabled;
-    case BackendOutcome::kTemporary:
-      return Outcome::kTemporary;
-    case BackendOutcome::kUnsupported:
-      return Outcome::kUnsupported;
+bool CanAnswer(const Capabilities& capabilities, Operation operation) {
+  switch (operation) {
+    case Operation::kResolve:
+      return true;
+    case Operation::kVerifyPassword:
+      return capabilities.password;
+    case Operation::kFetchVerifier:
+      return capabilities.verifiers;
+    case Operation::kVerifyToken:
+      return capabilities.token;
   }
-  return Outcome::kTemporary;
+  return false;
 }
 
-AuthResult ToResult(BackendAnswer answer) {
-  return {.outcome = Fold(answer.outcome),
-          .principal = std::move(answer.principal),
-          .reason = std::move(answer.reason)};
-}
-
-BackendAnswer Unknown() {
+BackendAnswer Say(BackendOutcome outcome, std::string_view reason) {
   BackendAnswer answer;
-  answer.outcome = BackendOutcome::kUnknown;
-  answer.reason = "unknown user";
+  answer.outcome = outcome;
+  answer.reason = reason;
   return answer;
+}
+
+BackendAnswer CompareWith(HasherPool& hashers, const base::Secret& stored,
+                          const base::Secret& password) {
+  switch (hashers.Verify(stored.Reveal(), password)) {
+    case HashVerdict::kMatch:
+      return Say(BackendOutcome::kOk, "");
+    case HashVerdict::kMismatch:
+      return Say(BackendOutcome::kRefused, "wrong password");
+    case HashVerdict::kUnusable:
+      break;
+  }
+  // The password may be right: that we cannot tell is our fault.
+  return Say(BackendOutcome::kTemporary, "the stored password cannot be used");
 }
 
 }  // namespace
@@ -50,90 +57,124 @@ BackendAnswer Backend::VerifyToken(std::string_view /*login*/, const base::Secre
   return {};
 }
 
-Chain::Chain(std::vector<std::unique_ptr<Backend>> backends, HasherPool& hashers)
-    : backends_(std::move(backends)), hashers_(hashers) {
-  for (const auto& backend : backends_) {
-    const Capabilities one = backend->capabilities();
+Chain::Chain(std::vector<ChainLink> links, HasherPool& hashers, io::OffloadPool& hash_pool,
+             io::Reactor& reactor)
+    : links_(std::move(links)),
+      hashers_(hashers),
+      hash_pool_(hash_pool),
+      reactor_(reactor),
+      computations_(reactor) {
+  for (const ChainLink& link : links_) {
+    const Capabilities one = link.port->capabilities();
     capabilities_.password |= one.password;
     capabilities_.verifiers |= one.verifiers;
     capabilities_.token |= one.token;
   }
 }
 
-ResolveResult Chain::Resolve(std::string_view address) {
-  BackendAnswer answer = Unknown();
-  for (const auto& backend : backends_) {
-    answer = backend->Resolve(address);
-    if (answer.outcome != BackendOutcome::kUnknown) break;
+bool Chain::idle() const {
+  return computations_.idle() &&
+         std::all_of(links_.begin(), links_.end(),
+                     [](const ChainLink& link) { return link.port->idle(); });
+}
+
+ChainWalk::ChainWalk(Chain& chain, BackendQuestion asked, uint64_t deadline_ms, Ended ended)
+    : chain_(chain), ended_(std::move(ended)) {
+  question = std::move(asked);
+  deadline_us = chain.reactor_.now_us() + deadline_ms * 1000;
+}
+
+void ChainWalk::AskNext() {
+  while (next_ < chain_.links_.size()) {
+    BackendPort& port = *chain_.links_[next_++].port;
+    if (!CanAnswer(port.capabilities(), question.operation)) continue;
+    step_ = Step::kAsking;
+    answer = {};
+    port.Ask(*this);
+    return;
   }
-  ResolveResult result;
-  result.reason = std::move(answer.reason);
+  Conclude();
+}
+
+void ChainWalk::Answered() {
+  asked_us_ += answer.asked_us;
+  computed_ |= answer.computed;
+  switch (step_) {
+    case Step::kAsking:
+      if (answer.outcome == BackendOutcome::kOk && !answer.stored_password.empty()) {
+        return Compare();
+      }
+      return Judge();
+    case Step::kComparing:
+      if (answer.outcome == BackendOutcome::kOk) {
+        answer.principal = std::move(found_.principal);
+        answer.reason = std::move(found_.reason);
+      }
+      return Judge();
+    case Step::kSpending:
+      return End();
+  }
+}
+
+void ChainWalk::Judge() {
+  const ChainLink& link = chain_.links_[next_ - 1];
   switch (answer.outcome) {
-    case BackendOutcome::kOk:
-      result.outcome = ResolveOutcome::kFound;
-      result.principal = std::move(answer.principal);
-      break;
-    case BackendOutcome::kDisabled:
-      result.outcome = ResolveOutcome::kDisabled;
-      break;
-    case BackendOutcome::kTemporary:
-      result.outcome = ResolveOutcome::kTemporary;
-      break;
     case BackendOutcome::kUnknown:
-    case BackendOutcome::kRefused:
+      if (verdict_.outcome == BackendOutcome::kUnsupported) verdict_ = std::move(answer);
+      return AskNext();
     case BackendOutcome::kUnsupported:
-      result.outcome = ResolveOutcome::kUnknown;
-      break;
+      return AskNext();
+    case BackendOutcome::kRefused:
+      if (verdict_.outcome != BackendOutcome::kTemporary || !link.next_after_refused) {
+        verdict_ = std::move(answer);
+      }
+      return link.next_after_refused ? AskNext() : Conclude();
+    case BackendOutcome::kTemporary:
+      verdict_ = std::move(answer);
+      return link.next_after_failed ? AskNext() : Conclude();
+    case BackendOutcome::kOk:
+    case BackendOutcome::kDisabled:
+      verdict_ = std::move(answer);
+      return Conclude();
   }
-  return result;
 }
 
-template <class Ask>
-BackendAnswer Chain::AskInTurn(bool Capabilities::* can, Ask ask) {
-  for (const auto& backend : backends_) {
-    if (!(backend->capabilities().*can)) continue;
-    BackendAnswer answer = ask(*backend);
-    if (answer.outcome != BackendOutcome::kUnknown) return answer;
-  }
-  return Unknown();
+void ChainWalk::Compare() {
+  step_ = Step::kComparing;
+  found_ = std::move(answer);
+  answer = {};
+  chain_.computations_.Ask(
+      chain_.hash_pool_, FairKey(question.login),
+      [&hashers = chain_.hashers_, stored = std::move(found_.stored_password),
+       password = question.secret.Copy()] {
+        BackendAnswer compared = CompareWith(hashers, stored, password);
+        compared.computed = true;
+        return compared;
+      },
+      *this);
 }
 
-AuthResult Chain::VerifyPassword(std::string_view login, const base::Secret& password) {
-  BackendAnswer answer = AskInTurn(&Capabilities::password, [&](Backend& backend) {
-    return backend.VerifyPassword(login, password);
-  });
-  if (answer.outcome == BackendOutcome::kUnknown) hashers_.SpendOne(password);
-  return ToResult(std::move(answer));
+void ChainWalk::Conclude() {
+  const bool nobody =
+      verdict_.outcome == BackendOutcome::kUnknown || verdict_.outcome == BackendOutcome::kRefused;
+  if (question.operation != Operation::kVerifyPassword || !nobody || computed_) return End();
+  step_ = Step::kSpending;
+  chain_.computations_.Ask(
+      chain_.hash_pool_, FairKey(question.login),
+      [&hashers = chain_.hashers_, password = question.secret.Copy()] {
+        hashers.SpendOne(password);
+        return BackendAnswer();
+      },
+      *this);
 }
 
-VerifierResult Chain::FetchVerifier(std::string_view login, std::string_view mechanism) {
-  Verifier verifier;
-  AuthResult result = ToResult(AskInTurn(&Capabilities::verifiers, [&](Backend& backend) {
-    return backend.FetchVerifier(login, mechanism, verifier);
-  }));
-  return {.outcome = result.outcome,
-          .principal = std::move(result.principal),
-          .verifier = std::move(verifier),
-          .reason = std::move(result.reason)};
-}
-
-AuthResult Chain::VerifyToken(std::string_view login, const base::Secret& token) {
-  return ToResult(AskInTurn(&Capabilities::token,
-                            [&](Backend& backend) { return backend.VerifyToken(login, token); }));
-}
-
-BackendChanges Chain::TakeChanges(Status& fault) {
-  BackendChanges all;
-  for (const auto& backend : backends_) {
-    StatusOr<BackendChanges> changes = backend->TakeChanges();
-    if (!changes.ok()) {
-      fault = Annotate(changes.status(), backend->name());
-      continue;
-    }
-    all.everything |= changes->everything;
-    for (std::string& login : changes->logins) all.logins.push_back(std::move(login));
-  }
-  return all;
+void ChainWalk::End() {
+  const bool overloaded = step_ == Step::kSpending && (answer.late || answer.queue_full);
+  // Told as an overload, as it would be of somebody whom we know.
+  if (!overloaded) answer = std::move(verdict_);
+  answer.asked_us = asked_us_;
+  Ended ended = std::move(ended_);  // It may destroy this.
+  ended(*this);
 }
 
 }  // namespace poplar::auth

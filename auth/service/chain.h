@@ -1,44 +1,86 @@
-// Back ends asked in order: the first that knows the name answers; one that cannot answer ends the
-// search too (the name may be its own). Folds their answers to the door's outcomes.
+// Back ends asked in order, as one shard does it: the first that knows the name answers.
 //
-// Calls block; any thread, several at once.
+// - Nobody of that name here, or nothing there for what is asked: the next.
+// - A wrong password or token, or an account that is switched off: the end, unless the link says
+//   that the next is asked after a wrong one (an account may be moving from one to the other).
+// - It could not answer: the end, for the name may be its own; or the next, where the link says so.
+//   But then nobody further down may say that there is no such user: that stays unknown to us.
+//
+// A name that nobody knows costs a hash computation as well, so that time does not tell, and so
+// does a wrong password for a back end that computes none on this machine.
 
 #pragma once
 
 #include <memory>
-#include <string_view>
+#include <string>
 #include <vector>
 
-#include "auth/api/auth.h"
+#include "absl/functional/any_invocable.h"
 #include "auth/schemes/hasher_pool.h"
-#include "auth/service/backend.h"
+#include "auth/service/backend_call.h"
+#include "auth/service/pool_port.h"
 
 namespace poplar::auth {
 
+struct ChainLink {
+  std::unique_ptr<BackendPort> port;
+  bool next_after_refused = false;
+  bool next_after_failed = false;
+};
+
 class Chain {
  public:
-  // `hashers` outlives this.
-  Chain(std::vector<std::unique_ptr<Backend>> backends, HasherPool& hashers);
+  // `hashers` and `hash_pool` outlive this.
+  Chain(std::vector<ChainLink> links, HasherPool& hashers, io::OffloadPool& hash_pool,
+        io::Reactor& reactor);
 
   Capabilities capabilities() const { return capabilities_; }
-
-  ResolveResult Resolve(std::string_view address);
-  // A name that nobody knows costs a hash computation as well, so that time does not tell.
-  AuthResult VerifyPassword(std::string_view login, const base::Secret& password);
-  VerifierResult FetchVerifier(std::string_view login, std::string_view mechanism);
-  AuthResult VerifyToken(std::string_view login, const base::Secret& token);
-
-  // Of all back ends, as Backend::TakeChanges; one that fails is left out, and its fault told.
-  BackendChanges TakeChanges(Status& fault);
+  bool idle() const;
 
  private:
-  // Asks those who can, until one knows the name.
-  template <class Ask>
-  BackendAnswer AskInTurn(bool Capabilities::* can, Ask ask);
+  friend class ChainWalk;
 
-  std::vector<std::unique_ptr<Backend>> backends_;
+  const std::vector<ChainLink> links_;
   HasherPool& hashers_;
+  io::OffloadPool& hash_pool_;
+  io::Reactor& reactor_;
+  PoolAsker computations_;
   Capabilities capabilities_;
+};
+
+// A question on its way through a chain.
+class ChainWalk final : private BackendCall {
+ public:
+  // Comes once, by the deadline at the latest, perhaps from within Begin. It may destroy the walk.
+  using Ended = absl::AnyInvocable<void(ChainWalk&)>;
+
+  ChainWalk(Chain& chain, BackendQuestion asked, uint64_t deadline_ms, Ended ended);
+
+  void Begin() { AskNext(); }
+
+  // In `ended`: what the chain says. The time is that of all back ends together.
+  BackendAnswer& result() { return answer; }
+
+ private:
+  enum class Step : uint8_t { kAsking, kComparing, kSpending };
+
+  void AskNext();
+  void Answered() override;
+  // Of `answer`: does somebody else know better?
+  void Judge();
+  // A password with what the back end has stored.
+  void Compare();
+  void Conclude();
+  void End();
+
+  Chain& chain_;
+  Ended ended_;
+  size_t next_ = 0;
+  Step step_ = Step::kAsking;
+  BackendAnswer found_;    // While its password is compared.
+  BackendAnswer verdict_;  // So far.
+  bool computed_ = false;  // A hash, on this machine.
+  uint64_t asked_us_ = 0;
 };
 
 }  // namespace poplar::auth

@@ -37,7 +37,16 @@ void ChangeWatch::OnTime() {
 
 void ChangeWatch::Poll::Ask() {
   fault = OkStatus();
-  changes = watch_.context_.chain.TakeChanges(fault);
+  for (const BackendSource& source : watch_.context_.chain) {
+    if (source.backend == nullptr) continue;
+    StatusOr<BackendChanges> taken = source.backend->TakeChanges();
+    if (!taken.ok()) {
+      fault = Annotate(taken.status(), source.backend->name());
+      continue;
+    }
+    changes.everything |= taken->everything;
+    for (std::string& login : taken->logins) changes.logins.push_back(std::move(login));
+  }
 }
 
 void ChangeWatch::OnPolled() {

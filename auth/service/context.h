@@ -18,8 +18,11 @@ class ShardAuthImpl;
 
 struct AuthContext {
   AuthContext(const AuthServiceOptions& options, io::ShardSet& shards, const AuthPools& pools,
-              std::vector<std::unique_ptr<Backend>> backends);
+              std::vector<BackendSource> chain_sources);
   ~AuthContext();
+
+  // The chain as `shard` walks it.
+  std::vector<ChainLink> LinksFor(io::Shard& shard) const;
 
   ShardIndex HomeOf(const Mac& name) const {
     return ShardIndex(static_cast<uint32_t>(name.high % on_shard.size()));
@@ -28,7 +31,7 @@ struct AuthContext {
   const AuthServiceOptions options;
   io::ShardSet& shards;
   const AuthPools pools;
-  Chain chain;
+  const std::vector<BackendSource> chain;
   Throttle throttle;
   const LoginHasher::Key key;
   std::vector<std::unique_ptr<ShardAuthImpl>> on_shard;  // By shard index.

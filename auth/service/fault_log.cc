@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "auth/service/backend.h"
+#include "auth/service/metrics.h"
 #include "core/base/log.h"
 
 namespace poplar::auth {
@@ -15,6 +17,18 @@ bool FaultLog::Note(std::string_view reason, uint64_t now_us) {
   base::Log(base::LogLevel::kWarning, "auth_backend_failed",
             {{"reason", reason}, {"more_before", std::exchange(silent_, 0)}});
   return true;
+}
+
+void CountFault(const BackendAnswer& answer, uint64_t now_us, AuthMetrics& metrics,
+                FaultLog& faults) {
+  if (answer.late) {
+    metrics.deadlines.Add();
+  } else if (answer.queue_full) {
+    metrics.queue_full.Add();
+  } else if (answer.outcome == BackendOutcome::kTemporary) {
+    metrics.backend_failures.Add();
+    faults.Note(answer.reason, now_us);
+  }
 }
 
 }  // namespace poplar::auth

@@ -20,4 +20,11 @@ class FaultLog {
   uint64_t silent_ = 0;
 };
 
+struct AuthMetrics;
+struct BackendAnswer;
+
+// What went wrong with a question, if anything did: counted, and a back end's failure told.
+void CountFault(const BackendAnswer& answer, uint64_t now_us, AuthMetrics& metrics,
+                FaultLog& faults);
+
 }  // namespace poplar::auth

@@ -4,65 +4,48 @@
 #include <string_view>
 #include <utility>
 
-#include "auth/service/fair_key.h"
+#include "auth/service/results.h"
 #include "core/base/check.h"
 
 namespace poplar::auth {
-namespace {
-
-AuthResult Temporary(std::string_view reason) {
-  AuthResult result;
-  result.outcome = Outcome::kTemporary;
-  result.reason = reason;
-  return result;
-}
-
-}  // namespace
-
-// One computation, and everybody who waits for it.
-class LoginHome::Verification : public PoolCall {
+// One question, and everybody who waits for its answer.
+class LoginHome::Verification {
  public:
-  Verification(LoginHome& home, LoginQuestion question)
-      : PoolCall(home.reactor_), home_(home), question_(std::move(question)) {}
+  Verification(LoginHome& home, const LoginQuestion& question)
+      : macs_(question.macs),
+        walk_(home.chain_, QuestionOf(question), home.context_.options.deadline_ms,
+              [this, &home](ChainWalk&) { home.OnEnd(*this); }) {}
 
-  [[nodiscard]] bool Begin() {
-    const AuthContext& context = home_.context_;
-    return Start(*context.pools.hash, FairKey(question_.login), context.options.deadline_ms);
-  }
+  void Begin() { walk_.Begin(); }
   void Join(LoginAsker& asker) { askers_.push_back(&asker); }
   void AnswerAll(const AuthResult& result) {
     for (LoginAsker* asker : std::exchange(askers_, {})) asker->Answer(result);
   }
 
-  const LoginMacs& macs() const { return question_.macs; }
-  const AuthResult& result() const { return result_; }
-  bool was_asked() const { return asked(); }
-  uint64_t verify_us() const { return asked_us(); }
+  const LoginMacs& macs() const { return macs_; }
+  BackendAnswer& answer() { return walk_.result(); }
 
   // Something changed about its name since it was asked: not to be remembered, nor to be joined.
   bool stale = false;
 
  private:
-  void Ask() override {
-    result_ = home_.context_.chain.VerifyPassword(question_.login, question_.password);
+  static BackendQuestion QuestionOf(const LoginQuestion& question) {
+    BackendQuestion asked;
+    asked.operation = Operation::kVerifyPassword;
+    asked.login = question.login;
+    asked.secret = question.password.Copy();
+    return asked;
   }
-  void OnDeadline() override {
-    home_.metrics_.deadlines.Add();
-    stale = true;  // Forget does not find it any more.
-    home_.LeaveJoinable(*this);
-    AnswerAll(Temporary("the password was not verified in time"));
-  }
-  void OnEnd() override { home_.OnEnd(*this); }
 
-  LoginHome& home_;
-  const LoginQuestion question_;
-  AuthResult result_;  // Written on the pool's thread.
+  const LoginMacs macs_;
+  ChainWalk walk_;
   std::vector<LoginAsker*> askers_;
 };
 
-LoginHome::LoginHome(AuthContext& context, io::Reactor& reactor, AuthMetrics& metrics,
+LoginHome::LoginHome(AuthContext& context, Chain& chain, io::Reactor& reactor, AuthMetrics& metrics,
                      FaultLog& faults)
     : context_(context),
+      chain_(chain),
       reactor_(reactor),
       metrics_(metrics),
       faults_(faults),
@@ -89,16 +72,10 @@ void LoginHome::Verify(const LoginQuestion& question, LoginAsker& asker) {
     found->second->Join(asker);
     return;
   }
-  Verification& verification = under_way_.Add(std::make_unique<Verification>(
-      *this, LoginQuestion{question.login, question.password.Copy(), question.macs}));
-  if (!verification.Begin()) {
-    under_way_.End(verification);
-    metrics_.queue_full.Add();
-    asker.Answer(Temporary("too many log-ins wait to be verified"));
-    return;
-  }
+  Verification& verification = under_way_.Add(std::make_unique<Verification>(*this, question));
   verification.Join(asker);
   joinable_.emplace(question.macs.login, &verification);
+  verification.Begin();
 }
 
 void LoginHome::Forget(const Mac& name) {
@@ -120,20 +97,16 @@ void LoginHome::ForgetAll() {
 
 void LoginHome::OnEnd(Verification& verification) {
   LeaveJoinable(verification);
-  if (verification.was_asked()) {
-    const AuthResult& result = verification.result();
-    metrics_.verify_us.Observe(verification.verify_us());
-    if (result.outcome == Outcome::kTemporary) {
-      metrics_.backend_failures.Add();
-      faults_.Note(result.reason, reactor_.now_us());
-    }
-    if (result.outcome == Outcome::kOk && !verification.stale) {
-      remembered_.Insert(verification.macs().name, {verification.macs().login, result.principal},
-                         reactor_.now_us());
-      metrics_.cache_entries.Set(static_cast<int64_t>(remembered_.size()));
-    }
-    verification.AnswerAll(result);
+  BackendAnswer& answer = verification.answer();
+  if (answer.asked_us > 0) metrics_.verify_us.Observe(answer.asked_us);
+  CountFault(answer, reactor_.now_us(), metrics_, faults_);
+  const AuthResult result = ToAuthResult(std::move(answer));
+  if (result.outcome == Outcome::kOk && !verification.stale) {
+    remembered_.Insert(verification.macs().name, {verification.macs().login, result.principal},
+                       reactor_.now_us());
+    metrics_.cache_entries.Set(static_cast<int64_t>(remembered_.size()));
   }
+  verification.AnswerAll(result);
   under_way_.End(verification);
 }
 

@@ -20,7 +20,6 @@
 #include "auth/service/keyed_hash.h"
 #include "auth/service/metrics.h"
 #include "auth/service/pending.h"
-#include "auth/service/pool_call.h"
 #include "core/io/shard.h"
 
 namespace poplar::auth {
@@ -42,7 +41,8 @@ struct LoginQuestion {
 
 class LoginHome {
  public:
-  LoginHome(AuthContext& context, io::Reactor& reactor, AuthMetrics& metrics, FaultLog& faults);
+  LoginHome(AuthContext& context, Chain& chain, io::Reactor& reactor, AuthMetrics& metrics,
+            FaultLog& faults);
   LoginHome(const LoginHome&) = delete;
   LoginHome& operator=(const LoginHome&) = delete;
   ~LoginHome();
@@ -68,6 +68,7 @@ class LoginHome {
   void LeaveJoinable(Verification& verification);
 
   AuthContext& context_;
+  Chain& chain_;
   io::Reactor& reactor_;
   AuthMetrics& metrics_;
   FaultLog& faults_;

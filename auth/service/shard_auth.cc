@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "auth/service/fair_key.h"
+#include "auth/service/results.h"
 #include "auth/users/address.h"
 #include "core/base/check.h"
 #include "core/base/limits.h"
@@ -24,16 +24,16 @@ AuthResult Refused(std::string_view reason) {
 ShardAuthImpl::ShardAuthImpl(AuthContext& context, io::Shard& shard)
     : context_(context),
       shard_(shard),
+      chain_(context.LinksFor(shard), *context.pools.hashers, *context.pools.hash, shard.reactor()),
       hasher_(context.key),
-      home_(context, shard.reactor(), metrics_, faults_),
+      home_(context, chain_, shard.reactor(), metrics_, faults_),
       resolved_({.ttl_ms = std::min(context.options.resolve_cache_ttl_ms, kResolveCacheTtlMsMax),
                  .entries_max = context.options.resolve_cache_entries_max}) {}
 
 ShardAuthImpl::~ShardAuthImpl() { POP_CHECK(idle()); }
 
 bool ShardAuthImpl::idle() const {
-  return home_.idle() && attempts_.empty() && resolves_.empty() && verifier_calls_.empty() &&
-         token_calls_.empty() && flushes_.empty();
+  return home_.idle() && attempts_.empty() && walks_.empty() && flushes_.empty() && chain_.idle();
 }
 
 void ShardAuthImpl::AnswerLogin(AuthResult result, io::Completion<AuthResult>& done) {
@@ -67,26 +67,17 @@ void ShardAuthImpl::VerifyPassword(std::string user, base::Secret password, Clie
   attempts_.Add(std::make_unique<LoginAttempt>(*this, std::move(question), origin)).Begin(at_home);
 }
 
-void ShardAuthImpl::CountFault(bool temporary, bool in_time, const std::string& reason) {
-  if (!in_time) {
-    metrics_.deadlines.Add();
-  } else if (temporary) {
-    metrics_.backend_failures.Add();
-    faults_.Note(reason, now_us());
-  }
-}
-
-template <class Result>
-void ShardAuthImpl::AskChain(Pending<ChainCall<Result>>& calls, uint64_t key,
-                             typename ChainCall<Result>::Question question,
-                             typename ChainCall<Result>::Answer answer) {
-  ChainCall<Result>& call = calls.Add(std::make_unique<ChainCall<Result>>(
-      shard_.reactor(), context_.chain, std::move(question), std::move(answer),
-      [&calls](ChainCall<Result>& ended) { calls.End(ended); }));
-  if (call.Start(*context_.pools.lookup, key, context_.options.deadline_ms)) return;
-  metrics_.queue_full.Add();
-  call.Refuse("too many questions wait for the back ends");
-  calls.End(call);
+void ShardAuthImpl::AskChain(BackendQuestion question,
+                             absl::AnyInvocable<void(BackendAnswer)> done) {
+  walks_
+      .Add(std::make_unique<ChainWalk>(chain_, std::move(question), context_.options.deadline_ms,
+                                       [this, done = std::move(done)](ChainWalk& walk) mutable {
+                                         BackendAnswer answer = std::move(walk.result());
+                                         walks_.End(walk);
+                                         CountFault(answer, now_us(), metrics_, faults_);
+                                         done(std::move(answer));
+                                       }))
+      .Begin();
 }
 
 void ShardAuthImpl::Resolve(std::string address, io::Completion<ResolveResult>& done) {
@@ -99,24 +90,23 @@ void ShardAuthImpl::Resolve(std::string address, io::Completion<ResolveResult>& 
     result.outcome = ResolveOutcome::kUnknown;
     result.reason = "no address of ours";
   } else {
-    const uint64_t fair_key = FairKey(key);
-    AskChain<ResolveResult>(
-        resolves_, fair_key, [key](Chain& chain) { return chain.Resolve(key); },
-        [this, key, seen = changes_seen_, &done](ResolveResult answer, bool in_time) {
-          CountFault(answer.outcome == ResolveOutcome::kTemporary, in_time, answer.reason);
-          if (answer.outcome == ResolveOutcome::kFound && seen == changes_seen_) {
-            resolved_.Insert(key, answer.principal, now_us());
-          }
-          metrics_.of(answer.outcome).Add();
-          done.Set(std::move(answer));
-        });
+    BackendQuestion question;
+    question.login = key;
+    AskChain(std::move(question), [this, key, seen = changes_seen_, &done](BackendAnswer answer) {
+      ResolveResult found = ToResolveResult(std::move(answer));
+      if (found.outcome == ResolveOutcome::kFound && seen == changes_seen_) {
+        resolved_.Insert(key, found.principal, now_us());
+      }
+      metrics_.of(found.outcome).Add();
+      done.Set(std::move(found));
+    });
     return;
   }
   metrics_.of(result.outcome).Add();
   done.Set(std::move(result));
 }
 
-void ShardAuthImpl::FetchVerifier(std::string user, std::string mechanism, ClientInfo /*client*/,
+void ShardAuthImpl::FetchVerifier(std::string user, std::string mechanism, ClientInfo client,
                                   io::Completion<VerifierResult>& done) {
   if (!capabilities().verifiers) {
     VerifierResult result;
@@ -124,17 +114,13 @@ void ShardAuthImpl::FetchVerifier(std::string user, std::string mechanism, Clien
     done.Set(std::move(result));
     return;
   }
-  std::string login = LookupKey(user);
-  const uint64_t fair_key = FairKey(login);
-  AskChain<VerifierResult>(
-      verifier_calls_, fair_key,
-      [login = std::move(login), mechanism = std::move(mechanism)](Chain& chain) {
-        return chain.FetchVerifier(login, mechanism);
-      },
-      [this, &done](VerifierResult answer, bool in_time) {
-        CountFault(answer.outcome == Outcome::kTemporary, in_time, answer.reason);
-        done.Set(std::move(answer));
-      });
+  BackendQuestion question;
+  question.operation = Operation::kFetchVerifier;
+  question.login = LookupKey(user);
+  question.mechanism = std::move(mechanism);
+  question.client = std::move(client);
+  AskChain(std::move(question),
+           [&done](BackendAnswer answer) { done.Set(ToVerifierResult(std::move(answer))); });
 }
 
 void ShardAuthImpl::VerifyToken(std::string user, base::Secret token, ClientInfo client,
@@ -144,18 +130,17 @@ void ShardAuthImpl::VerifyToken(std::string user, base::Secret token, ClientInfo
     result.outcome = Outcome::kUnsupported;
     return AnswerLogin(std::move(result), done);
   }
-  std::string login = LookupKey(user);
-  const uint64_t fair_key = FairKey(login);
-  AskChain<AuthResult>(
-      token_calls_, fair_key,
-      [login = std::move(login), token = std::move(token)](Chain& chain) {
-        return chain.VerifyToken(login, token);
-      },
-      [this, prefix = AddressPrefix(client.address), &done](AuthResult answer, bool in_time) {
-        CountFault(answer.outcome == Outcome::kTemporary, in_time, answer.reason);
-        if (answer.outcome == Outcome::kRefused) context_.throttle.AddFailure(prefix, now_us());
-        AnswerLogin(std::move(answer), done);
-      });
+  const uint64_t prefix = AddressPrefix(client.address);
+  BackendQuestion question;
+  question.operation = Operation::kVerifyToken;
+  question.login = LookupKey(user);
+  question.secret = std::move(token);
+  question.client = std::move(client);
+  AskChain(std::move(question), [this, prefix, &done](BackendAnswer answer) {
+    AuthResult result = ToAuthResult(std::move(answer));
+    if (result.outcome == Outcome::kRefused) context_.throttle.AddFailure(prefix, now_us());
+    AnswerLogin(std::move(result), done);
+  });
 }
 
 void ShardAuthImpl::ForgetEverywhere(BackendChanges changes, io::Completion<Status>& done) {

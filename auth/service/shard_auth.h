@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "auth/sasl/mechanism.h"
-#include "auth/service/chain_call.h"
+#include "auth/service/chain.h"
 #include "auth/service/context.h"
 #include "auth/service/expiring_map.h"
 #include "auth/service/fault_log.h"
@@ -29,7 +29,7 @@ class ShardAuthImpl : public ShardAuth {
   ShardAuthImpl(AuthContext& context, io::Shard& shard);
   ~ShardAuthImpl() override;
 
-  Capabilities capabilities() const override { return context_.chain.capabilities(); }
+  Capabilities capabilities() const override { return chain_.capabilities(); }
   std::vector<std::string_view> SaslMechanisms() const override {
     return SaslMechanismNames(capabilities());
   }
@@ -62,24 +62,20 @@ class ShardAuthImpl : public ShardAuth {
   void EndAttempt(LoginAttempt& attempt) { attempts_.End(attempt); }
 
  private:
-  template <class Result>
-  void AskChain(Pending<ChainCall<Result>>& calls, uint64_t key,
-                typename ChainCall<Result>::Question question,
-                typename ChainCall<Result>::Answer answer);
-  void CountFault(bool temporary, bool in_time, const std::string& reason);
+  // `done` gets what the chain says, once; faults are counted.
+  void AskChain(BackendQuestion question, absl::AnyInvocable<void(BackendAnswer)> done);
 
   AuthContext& context_;
   io::Shard& shard_;
   AuthMetrics metrics_;
   FaultLog faults_;
+  Chain chain_;
   LoginHasher hasher_;
   LoginHome home_;
   ExpiringMap<std::string, Principal> resolved_;
   uint64_t changes_seen_ = 0;  // Calls of Forget.
   Pending<LoginAttempt> attempts_;
-  Pending<ChainCall<ResolveResult>> resolves_;
-  Pending<ChainCall<VerifierResult>> verifier_calls_;
-  Pending<ChainCall<AuthResult>> token_calls_;
+  Pending<ChainWalk> walks_;
   Pending<Forgetting> flushes_;
 };
 

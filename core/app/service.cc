@@ -103,8 +103,8 @@ Status Service::MakeAuth() {
   hashers_ = std::make_unique<auth::HasherPool>(auth::HashOptionsOf(config_.users.hash));
   POP_ASSIGN_OR_RETURN(std::unique_ptr<auth::Backend> users,
                        auth::SqliteBackend::Open({.path = config_.users.database}, *hashers_));
-  std::vector<std::unique_ptr<auth::Backend>> chain;
-  chain.push_back(std::move(users));
+  std::vector<auth::BackendSource> chain(1);
+  chain[0].backend = std::move(users);
   auth::AuthServiceOptions options;
   options.password_cache_ttl_ms = config_.users.cache_seconds * 1000;
   const auth::AuthPools pools{

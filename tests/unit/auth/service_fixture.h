@@ -39,12 +39,12 @@ class ServiceFixture : public testing::Test {
     hash_pool_ = std::make_unique<io::OffloadPool>(hash_pool_options_);
     lookup_pool_ =
         std::make_unique<io::OffloadPool>(io::OffloadPoolOptions{.name = "lookup", .threads = 2});
-    std::vector<std::unique_ptr<Backend>> backends;
-    backends.push_back(std::move(backend));
+    std::vector<BackendSource> chain(1);
+    chain[0].backend = std::move(backend);
     service_ = std::make_unique<AuthService>(
         options_, *shards_,
         AuthPools{.hash = hash_pool_.get(), .lookup = lookup_pool_.get(), .hashers = &hashers_},
-        std::move(backends));
+        std::move(chain));
     service_->Register(registry_);
   }
 

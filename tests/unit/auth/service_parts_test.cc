@@ -2,19 +2,16 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "auth/service/chain.h"
 #include "auth/service/expiring_map.h"
 #include "auth/service/fair_key.h"
 #include "auth/service/fault_log.h"
 #include "auth/service/keyed_hash.h"
 #include "auth/service/throttle.h"
-#include "tests/unit/auth/gate_backend.h"
 
 namespace poplar::auth {
 namespace {
@@ -175,83 +172,6 @@ TEST(FaultLogTest, SpeaksOnceInAWhile) {
   EXPECT_TRUE(log.Note("file is gone", 1 + kFaultLogIntervalUs));
   const std::string text = testing::internal::GetCapturedStderr();
   EXPECT_NE(text.find("more_before=99"), std::string::npos) << text;
-}
-
-// A chain of two; the second has bob too, with another password.
-class ChainTest : public testing::Test {
- protected:
-  ChainTest() {
-    auto first = std::make_unique<GateBackend>();
-    auto second = std::make_unique<GateBackend>();
-    first_ = first.get();
-    second_ = second.get();
-    first_->SetUser("bob", "first");
-    second_->SetUser("bob", "second");
-    second_->SetUser("carol", "carol's");
-    std::vector<std::unique_ptr<Backend>> backends;
-    backends.push_back(std::move(first));
-    backends.push_back(std::move(second));
-    chain_ = std::make_unique<Chain>(std::move(backends), hashers_);
-  }
-  Outcome Verify(std::string_view login, std::string_view password) {
-    return chain_->VerifyPassword(login, base::Secret(password)).outcome;
-  }
-
-  HasherPool hashers_{{.prefix = "$y$", .cost = 1}};
-  GateBackend* first_ = nullptr;
-  GateBackend* second_ = nullptr;
-  std::unique_ptr<Chain> chain_;
-};
-
-TEST_F(ChainTest, TheFirstWhoKnowsTheNameAnswers) {
-  EXPECT_EQ(Verify("bob", "first"), Outcome::kOk);
-  EXPECT_EQ(Verify("bob", "second"), Outcome::kRefused);
-  EXPECT_EQ(second_->asked(), 0);
-  EXPECT_EQ(Verify("carol", "carol's"), Outcome::kOk);
-  EXPECT_EQ(chain_->Resolve("carol").outcome, ResolveOutcome::kFound);
-  EXPECT_EQ(chain_->Resolve("dave").outcome, ResolveOutcome::kUnknown);
-}
-
-TEST_F(ChainTest, ANameThatNobodyKnowsCostsOneHash) {
-  EXPECT_EQ(Verify("dave", "x"), Outcome::kRefused);
-  EXPECT_EQ(hashers_.computations(), 1U);
-  EXPECT_EQ(Verify("carol", "x"), Outcome::kRefused);
-  EXPECT_EQ(hashers_.computations(), 1U) << "these back ends compute none of their own";
-}
-
-class BrokenBackend : public Backend {
- public:
-  std::string_view name() const override { return "broken"; }
-  Capabilities capabilities() const override { return {.password = true}; }
-  BackendAnswer Resolve(std::string_view /*address*/) override { return Broken(); }
-  BackendAnswer VerifyPassword(std::string_view /*login*/,
-                               const base::Secret& /*password*/) override {
-    return Broken();
-  }
-  StatusOr<BackendChanges> TakeChanges() override {
-    return MakeStatus(StatusCode::kUnavailable, "out of order");
-  }
-
- private:
-  static BackendAnswer Broken() {
-    BackendAnswer answer;
-    answer.outcome = BackendOutcome::kTemporary;
-    return answer;
-  }
-};
-
-TEST_F(ChainTest, WhoCannotAnswerEndsTheSearch) {
-  auto known = std::make_unique<GateBackend>();
-  known->SetUser("bob", "x");
-  std::vector<std::unique_ptr<Backend>> backends;
-  backends.push_back(std::make_unique<BrokenBackend>());
-  backends.push_back(std::move(known));
-  Chain chain(std::move(backends), hashers_);
-  EXPECT_EQ(chain.VerifyPassword("bob", base::Secret("x")).outcome, Outcome::kTemporary);
-  EXPECT_EQ(chain.Resolve("bob").outcome, ResolveOutcome::kTemporary);
-  Status fault;
-  chain.TakeChanges(fault);
-  EXPECT_EQ(Message(fault), "broken: out of order");
 }
 
 }  // namespace

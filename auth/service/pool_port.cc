@@ -1,0 +1,106 @@
+#include "auth/service/pool_port.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "auth/service/fair_key.h"
+#include "auth/service/pool_call.h"
+
+namespace poplar::auth {
+namespace {
+
+BackendAnswer Temporary(std::string_view reason) {
+  BackendAnswer answer;
+  answer.outcome = BackendOutcome::kTemporary;
+  answer.reason = reason;
+  return answer;
+}
+
+BackendAnswer AskBackend(Backend& backend, const BackendQuestion& question) {
+  switch (question.operation) {
+    case Operation::kResolve:
+      return backend.Resolve(question.login);
+    case Operation::kVerifyPassword: {
+      BackendAnswer answer = backend.VerifyPassword(question.login, question.secret);
+      // Its promise (backend.h).
+      answer.computed = answer.outcome != BackendOutcome::kUnknown;
+      return answer;
+    }
+    case Operation::kFetchVerifier: {
+      Verifier verifier;
+      BackendAnswer answer = backend.FetchVerifier(question.login, question.mechanism, verifier);
+      answer.verifier = std::move(verifier);
+      return answer;
+    }
+    case Operation::kVerifyToken:
+      return backend.VerifyToken(question.login, question.secret);
+  }
+  return {};
+}
+
+}  // namespace
+
+class PoolAsker::Job final : public PoolCall {
+ public:
+  Job(PoolAsker& asker, Question question, BackendCall& call)
+      : PoolCall(asker.reactor_), asker_(asker), question_(std::move(question)), call_(&call) {}
+
+ private:
+  void Ask() override { answer_ = question_(); }
+  void OnDeadline() override {
+    BackendAnswer late = Temporary("the back end did not answer in time");
+    late.late = true;
+    Give(std::move(late));
+  }
+  void OnEnd() override {
+    answer_.asked_us = asked_us();
+    PoolAsker& asker = asker_;
+    BackendCall* const call = std::exchange(call_, nullptr);
+    BackendAnswer answer = std::move(answer_);
+    asker.under_way_.End(*this);
+    if (call == nullptr) return;
+    call->answer = std::move(answer);
+    call->Answered();
+  }
+  void Give(BackendAnswer answer) {
+    BackendCall* const call = std::exchange(call_, nullptr);
+    if (call == nullptr) return;
+    call->answer = std::move(answer);
+    call->Answered();
+  }
+
+  PoolAsker& asker_;
+  Question question_;
+  BackendCall* call_;
+  BackendAnswer answer_;  // Written on the pool's thread.
+};
+
+PoolAsker::PoolAsker(io::Reactor& reactor) : reactor_(reactor) {}
+
+PoolAsker::~PoolAsker() { POP_CHECK(idle()); }
+
+void PoolAsker::Ask(io::OffloadPool& pool, uint64_t key, Question question, BackendCall& call) {
+  const uint64_t now_us = reactor_.now_us();
+  // A deadline of 0 would be none.
+  const uint64_t left_ms =
+      std::max<uint64_t>((call.deadline_us - std::min(call.deadline_us, now_us)) / 1000, 1);
+  Job& job = under_way_.Add(std::make_unique<Job>(*this, std::move(question), call));
+  if (job.Start(pool, key, left_ms)) return;
+  under_way_.End(job);
+  call.answer = Temporary("too many questions wait for the back ends");
+  call.answer.queue_full = true;
+  call.Answered();
+}
+
+void PoolPort::Ask(BackendCall& call) {
+  io::OffloadPool& pool =
+      call.question.operation == Operation::kVerifyPassword ? *pools_.hash : *pools_.lookup;
+  asker_.Ask(
+      pool, FairKey(call.question.login),
+      [&backend = backend_, question = call.question.Copy()] {
+        return AskBackend(backend, question);
+      },
+      call);
+}
+
+}  // namespace poplar::auth

@@ -1,0 +1,62 @@
+#include "auth/service/results.h"
+
+#include <utility>
+
+namespace poplar::auth {
+namespace {
+
+Outcome Fold(BackendOutcome outcome) {
+  switch (outcome) {
+    case BackendOutcome::kOk:
+      return Outcome::kOk;
+    case BackendOutcome::kUnknown:
+    case BackendOutcome::kRefused:
+      return Outcome::kRefused;
+    case BackendOutcome::kDisabled:
+      return Outcome::kDisabled;
+    case BackendOutcome::kTemporary:
+      return Outcome::kTemporary;
+    case BackendOutcome::kUnsupported:
+      return Outcome::kUnsupported;
+  }
+  return Outcome::kTemporary;
+}
+
+ResolveOutcome FoldResolve(BackendOutcome outcome) {
+  switch (outcome) {
+    case BackendOutcome::kOk:
+      return ResolveOutcome::kFound;
+    case BackendOutcome::kDisabled:
+      return ResolveOutcome::kDisabled;
+    case BackendOutcome::kTemporary:
+      return ResolveOutcome::kTemporary;
+    case BackendOutcome::kUnknown:
+    case BackendOutcome::kRefused:
+    case BackendOutcome::kUnsupported:
+      return ResolveOutcome::kUnknown;
+  }
+  return ResolveOutcome::kTemporary;
+}
+
+}  // namespace
+
+AuthResult ToAuthResult(BackendAnswer answer) {
+  return {.outcome = Fold(answer.outcome),
+          .principal = std::move(answer.principal),
+          .reason = std::move(answer.reason)};
+}
+
+VerifierResult ToVerifierResult(BackendAnswer answer) {
+  return {.outcome = Fold(answer.outcome),
+          .principal = std::move(answer.principal),
+          .verifier = std::move(answer.verifier),
+          .reason = std::move(answer.reason)};
+}
+
+ResolveResult ToResolveResult(BackendAnswer answer) {
+  return {.outcome = FoldResolve(answer.outcome),
+          .principal = std::move(answer.principal),
+          .reason = std::move(answer.reason)};
+}
+
+}  // namespace poplar::auth

@@ -1,0 +1,200 @@
+// The chain on a reactor of the test's own, over ports that say what the test wants.
+
+#include "auth/service/chain.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "auth/service/results.h"
+#include "core/io/reactor.h"
+
+namespace poplar::auth {
+namespace {
+
+// Answers at once, or never while it is held.
+class ScriptedPort final : public BackendPort {
+ public:
+  std::string_view name() const override { return "scripted"; }
+  Capabilities capabilities() const override { return can; }
+  void Ask(BackendCall& call) override {
+    ++asked;
+    call.answer.outcome = says;
+    call.answer.computed = computes;
+    call.answer.asked_us = 5;
+    if (says == BackendOutcome::kOk) {
+      call.answer.principal.account = account;
+      call.answer.stored_password = base::Secret(stored);
+    }
+    call.Answered();
+  }
+  bool idle() const override { return true; }
+
+  Capabilities can{.password = true, .verifiers = false, .token = false};
+  BackendOutcome says = BackendOutcome::kUnknown;
+  std::string account = "account";
+  std::string stored;
+  bool computes = false;
+  int asked = 0;
+};
+
+class ChainTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto reactor = io::Reactor::Create({});
+    ASSERT_TRUE(reactor.ok()) << reactor.status();
+    reactor_ = std::move(*reactor);
+    pool_ = std::make_unique<io::OffloadPool>(io::OffloadPoolOptions{.name = "hash", .threads = 1});
+  }
+  void TearDown() override {
+    chain_.reset();
+    pool_.reset();
+  }
+
+  ScriptedPort& Add(BackendOutcome says, bool next_after_refused = false,
+                    bool next_after_failed = false) {
+    auto port = std::make_unique<ScriptedPort>();
+    ScriptedPort& added = *port;
+    added.says = says;
+    links_.push_back({.port = std::move(port),
+                      .next_after_refused = next_after_refused,
+                      .next_after_failed = next_after_failed});
+    return added;
+  }
+  BackendAnswer Ask(Operation operation = Operation::kVerifyPassword,
+                    std::string_view password = "secret") {
+    if (chain_ == nullptr) {
+      chain_ = std::make_unique<Chain>(std::move(links_), hashers_, *pool_, *reactor_);
+    }
+    BackendQuestion question;
+    question.operation = operation;
+    question.login = "bob@example.org";
+    question.secret = base::Secret(password);
+    BackendAnswer answer;
+    bool ended = false;
+    auto walk = std::make_unique<ChainWalk>(*chain_, std::move(question), /*deadline_ms=*/20'000,
+                                            [&](ChainWalk& ending) {
+                                              answer = std::move(ending.result());
+                                              ended = true;
+                                            });
+    walk->Begin();
+    for (int i = 0; i < 2000 && !ended; ++i) reactor_->Turn(10);
+    EXPECT_TRUE(ended);
+    return answer;
+  }
+  BackendOutcome Verify() { return Ask().outcome; }
+
+  HasherPool hashers_{{.prefix = "$y$", .cost = 1}};
+  std::unique_ptr<io::Reactor> reactor_;
+  std::unique_ptr<io::OffloadPool> pool_;
+  std::vector<ChainLink> links_;
+  std::unique_ptr<Chain> chain_;
+};
+
+TEST_F(ChainTest, TheFirstWhoKnowsTheNameAnswers) {
+  ScriptedPort& first = Add(BackendOutcome::kUnknown);
+  Add(BackendOutcome::kOk).account = "hers";
+  ScriptedPort& third = Add(BackendOutcome::kOk);
+  const BackendAnswer answer = Ask();
+  EXPECT_EQ(answer.outcome, BackendOutcome::kOk);
+  EXPECT_EQ(answer.principal.account, "hers");
+  EXPECT_EQ(answer.asked_us, 10U);
+  EXPECT_EQ(first.asked, 1);
+  EXPECT_EQ(third.asked, 0);
+  EXPECT_EQ(hashers_.computations(), 0U);
+}
+
+TEST_F(ChainTest, AWrongPasswordEndsTheSearch) {
+  Add(BackendOutcome::kRefused);
+  ScriptedPort& second = Add(BackendOutcome::kOk);
+  EXPECT_EQ(Verify(), BackendOutcome::kRefused);
+  EXPECT_EQ(second.asked, 0);
+}
+
+TEST_F(ChainTest, UnlessTheLinkSaysThatTheNextIsAsked) {
+  Add(BackendOutcome::kRefused, /*next_after_refused=*/true);
+  Add(BackendOutcome::kOk);
+  EXPECT_EQ(Verify(), BackendOutcome::kOk);
+}
+
+TEST_F(ChainTest, RefusedByOneAndUnknownToTheOtherIsRefused) {
+  Add(BackendOutcome::kRefused, /*next_after_refused=*/true);
+  Add(BackendOutcome::kUnknown);
+  EXPECT_EQ(Verify(), BackendOutcome::kRefused);
+}
+
+TEST_F(ChainTest, WhoCannotAnswerEndsTheSearch) {
+  Add(BackendOutcome::kTemporary);
+  ScriptedPort& second = Add(BackendOutcome::kOk);
+  EXPECT_EQ(Verify(), BackendOutcome::kTemporary);
+  EXPECT_EQ(Ask(Operation::kResolve).outcome, BackendOutcome::kTemporary);
+  EXPECT_EQ(second.asked, 0);
+}
+
+TEST_F(ChainTest, OrTheNextIsAskedAndWhatNobodyKnowsIsNotUnknown) {
+  Add(BackendOutcome::kTemporary, false, /*next_after_failed=*/true);
+  ScriptedPort& second = Add(BackendOutcome::kUnknown);
+  EXPECT_EQ(Verify(), BackendOutcome::kTemporary);
+  EXPECT_EQ(Ask(Operation::kResolve).outcome, BackendOutcome::kTemporary);
+  second.says = BackendOutcome::kOk;
+  EXPECT_EQ(Verify(), BackendOutcome::kOk);
+  second.says = BackendOutcome::kRefused;
+  EXPECT_EQ(Verify(), BackendOutcome::kRefused);
+}
+
+TEST_F(ChainTest, ARefusalThatIsPassedOnDoesNotHideAFailure) {
+  Add(BackendOutcome::kTemporary, false, /*next_after_failed=*/true);
+  Add(BackendOutcome::kRefused, /*next_after_refused=*/true);
+  Add(BackendOutcome::kUnknown);
+  EXPECT_EQ(Verify(), BackendOutcome::kTemporary);
+}
+
+TEST_F(ChainTest, WhoCannotDoItIsPassedOver) {
+  ScriptedPort& first = Add(BackendOutcome::kOk);
+  EXPECT_EQ(Ask(Operation::kVerifyToken).outcome, BackendOutcome::kUnsupported);
+  EXPECT_EQ(first.asked, 0);
+}
+
+// So that time does not tell who exists.
+TEST_F(ChainTest, NobodyAndAWrongPasswordCostOneHash) {
+  ScriptedPort& only = Add(BackendOutcome::kUnknown);
+  EXPECT_EQ(Verify(), BackendOutcome::kUnknown);
+  EXPECT_EQ(hashers_.computations(), 1U);
+  only.says = BackendOutcome::kRefused;
+  EXPECT_EQ(Verify(), BackendOutcome::kRefused);
+  EXPECT_EQ(hashers_.computations(), 2U);
+  only.computes = true;  // It did so itself.
+  EXPECT_EQ(Verify(), BackendOutcome::kRefused);
+  EXPECT_EQ(hashers_.computations(), 2U);
+  EXPECT_EQ(Ask(Operation::kResolve).outcome, BackendOutcome::kRefused);
+  EXPECT_EQ(hashers_.computations(), 2U) << "whose mail it is everybody may ask at once";
+}
+
+TEST_F(ChainTest, WhatABackEndHasStoredIsCompared) {
+  ScriptedPort& only = Add(BackendOutcome::kOk);
+  PasswordHasher hasher({.prefix = "$y$", .cost = 1});
+  only.stored = *hasher.Hash(base::Secret("secret"));
+  only.account = "hers";
+  const BackendAnswer right = Ask();
+  EXPECT_EQ(right.outcome, BackendOutcome::kOk);
+  EXPECT_EQ(right.principal.account, "hers");
+  const BackendAnswer wrong = Ask(Operation::kVerifyPassword, "Secret");
+  EXPECT_EQ(wrong.outcome, BackendOutcome::kRefused);
+  EXPECT_EQ(wrong.principal.account, "");
+  EXPECT_EQ(hashers_.computations(), 2U) << "one each, whatever the verdict";
+  only.stored = "no hash of any kind";
+  EXPECT_EQ(Verify(), BackendOutcome::kTemporary);
+}
+
+TEST_F(ChainTest, AnEmptyChainCanDoNothing) {
+  EXPECT_EQ(Ask(Operation::kResolve).outcome, BackendOutcome::kUnsupported);
+  EXPECT_FALSE(chain_->capabilities().password);
+}
+
+}  // namespace
+}  // namespace poplar::auth
