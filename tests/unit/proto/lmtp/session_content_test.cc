@@ -46,6 +46,9 @@ class SessionContentTest : public testing::Test {
   std::string Stored() const {
     return driver_->committed.empty() ? "nothing" : driver_->committed.back().wire;
   }
+  uint64_t Deliveries(DeliveryOutcome outcome) const {
+    return driver_->metrics().deliveries[static_cast<size_t>(outcome)].Read();
+  }
 
   std::unique_ptr<ScriptedDriver> driver_;
 };
@@ -159,6 +162,7 @@ TEST_F(SessionContentTest, EndlessContentEndsTheSession) {
 TEST_F(SessionContentTest, NoRoomAtData) {
   driver_->begin_failure = StorageFailure::kFull;
   EXPECT_THAT(Say("DATA\r\n"), ElementsAre(StartsWith("452 4.3.1")));
+  EXPECT_EQ(Deliveries(DeliveryOutcome::kFull), 2u);
   // No content follows; the transaction is still open, and another try may work.
   driver_->begin_failure.reset();
   EXPECT_THAT(Say("DATA\r\nx\r\n.\r\n"),
@@ -180,6 +184,7 @@ TEST_F(SessionContentTest, StorageFailsUnderway) {
   EXPECT_EQ(driver_->bodies, 1u);
   EXPECT_THAT(Say("second\r\n.\r\nNOOP\r\n"),
               ElementsAre(StartsWith("452 4.3.1"), StartsWith("452 4.3.1"), "250 2.0.0 OK"));
+  EXPECT_EQ(Deliveries(DeliveryOutcome::kFull), 2u);
   EXPECT_EQ(driver_->aborted, 1u);
   EXPECT_TRUE(driver_->committed.empty());
 }
@@ -187,6 +192,7 @@ TEST_F(SessionContentTest, StorageFailsUnderway) {
 TEST_F(SessionContentTest, StorageFailsAtTheLastPiece) {
   driver_->body_failure = StorageFailure::kTemporary;
   EXPECT_THAT(Say("BDAT 2 LAST\r\nhi"), ElementsAre(StartsWith("451"), StartsWith("451")));
+  EXPECT_EQ(Deliveries(DeliveryOutcome::kTemporary), 2u);
   EXPECT_EQ(driver_->aborted, 1u);
 }
 
