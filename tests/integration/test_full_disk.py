@@ -1,0 +1,191 @@
+"""A server whose disk is full: deliveries are put off, people fetch and delete, and deleting makes room, all without a restart.
+
+The store is on a file system of its own: an ext4 image, mounted where only the server sees it, so that nothing stays behind.
+"""
+
+import errno
+import json
+import os
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import ALICE, BOB, PASSWORDS, populate
+from poplar_server import POPLAR, PoplarServer, lmtp_transaction, needs, wait_for
+
+KIB, MIB = 1 << 10, 1 << 20
+SEGMENT_MIB = 8
+KEPT_BACK_MIB = 256  # OPERATIONS.md, "A full disk".
+SIZES = {"blob": 1500 * KIB, "large": 200 * KIB, "small": 3 * KIB}
+SETTINGS = f"segment_mib = {SEGMENT_MIB}\nblob_threshold_kib = 1024\ncheckpoint_interval_s = 1"
+
+
+class SmallDisk:
+    """A file system that holds a new store, what the store keeps back, and some 80 MiB of mail."""
+
+    def __init__(self, store, image):
+        self.store, self.image = store, image
+        partitions = len(list(store.glob("p*")))
+        size_mib = KEPT_BACK_MIB + partitions * 3 * SEGMENT_MIB + 96  # Some of it is the file system's own.
+        with open(image, "xb") as file:
+            file.truncate(size_mib * MIB)
+        subprocess.run([needs("mkfs.ext4"), "-q", "-m", "0", "-d", str(store), str(image)], check=True, timeout=60)
+        shutil.rmtree(store)
+        store.mkdir()
+
+    @property
+    def wrapper(self):
+        """Runs a command that has the disk in the store's place."""
+        return ["unshare", "--mount", "--", "sh", "-c", 'mount -o loop "$1" "$2" && shift 2 && exec "$@"', "sh", str(self.image), str(self.store)]
+
+    def allowed(self):
+        return subprocess.run([*self.wrapper, "true"], capture_output=True, timeout=60).returncode == 0
+
+    def seen_by(self, process):
+        return Path(f"/proc/{process.pid}/root{self.store}")
+
+    def free_mib(self, server):
+        disk = os.statvfs(self.seen_by(server.process))
+        return disk.f_bavail * disk.f_frsize // MIB
+
+
+@pytest.fixture
+def server(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to mount a small disk")
+    server = populate(PoplarServer(tmp_path / "server", store=SETTINGS))
+    server.disk = SmallDisk(server.directory / "store", tmp_path / "disk.img")
+    if not server.disk.allowed():
+        pytest.skip("mounting is forbidden here")
+    server.wrapper = server.disk.wrapper
+    with server:
+        yield server
+
+
+class Mail:
+    """What was delivered to two people and answered 250, in order."""
+
+    def __init__(self, server):
+        self.server, self.random = server, random.Random(4711)
+        self.held = {ALICE: [], BOB: []}
+        self.count = 0
+
+    def deliver(self, user, kind):
+        """Whether it was stored; the only other answer here is that the disk is full."""
+        self.count += 1
+        body = self.random.randbytes(SIZES[kind] // 2).hex().encode()
+        lines = b"\r\n".join(body[at : at + 76] for at in range(0, len(body), 76))
+        message = b"Subject: %d %s\r\n\r\n%s\r\n" % (self.count, kind.encode(), lines)
+        with self.server.lmtp() as client:
+            client.ehlo_or_helo_if_needed()
+            [(code, text)] = lmtp_transaction(client, [user], message)
+        if code == 250:
+            self.held[user].append(message)
+            return True
+        assert code == 452 and text.startswith(b"4.3.1"), (code, text)
+        return False
+
+    def begin(self):
+        for _ in range(8):
+            assert all([self.deliver(user, kind) for kind in SIZES for user in self.held])
+
+    def fill(self, kinds):
+        """Until each of these sizes is refused, for both."""
+        fits = [(user, kind) for kind in kinds for user in self.held]
+        while fits:
+            fits = [pair for pair in fits if self.deliver(*pair)]
+            assert self.count < 5_000, "the disk does not fill"
+
+    def check(self):
+        for user, messages in self.held.items():
+            client = self.server.pop3(user, PASSWORDS[user])
+            assert client.stat()[0] == len(messages), user
+            for number, message in enumerate(messages, 1):
+                fetched = b"".join(line + b"\r\n" for line in client.retr(number)[1])
+                assert fetched[fetched.index(b"Subject: ") :] == message, f"message {number} of {user}"
+            client.quit()
+
+    def delete_most(self, kinds):
+        """Of these sizes, all but every fifth."""
+        for user, messages in self.held.items():
+            going = [n for n, message in enumerate(messages) if n % 5 and message.split()[2].decode() in kinds]
+            client = self.server.pop3(user, PASSWORDS[user])
+            for n in going:
+                client.dele(n + 1)
+            client.quit()  # Raises unless it is answered +OK.
+            self.held[user] = [message for n, message in enumerate(messages) if n not in going]
+
+    def wait_for_room(self, kinds):
+        for kind in kinds:
+            for user in self.held:
+                wait_for(f"{kind} deliveries work again", 30, lambda: self.deliver(user, kind))
+
+    def check_after_restart(self):
+        self.check()
+        self.server.stop()
+        result = subprocess.run([*self.server.wrapper, POPLAR, "store", "verify", "--config", str(self.server.config_path), "--json"],
+                                capture_output=True, check=True, timeout=60)
+        report = json.loads(result.stdout)
+        assert report["damages"] == 0 and report["messages"] == sum(len(messages) for messages in self.held.values())
+        self.server.start()
+        self.check()
+
+
+def fill_to_the_last_block(path):
+    with open(path, "xb", buffering=0) as file:
+        for piece in (MIB, 4 * KIB, KIB):
+            try:
+                while file.write(bytes(piece)) == piece:
+                    pass
+            except OSError as error:
+                assert error.errno == errno.ENOSPC
+
+
+def lines_of(server, event):
+    return [line for line in server.log().splitlines() if f" {event} " in line]
+
+
+def test_a_full_disk_is_emptied_by_deleting(server):
+    mail = Mail(server)
+    mail.begin()
+    mail.fill(["large", "small"])
+    mail.fill(SIZES)
+    assert KEPT_BACK_MIB - SEGMENT_MIB <= server.disk.free_mib(server) <= KEPT_BACK_MIB + SEGMENT_MIB
+    # What an operator is told.
+    stored = sum(len(messages) for messages in mail.held.values())
+    assert server.metric("poplar_lmtp_deliveries_total", outcome="stored") == stored
+    assert server.metric("poplar_lmtp_deliveries_total", outcome="full") == mail.count - stored > 0
+    assert server.metric("poplar_store_segment_failures_total") > 0
+    assert lines_of(server, "store_segment_failed")
+    assert server.http("/readyz")[0] == 200  # Mail can be read and deleted.
+
+    mail.check()
+    mail.delete_most(["large", "small"])
+    mail.wait_for_room(["large"] * 40 + ["small"])  # Two segments: more than the ends of full ones give back.
+    assert server.metric("poplar_store_compacted_segments_total") > 0
+    assert server.metric("poplar_store_unlinked_segments_total") > 0
+    mail.fill(SIZES)
+    mail.delete_most(["blob"])
+    mail.wait_for_room(SIZES)
+    assert server.metric("poplar_store_compaction_failures_total") == 0
+    assert server.metric("poplar_store_damages_total") == 0
+    mail.check_after_restart()
+
+
+def test_people_fetch_and_delete_where_not_an_octet_is_free(server):
+    """Something else takes what the store keeps back; deliveries go on when it is gone."""
+    mail = Mail(server)
+    mail.begin()
+    intruder = server.disk.seen_by(server.process) / "intruder"
+    fill_to_the_last_block(intruder)
+    assert server.disk.free_mib(server) == 0
+    mail.fill(SIZES)
+    mail.check()
+    mail.delete_most(SIZES)
+    wait_for("blobs give their space back at once", 30, lambda: server.disk.free_mib(server) >= 10)
+    mail.check()
+    intruder.unlink()
+    mail.wait_for_room(SIZES)
+    mail.check_after_restart()
