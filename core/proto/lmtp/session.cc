@@ -84,8 +84,8 @@ void Session::BodyStored() { POP_CHECK(std::exchange(owed_, Owed::kNothing) == O
 void Session::MessageFailed(StorageFailure failure, base::ByteBuffer& out) {
   const Owed owed = std::exchange(owed_, Owed::kNothing);
   POP_CHECK(owed == Owed::kBegin || owed == Owed::kBody);
-  const DeliveryOutcome outcome = failure == StorageFailure::kFull ? DeliveryOutcome::kFull
-                                                                   : DeliveryOutcome::kTemporary;
+  const DeliveryOutcome outcome =
+      failure == StorageFailure::kFull ? DeliveryOutcome::kFull : DeliveryOutcome::kTemporary;
   metrics_.deliveries[static_cast<size_t>(outcome)].Add(envelope_.recipients.size());
   if (owed == Owed::kBegin && intake_->framing() == MessageIntake::Framing::kDotStuffed) {
     // DATA itself is refused: no content comes, and the client may try again or give up.
