@@ -122,9 +122,20 @@ def test_two_recipients_and_a_bounce(server, postfix):
 
     wait_for("postfix delivered", 60, lambda: len(re.findall(r"status=sent \(250 2\.\d\.\d", postfix.log())) >= 3)
     wait_for("postfix heard of the unknown one", 60, lambda: re.search(r"nobody@alpha\.example.*status=bounced .*550 5\.1\.1", postfix.log()))
+    # Recipients of two tenants in one transaction: one MAIL, one message, the same id for all of them.
+    assert server.metric("poplar_lmtp_commands_total", verb="MAIL") == 1
+    assert server.metric("poplar_lmtp_commands_total", verb="RCPT") == 4
+    assert server.metric("poplar_lmtp_commands_total", verb="DATA") + server.metric("poplar_lmtp_commands_total", verb="BDAT") == 1
+    deliveries = re.findall(r" delivery .*? id=(\S+) .*?user=(\S+) .*?outcome=(\S+)", server.log())
+    [transaction] = {id for id, _, _ in deliveries}
+    assert sorted(deliveries) == [(transaction, address, "stored") for address in (ALICE, BOB, CAROL)]
+    for address in (ALICE, BOB, CAROL):
+        assert re.search(rf"to=<{address}>.*status=sent \(250 2\.1\.5 .*{transaction}\)", postfix.log())
+
     for address in (ALICE, BOB, CAROL):
         message = fetch_one(server, address)
         assert message.startswith(b"Return-Path: <sender@client.test>\r\nReceived: "), message[:200]
+        assert transaction.encode() in message[: message.index(b"\r\nReceived: ", 100)]  # In ours, the first.
         # Postfix adds fields of its own to the header; the body is the sender's.
         (header, content), (sent_header, sent_content) = message.split(b"\r\n\r\n", 1), body.split(b"\r\n\r\n", 1)
         assert content == sent_content
