@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import poplib
 import subprocess
 from pathlib import Path
 
@@ -204,12 +203,3 @@ def test_node_pop3(mailbox, node_pop3, mode):
     assert remaining(mailbox) == len(BODIES)
     assert fetch("yes")["uidls"] == kept["uidls"]
     assert remaining(mailbox) == len(BODIES) - 1
-
-
-def test_clear_text_reaches_loopback_only_by_default(mailbox):
-    """CAPA offers USER here because this is loopback; the rule itself is in the protocol's transcripts."""
-    client = mailbox.pop3()
-    assert "USER" in client.capa()
-    client.quit()
-    with pytest.raises(poplib.error_proto):
-        mailbox.pop3(ALICE, "wrong")
