@@ -128,9 +128,23 @@ io::Task<StatusOr<std::string>> ReadTask(io::Body* body) {
   co_return wire;
 }
 
-io::Task<CommitOutcome> CommitTask(Maildrop* maildrop, std::vector<MessagePosition> deleted) {
+io::Task<CommitOutcome> CommitTask(Maildrop* maildrop, std::vector<MessagePosition> deleted,
+                                   std::vector<MessagePosition> fetched) {
   io::Completion<CommitOutcome> done;
-  maildrop->Commit(std::move(deleted), {}, done);
+  maildrop->Commit(std::move(deleted), std::move(fetched), done);
+  co_return co_await done;
+}
+
+io::Task<StatusOr<std::vector<KeptMessage>>> ListKeptTask(ShardStore* store, MaildropKey key) {
+  io::Completion<StatusOr<std::vector<KeptMessage>>> done;
+  store->ListKept(std::move(key), done);
+  co_return co_await done;
+}
+
+io::Task<StatusOr<uint64_t>> UndeleteTask(ShardStore* store, MaildropKey key,
+                                          UndeleteRequest request) {
+  io::Completion<StatusOr<uint64_t>> done;
+  store->Undelete(std::move(key), std::move(request), done);
   co_return co_await done;
 }
 
@@ -194,11 +208,14 @@ OpenResult StoreFixture::OpenMaildrop(uint32_t shard, const MaildropKey& key, Se
 }
 
 CommitOutcome StoreFixture::Commit(uint32_t shard, std::unique_ptr<Maildrop> maildrop,
-                                   const std::vector<uint32_t>& positions) {
-  std::vector<MessagePosition> deleted;
-  for (const uint32_t position : positions) deleted.emplace_back(position);
-  const CommitOutcome outcome =
-      Run<CommitOutcome>(shard, [&](ShardStore*) { return CommitTask(maildrop.get(), deleted); });
+                                   const std::vector<uint32_t>& positions,
+                                   const std::vector<uint32_t>& fetched) {
+  const auto to_positions = [](const std::vector<uint32_t>& numbers) {
+    return std::vector<MessagePosition>(numbers.begin(), numbers.end());
+  };
+  const CommitOutcome outcome = Run<CommitOutcome>(shard, [&](ShardStore*) {
+    return CommitTask(maildrop.get(), to_positions(positions), to_positions(fetched));
+  });
   On(shard, [&] { maildrop.reset(); });
   return outcome;
 }

@@ -73,7 +73,11 @@ io::Task<std::vector<DeliveryOutcome>> DeliverTask(ShardStore* store,
                                                    std::string wire, size_t piece_bytes = 4096);
 io::Task<OpenResult> OpenTask(ShardStore* store, MaildropKey key, SessionId session = SessionId(1));
 io::Task<StatusOr<std::string>> ReadTask(io::Body* body);
-io::Task<CommitOutcome> CommitTask(Maildrop* maildrop, std::vector<MessagePosition> deleted);
+io::Task<CommitOutcome> CommitTask(Maildrop* maildrop, std::vector<MessagePosition> deleted,
+                                   std::vector<MessagePosition> fetched = {});
+io::Task<StatusOr<std::vector<KeptMessage>>> ListKeptTask(ShardStore* store, MaildropKey key);
+io::Task<StatusOr<uint64_t>> UndeleteTask(ShardStore* store, MaildropKey key,
+                                          UndeleteRequest request);
 
 struct Listed {
   std::string uidl;
@@ -107,7 +111,8 @@ class StoreFixture {
   void MustDeliver(uint32_t shard, const MaildropKey& key, std::string wire);
   OpenResult OpenMaildrop(uint32_t shard, const MaildropKey& key, SessionId session = SessionId(1));
   CommitOutcome Commit(uint32_t shard, std::unique_ptr<Maildrop> maildrop,
-                       const std::vector<uint32_t>& positions);
+                       const std::vector<uint32_t>& positions,
+                       const std::vector<uint32_t>& fetched = {});
   // Opens, reads everything, closes.
   std::vector<Listed> List(uint32_t shard, const MaildropKey& key);
   StatusOr<std::string> ReadBody(uint32_t shard, Maildrop& maildrop, uint32_t position);

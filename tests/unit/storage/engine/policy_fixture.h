@@ -62,16 +62,12 @@ class PolicyTest : public ::testing::Test {
         .value();
   }
   // A session that has fetched some messages and deletes some.
-  CommitOutcome Session(const MaildropKey& key, std::vector<uint32_t> deleted,
-                        std::vector<uint32_t> fetched = {}, SessionId session = SessionId(7)) {
+  CommitOutcome Session(const MaildropKey& key, const std::vector<uint32_t>& deleted,
+                        const std::vector<uint32_t>& fetched = {},
+                        SessionId session = SessionId(7)) {
     OpenResult opened = fixture_.OpenMaildrop(1, key, session);
     EXPECT_EQ(opened.outcome, OpenOutcome::kOpen);
-    Maildrop* const maildrop = opened.maildrop.get();
-    const CommitOutcome outcome = fixture_.Run<CommitOutcome>(1, [&](ShardStore*) {
-      return CommitFetched(maildrop, Positions(deleted), Positions(fetched));
-    });
-    fixture_.On(1, [&] { opened.maildrop.reset(); });
-    return outcome;
+    return fixture_.Commit(1, std::move(opened.maildrop), deleted, fetched);
   }
   std::vector<KeptMessage> Kept(const MaildropKey& key) {
     return fixture_
@@ -90,9 +86,6 @@ class PolicyTest : public ::testing::Test {
   StoreFixture fixture_{2};
 
  private:
-  static std::vector<MessagePosition> Positions(const std::vector<uint32_t>& numbers) {
-    return {numbers.begin(), numbers.end()};
-  }
   static io::Task<DeliveryOutcome> DeliverWithQuota(ShardStore* store, DeliveryRecipient recipient,
                                                     std::string wire) {
     DeliveryRequest request;
@@ -112,25 +105,6 @@ class PolicyTest : public ::testing::Test {
                                               uint64_t octets) {
     io::Completion<StatusOr<bool>> done;
     store->HasRoom(std::move(recipient), octets, done);
-    co_return co_await done;
-  }
-  static io::Task<CommitOutcome> CommitFetched(Maildrop* maildrop,
-                                               std::vector<MessagePosition> deleted,
-                                               std::vector<MessagePosition> fetched) {
-    io::Completion<CommitOutcome> done;
-    maildrop->Commit(std::move(deleted), std::move(fetched), done);
-    co_return co_await done;
-  }
-  static io::Task<StatusOr<std::vector<KeptMessage>>> ListKeptTask(ShardStore* store,
-                                                                   MaildropKey key) {
-    io::Completion<StatusOr<std::vector<KeptMessage>>> done;
-    store->ListKept(std::move(key), done);
-    co_return co_await done;
-  }
-  static io::Task<StatusOr<uint64_t>> UndeleteTask(ShardStore* store, MaildropKey key,
-                                                   UndeleteRequest request) {
-    io::Completion<StatusOr<uint64_t>> done;
-    store->Undelete(std::move(key), std::move(request), done);
     co_return co_await done;
   }
 };

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <string>
@@ -14,7 +15,8 @@
 namespace poplar::storage {
 
 inline std::vector<MaildropKey> GoldenMaildrops() {
-  return {Key("alice"), Key("bob"), Key("carol"), Key("erin"), Key("alice", 2), Key("dave", 2)};
+  return {Key("alice"),    Key("bob"),     Key("carol"),    Key("erin"),
+          Key("alice", 2), Key("dave", 2), Key("frank", 3), Key("gina", 4)};
 }
 
 // Segments and blobs of a few blocks.
@@ -25,7 +27,28 @@ inline StoreOptions GoldenOptions(const std::string& path) {
   return options;
 }
 
-// A line a message of the open store.
+// A line a deleted message of `key` that is kept.
+inline std::string GoldenKeptListing(StoreFixture& fixture, const MaildropKey& key) {
+  const auto kept = fixture.Run<StatusOr<std::vector<KeptMessage>>>(
+      0, [&](ShardStore* store) { return ListKeptTask(store, key); });
+  if (!kept.ok()) return "no kept mail: " + kept.status().ToString();
+  std::vector<std::string> lines;
+  for (const KeptMessage& message : *kept) {
+    char line[256];
+    std::snprintf(line, sizeof line,
+                  "kept %" PRIu64 " %s %s %" PRId64 " %" PRIu64 " %" PRId64 " %" PRIu64 "\n",
+                  key.tenant.value(), key.account.c_str(), message.uidl.c_str(),
+                  message.received_us, message.octets, message.deleted_us,
+                  message.deleted_by.value());
+    lines.emplace_back(line);
+  }
+  std::ranges::sort(lines);  // They come in no particular order.
+  std::string text;
+  for (const std::string& line : lines) text += line;
+  return text;
+}
+
+// A line a message of the open store, kept ones behind the others of their maildrop.
 inline std::string GoldenListing(StoreFixture& fixture) {
   std::string text;
   for (const MaildropKey& key : GoldenMaildrops()) {
@@ -37,12 +60,15 @@ inline std::string GoldenListing(StoreFixture& fixture) {
       const StatusOr<std::string> wire = fixture.ReadBody(0, *opened.maildrop, i);
       char line[256];
       std::snprintf(line, sizeof line,
-                    "%" PRIu64 " %s %s %" PRId64 " %" PRIu64 " %" PRIu64 " %016" PRIx64 "\n",
+                    "%" PRIu64 " %s %s %" PRId64 " %" PRIu64 " %" PRIu64 " %016" PRIx64 "%s%s\n",
                     key.tenant.value(), key.account.c_str(), uidl.c_str(), info.received_us,
-                    info.octets, info.wire_bytes, Checksum(wire.ok() ? *wire : "unreadable"));
+                    info.octets, info.wire_bytes, Checksum(wire.ok() ? *wire : "unreadable"),
+                    (info.flags & kMessageImported) != 0 ? " imported" : "",
+                    (info.flags & kMessageRead) != 0 ? " read" : "");
       text += line;
     }
     (void)fixture.Commit(0, std::move(opened.maildrop), {});
+    text += GoldenKeptListing(fixture, key);
   }
   return text;
 }
