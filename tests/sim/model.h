@@ -184,6 +184,17 @@ struct Model::Copy {
   enum class Gone : uint8_t { kNo, kDoubtful, kYes };
   enum class Kept : uint8_t { kNo, kDoubtful, kYes };
 
+  bool MustBeThere() const { return stored == Stored::kYes && gone == Gone::kNo && !damaged; }
+  // One that went while the answer to `opening` was under way may still be in its list.
+  bool MayBeThere(uint64_t opening) const {
+    return gone != Gone::kYes || gone_at > opening || damaged;
+  }
+  void SetGone(uint64_t moment) {
+    gone = Gone::kYes;
+    gone_at = moment;
+    deletions.clear();
+  }
+
   Maildrop* maildrop = nullptr;
   uint64_t number = 0;
   std::shared_ptr<const Body> body;

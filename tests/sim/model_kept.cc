@@ -18,10 +18,6 @@ using Stored = Model::Copy::Stored;
 // So long that the clock's leaps never end it.
 constexpr uint32_t kDaysForSure = 1000;
 
-bool CertainlyThere(const Model::Copy& copy) {
-  return copy.stored == Stored::kYes && copy.gone == Gone::kNo && !copy.damaged;
-}
-
 }  // namespace
 
 // What was brought back asked for no quota.
@@ -31,7 +27,7 @@ void Model::CheckQuota(const Copy& stored) const {
   for (const auto& [name, maildrop] : maildrops_) {
     if (maildrop->key.tenant != tenant) continue;
     for (const Copy& copy : maildrop->copies) {
-      if (!CertainlyThere(copy) || copy.restored) continue;
+      if (!copy.MustBeThere() || copy.restored) continue;
       const uint64_t octets = copy.body->facts.octets;
       ++of_tenant.messages;
       of_tenant.octets += octets;
