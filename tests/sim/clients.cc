@@ -15,6 +15,8 @@ using storage::MaildropKey;
 using storage::MessagePosition;
 using storage::OpenOutcome;
 
+constexpr uint64_t kImportedUidls = 12;
+
 class Rest {
  public:
   Rest(io::Reactor* reactor, uint64_t ms) : timer_(reactor, this) { timer_.Arm(ms); }
@@ -78,6 +80,7 @@ void Clients::Collect() {
 void Clients::StartAny() {
   const uint64_t kind = dice_.Below(22);
   const MaildropKey& key = AnyKey();
+  if (kind < 9 && dice_.OneIn(5)) return StartImport(key);
   if (kind < 9) {
     std::vector<MaildropKey> recipients;
     const uint64_t count = dice_.OneIn(3) ? dice_.Between(1, 4) : 1;
@@ -106,8 +109,18 @@ void Clients::StartDelivery(std::vector<MaildropKey> recipients) {
   std::string what = "delivery to";
   for (const MaildropKey& key : recipients) what += " " + key.account;
   auto body = MakeBody();
-  Start(what + ", " + std::to_string(body->wire.size()),
-        [&](ShardIndex shard) { return Deliver(shard, std::move(recipients), std::move(body)); });
+  Start(what + ", " + std::to_string(body->wire.size()), [&](ShardIndex shard) {
+    return Deliver(shard, std::move(recipients), std::move(body), "");
+  });
+}
+
+void Clients::StartImport(const MaildropKey& key) {
+  const std::string uidl = "old-" + std::to_string(dice_.Below(kImportedUidls));
+  for (uint64_t at_once = dice_.OneIn(3) ? 2 : 1; at_once > 0; --at_once) {
+    auto body = MakeBody();
+    Start("import of " + uidl + " to " + key.account + ", " + std::to_string(body->wire.size()),
+          [&](ShardIndex shard) { return Deliver(shard, {key}, std::move(body), uidl); });
+  }
 }
 
 void Clients::StartTotals(const MaildropKey& key) {
@@ -150,9 +163,10 @@ std::shared_ptr<const Body> Clients::MakeBody() {
 }
 
 io::Task<void> Clients::Deliver(ShardIndex shard, std::vector<MaildropKey> recipients,
-                                std::shared_ptr<const Body> body) {
-  const uint64_t number = model_.BeginDelivery(recipients, body);
+                                std::shared_ptr<const Body> body, std::string imported_uidl) {
+  const uint64_t number = model_.BeginDelivery(recipients, body, imported_uidl);
   storage::DeliveryRequest request;
+  request.imported_uidl = imported_uidl;
   for (const storage::MaildropKey& key : recipients)
     request.recipients.push_back({key, model_.quota()});
   request.received_us = Damager::ReceivedUs(number);
@@ -180,7 +194,10 @@ io::Task<void> Clients::Deliver(ShardIndex shard, std::vector<MaildropKey> recip
   std::string said = "delivery " + std::to_string(number) + ":";
   for (const DeliveryOutcome outcome : outcomes) {
     said += std::string(" ") + NameOf(outcome);
-    ++(outcome == DeliveryOutcome::kStored ? counts_.stored : counts_.refused);
+    const bool there = outcome == DeliveryOutcome::kAlreadyThere;
+    const bool stored = outcome == DeliveryOutcome::kStored;
+    ++(there ? counts_.already_there : stored ? counts_.stored : counts_.refused);
+    if (stored && !imported_uidl.empty()) ++counts_.imported;
     if (outcome == DeliveryOutcome::kOverQuota) ++counts_.over_quota;
   }
   trace_.Note(said);

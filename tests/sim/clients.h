@@ -34,6 +34,8 @@ struct ClientCounts {
   uint64_t doubtful_commits = 0;
   uint64_t removals = 0;
   uint64_t over_quota = 0;
+  uint64_t imported = 0;
+  uint64_t already_there = 0;
   uint64_t restored = 0;
 };
 
@@ -45,6 +47,8 @@ class Clients {
   // Each begins on a shard that the dice choose.
   void StartAny();
   void StartDelivery(std::vector<storage::MaildropKey> recipients);
+  // One of few UIDLs, so that many are there already.
+  void StartImport(const storage::MaildropKey& key);
   // Opens, compares everything with the model, and deletes one in `delete_one_in` (0: none).
   void StartCheck(const storage::MaildropKey& key, uint64_t delete_one_in);
   void StartTotals(const storage::MaildropKey& key);
@@ -68,7 +72,7 @@ class Clients {
   const storage::MaildropKey& AnyKey() { return keys_[dice_.Below(keys_.size())]; }
 
   io::Task<void> Deliver(ShardIndex shard, std::vector<storage::MaildropKey> recipients,
-                         std::shared_ptr<const Body> body);
+                         std::shared_ptr<const Body> body, std::string imported_uidl);
   io::Task<void> Session(ShardIndex shard, storage::MaildropKey key, Manner manner);
   io::Task<void> Look(const Model::Session* session, storage::Maildrop* maildrop, Manner manner,
                       std::set<uint32_t>* fetched);

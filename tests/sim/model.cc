@@ -33,7 +33,8 @@ Model::Maildrop& Model::Of(const MaildropKey& key) {
 // --- Deliveries
 
 uint64_t Model::BeginDelivery(const std::vector<MaildropKey>& recipients,
-                              const std::shared_ptr<const Body>& body) {
+                              const std::shared_ptr<const Body>& body,
+                              const std::string& imported_uidl) {
   const uint64_t number = next_number_++;
   std::vector<Copy*>& copies = deliveries_[number];
   for (const MaildropKey& key : recipients) {
@@ -43,6 +44,8 @@ uint64_t Model::BeginDelivery(const std::vector<MaildropKey>& recipients,
     copy.maildrop = &maildrop;
     copy.number = number;
     copy.body = body;
+    copy.imported_uidl = imported_uidl;
+    copy.began_at = moment_;
     copies.push_back(&copy);
     // A removal under way may come before or after it.
     copy.deletions = maildrop.removals;
@@ -73,6 +76,8 @@ void Model::EndDelivery(uint64_t number, std::vector<DeliveryOutcome> outcomes) 
       Require(quota_.limited() || PolicyOf(copy.maildrop->key.tenant).quota.limited(),
               "over a quota that is not there: " + std::to_string(number));
       copy.gone = Gone::kYes;
+    } else if (outcomes[i] == DeliveryOutcome::kAlreadyThere) {
+      CheckAlreadyThere(copy);
     } else if (outcomes[i] != DeliveryOutcome::kStored) {
       Require(!may_write() || copy.maildrop->list_damaged,
               "a delivery failed without a cause: " + std::to_string(number));
@@ -82,9 +87,39 @@ void Model::EndDelivery(uint64_t number, std::vector<DeliveryOutcome> outcomes) 
       copy.stored = Stored::kYes;
       copy.stored_at = ++moment_;
     }
-    if (outcomes[i] == DeliveryOutcome::kStored) CheckQuota(copy);
+    if (outcomes[i] != DeliveryOutcome::kStored) continue;
+    CheckQuota(copy);
+    CheckImported(copy);
   }
   deliveries_.erase(under_way);
+}
+
+// It is not there a second time.
+void Model::CheckImported(const Copy& stored) const {
+  if (stored.imported_uidl.empty() || !stored.MustBeThere() || any_damage_) return;
+  for (const Copy& other : stored.maildrop->copies) {
+    Require(
+        &other == &stored || other.imported_uidl != stored.imported_uidl || !other.MustBeThere(),
+        "a message was imported twice into " + NameOf(*stored.maildrop) + ": " +
+            stored.imported_uidl);
+  }
+}
+
+// Another one has its UIDL, durably.
+void Model::CheckAlreadyThere(Copy& repeat) {
+  std::vector<Copy*> others;
+  for (Copy& copy : repeat.maildrop->copies) {
+    if (&copy == &repeat || copy.imported_uidl != repeat.imported_uidl) continue;
+    if (copy.MayBeThere(repeat.began_at)) others.push_back(&copy);
+  }
+  Require(!repeat.imported_uidl.empty() && (!others.empty() || any_damage_),
+          "a message is not already there in " + NameOf(*repeat.maildrop) + ": " +
+              repeat.imported_uidl);
+  repeat.gone = Gone::kYes;
+  if (others.size() != 1 || others.front()->gone != Gone::kNo || any_damage_) return;
+  Copy& other = *others.front();
+  if (other.stored != Stored::kYes) other.stored_at = ++moment_;
+  other.stored = Stored::kYes;
 }
 
 void Model::DropDelivery(uint64_t number) {

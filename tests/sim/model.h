@@ -5,7 +5,8 @@
 // - What was never answered (the power went), or answered "unknown", has happened or not: a
 // delivery
 //   whole, a commit as a whole. What was seen of it once stays so.
-// - A UIDL belongs to one message for ever; later messages have greater ids.
+// - A UIDL that the store gave belongs to one message for ever; later messages have greater ids.
+// - An imported message has the UIDL that it had; a maildrop never holds two of one UIDL.
 // - A maildrop has one session at a time.
 // - What was deleted under a policy that keeps it can be brought back, once, as a new message.
 // - What is stored stays within the quotas, and what a tenant has is counted exactly.
@@ -93,9 +94,10 @@ class Model {
     if (!condition) broken_(what);
   }
 
-  // --- Deliveries. Numbers count up.
+  // --- Deliveries. Numbers count up. `imported_uidl`: empty if it is none.
   uint64_t BeginDelivery(const std::vector<storage::MaildropKey>& recipients,
-                         const std::shared_ptr<const Body>& body);
+                         const std::shared_ptr<const Body>& body,
+                         const std::string& imported_uidl = "");
   void EndDelivery(uint64_t number, std::vector<storage::DeliveryOutcome> outcomes);
   // It never came to its commit.
   void DropDelivery(uint64_t number);
@@ -159,6 +161,8 @@ class Model {
   bool Settled(const Deletion& deletion, const Opening& opening) const;
   void GiveUp(Deletion& deletion);
   void CheckQuota(const Copy& stored) const;
+  void CheckImported(const Copy& stored) const;
+  void CheckAlreadyThere(Copy& repeat);
   void Keep(const Deletion& deletion, bool certain);
   void AddRestored(Undeletion& undeletion, Copy& old, bool certain);
   std::string NameOf(const Maildrop& maildrop) const;
@@ -198,7 +202,9 @@ struct Model::Copy {
   Maildrop* maildrop = nullptr;
   uint64_t number = 0;
   std::shared_ptr<const Body> body;
-  std::string uidl;  // Once it was seen.
+  std::string uidl;           // Once it was seen.
+  std::string imported_uidl;  // That it must have; empty: the store gives one.
+  uint64_t began_at = 0;
   Stored stored = Stored::kUnderWay;
   Gone gone = Gone::kNo;
   Kept kept = Kept::kNo;             // Once it is gone.

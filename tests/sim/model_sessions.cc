@@ -1,6 +1,7 @@
 // Sessions: what a list shows, and what commits may have done to it.
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "tests/sim/model.h"
@@ -61,6 +62,10 @@ void Model::Bind(const Opening& opening, Copy& copy, const Listed& listed) {
   ++maildrop.changes;
   if (copy.stored != Stored::kYes) copy.stored_at = ++moment_;
   copy.stored = Stored::kYes;
+  if (!copy.imported_uidl.empty()) {
+    return Require(copy.imported_uidl == listed.uidl,
+                   "an imported message has another UIDL: " + Text(listed));
+  }
   const bool is_new = uidls_.emplace(listed.uidl, &copy).second;
   Require(is_new, "a UIDL came back for another message: " + Text(listed));
   const uint64_t id = IdOf(listed.uidl);
@@ -106,8 +111,12 @@ Model::Session Model::Opened(const Opening& opening, const std::vector<Listed>& 
   maildrop.holder_removals = opening.removals_ended;
   Session session{opening, list, {}};
   uint64_t id_before = 0;
+  std::set<std::string_view> uidls;
   for (const Listed& listed : list) {
     session.copies.push_back(Match(opening, listed));
+    Require(uidls.insert(listed.uidl).second || any_damage_,
+            "two of one UIDL in " + NameOf(maildrop) + ": " + Text(listed));
+    if (!session.copies.back()->imported_uidl.empty()) continue;  // It does not tell the id.
     const uint64_t id = IdOf(listed.uidl);
     Require(id > id_before, "a list out of order: " + NameOf(maildrop));
     id_before = id;
