@@ -244,7 +244,10 @@ class PartitionCheck final : private LogVisitor {
       auto& ids = (record.flags & kRecordKept) != 0 ? kept_ : expunged_;
       for (const Expunged& each : DecodeExpunged(record.body)) ids.insert(each.id.value());
     } else if (record.kind == RecordKind::kRemove) {
-      removed_[key] = removed_[KeptKeyOf(key)] = record.id;
+      // One that compaction carried forward stands behind later ones.
+      MessageId& before = removed_[key];
+      before = std::max(before, record.id);
+      removed_[KeptKeyOf(key)] = before;
     } else if (record.is_message()) {
       const bool moved = record.kind == RecordKind::kMove || record.kind == RecordKind::kMoveRef;
       if (moved && checkpoint_ != Lsn()) return;  // The index has it, in its old place.
