@@ -1,9 +1,7 @@
 #include "storage/engine/snapshot.h"
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "storage/engine/context.h"
@@ -14,7 +12,6 @@
 namespace poplar::storage {
 namespace {
 
-constexpr auto kHoldPoll = std::chrono::milliseconds(2);
 constexpr uint64_t kCopyPieceBytes = kMiB;
 
 // What of one partition belongs into the copy.
@@ -173,7 +170,7 @@ class HeldPartition {
  public:
   HeldPartition(EngineContext& context, uint32_t partition)
       : context_(context), partition_(partition) {
-    while (!TryHold()) std::this_thread::sleep_for(kHoldPoll);
+    context_.shards.WaitUntil([this] { return TryHold(); });
   }
   ~HeldPartition() {
     On([](Partition& partition) { partition.EndHold(); });
