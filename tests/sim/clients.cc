@@ -29,6 +29,13 @@ class Rest {
   io::TimerFor<&Rest::OnTimer> timer_;
 };
 
+const char* NameOf(DeliveryOutcome outcome) {
+  constexpr const char* kNames[] = {"stored", "already there", "full", "over quota", "temporary"};
+  return kNames[static_cast<size_t>(outcome)];
+}
+
+}  // namespace
+
 std::vector<Listed> ListOf(const storage::Maildrop& maildrop) {
   std::vector<Listed> list;
   for (uint32_t i = 0; i < maildrop.count(); ++i) {
@@ -38,13 +45,6 @@ std::vector<Listed> ListOf(const storage::Maildrop& maildrop) {
   }
   return list;
 }
-
-const char* NameOf(DeliveryOutcome outcome) {
-  constexpr const char* kNames[] = {"stored", "already there", "full", "over quota", "temporary"};
-  return kNames[static_cast<size_t>(outcome)];
-}
-
-}  // namespace
 
 // How a session goes.
 struct Clients::Manner {

@@ -39,6 +39,8 @@ struct ClientCounts {
   uint64_t restored = 0;
 };
 
+std::vector<Listed> ListOf(const storage::Maildrop& maildrop);
+
 class Clients {
  public:
   Clients(const ClientOptions& options, World* world, Model* model, Dice* dice, Trace* trace);

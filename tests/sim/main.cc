@@ -78,11 +78,11 @@ void Live(uint64_t seed, const Arguments& arguments) {
       "seed %lu: %lu steps, trace %016lx, %lu runs, %lu cuts, %lu faults, %lu damages, %lu stored, "
       "%lu "
       "refused, %lu sessions, %lu bodies, %lu commits, %lu removals, %lu imported, %lu there "
-      "already\n",
+      "already, %lu snapshots\n",
       seed, result.steps, result.trace_hash, result.runs, result.cuts, result.faults,
       result.damages, result.clients.stored, result.clients.refused, result.clients.sessions,
       result.clients.bodies, result.clients.commits, result.clients.removals,
-      result.clients.imported, result.clients.already_there);
+      result.clients.imported, result.clients.already_there, result.snapshots);
 }
 
 // True: as it must be.

@@ -227,6 +227,11 @@ void Model::RelaxDoubts() {
   }
 }
 
+bool Model::any_list_damaged() const {
+  return std::any_of(maildrops_.begin(), maildrops_.end(),
+                     [](const auto& each) { return each.second->list_damaged; });
+}
+
 uint64_t Model::living() const {
   uint64_t count = 0;
   for (const auto& [name, maildrop] : maildrops_) {

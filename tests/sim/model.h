@@ -133,6 +133,18 @@ class Model {
   Undeletion* BeginUndelete(const storage::MaildropKey& key, const std::string& uidl);
   void EndUndelete(Undeletion* undeletion, const StatusOr<uint64_t>& restored);
 
+  // --- Snapshots of the store.
+  // What one that was made in between must hold, and may.
+  struct Picture {
+    std::vector<Opening> maildrops;
+    uint64_t ended = 0;
+  };
+  Picture BeginPicture();
+  void EndPicture(Picture* picture);
+  // What it holds of a maildrop, as a store of its own: messages and their wire form.
+  void CheckPicture(const Picture& picture, const Opening& maildrop,
+                    const std::vector<Listed>& list, const std::vector<std::string>& wires) const;
+
   // --- Runs of the store.
   void NextRun() { ++run_; }
 
@@ -148,6 +160,9 @@ class Model {
   void RelaxBody(const std::string& wire);
   // What was never answered, or answered "unknown", may come back as if it were new, anywhere.
   void RelaxDoubts();
+
+  bool any_damage() const { return any_damage_; }
+  bool any_list_damaged() const;
 
   // Messages that must be there.
   uint64_t living() const;
@@ -211,6 +226,7 @@ struct Model::Copy {
   bool restored = false;             // It is a deleted one that came back.
   uint64_t stored_at = 0;            // When that was told, or seen.
   uint64_t gone_at = 0;              // The same.
+  uint64_t deletion_at = 0;          // When the last deletion of it began.
   uint64_t answered_run = 0;         // While doubtful.
   bool was_doubtful = false;         // It was not acknowledged, or its deletion was not.
   std::vector<Deletion*> deletions;  // While gone is doubtful: whose doing that may be.
@@ -232,6 +248,8 @@ struct Model::Maildrop {
   uint64_t greatest_id = 0;
   bool damaged = false;
   bool list_damaged = false;
+
+  bool sound() const { return !damaged && !list_damaged; }
 };
 
 struct Model::Deletion {

@@ -131,6 +131,7 @@ void Model::AddRestored(Undeletion& undeletion, Copy& old, bool certain) {
   copy.body = old.body;
   copy.damaged = old.damaged;
   copy.restored = true;
+  copy.began_at = moment_;
   copy.deletions = maildrop.removals;
   if (!copy.deletions.empty()) copy.gone = Gone::kDoubtful;
   undeletion.pairs.push_back({&old, &copy, certain});

@@ -198,6 +198,7 @@ Model::Deletion* Model::BeginCommit(const Session& session, const std::vector<Co
   for (Copy* copy : deleted) {
     if (copy->gone == Gone::kYes) continue;
     copy->gone = Gone::kDoubtful;
+    copy->deletion_at = moment_;
     copy->deletions.push_back(&deletion);
     for (Undeletion* each : deletion.maildrop->undeletions) AddRestored(*each, *copy, false);
   }

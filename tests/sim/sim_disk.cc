@@ -38,6 +38,7 @@ SimDisk::~SimDisk() { POP_CHECK(open_ == 0 && under_way_.empty() && ended_.empty
 // --- Around every call
 
 int SimDisk::Enter(DiskCall call, const std::string& what) {
+  if (before_call_ != nullptr) before_call_();
   if (off_) return EIO;
   ++calls_;
   trace_.Note(std::string("disk ") + NameOf(call) + " " + what);

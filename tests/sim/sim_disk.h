@@ -94,6 +94,9 @@ class SimDisk final : public storage::Env {
   void set_capacity(uint64_t bytes) { options_.capacity_bytes = bytes; }
   uint64_t used_bytes() const { return used_bytes_; }
 
+  // Called before every call; null: nothing is.
+  void set_before_call(std::function<void()> step) { before_call_ = std::move(step); }
+
   // --- Ends.
   void PowerCut();
   // The power goes, or the process ends, in the middle of the n-th call from now.
@@ -155,6 +158,7 @@ class SimDisk final : public storage::Env {
   void Settle(const InodePtr& inode, std::set<Inode*>& settled);
   void Recount(Inode& inode, std::set<Inode*>& counted);
 
+  std::function<void()> before_call_;
   SimDiskOptions options_;
   Dice& dice_;
   Trace& trace_;

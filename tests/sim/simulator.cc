@@ -30,7 +30,8 @@ Simulator::Simulator(const SimulatorOptions& options)
       world_(DiskOptions(options.seed), &dice_, &trace_,
              [this](const std::string& what) { Broken(what); }),
       model_([this](const std::string& what) { Broken(what); }),
-      damager_(kStore, &world_.disk(), &world_.index_engine(), &model_, &dice_, &trace_) {}
+      damager_(kStore, &world_.disk(), &world_.index_engine(), &model_, &dice_, &trace_),
+      snapshots_(&world_, &model_) {}
 
 Simulator::~Simulator() = default;
 
@@ -125,6 +126,8 @@ SimulatorResult Simulator::Run() {
     OpenInTrouble();
     Use();
     EndRun();
+    world_.disk().set_capacity(UINT64_MAX);
+    snapshots_.CheckAndDrop(store_);
     if (dice_.OneIn(6)) LoseIndexes();
     if (dice_.OneIn(8)) DamageLists();
     if (options_.seed % 4 == 0 && dice_.OneIn(3)) Damage();
@@ -134,6 +137,7 @@ SimulatorResult Simulator::Run() {
   result_.steps = trace_.lines();
   result_.faults = world_.disk().faults();
   result_.clients = clients_->counts();
+  result_.snapshots = snapshots_.checked();
   return result_;
 }
 
@@ -179,9 +183,11 @@ void Simulator::OpenCalm() {
 
 void Simulator::Use() {
   const uint64_t steps = dice_.Between(100, 4'000);
+  const uint64_t snapshot_at = dice_.OneIn(3) ? dice_.Below(steps) : steps;
   for (uint64_t step = 0; step < steps && !world_.disk().off(); ++step) {
     if (clients_->active() < 12 && dice_.OneIn(start_one_in_)) clients_->StartAny();
     if (faulty_ && dice_.OneIn(300)) Trouble();
+    if (step == snapshot_at) snapshots_.Take();
     world_.Step();
     clients_->Collect();
   }

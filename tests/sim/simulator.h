@@ -11,6 +11,7 @@
 #include "tests/sim/clients.h"
 #include "tests/sim/damage.h"
 #include "tests/sim/model.h"
+#include "tests/sim/snapshots.h"
 #include "tests/sim/world.h"
 
 namespace poplar::sim {
@@ -29,6 +30,7 @@ struct SimulatorResult {
   uint64_t damages = 0;
   uint64_t lost_indexes = 0;
   uint64_t damaged_lists = 0;
+  uint64_t snapshots = 0;  // That were opened and compared.
   ClientCounts clients;
 };
 
@@ -75,6 +77,7 @@ class Simulator {
   World world_;
   Model model_;
   Damager damager_;
+  Snapshots snapshots_;
   storage::StoreOptions store_;
   PolicyBoard policies_;
   uint32_t partitions_ = 1;

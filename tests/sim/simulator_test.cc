@@ -40,6 +40,9 @@ TEST_F(SimulatorTest, LivesMeetWhatTheyAreMeantTo) {
     sum.faults += life.faults;
     sum.damages += life.damages;
     sum.lost_indexes += life.lost_indexes;
+    sum.snapshots += life.snapshots;
+    sum.clients.imported += life.clients.imported;
+    sum.clients.already_there += life.clients.already_there;
     sum.clients.stored += life.clients.stored;
     sum.clients.refused += life.clients.refused;
     sum.clients.in_use += life.clients.in_use;
@@ -50,9 +53,10 @@ TEST_F(SimulatorTest, LivesMeetWhatTheyAreMeantTo) {
   }
   EXPECT_GT(sum.runs, 24U);
   for (const uint64_t count :
-       {sum.cuts, sum.faults, sum.damages, sum.lost_indexes, sum.clients.stored,
-        sum.clients.refused, sum.clients.in_use, sum.clients.bodies, sum.clients.commits,
-        sum.clients.doubtful_commits, sum.clients.removals}) {
+       {sum.cuts, sum.faults, sum.damages, sum.lost_indexes, sum.snapshots, sum.clients.imported,
+        sum.clients.already_there, sum.clients.stored, sum.clients.refused, sum.clients.in_use,
+        sum.clients.bodies, sum.clients.commits, sum.clients.doubtful_commits,
+        sum.clients.removals}) {
     EXPECT_GT(count, 0U);
   }
 }

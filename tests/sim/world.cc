@@ -1,5 +1,6 @@
 #include "tests/sim/world.h"
 
+#include <atomic>
 #include <utility>
 
 #include "core/base/check.h"
@@ -52,6 +53,20 @@ Status World::Close() {
   return status;
 }
 
+StatusOr<storage::SnapshotReport> World::Snapshot(const std::string& directory) {
+  trace_.Note("snapshot");
+  // Whoever makes it is a thread of its own: between two of its calls others have their turns.
+  disk_.set_before_call([this] {
+    if (in_step_ || io::Reactor::Current() != nullptr) return;
+    for (uint64_t steps = dice_.Below(4); steps > 0; --steps) Step();
+  });
+  const std::atomic<bool> never{false};
+  auto report = store_->Snapshot(directory, never);
+  disk_.set_before_call(nullptr);
+  trace_.Note("snapshot: " + report.status().ToString());
+  return report;
+}
+
 void World::EndShards() {
   StepUntil("the shards' last work", [this] {
     return !AnyWork() && disk_.under_way() == 0 && jobs_.empty() && pool_->queued() == 0;
@@ -68,6 +83,12 @@ bool World::AnyWork() const {
 }
 
 void World::Step() {
+  const bool outer = std::exchange(in_step_, true);
+  StepOnce();
+  in_step_ = outer;
+}
+
+void World::StepOnce() {
   clock_.Advance(dice_.Between(5, 200));
   std::vector<ShardIndex> busy;
   for (uint32_t s = 0; s < shards_->count(); ++s) {

@@ -56,6 +56,9 @@ class World {
   // Closes the store, in order as far as the disk is there, and ends the shards.
   Status Close();
 
+  // Of the open store, which goes on meanwhile.
+  StatusOr<storage::SnapshotReport> Snapshot(const std::string& directory);
+
   // Something happens: a turn, the end of an operation, a job of the pool; or time passes.
   void Step();
   // Steps until `condition` holds. REQUIRES: not from a shard's turn.
@@ -64,6 +67,7 @@ class World {
  private:
   static constexpr uint32_t kPoolThreads = 3;
 
+  void StepOnce();
   void EndShards();
   bool AnyWork() const;
 
@@ -76,7 +80,8 @@ class World {
   std::unique_ptr<io::ShardSet> shards_;
   std::unique_ptr<io::OffloadPool> pool_;
   std::vector<io::OffloadJob*> jobs_;  // That the pool's threads have taken.
-  std::unique_ptr<storage::Store> store_;
+  std::unique_ptr<storage::EngineStore> store_;
+  bool in_step_ = false;
   uint64_t idle_steps_ = 0;  // Since something happened but time.
 };
 

@@ -1,0 +1,64 @@
+// What a snapshot of the store must hold.
+
+#include <algorithm>
+#include <set>
+
+#include "tests/sim/model.h"
+
+namespace poplar::sim {
+
+Model::Picture Model::BeginPicture() {
+  Picture picture;
+  for (const auto& [name, maildrop] : maildrops_) {
+    picture.maildrops.push_back(BeginOpen(maildrop->key));
+  }
+  return picture;
+}
+
+// What somebody began to delete meanwhile may be in it or not.
+void Model::EndPicture(Picture* picture) {
+  picture->ended = ++moment_;
+  for (Opening& opening : picture->maildrops) {
+    std::erase_if(opening.required, [&](const Copy* copy) {
+      return !copy->MustBeThere() || copy->deletion_at >= opening.began;
+    });
+  }
+}
+
+void Model::CheckPicture(const Picture& picture, const Opening& opening,
+                         const std::vector<Listed>& list,
+                         const std::vector<std::string>& wires) const {
+  const Maildrop& maildrop = *opening.maildrop;
+  if (!maildrop.sound() || any_damage_) return;
+  const std::set<const Copy*> required(opening.required.begin(), opening.required.end());
+  std::set<const Copy*> found;
+  for (size_t i = 0; i < list.size(); ++i) {
+    const Listed& listed = list[i];
+    const Copy* match = nullptr;
+    for (const Copy& copy : maildrop.copies) {
+      if (copy.number != listed.number || found.contains(&copy)) continue;
+      if (!copy.imported_uidl.empty() && copy.imported_uidl != listed.uidl) continue;
+      if (copy.uidl == listed.uidl) {
+        match = &copy;
+        break;
+      }
+      // Of those that nobody saw, first one that must be there.
+      if (copy.uidl.empty() && (match == nullptr || required.contains(&copy))) match = &copy;
+    }
+    const std::string what =
+        NameOf(maildrop) + ": " + std::to_string(listed.number) + " " + listed.uidl;
+    Require(match != nullptr && match->began_at < picture.ended &&
+                (match->MayBeThere(opening.began) || match->was_doubtful),
+            "a message that should not be in a snapshot of " + what);
+    Require(match->body->wire == wires[i] && match->body->facts.octets == listed.octets,
+            "wrong bytes in a snapshot of " + what);
+    found.insert(match);
+  }
+  for (const Copy* copy : required) {
+    Require(found.contains(copy) || copy->damaged,
+            "a message is missing in a snapshot of " + NameOf(maildrop) + ": " +
+                std::to_string(copy->number) + " " + copy->uidl);
+  }
+}
+
+}  // namespace poplar::sim
