@@ -143,10 +143,6 @@ def fill_to_the_last_block(path):
                 assert error.errno == errno.ENOSPC
 
 
-def lines_of(server, event):
-    return [line for line in server.log().splitlines() if f" {event} " in line]
-
-
 def test_a_full_disk_is_emptied_by_deleting(server):
     mail = Mail(server)
     mail.begin()
@@ -158,7 +154,7 @@ def test_a_full_disk_is_emptied_by_deleting(server):
     assert server.metric("poplar_lmtp_deliveries_total", outcome="stored") == stored
     assert server.metric("poplar_lmtp_deliveries_total", outcome="full") == mail.count - stored > 0
     assert server.metric("poplar_store_segment_failures_total") > 0
-    assert lines_of(server, "store_segment_failed")
+    wait_for("the log says so", 10, lambda: " store_segment_failed " in server.log())
     assert server.http("/readyz")[0] == 200  # Mail can be read and deleted.
 
     mail.check()

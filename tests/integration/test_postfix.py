@@ -126,6 +126,7 @@ def test_two_recipients_and_a_bounce(server, postfix):
     assert server.metric("poplar_lmtp_commands_total", verb="MAIL") == 1
     assert server.metric("poplar_lmtp_commands_total", verb="RCPT") == 4
     assert server.metric("poplar_lmtp_commands_total", verb="DATA") + server.metric("poplar_lmtp_commands_total", verb="BDAT") == 1
+    wait_for("the log has them", 10, lambda: server.log().count(" delivery ") == 3)
     deliveries = re.findall(r" delivery .*? id=(\S+) .*?user=(\S+) .*?outcome=(\S+)", server.log())
     [transaction] = {id for id, _, _ in deliveries}
     assert sorted(deliveries) == [(transaction, address, "stored") for address in (ALICE, BOB, CAROL)]
