@@ -35,6 +35,23 @@ Status CheckDays(uint32_t days) {
                                                       " are the most");
 }
 
+Status ReadDomains(SqliteConnection& connection, TenantPolicies& policies) {
+  SqliteQuery query(connection,
+                    "SELECT domains.name, tenants.id, tenants.name, tenants.enabled,"
+                    " tenants.maildrop_quota_octets, tenants.maildrop_quota_messages"
+                    " FROM domains JOIN tenants ON tenants.id = domains.tenant");
+  for (;;) {
+    POP_ASSIGN_OR_RETURN(const bool row, query.Step());
+    if (!row) return OkStatus();
+    TenantPolicies::Domain domain;
+    domain.tenant = TenantId(static_cast<uint64_t>(query.Number(1)));
+    domain.name = query.Text(2);
+    domain.enabled = query.Number(3) != 0;
+    domain.maildrop_quota = ReadQuota(query, 4);
+    policies.by_domain.emplace(query.Text(0), std::move(domain));
+  }
+}
+
 }  // namespace
 
 Quota ReadQuota(const SqliteQuery& row, int column) {
@@ -123,6 +140,7 @@ StatusOr<std::optional<TenantPolicies>> UserDatabase::TakePolicies() {
     policy.name = query.Text(1);
     policies.by_tenant.emplace(static_cast<uint64_t>(query.Number(0)), std::move(policy));
   }
+  POP_RETURN_IF_ERROR(ReadDomains(*connection_, policies));
   policies_version_ = version;
   return std::optional<TenantPolicies>(std::move(policies));
 }

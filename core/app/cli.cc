@@ -119,13 +119,29 @@ class CommandLine {
       };
     });
 
+    AddAuthHost();
+
     CLI::App* check =
         AddLeaf(&app_, "check", "Says what is wrong with the configuration and the files it names",
-                "  poplar check && kill -HUP \"$(pidof poplar)\"");
+                "  poplar check && pkill -HUP -o -x poplar");
     auto check_path = AddConfigOption(check);
     check->callback([this, check_path] {
       chosen_ = [this, check_path] { return Check({*check_path}, console_); };
     });
+  }
+
+  // What the server starts for its plug-ins; nobody else has use for it.
+  void AddAuthHost() {
+    CLI::App* host =
+        AddLeaf(&app_, "auth-host", "Runs a plug-in for the server that starts it", "");
+    host->group("");  // Not in the help.
+    auto shards = std::make_shared<uint32_t>(1);
+    auto plugin = std::make_shared<std::string>();
+    host->add_option("--shards", *shards, "How many sockets there are beside the first")
+        ->check(CLI::Range(1U, 4096U));
+    host->add_option("PLUGIN", *plugin, "For those who look at the list of processes");
+    host->callback(
+        [this, shards] { chosen_ = [this, shards] { return wiring_.auth_host(*shards); }; });
   }
 
   void AddDeliver() {

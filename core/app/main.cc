@@ -1,5 +1,6 @@
 // The composition root of the poplar command: hands the command line what only this binary knows.
 
+#include "core/app/auth_backends.h"
 #include "core/app/cli.h"
 #include "core/app/serve.h"
 #include "core/app/store_commands.h"
@@ -15,6 +16,7 @@ int main(int argc, char** argv) {
                                              .upgrade = &poplar::app::UpgradeStore,
                                              .snapshot = &poplar::app::SnapshotStore},
                                    .serve = &poplar::app::RunServer,
+                                   .auth_host = &poplar::app::RunPlugin,
                                    .serve_privately = &poplar::app::ServePrivately};
   poplar::app::Console console = poplar::app::ProcessConsole();
   return static_cast<int>(poplar::app::RunCli(argc, argv, wiring, console));

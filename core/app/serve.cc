@@ -21,7 +21,8 @@ ExitCode FailStart(const Status& status) {
   const bool missing = status.code() == StatusCode::kNotFound;
   std::fprintf(stderr, "poplar: %s%s\n", std::string(Message(status)).c_str(),
                missing ? " (`poplar init` makes what a server needs)" : "");
-  return missing ? ExitCode::kConfig : ExitCodeOf(status);
+  const bool configured_wrongly = missing || status.code() == StatusCode::kInvalidArgument;
+  return configured_wrongly ? ExitCode::kConfig : ExitCodeOf(status);
 }
 
 sigset_t EndSignals() {

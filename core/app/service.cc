@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "auth/service/sqlite_backend.h"
 #include "auth/users/address.h"
+#include "core/app/auth_backends.h"
 #include "core/app/descriptors.h"
 #include "core/app/mailbox_admin.h"
 #include "core/app/store_json.h"
@@ -101,10 +101,9 @@ Status Service::MakeStore() {
 Status Service::MakeAuth() {
   // The same scheme as new passwords have, so that a name that nobody has costs as much time.
   hashers_ = std::make_unique<auth::HasherPool>(auth::HashOptionsOf(config_.users.hash));
-  POP_ASSIGN_OR_RETURN(std::unique_ptr<auth::Backend> users,
-                       auth::SqliteBackend::Open({.path = config_.users.database}, *hashers_));
-  std::vector<auth::BackendSource> chain(1);
-  chain[0].backend = std::move(users);
+  POP_ASSIGN_OR_RETURN(remote_backends_, StartRemoteBackends(config_, *shards_, policies_));
+  POP_ASSIGN_OR_RETURN(std::vector<auth::BackendSource> chain,
+                       MakeChain(config_, *hashers_, remote_backends_.get()));
   auth::AuthServiceOptions options;
   options.password_cache_ttl_ms = config_.users.cache_seconds * 1000;
   const auth::AuthPools pools{
@@ -168,6 +167,7 @@ void Service::RegisterMetrics() {
       std::make_unique<TenantMetrics>(policies_, *store_, config_.http.tenant_metrics_max);
   tenant_metrics_->Register(metrics_);
   auth_->Register(metrics_);
+  if (remote_backends_) remote_backends_->Register(metrics_);
   server_->Register(metrics_);
   if (http_) http_->Register(metrics_);
   ops::RegisterProcessMetrics(metrics_, Version());
@@ -280,6 +280,7 @@ Status Service::Drain() {
   removals_.reset();
   policy_watch_.reset();
   auth_.reset();
+  remote_backends_.reset();
   return store_ ? store_->Close() : OkStatus();
 }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "auth/remote/remote_backends.h"
 #include "auth/schemes/hasher_pool.h"
 #include "auth/service/auth_service.h"
 #include "core/app/policy_watch.h"
@@ -70,6 +71,7 @@ class Service {
   std::unique_ptr<PolicyWatch> policy_watch_;
   std::unique_ptr<storage::EngineStore> store_;
   std::unique_ptr<TenantMetrics> tenant_metrics_;
+  std::unique_ptr<auth::RemoteBackends> remote_backends_;  // Null: no plug-in is configured.
   std::unique_ptr<auth::AuthService> auth_;
   std::unique_ptr<server::Server> server_;
   std::unique_ptr<RemovalSweep> removals_;

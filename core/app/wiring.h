@@ -34,6 +34,8 @@ struct Wiring {
   StoreWiring store;
   // `poplar serve`.
   std::function<ExitCode(const tenant::Config& config, const std::string& config_path)> serve;
+  // `poplar auth-host`.
+  std::function<ExitCode(uint32_t shards)> auth_host;
   // Runs `command` while a server without public listeners answers on the private sockets of this
   // configuration, in this process. Fails where another one has the store.
   std::function<ExitCode(const tenant::Config& config, Console& console,

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -49,7 +50,25 @@ struct TenantPolicy {
 
 // Immutable once published.
 struct TenantPolicies {
+  // Whose the addresses of a domain are.
+  struct Domain {
+    TenantId tenant;
+    std::string name;  // The tenant's.
+    bool enabled = true;
+    Quota maildrop_quota = {};  // Of a maildrop that has none of its own.
+
+    friend bool operator==(const Domain&, const Domain&) = default;
+  };
+
   std::unordered_map<uint64_t, TenantPolicy> by_tenant;
+  std::unordered_map<std::string, Domain> by_domain;  // In lower case.
+
+  // Null: no tenant has it.
+  const Domain* OfDomain(std::string_view domain) const {
+    const auto found = by_domain.find(std::string(domain));
+    return found == by_domain.end() ? nullptr : &found->second;
+  }
+  friend bool operator==(const TenantPolicies&, const TenantPolicies&) = default;
 
   // That of a tenant that is not listed limits and removes nothing.
   const TenantPolicy& Of(TenantId tenant) const {

@@ -15,8 +15,8 @@ endif()
 add_library(poplar_options INTERFACE)
 target_include_directories(poplar_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(poplar_options INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
-  -fno-omit-frame-pointer $<$<BOOL:${POPLAR_WERROR}>:-Werror>)
+  -Wall -Wextra -Wpedantic -Wshadow -Wimplicit-fallthrough
+  $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual> -fno-omit-frame-pointer $<$<BOOL:${POPLAR_WERROR}>:-Werror>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 warns falsely about std::string and about frames of coroutines (gcc bugs 105329, 105651, 95137).
   target_compile_options(poplar_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overread
@@ -60,6 +60,16 @@ function(poplar_library name)
     add_library(${name} INTERFACE)
     target_link_libraries(${name} INTERFACE poplar_options ${arg_DEPS})
   endif()
+endfunction()
+
+# poplar_plugin(NAME SOURCES a.c ... [DEPS target ...]): an authentication plug-in, NAME.so, that exports its entry and
+# nothing else.
+function(poplar_plugin name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(poplar_plugin_${name} MODULE ${arg_SOURCES})
+  target_link_libraries(poplar_plugin_${name} PRIVATE poplar_options ${arg_DEPS})
+  set_target_properties(poplar_plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name})
+  install(TARGETS poplar_plugin_${name} LIBRARY DESTINATION lib/poplar)
 endfunction()
 
 # poplar_test(NAME SOURCES a.cc ... [DEPS target ...] [TIMEOUT_S n]): one gtest binary, one ctest entry.

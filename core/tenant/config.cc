@@ -92,6 +92,7 @@ std::vector<std::string> SettingsThatNeedRestart(const Config& running, const Co
     if (setting.takes == Takes::kReload) continue;
     if (ValueText(setting, running) != ValueText(setting, next)) names.push_back(setting.Name());
   }
+  if (running.backends != next.backends) names.emplace_back("backend");
   return names;
 }
 

@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/log.h"
@@ -58,6 +59,27 @@ struct UsersConfig {
   std::string database = "users.db";
   uint32_t cache_seconds = 60;    // How long a verified password is remembered; 0: not at all.
   std::string hash = "yescrypt";  // For passwords that are set from now on.
+};
+
+// The back end that every server has: its own database of users.
+inline constexpr std::string_view kUsersBackend = "users";
+
+struct AuthConfig {
+  std::vector<std::string> chain = {std::string(kUsersBackend)};  // Back ends, asked in order.
+  uint32_t host_threads = 8;                                      // Of each plug-in's process.
+  uint32_t host_memory_mib = 256;  // A plug-in's process that has more is started anew.
+};
+
+// [backend.NAME]: a back end that lives in a plug-in.
+struct BackendConfig {
+  std::string name;
+  std::string plugin;  // The shared object.
+  bool next_after_refused = false;
+  bool next_after_failed = false;
+  // What the plug-in understands: lists as one entry a value. May hold secrets; never logged.
+  std::vector<std::pair<std::string, std::string>> settings;
+
+  friend bool operator==(const BackendConfig&, const BackendConfig&) = default;
 };
 
 struct TlsConfig {
@@ -119,6 +141,8 @@ struct Config {
   LogConfig log;
   StoreConfig store;
   UsersConfig users;
+  AuthConfig auth;
+  std::vector<BackendConfig> backends;
   TlsConfig tls;
   Pop3Config pop3;
   Pop3sConfig pop3s;

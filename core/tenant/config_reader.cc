@@ -85,7 +85,9 @@ ParsedConfig ConfigReader::Read(const toml::table& document) && {
     const bool is_section =
         std::ranges::find(Sections(), key.str(), &Section::name) != Sections().end();
     const std::string name(key.str());
-    if (is_section && node.is_table()) {
+    if (name == "backend") {
+      ReadBackends(node);
+    } else if (is_section && node.is_table()) {
       ReadSection(key.str(), *node.as_table());
     } else if (is_section) {
       std::string message = name;
@@ -221,6 +223,16 @@ void ConfigReader::Take(const Setting& setting, const AddressListForm& form,
   form.at(parsed_.config) = std::move(addresses);
 }
 
+void ConfigReader::Take(const Setting& setting, const NameListForm& form, const toml::node& node) {
+  const auto* list = node.as_array();
+  if (list == nullptr) return WrongType(setting, node, "a list of texts");
+  std::vector<std::string> names;
+  for (const toml::node& item : *list) {
+    if (const std::string* text = TextOf(setting, item)) names.push_back(*text);
+  }
+  form.at(parsed_.config) = std::move(names);
+}
+
 const std::string* ConfigReader::TextOf(const Setting& setting, const toml::node& node) {
   if (const auto* text = node.as_string()) return &text->get();
   WrongType(setting, node, "a text");
@@ -254,6 +266,7 @@ void ConfigReader::CheckTogether() {
               std::to_string(blob_kib_max) + ", or a larger segment_mib");
   }
   CheckListenersDiffer();
+  CheckChain();
 }
 
 void ConfigReader::CheckListenersDiffer() {

@@ -32,6 +32,13 @@ class ConfigReader {
   void Take(const Setting&, const ChoiceForm&, const toml::node&);
   void Take(const Setting&, const AddressForm&, const toml::node&);
   void Take(const Setting&, const AddressListForm&, const toml::node&);
+  void Take(const Setting&, const NameListForm&, const toml::node&);
+
+  void ReadBackends(const toml::node& node);
+  void ReadBackend(const std::string& name, const toml::table& table, uint32_t line);
+  void ReadNextAfter(const std::string& where, const toml::node& node, BackendConfig& backend);
+  static bool AddPluginSetting(const std::string& name, const toml::node& node,
+                               BackendConfig& backend);
 
   // The text of a string value; otherwise a fault, and null.
   const std::string* TextOf(const Setting& setting, const toml::node& node);
@@ -40,6 +47,7 @@ class ConfigReader {
   // Rules between settings; only asked when each is right by itself.
   void CheckTogether();
   void CheckListenersDiffer();
+  void CheckChain();
 
   // Where the setting "section.key" is written; 0 if it is not.
   uint32_t LineOf(std::string_view name) const;

@@ -157,6 +157,21 @@ std::vector<Setting> UsersSettings() {
   };
 }
 
+std::vector<Setting> AuthSettings() {
+  using S = AuthConfig;
+  constexpr auto s = &C::auth;
+  return {
+      {"auth", "chain", NameListForm{&At<s, &S::chain>}, Takes::kRestart, Shown::kCommented,
+       "Who is asked about log-ins and addresses, in this order: \"users\" is the database above,\n"
+       "others are plug-ins, each with a section of its own, [backend.NAME]."},
+      {"auth", "host_threads", NumberForm{&At<s, &S::host_threads>, 1, 1024}, Takes::kRestart,
+       Shown::kCommented, "How many questions a plug-in is asked at the same time."},
+      {"auth", "host_memory_mib", NumberForm{&At<s, &S::host_memory_mib>, 16, 1024 * 1024},
+       Takes::kRestart, Shown::kCommented,
+       "Plug-ins have processes of their own; one with more memory is started anew."},
+  };
+}
+
 std::vector<Setting> TlsSettings() {
   using S = TlsConfig;
   constexpr auto s = &C::tls;
@@ -256,8 +271,9 @@ std::vector<Setting> OtherSettings() {
 
 std::vector<Setting> AllSettings() {
   std::vector<Setting> all;
-  for (auto& part : {ServerSettings(), LogSettings(), StoreSettings(), UsersSettings(),
-                     TlsSettings(), Pop3Settings(), LmtpSettings(), OtherSettings()})
+  for (auto& part :
+       {ServerSettings(), LogSettings(), StoreSettings(), UsersSettings(), AuthSettings(),
+        TlsSettings(), Pop3Settings(), LmtpSettings(), OtherSettings()})
     all.insert(all.end(), part.begin(), part.end());
   return all;
 }
@@ -288,16 +304,23 @@ struct ValueWriter {
     }
     return "[" + text + "]";
   }
+  std::string operator()(const NameListForm& form) const {
+    std::string text;
+    for (const std::string& name : form.at(config))
+      text += (text.empty() ? "" : ", ") + Quoted(name);
+    return "[" + text + "]";
+  }
 };
 
 }  // namespace
 
 std::span<const Section> Sections() {
-  static constexpr std::array<Section, 10> kSections = {{
+  static constexpr std::array<Section, 11> kSections = {{
       {"server", ""},
       {"log", "One event, one line, on standard error."},
       {"store", ""},
       {"users", ""},
+      {"auth", ""},
       {"tls", "Read again at a reload, without dropping a session."},
       {"pop3",
        "POP3, in clear until the client asks for TLS (STLS). The limits hold for pop3s too."},

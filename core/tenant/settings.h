@@ -55,8 +55,12 @@ struct AddressListForm {
   std::vector<ListenAddress>& (*at)(Config&);
 };
 
+struct NameListForm {
+  std::vector<std::string>& (*at)(Config&);
+};
+
 using Form = std::variant<NumberForm, SwitchForm, TextForm, PathForm, ChoiceForm, AddressForm,
-                          AddressListForm>;
+                          AddressListForm, NameListForm>;
 
 // When a changed value counts: at the next reload, or at the next start.
 enum class Takes : uint8_t { kReload, kRestart };

@@ -36,11 +36,14 @@ class ServiceFixture : public testing::Test {
   }
 
   void StartService(std::unique_ptr<Backend> backend) {
+    std::vector<BackendSource> chain(1);
+    chain[0].backend = std::move(backend);
+    StartService(std::move(chain));
+  }
+  void StartService(std::vector<BackendSource> chain) {
     hash_pool_ = std::make_unique<io::OffloadPool>(hash_pool_options_);
     lookup_pool_ =
         std::make_unique<io::OffloadPool>(io::OffloadPoolOptions{.name = "lookup", .threads = 2});
-    std::vector<BackendSource> chain(1);
-    chain[0].backend = std::move(backend);
     service_ = std::make_unique<AuthService>(
         options_, *shards_,
         AuthPools{.hash = hash_pool_.get(), .lookup = lookup_pool_.get(), .hashers = &hashers_},

@@ -79,6 +79,12 @@ scrub_kib_per_s = 128
 database = "u"
 cache_seconds = 0
 hash = "bcrypt"
+[auth]
+chain = ["flat", "users"]
+host_threads = 3
+host_memory_mib = 99
+[backend.flat]
+plugin = "flat.so"
 [tls]
 certificate = "c"
 key = "k"

@@ -1,0 +1,70 @@
+// One auth host as its parent sees it: the process, its control socket, and a socket for each
+// shard. Blocking calls with deadlines; the thread that made it.
+
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "auth/host/frames.h"
+#include "core/base/fd.h"
+#include "core/base/status.h"
+
+namespace poplar::auth {
+
+struct HostProcessOptions {
+  std::string executable;  // What `auth-host` is a subcommand of.
+  std::string plugin;      // The shared object.
+  uint32_t threads = 4;
+  uint32_t shards = 1;
+  uint32_t start_timeout_ms = 10'000;
+};
+
+class HostProcess {
+ public:
+  // Starts it and loads the plug-in. kInvalidArgument: the plug-in is not fit, with a sentence;
+  // kUnavailable: the process could not be started, or ended before it answered.
+  static StatusOr<std::unique_ptr<HostProcess>> Start(const HostProcessOptions& options);
+  HostProcess(const HostProcess&) = delete;
+  HostProcess& operator=(const HostProcess&) = delete;
+  // Ends it, with SIGKILL: questions under way count no more, and a plug-in may hang.
+  ~HostProcess();
+
+  const std::string& name() const { return loaded_.name; }
+  uint32_t operations() const { return loaded_.operations; }
+  pid_t pid() const { return pid_; }
+  // Readable when there are lines for the log, or when it has ended.
+  int control_fd() const { return control_.get(); }
+
+  // kInvalidArgument: what the plug-in says is wrong with the settings; kUnavailable as above.
+  Status Open(uint32_t instance, const PluginSettings& settings, uint32_t timeout_ms);
+  // Each once.
+  base::UniqueFd TakeShardSocket(uint32_t shard) { return std::move(shard_sockets_[shard]); }
+
+  using LogSink = std::function<void(const LogFrame& frame)>;
+  // What came on the control socket. False: the process has ended.
+  bool TakeLogs(const LogSink& sink);
+  // Octets of memory that are its own; 0: not known.
+  uint64_t resident_bytes() const;
+
+ private:
+  HostProcess() = default;
+
+  Status Spawn(const HostProcessOptions& options);
+  // The next frame on the control socket that is no line for the log.
+  StatusOr<base::Secret> Receive(uint32_t timeout_ms);
+  Status Send(const StatusOr<base::Secret>& frame);
+
+  pid_t pid_ = -1;
+  base::UniqueFd control_;
+  std::vector<base::UniqueFd> shard_sockets_;
+  LoadedFrame loaded_;
+  std::vector<LogFrame> logs_;  // That came while something else was waited for.
+};
+
+}  // namespace poplar::auth

@@ -1,0 +1,286 @@
+#include "auth/remote/remote_backends.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <deque>
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+
+namespace poplar::auth {
+namespace {
+
+constexpr uint64_t kLookUs = 1'000'000;
+constexpr uint64_t kRestartPauseUs = 100'000;
+constexpr uint64_t kRestartPauseUsMax = 10'000'000;
+// One that lived so long is no longer in a row of failures.
+constexpr uint64_t kSettledUs = 30'000'000;
+
+base::LogLevel LevelOf(uint32_t level) {
+  switch (level) {
+    case POPLAR_ERROR:
+      return base::LogLevel::kError;
+    case POPLAR_WARNING:
+      return base::LogLevel::kWarning;
+    case POPLAR_INFO:
+      return base::LogLevel::kInfo;
+    default:
+      return base::LogLevel::kDebug;
+  }
+}
+
+Capabilities CapabilitiesOf(uint32_t operations) {
+  return {.password = (operations & POPLAR_VERIFY_PASSWORD) != 0,
+          .verifiers = (operations & POPLAR_FETCH_VERIFIER) != 0,
+          .token = (operations & POPLAR_VERIFY_TOKEN) != 0};
+}
+
+}  // namespace
+
+// One plug-in's process, and everything that belongs to it.
+struct RemoteBackends::Host {
+  struct Backend {
+    RemoteBackendInfo info;
+    PluginSettings settings;
+    std::deque<RemoteMetrics> metrics;  // By shard.
+  };
+
+  std::string plugin;
+  std::vector<std::unique_ptr<Backend>> backends;
+  std::vector<std::unique_ptr<HostLink>> links;  // By shard.
+  base::Counter restarts;
+  std::atomic<bool> replace{false};  // A shard asks for it.
+
+  // For the supervisor.
+  std::unique_ptr<HostProcess> process;
+  uint64_t started_us = 0;
+  uint64_t pause_us = kRestartPauseUs;
+  uint64_t not_before_us = 0;
+};
+
+RemoteBackends::RemoteBackends(const RemoteBackendsOptions& options, io::ShardSet& shards,
+                               const PolicyBoard& tenants)
+    : options_(options), shards_(shards), tenants_(tenants) {}
+
+StatusOr<std::unique_ptr<RemoteBackends>> RemoteBackends::Start(
+    const RemoteBackendsOptions& options, std::vector<RemoteBackendSpec> specs,
+    io::ShardSet& shards, const PolicyBoard& tenants) {
+  std::unique_ptr<RemoteBackends> remote(new RemoteBackends(options, shards, tenants));
+  remote->wake_fd_ = base::UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!remote->wake_fd_.valid()) return ErrnoStatus(errno, "eventfd");
+  for (RemoteBackendSpec& spec : specs) POP_RETURN_IF_ERROR(remote->AddBackend(std::move(spec)));
+  for (const auto& host : remote->hosts_) {
+    remote->MakeLinks(*host);
+    remote->HandOut(*host);
+  }
+  remote->supervisor_ =
+      std::jthread([raw = remote.get()](const std::stop_token& stop) { raw->Run(stop); });
+  return remote;
+}
+
+Status RemoteBackends::AddBackend(RemoteBackendSpec spec) {
+  auto found = std::find_if(hosts_.begin(), hosts_.end(),
+                            [&](const auto& host) { return host->plugin == spec.plugin; });
+  if (found == hosts_.end()) {
+    auto host = std::make_unique<Host>();
+    host->plugin = spec.plugin;
+    StatusOr<std::unique_ptr<HostProcess>> process = StartProcess(*host);
+    if (!process.ok()) return Annotate(process.status(), "back end " + spec.name);
+    host->process = std::move(*process);
+    host->started_us = base::SystemClock().MonotonicUs();
+    found = hosts_.insert(hosts_.end(), std::move(host));
+  }
+  Host& host = **found;
+  auto backend = std::make_unique<Host::Backend>();
+  backend->info = {.name = std::move(spec.name),
+                   .instance = static_cast<uint32_t>(host.backends.size()),
+                   .capabilities = CapabilitiesOf(host.process->operations()),
+                   .breaker = options_.breaker};
+  backend->settings = std::move(spec.settings);
+  backend->metrics.resize(shards_.count());
+  const Status opened =
+      host.process->Open(backend->info.instance, backend->settings, options_.start_timeout_ms);
+  if (!opened.ok()) return Annotate(opened, "back end " + backend->info.name);
+  host.backends.push_back(std::move(backend));
+  return OkStatus();
+}
+
+StatusOr<std::unique_ptr<HostProcess>> RemoteBackends::StartProcess(const Host& host) const {
+  POP_ASSIGN_OR_RETURN(std::unique_ptr<HostProcess> process,
+                       HostProcess::Start({.executable = options_.executable,
+                                           .plugin = host.plugin,
+                                           .threads = options_.threads,
+                                           .shards = shards_.count(),
+                                           .start_timeout_ms = options_.start_timeout_ms}));
+  for (const auto& backend : host.backends) {
+    POP_RETURN_IF_ERROR(Annotate(
+        process->Open(backend->info.instance, backend->settings, options_.start_timeout_ms),
+        "back end " + backend->info.name));
+  }
+  return process;
+}
+
+void RemoteBackends::MakeLinks(Host& host) {
+  // What each shard may have out: together they fill the host's threads.
+  const uint32_t calls = std::max(options_.threads / std::max(shards_.count(), 1U), 1U);
+  const HostLinkOptions options{.calls_max = calls,
+                                .instance_calls_max = std::max((calls + 1) / 2, 1U),
+                                .lost_max = std::max(calls / 2, 1U),
+                                .slow_us = options_.slow_us};
+  host.links.resize(shards_.count());
+  shards_.RunOnEach([&](io::Shard& shard) {
+    host.links[shard.index().value()] =
+        std::make_unique<HostLink>(shard.reactor(), options, [this, &host] {
+          host.replace.store(true, std::memory_order_relaxed);
+          Wake();
+        });
+  });
+}
+
+void RemoteBackends::HandOut(Host& host) {
+  for (uint32_t i = 0; i < shards_.count(); ++i) {
+    shards_.RunOn(ShardIndex(i),
+                  [&](io::Shard&) { host.links[i]->Connect(host.process->TakeShardSocket(i)); });
+  }
+}
+
+RemoteBackends::~RemoteBackends() {
+  if (supervisor_.joinable()) {
+    supervisor_.request_stop();
+    Wake();
+    supervisor_.join();
+  }
+  shards_.RunOnEach([this](io::Shard& shard) {
+    for (const auto& host : hosts_) {
+      if (!host->links.empty()) host->links[shard.index().value()]->BeginClose();
+    }
+  });
+  bool closed = false;
+  while (!closed) {
+    closed = true;
+    shards_.RunOnEach([&](io::Shard& shard) {
+      for (const auto& host : hosts_) {
+        if (!host->links.empty() && !host->links[shard.index().value()]->closed()) closed = false;
+      }
+    });
+    if (!closed) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  shards_.RunOnEach([this](io::Shard& shard) {
+    for (const auto& host : hosts_) {
+      if (!host->links.empty()) host->links[shard.index().value()].reset();
+    }
+  });
+}
+
+std::unique_ptr<BackendPort> RemoteBackends::MakePort(const std::string& name, io::Shard& shard) {
+  const uint32_t index = shard.index().value();
+  for (const auto& host : hosts_) {
+    for (const auto& backend : host->backends) {
+      if (backend->info.name != name) continue;
+      return std::make_unique<RemotePort>(backend->info, *host->links[index], tenants_,
+                                          shard.reactor(), backend->metrics[index]);
+    }
+  }
+  POP_CHECK(false);
+  return nullptr;
+}
+
+void RemoteBackends::Wake() const {
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t told = ::write(wake_fd_.get(), &one, sizeof one);
+}
+
+void RemoteBackends::Run(const std::stop_token& stop) {
+  const base::Clock& clock = base::SystemClock();
+  uint64_t memory_at_us = 0;
+  while (!stop.stop_requested()) {
+    std::vector<pollfd> waited{{.fd = wake_fd_.get(), .events = POLLIN, .revents = 0}};
+    uint64_t now_us = clock.MonotonicUs();
+    uint64_t until_us = now_us + kLookUs;
+    for (const auto& host : hosts_) {
+      if (host->process != nullptr) {
+        waited.push_back({.fd = host->process->control_fd(), .events = POLLIN, .revents = 0});
+      } else {
+        until_us = std::min(until_us, std::max(host->not_before_us, now_us));
+      }
+    }
+    ::poll(waited.data(), waited.size(), static_cast<int>((until_us - now_us + 999) / 1000));
+    uint64_t count = 0;
+    [[maybe_unused]] const ssize_t taken = ::read(wake_fd_.get(), &count, sizeof count);
+    now_us = clock.MonotonicUs();
+    const bool check_memory = now_us >= memory_at_us;
+    if (check_memory) memory_at_us = now_us + kLookUs;
+    for (const auto& host : hosts_) {
+      if (stop.stop_requested()) return;
+      Look(*host, now_us, check_memory);
+    }
+  }
+}
+
+void RemoteBackends::Look(Host& host, uint64_t now_us, bool check_memory) {
+  if (host.process == nullptr) {
+    if (now_us >= host.not_before_us) Restart(host, now_us);
+    return;
+  }
+  std::string why;
+  const bool alive = host.process->TakeLogs([&](const LogFrame& frame) {
+    base::Log(LevelOf(frame.level), "auth_plugin",
+              {{"plugin", host.process->name()}, {"says", frame.sentence}});
+  });
+  if (!alive) {
+    why = "it ended";
+  } else if (host.replace.exchange(false, std::memory_order_relaxed)) {
+    why = "too many of its calls do not come back";
+  } else if (check_memory && host.process->resident_bytes() > options_.host_bytes_max) {
+    why = "it has too much memory";
+  } else {
+    return;
+  }
+  base::Log(base::LogLevel::kError, "auth_host_ended",
+            {{"plugin", host.process->name()}, {"pid", host.process->pid()}, {"why", why}});
+  host.process.reset();
+  shards_.RunOnEach([&](io::Shard& shard) { host.links[shard.index().value()]->Disconnect(); });
+  if (now_us - host.started_us > kSettledUs) host.pause_us = kRestartPauseUs;
+  host.not_before_us = now_us + host.pause_us;
+  host.pause_us = std::min(host.pause_us * 2, kRestartPauseUsMax);
+}
+
+void RemoteBackends::Restart(Host& host, uint64_t now_us) {
+  StatusOr<std::unique_ptr<HostProcess>> process = StartProcess(host);
+  host.restarts.Add();
+  if (!process.ok()) {
+    base::Log(base::LogLevel::kError, "auth_host_failed",
+              {{"plugin", host.plugin}, {"why", Message(process.status())}});
+    host.not_before_us = now_us + host.pause_us;
+    host.pause_us = std::min(host.pause_us * 2, kRestartPauseUsMax);
+    return;
+  }
+  host.process = std::move(*process);
+  host.started_us = now_us;
+  host.replace.store(false, std::memory_order_relaxed);
+  HandOut(host);
+  base::Log(base::LogLevel::kInfo, "auth_host_started",
+            {{"plugin", host.process->name()}, {"pid", host.process->pid()}});
+}
+
+void RemoteBackends::Register(base::MetricRegistry& registry) const {
+  for (const auto& host : hosts_) {
+    registry.Add(host->restarts, "poplar_auth_host_restarts_total",
+                 "Auth hosts started anew, because they ended, hung or grew too large.",
+                 {{"plugin", host->process->name()}});
+    for (const auto& backend : host->backends) {
+      for (const RemoteMetrics& metrics : backend->metrics) {
+        metrics.Register(registry, {{"backend", backend->info.name}});
+      }
+    }
+  }
+}
+
+}  // namespace poplar::auth

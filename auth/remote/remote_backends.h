@@ -1,0 +1,85 @@
+// The back ends that live in auth hosts: starts the hosts, hands every shard its socket, starts a
+// host anew when it ended, hung or grew too large, and makes the ports.
+//
+// A host runs one plug-in, for all back ends that name it. Made and ended on a thread that is no
+// shard's, between shards and AuthService: after the shards run, and after the AuthService has
+// ended.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "auth/remote/host_link.h"
+#include "auth/remote/host_process.h"
+#include "auth/remote/remote_port.h"
+#include "core/base/fd.h"
+#include "core/base/mail_policy.h"
+#include "core/base/metrics.h"
+#include "core/io/shard.h"
+
+namespace poplar::auth {
+
+struct RemoteBackendSpec {
+  std::string name;    // As chains name it.
+  std::string plugin;  // The shared object.
+  PluginSettings settings;
+};
+
+struct RemoteBackendsOptions {
+  std::string executable;               // This program; `auth-host` is its subcommand.
+  uint32_t threads = 8;                 // Of each host.
+  uint64_t host_bytes_max = 256 << 20;  // Of memory; a host that has more is started anew.
+  uint32_t start_timeout_ms = 10'000;
+  uint64_t slow_us = 500'000;
+  BreakerOptions breaker;
+};
+
+class RemoteBackends {
+ public:
+  // Starts all hosts and opens all instances. The first fault ends it: kInvalidArgument, a sentence
+  // that names the back end (a plug-in that is not there or not fit, a setting that is wrong), or
+  // kUnavailable. `tenants` outlives this.
+  static StatusOr<std::unique_ptr<RemoteBackends>> Start(const RemoteBackendsOptions& options,
+                                                         std::vector<RemoteBackendSpec> specs,
+                                                         io::ShardSet& shards,
+                                                         const PolicyBoard& tenants);
+  RemoteBackends(const RemoteBackends&) = delete;
+  RemoteBackends& operator=(const RemoteBackends&) = delete;
+  // REQUIRES: all ports are gone.
+  ~RemoteBackends();
+
+  // A port to the back end of that name, for this shard; on its thread. REQUIRES: there is one.
+  std::unique_ptr<BackendPort> MakePort(const std::string& name, io::Shard& shard);
+
+  void Register(base::MetricRegistry& registry) const;
+
+ private:
+  struct Host;
+
+  RemoteBackends(const RemoteBackendsOptions& options, io::ShardSet& shards,
+                 const PolicyBoard& tenants);
+
+  Status AddBackend(RemoteBackendSpec spec);
+  // A process with all instances of `host` open.
+  StatusOr<std::unique_ptr<HostProcess>> StartProcess(const Host& host) const;
+  void HandOut(Host& host);
+  void MakeLinks(Host& host);
+  void Run(const std::stop_token& stop);
+  void Look(Host& host, uint64_t now_us, bool check_memory);
+  void Restart(Host& host, uint64_t now_us);
+  void Wake() const;
+
+  const RemoteBackendsOptions options_;
+  io::ShardSet& shards_;
+  const PolicyBoard& tenants_;
+  std::vector<std::unique_ptr<Host>> hosts_;
+  base::UniqueFd wake_fd_;
+  std::jthread supervisor_;  // Last: it ends before what it uses.
+};
+
+}  // namespace poplar::auth

@@ -1,0 +1,153 @@
+#include "auth/remote/remote_port.h"
+
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/base/limits.h"
+
+namespace poplar::auth {
+namespace {
+
+BackendAnswer Say(BackendOutcome outcome, std::string_view reason) {
+  BackendAnswer answer;
+  answer.outcome = outcome;
+  answer.reason = reason;
+  return answer;
+}
+
+uint32_t OperationBit(Operation operation) {
+  switch (operation) {
+    case Operation::kResolve:
+      return POPLAR_RESOLVE;
+    case Operation::kVerifyPassword:
+      return POPLAR_VERIFY_PASSWORD;
+    case Operation::kFetchVerifier:
+      return POPLAR_FETCH_VERIFIER;
+    case Operation::kVerifyToken:
+      return POPLAR_VERIFY_TOKEN;
+  }
+  return 0;
+}
+
+BackendOutcome OutcomeOf(uint32_t outcome) {
+  switch (outcome) {
+    case POPLAR_OK:
+      return BackendOutcome::kOk;
+    case POPLAR_UNKNOWN:
+      return BackendOutcome::kUnknown;
+    case POPLAR_REFUSED:
+      return BackendOutcome::kRefused;
+    case POPLAR_DISABLED:
+      return BackendOutcome::kDisabled;
+    case POPLAR_UNSUPPORTED:
+      return BackendOutcome::kUnsupported;
+    default:
+      return BackendOutcome::kTemporary;
+  }
+}
+
+std::string_view DomainOf(std::string_view login) {
+  const size_t at = login.rfind('@');
+  return at == std::string_view::npos ? std::string_view() : login.substr(at + 1);
+}
+
+QuestionFrame FrameOf(const BackendQuestion& question) {
+  QuestionFrame frame;
+  frame.operation = OperationBit(question.operation);
+  frame.login = question.login;
+  frame.secret = question.secret.Copy();
+  frame.mechanism = question.mechanism;
+  frame.client_address = question.client.address;
+  return frame;
+}
+
+// A host shares its process with a plug-in: what it says is looked at like what strangers say.
+BackendAnswer AnswerOf(AnswerFrame& frame, const BackendQuestion& question,
+                       const TenantPolicies::Domain& tenant) {
+  BackendAnswer answer = Say(OutcomeOf(frame.outcome), frame.reason);
+  if (answer.outcome != BackendOutcome::kOk) return answer;
+  if (frame.account.empty() || frame.account.size() > kAccountIdBytesMax ||
+      frame.address.size() > kAddressBytesMax) {
+    return Say(BackendOutcome::kTemporary, "the back end's answer breaks its rules");
+  }
+  if (!tenant.enabled) return Say(BackendOutcome::kDisabled, "tenant disabled");
+  answer.principal = {
+      .tenant = tenant.tenant,
+      .account = std::move(frame.account),
+      .address = frame.address.empty() ? question.login : std::move(frame.address),
+      .tenant_name = tenant.name,
+      .quota = {.octets = frame.quota_octets.value_or(tenant.maildrop_quota.octets),
+                .messages = frame.quota_messages.value_or(tenant.maildrop_quota.messages)}};
+  answer.stored_password = std::move(frame.stored_password);
+  if (question.operation == Operation::kFetchVerifier) {
+    answer.verifier = {.mechanism = question.mechanism, .material = std::move(frame.verifier)};
+  }
+  return answer;
+}
+
+}  // namespace
+
+RemotePort::RemotePort(const RemoteBackendInfo& info, HostLink& link, const PolicyBoard& tenants,
+                       io::Reactor& reactor, RemoteMetrics& metrics)
+    : info_(info),
+      link_(link),
+      tenants_(&tenants),
+      reactor_(reactor),
+      metrics_(metrics),
+      breaker_(info.breaker) {
+  lane_.name = info.name;
+  lane_.instance = info.instance;
+  lane_.metrics = &metrics;
+}
+
+void RemotePort::Ask(BackendCall& call) {
+  const TenantPolicies::Domain* const tenant =
+      tenants_.Current().OfDomain(DomainOf(call.question.login));
+  if (tenant == nullptr) {
+    call.answer = Say(BackendOutcome::kUnknown, "unknown domain");
+    return call.Answered();
+  }
+  if (!breaker_.Allow(reactor_.now_us())) {
+    metrics_.refused_open.Add();
+    call.answer = Say(BackendOutcome::kTemporary, info_.name + " failed too often just now");
+    return call.Answered();
+  }
+  ++under_way_;
+  link_.Ask(lane_, FrameOf(call.question), call.deadline_us,
+            [this, &call, tenant = *tenant](AnswerFrame* answer, std::string_view reason) {
+              OnTold(call, tenant, answer, reason);
+            });
+}
+
+void RemotePort::OnTold(BackendCall& call, const TenantPolicies::Domain& tenant,
+                        AnswerFrame* answer, std::string_view reason) {
+  --under_way_;
+  if (answer == nullptr) {
+    call.answer = Say(BackendOutcome::kTemporary, info_.name + ": " + std::string(reason));
+    call.answer.late = reactor_.now_us() >= call.deadline_us;
+  } else {
+    call.answer = AnswerOf(*answer, call.question, tenant);
+  }
+  CountOutcome(call.answer.outcome);
+  call.Answered();
+}
+
+void RemotePort::CountOutcome(BackendOutcome outcome) {
+  metrics_.answers[static_cast<size_t>(outcome)].Add();
+  if (outcome == BackendOutcome::kTemporary) {
+    random_ = random_ * 1'664'525 + 1'013'904'223 + static_cast<uint32_t>(reactor_.now_us());
+    breaker_.Failed(reactor_.now_us(), random_ >> 8);
+  } else {
+    breaker_.Succeeded();
+  }
+  switch (breaker_.state(reactor_.now_us())) {
+    case Breaker::State::kClosed:
+      return metrics_.breaker.Set(0);
+    case Breaker::State::kHalfOpen:
+      return metrics_.breaker.Set(1);
+    case Breaker::State::kOpen:
+      return metrics_.breaker.Set(2);
+  }
+}
+
+}  // namespace poplar::auth

@@ -1,0 +1,50 @@
+// One back end of an auth host as one shard asks it: only for domains of tenants, with a circuit
+// breaker, and with the tenant put to what it answers. Lives on its shard.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "auth/remote/breaker.h"
+#include "auth/remote/host_link.h"
+#include "auth/service/backend_call.h"
+#include "core/base/mail_policy.h"
+
+namespace poplar::auth {
+
+struct RemoteBackendInfo {
+  std::string name;
+  uint32_t instance = 0;
+  Capabilities capabilities;
+  BreakerOptions breaker;
+};
+
+class RemotePort final : public BackendPort {
+ public:
+  // All of these outlive it.
+  RemotePort(const RemoteBackendInfo& info, HostLink& link, const PolicyBoard& tenants,
+             io::Reactor& reactor, RemoteMetrics& metrics);
+
+  std::string_view name() const override { return info_.name; }
+  Capabilities capabilities() const override { return info_.capabilities; }
+  void Ask(BackendCall& call) override;
+  bool idle() const override { return under_way_ == 0; }
+
+ private:
+  void OnTold(BackendCall& call, const TenantPolicies::Domain& tenant, AnswerFrame* answer,
+              std::string_view reason);
+  void CountOutcome(BackendOutcome outcome);
+
+  const RemoteBackendInfo& info_;
+  HostLink& link_;
+  PolicyReader tenants_;
+  io::Reactor& reactor_;
+  RemoteMetrics& metrics_;
+  Breaker breaker_;
+  HostLink::Lane lane_;
+  uint32_t random_ = 1;
+  size_t under_way_ = 0;
+};
+
+}  // namespace poplar::auth

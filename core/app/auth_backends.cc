@@ -1,0 +1,69 @@
+#include "core/app/auth_backends.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "auth/host/auth_host.h"
+#include "auth/service/sqlite_backend.h"
+#include "core/base/units.h"
+
+namespace poplar::app {
+namespace {
+
+// Also when the file was replaced meanwhile: the host is of the server's own version.
+constexpr const char* kThisProgram = "/proc/self/exe";
+
+const tenant::BackendConfig* Find(const tenant::Config& config, const std::string& name) {
+  const auto found = std::ranges::find(config.backends, name, &tenant::BackendConfig::name);
+  return found == config.backends.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<auth::RemoteBackends>> StartRemoteBackends(const tenant::Config& config,
+                                                                    io::ShardSet& shards,
+                                                                    const PolicyBoard& tenants) {
+  std::vector<auth::RemoteBackendSpec> specs;
+  for (const std::string& name : config.auth.chain) {
+    const tenant::BackendConfig* const backend = Find(config, name);
+    if (backend == nullptr) continue;  // The server's own.
+    specs.push_back({.name = name, .plugin = backend->plugin, .settings = backend->settings});
+  }
+  if (specs.empty()) return std::unique_ptr<auth::RemoteBackends>();
+  auth::RemoteBackendsOptions options;
+  options.executable = kThisProgram;
+  options.threads = config.auth.host_threads;
+  options.host_bytes_max = config.auth.host_memory_mib * kMiB;
+  return auth::RemoteBackends::Start(options, std::move(specs), shards, tenants);
+}
+
+StatusOr<std::vector<auth::BackendSource>> MakeChain(const tenant::Config& config,
+                                                     auth::HasherPool& hashers,
+                                                     auth::RemoteBackends* remote) {
+  std::vector<auth::BackendSource> chain;
+  for (const std::string& name : config.auth.chain) {
+    auth::BackendSource source;
+    if (const tenant::BackendConfig* const backend = Find(config, name)) {
+      source.make_port = [remote, name](io::Shard& shard) { return remote->MakePort(name, shard); };
+      source.next_after_refused = backend->next_after_refused;
+      source.next_after_failed = backend->next_after_failed;
+    } else {
+      POP_ASSIGN_OR_RETURN(source.backend,
+                           auth::SqliteBackend::Open({.path = config.users.database}, hashers));
+    }
+    chain.push_back(std::move(source));
+  }
+  return chain;
+}
+
+ExitCode RunPlugin(uint32_t shards) {
+  auth::AuthHostSockets sockets;
+  sockets.control = base::UniqueFd(auth::kAuthHostControlFd);
+  for (uint32_t i = 1; i <= shards; ++i) {
+    sockets.shards.emplace_back(auth::kAuthHostControlFd + static_cast<int>(i));
+  }
+  return static_cast<ExitCode>(auth::RunAuthHost(std::move(sockets)));
+}
+
+}  // namespace poplar::app

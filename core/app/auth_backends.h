@@ -1,0 +1,36 @@
+// The configured back ends of authentication, as the server uses them, and the process that the
+// server starts for plug-ins.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "auth/remote/remote_backends.h"
+#include "auth/schemes/hasher_pool.h"
+#include "auth/service/auth_service.h"
+#include "core/app/exit_code.h"
+#include "core/base/mail_policy.h"
+#include "core/base/status.h"
+#include "core/io/shard.h"
+#include "core/tenant/config.h"
+
+namespace poplar::app {
+
+// Starts the hosts of those plug-ins that the chain names; null when there are none. Errors are
+// sentences for the operator.
+StatusOr<std::unique_ptr<auth::RemoteBackends>> StartRemoteBackends(const tenant::Config& config,
+                                                                    io::ShardSet& shards,
+                                                                    const PolicyBoard& tenants);
+
+// The chain of the configuration. `remote` and `hashers` outlive it.
+StatusOr<std::vector<auth::BackendSource>> MakeChain(const tenant::Config& config,
+                                                     auth::HasherPool& hashers,
+                                                     auth::RemoteBackends* remote);
+
+// `poplar auth-host`: this process becomes a plug-in's. REQUIRES: its sockets are where the server
+// that started it has put them.
+ExitCode RunPlugin(uint32_t shards);
+
+}  // namespace poplar::app

@@ -1,0 +1,127 @@
+// The part of ConfigReader that reads [backend.NAME]: back ends of authentication that live in
+// plug-ins. What a plug-in itself understands is not known here; it says so when it starts.
+
+#include <algorithm>
+
+#include "core/tenant/config_reader.h"
+
+namespace poplar::tenant {
+namespace {
+
+constexpr std::string_view kNextAfter = "write next_after = [\"refused\"], [\"failed\"] or both";
+
+bool IsName(std::string_view text) {
+  constexpr size_t kNameBytesMax = 64;
+  return !text.empty() && text.size() <= kNameBytesMax && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+}  // namespace
+
+void ConfigReader::ReadBackends(const toml::node& node) {
+  const auto* const table = node.as_table();
+  if (table == nullptr) {
+    return Fault(node.source().begin.line,
+                 "backend is a section for each back end: write [backend.NAME]");
+  }
+  for (const auto& [key, value] : *table) {
+    const std::string name(key.str());
+    const uint32_t line = value.source().begin.line;
+    if (!value.is_table()) {
+      Fault(line, "backend." + name + ": write [backend." + name + "] on a line of its own");
+    } else if (!IsName(name) || name == kUsersBackend) {
+      Fault(line, "[backend." + name +
+                      "]: a back end's name has small letters, digits, '-' and '_'; \"" +
+                      std::string(kUsersBackend) + "\" is the server's own database");
+    } else {
+      ReadBackend(name, *value.as_table(), line);
+    }
+  }
+}
+
+void ConfigReader::ReadBackend(const std::string& name, const toml::table& table, uint32_t line) {
+  BackendConfig backend;
+  backend.name = name;
+  for (const auto& [key, value] : table) {
+    const std::string setting(key.str());
+    const std::string where = "backend." + name + "." + setting;
+    const uint32_t at = value.source().begin.line;
+    if (setting == "plugin") {
+      const auto* text = value.as_string();
+      if (text == nullptr || text->get().empty()) {
+        Fault(at, where + ": write the path of the plug-in, like \"/usr/lib/poplar/ldap.so\"");
+      } else {
+        backend.plugin = (folder_ / text->get()).lexically_normal().string();
+      }
+    } else if (setting == "next_after") {
+      ReadNextAfter(where, value, backend);
+    } else if (!AddPluginSetting(setting, value, backend)) {
+      Fault(at, where + ": write a text, a number, true or false, or a list of these");
+    }
+  }
+  if (backend.plugin.empty()) {
+    Fault(line, "[backend." + name + "] names no plug-in: write plugin = \"/usr/lib/poplar/….so\"");
+  }
+  parsed_.config.backends.push_back(std::move(backend));
+}
+
+void ConfigReader::ReadNextAfter(const std::string& where, const toml::node& node,
+                                 BackendConfig& backend) {
+  const auto* const list = node.as_array();
+  if (list == nullptr)
+    return Fault(node.source().begin.line, where + ": " + std::string(kNextAfter));
+  for (const toml::node& item : *list) {
+    const std::string word = item.value_or(std::string());
+    if (word == "refused") {
+      backend.next_after_refused = true;
+    } else if (word == "failed") {
+      backend.next_after_failed = true;
+    } else {
+      Fault(item.source().begin.line, where + ": " + std::string(kNextAfter));
+    }
+  }
+}
+
+// As text: numbers and truth values too; a list is its values one after the other.
+bool ConfigReader::AddPluginSetting(const std::string& name, const toml::node& node,
+                                    BackendConfig& backend) {
+  if (const auto* list = node.as_array()) {
+    return std::ranges::all_of(*list, [&](const toml::node& item) {
+      return !item.is_array() && AddPluginSetting(name, item, backend);
+    });
+  }
+  std::string text;
+  if (const auto* value = node.as_string()) {
+    text = value->get();
+  } else if (const auto* number = node.as_integer()) {
+    text = std::to_string(number->get());
+  } else if (const auto* truth = node.as_boolean()) {
+    text = truth->get() ? "true" : "false";
+  } else {
+    return false;
+  }
+  if (text.find('\0') != std::string::npos) return false;
+  backend.settings.emplace_back(name, std::move(text));
+  return true;
+}
+
+void ConfigReader::CheckChain() {
+  const std::vector<std::string>& chain = parsed_.config.auth.chain;
+  const uint32_t line = LineOf("auth.chain");
+  if (chain.empty()) {
+    Fault(line, "auth.chain is empty: nobody could log in; write [\"" + std::string(kUsersBackend) +
+                    "\"]");
+  }
+  for (auto name = chain.begin(); name != chain.end(); ++name) {
+    const auto found = std::ranges::find(parsed_.config.backends, *name, &BackendConfig::name);
+    if (*name != kUsersBackend && found == parsed_.config.backends.end()) {
+      Fault(line, "auth.chain: there is no [backend." + *name + "]; write it, or \"" +
+                      std::string(kUsersBackend) + "\" for the server's own database");
+    } else if (std::find(chain.begin(), name, *name) != name) {
+      Fault(line, "auth.chain: \"" + *name + "\" is there twice; remove one of the two");
+    }
+  }
+}
+
+}  // namespace poplar::tenant

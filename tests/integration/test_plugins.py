@@ -1,0 +1,131 @@
+"""Users who live in a plug-in: the example's file, and what a plug-in in trouble does to a server."""
+
+import os
+import poplib
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from conftest import ALICE, PASSWORDS
+from poplar_server import POPLAR, PoplarServer, lmtp_transaction, wait_for
+
+BUILD = Path(os.environ.get("POPLAR_BUILD", Path(POPLAR).resolve().parents[2]))
+EXAMPLE = BUILD / "auth/plugins/example.so"
+TROUBLE = BUILD / "tests/support/trouble.so"
+ERIN, FRED = "erin@alpha.example", "fred@alpha.example"
+MESSAGE = b"Subject: to a plug-in's user\r\n\r\nhello\r\n"
+
+
+def hosts(server):
+    children = Path(f"/proc/{server.process.pid}/task").glob("*/children")
+    return [int(pid) for child in children for pid in child.read_text().split()]
+
+
+def codes(server, recipients, message=MESSAGE):
+    """What each recipient is answered."""
+    with server.lmtp() as client:
+        client.ehlo_or_helo_if_needed()
+        return [code for code, _ in lmtp_transaction(client, recipients, message)]
+
+
+@pytest.fixture
+def with_plugins(tmp_path):
+    made = []
+
+    def make(auth):
+        server = PoplarServer(tmp_path / f"server{len(made)}")
+        server.add_tenant("alpha", "alpha.example")
+        server.add_user(ALICE, PASSWORDS[ALICE])
+        config = server.directory / "poplar.toml"
+        config.write_text(config.read_text() + auth)
+        made.append(server)
+        return server
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+def example_config(users):
+    return f"""
+[auth]
+chain = ["flat", "users"]
+[backend.flat]
+plugin = "{EXAMPLE}"
+file = "{users}"
+"""
+
+
+def test_the_example_s_users(with_plugins, tmp_path):
+    users = tmp_path / "users.txt"
+    users.write_text(f"# a comment\n{ERIN}\t5f21c0de\t{{CRYPT}}$6$saltstring$AIsRs/Ee56G/tC8MEHhvReZTfx8u3rXXMl6eYrjCG9ibix19DxoMBLogdTET5Ukw9Sf7"
+                     f"eZTITsuk0Ry5qulYz.\t1000\n{FRED}\t7\n")
+    server = with_plugins(example_config(users)).start()
+    # Mail comes to users of both back ends, and to nobody else.
+    assert codes(server, [ERIN, ALICE, FRED, "nobody@alpha.example"]) == [250, 250, 250, 550]
+    client = server.pop3(ERIN, "secret")
+    assert b"\r\n".join(client.retr(1)[1]).endswith(b"hello")
+    client.dele(1)
+    client.quit()
+    assert server.pop3(ALICE, PASSWORDS[ALICE]).stat()[0] == 1
+    for user, password in ((ERIN, "Secret"), (FRED, "secret"), ("nobody@alpha.example", "secret"), (ERIN, PASSWORDS[ALICE])):
+        with pytest.raises(poplib.error_proto, match=r"-ERR \[AUTH\]"):
+            server.pop3(user, password)
+    # The quota in the file's fourth field.
+    assert codes(server, [ERIN], b"Subject: x\r\n\r\n" + b"x" * 2000) == [452]
+    # A change of the file counts from the next question on (what is remembered lives a while).
+    users.write_text(users.read_text().replace(FRED + "\t7", "greg@alpha.example\t9\t{CRYPT}" + re.search(r"\$6\S+", users.read_text())[0]))
+    assert server.pop3("greg@alpha.example", "secret").stat() == (0, 0)
+    # Without it nobody is called unknown.
+    users.unlink()
+    assert codes(server, ["somebody@alpha.example"]) == [451]
+    with pytest.raises(poplib.error_proto, match=r"-ERR \[SYS/TEMP\]"):
+        server.pop3("somebody@alpha.example", "secret")
+    assert server.metric("poplar_backend_answers_total", backend="flat", outcome="ok") >= 3
+
+
+def test_a_plugin_in_trouble(with_plugins):
+    server = with_plugins(f"""
+[auth]
+chain = ["users", "trouble"]
+host_threads = 4
+[backend.trouble]
+plugin = "{TROUBLE}"
+""").start()
+    assert server.pop3("ok@alpha.example", "secret").stat() == (0, 0)
+    [host] = hosts(server)
+    with pytest.raises(poplib.error_proto, match=r"-ERR \[SYS/TEMP\]"):
+        server.pop3("crash@alpha.example", "secret")
+    # Users of the other back end notice nothing; its own are served again soon, by another process.
+    assert server.pop3(ALICE, PASSWORDS[ALICE]).stat() == (0, 0)
+    wait_for("the plug-in's users", 10, lambda: "[AUTH]" in server.try_login("ok@alpha.example", "another")[1])
+    assert server.pop3("slow@alpha.example", "secret").stat() == (0, 0)
+    assert hosts(server) != [host]
+    assert server.metric("poplar_auth_host_restarts_total", plugin="trouble") == 1
+    # Frozen: it is replaced once its questions are late.
+    [host] = hosts(server)
+    os.kill(host, signal.SIGSTOP)
+    with pytest.raises(poplib.error_proto, match=r"-ERR \[SYS/TEMP\]"):
+        server.pop3("slow@alpha.example", "wrong")
+    wait_for("another process", 15, lambda: hosts(server) not in ([], [host]))
+    assert codes(server, ["slow@alpha.example"]) == [250]
+    # With the server its processes end.
+    [host] = hosts(server)
+    server.kill()
+    wait_for("its end", 5, lambda: not Path(f"/proc/{host}").exists() or "State:\tZ" in Path(f"/proc/{host}/status").read_text())
+
+
+@pytest.mark.parametrize("auth, fault", [
+    ('[auth]\nchain = ["flat"]\n[backend.flat]\nplugin = "/nowhere/x.so"\n', b"back end flat: the plug-in /nowhere/x.so cannot be loaded"),
+    (f'[auth]\nchain = ["flat"]\n[backend.flat]\nplugin = "{EXAMPLE}"\nfiel = "x"\n', b'back end flat: there is no setting "fiel"'),
+    (f'[auth]\nchain = ["t"]\n[backend.t]\nplugin = "{TROUBLE.with_name("trouble_of_version_99.so")}"\n', b"is of interface version 99"),
+    (f'[auth]\nchain = ["t"]\n[backend.t]\nplugin = "{TROUBLE.with_name("no_plugin.so")}"\n', b"does not export `poplar_plugin_entry`"),
+    ('[auth]\nchain = ["ldap"]\n', b"there is no [backend.ldap]"),
+    ('[auth]\nchain = []\n', b"nobody could log in"),
+    ('[backend.x]\nfile = "x"\n', b"names no plug-in"),
+], ids=["missing", "setting", "version", "symbol", "name", "empty", "no-plugin"])
+def test_a_wrong_configuration_is_a_fault_at_the_start(with_plugins, auth, fault):
+    server = with_plugins(auth)
+    result = server.run("serve", check=False)
+    assert result.returncode == 78 and fault in result.stderr, result.stderr

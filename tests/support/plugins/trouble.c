@@ -1,0 +1,139 @@
+/* A plug-in that does what its question says, for tests of what plug-ins may do to a server:
+ *
+ *   ok@…        knows the password "secret"; account "of " and the login
+ *   slow@…      the same, after 300 ms
+ *   hang@…      never comes back
+ *   crash@…     ends the process
+ *   leak@…      keeps 64 MiB a question, then as ok@
+ *   down@…      cannot be answered
+ *   lie@…       right, but names no account
+ *   longlie@…   right, with an account of 200 octets
+ *   strange@…   gives an outcome that there is not
+ *   off@…       switched off
+ *   stored@…    hands out a stored password
+ *
+ * All others are unknown. The setting `refuse` makes it refuse to open; `prefix` stands before its
+ * accounts; `only` is the one local part that it knows.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "auth/plugin.h"
+
+#ifndef TROUBLE_VERSION
+#define TROUBLE_VERSION POPLAR_PLUGIN_VERSION
+#endif
+
+struct trouble {
+  const struct poplar_host* host;
+  char prefix[64];
+  char only[64];
+};
+
+static void* trouble_open(const struct poplar_host* host, const struct poplar_setting* settings,
+                          char* fault, size_t fault_bytes) {
+  struct trouble* made = calloc(1, sizeof *made);
+  if (made == NULL) return NULL;
+  made->host = host;
+  for (; settings->name != NULL; ++settings) {
+    if (strcmp(settings->name, "refuse") == 0) {
+      snprintf(fault, fault_bytes, "refused: %s", settings->value);
+      free(made);
+      return NULL;
+    }
+    if (strcmp(settings->name, "only") == 0) {
+      snprintf(made->only, sizeof made->only, "%s", settings->value);
+    }
+    if (strcmp(settings->name, "prefix") == 0) {
+      snprintf(made->prefix, sizeof made->prefix, "%s", settings->value);
+    }
+  }
+  host->log(POPLAR_INFO, "opened");
+  return made;
+}
+
+static int is(const struct poplar_question* question, const char* who) {
+  const size_t length = strlen(who);
+  return strncmp(question->login, who, length) == 0 && question->login[length] == '@';
+}
+
+static enum poplar_outcome known(const struct trouble* trouble,
+                                 const struct poplar_question* question,
+                                 struct poplar_answer* answer) {
+  char account[400];
+  const int length = snprintf(account, sizeof account, "%sof %s", trouble->prefix, question->login);
+  trouble->host->set(answer, POPLAR_ACCOUNT, account, (size_t)length);
+  trouble->host->set(answer, POPLAR_QUOTA_MESSAGES, "7", 1);
+  switch (question->operation) {
+    case POPLAR_RESOLVE:
+      return POPLAR_OK;
+    case POPLAR_VERIFY_PASSWORD:
+    case POPLAR_VERIFY_TOKEN:
+      return question->secret_bytes == 6 && memcmp(question->secret, "secret", 7) == 0
+                 ? POPLAR_OK
+                 : POPLAR_REFUSED;
+    case POPLAR_FETCH_VERIFIER:
+      trouble->host->set(answer, POPLAR_VERIFIER, question->mechanism, strlen(question->mechanism));
+      return POPLAR_OK;
+  }
+  return POPLAR_UNSUPPORTED;
+}
+
+static enum poplar_outcome trouble_ask(void* instance, const struct poplar_question* question,
+                                       struct poplar_answer* answer) {
+  const struct trouble* trouble = instance;
+  if (trouble->only[0] != '\0' && !is(question, trouble->only)) return POPLAR_UNKNOWN;
+  if (is(question, "hang")) {
+    for (;;) pause();
+  }
+  if (is(question, "crash")) abort();
+  if (is(question, "down")) {
+    trouble->host->set(answer, POPLAR_REASON, "the directory is down", 21);
+    return POPLAR_TEMPORARY;
+  }
+  if (is(question, "lie")) return POPLAR_OK;
+  if (is(question, "longlie")) {
+    char account[200];
+    memset(account, 'a', sizeof account);
+    trouble->host->set(answer, POPLAR_ACCOUNT, account, sizeof account);
+    return POPLAR_OK;
+  }
+  if (is(question, "strange")) return (enum poplar_outcome)99;
+  if (is(question, "off")) return POPLAR_DISABLED;
+  if (is(question, "slow")) usleep(300000);
+  if (is(question, "leak")) {
+    const size_t bytes = (size_t)64 << 20;
+    char* const kept = malloc(bytes);
+    if (kept != NULL) memset(kept, 1, bytes);
+    return known(trouble, question, answer);
+  }
+  if (is(question, "stored")) {
+    known(trouble, question, answer);
+    static const char stored[] =
+        "$6$saltstring$AIsRs/Ee56G/tC8MEHhvReZTfx8u3rXXMl6eYrjCG9ibix19DxoMBLogdTET5Ukw9Sf7eZTITsuk"
+        "0Ry5qulYz.";
+    trouble->host->set(answer, POPLAR_STORED_PASSWORD, stored, strlen(stored));
+    return POPLAR_OK;
+  }
+  if (is(question, "ok") || is(question, "slow")) return known(trouble, question, answer);
+  return POPLAR_UNKNOWN;
+}
+
+static void trouble_close(void* instance) { free(instance); }
+
+const struct poplar_plugin* poplar_plugin_entry(void) {
+  static const struct poplar_plugin plugin = {
+      .version = TROUBLE_VERSION,
+      .struct_bytes = sizeof(struct poplar_plugin),
+      .name = "trouble",
+      .operations =
+          POPLAR_RESOLVE | POPLAR_VERIFY_PASSWORD | POPLAR_FETCH_VERIFIER | POPLAR_VERIFY_TOKEN,
+      .open = trouble_open,
+      .ask = trouble_ask,
+      .close = trouble_close,
+  };
+  return &plugin;
+}
