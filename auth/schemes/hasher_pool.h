@@ -1,5 +1,4 @@
-// PasswordHashers for whoever computes right now: pool threads borrow one for a computation. There
-// are never more than threads that computed at once.
+// The hasher that all threads of a pool share, and what it counts.
 //
 // Any thread. Outlives its users.
 
@@ -7,10 +6,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
-#include <mutex>
+#include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "auth/schemes/password_hasher.h"
 
@@ -18,24 +16,37 @@ namespace poplar::auth {
 
 class HasherPool {
  public:
-  explicit HasherPool(HashOptions options = {});
+  explicit HasherPool(HashOptions options = {}) : hasher_(std::move(options)) {}
 
-  // As PasswordHasher::Verify: one computation, whatever the verdict.
-  HashVerdict Verify(std::string_view stored, const base::Secret& password);
-  // As PasswordHasher::SpendOne.
-  void SpendOne(const base::Secret& password);
+  // As those of PasswordHasher. Each counts as one computation.
+  HashVerdict Verify(std::string_view stored, const base::Secret& password,
+                     WeakSchemes weak = WeakSchemes::kRefuse) {
+    CountComputation();
+    return hasher_.Verify(stored, password, weak);
+  }
+  void SpendOne(const base::Secret& password) {
+    CountComputation();
+    hasher_.SpendOne(password);
+  }
+  StatusOr<std::string> Hash(const base::Secret& password) {
+    CountComputation();
+    return hasher_.Hash(password);
+  }
 
-  // Computations so far.
+  bool NeedsRehash(std::string_view stored) const { return hasher_.NeedsRehash(stored); }
+  // A back end has stored a new hash in place of an old one.
+  void CountRehashed() { rehashed_.fetch_add(1, std::memory_order_relaxed); }
+
+  // So far.
   uint64_t computations() const { return computations_.load(std::memory_order_relaxed); }
+  uint64_t rehashed() const { return rehashed_.load(std::memory_order_relaxed); }
 
  private:
-  std::unique_ptr<PasswordHasher> Borrow();
-  void GiveBack(std::unique_ptr<PasswordHasher> hasher);
+  void CountComputation() { computations_.fetch_add(1, std::memory_order_relaxed); }
 
-  const HashOptions options_;
+  const PasswordHasher hasher_;
   std::atomic<uint64_t> computations_{0};
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<PasswordHasher>> idle_;  // Guarded by mutex_.
+  std::atomic<uint64_t> rehashed_{0};
 };
 
 }  // namespace poplar::auth

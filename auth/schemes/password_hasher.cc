@@ -2,45 +2,54 @@
 
 #include <crypt.h>
 
-#include <array>
+#include <optional>
 #include <utility>
 
-#include "core/base/check.h"
+#include "auth/schemes/argon2_scheme.h"
+#include "auth/schemes/crypt_schemes.h"
+#include "auth/schemes/scram_keys.h"
 
 namespace poplar::auth {
+
+// How hashes are made: a setting is the parameters and a fresh salt, all of a hash but its end.
+struct HashMaker {
+  std::string (*new_setting)(const HashOptions& options);  // Empty: it cannot be.
+  std::string (*compute)(std::string_view setting, std::string_view password);  // Empty: failed.
+};
+
 namespace {
 
 static_assert(kHashablePasswordBytesMax == CRYPT_MAX_PASSPHRASE_SIZE - 1);
 
-constexpr std::string_view kCryptTag = "{CRYPT}";
+constexpr HashMaker kCryptMaker = {
+    [](const HashOptions& options) { return NewCryptSetting(options.prefix, options.cost); },
+    &ComputeCrypt};
+constexpr HashMaker kArgon2Maker = {
+    [](const HashOptions& options) { return NewArgon2Setting(options.cost); }, &ComputeArgon2};
 
-struct Scheme {
-  std::string_view prefix;
-  std::string_view name;
-};
-constexpr std::array<Scheme, 8> kStrongSchemes = {{{"$y$", "yescrypt"},
-                                                   {"$gy$", "gost-yescrypt"},
-                                                   {"$7$", "scrypt"},
-                                                   {"$2b$", "bcrypt"},
-                                                   {"$2a$", "bcrypt"},
-                                                   {"$2y$", "bcrypt"},
-                                                   {"$6$", "sha512crypt"},
-                                                   {"$5$", "sha256crypt"}}};
-
-std::string_view WithoutTag(std::string_view stored) {
-  if (stored.size() < kCryptTag.size()) return stored;
-  for (size_t i = 0; i < kCryptTag.size(); ++i) {
-    const char c = stored[i];
-    if ((c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c) != kCryptTag[i]) return stored;
-  }
-  return stored.substr(kCryptTag.size());
+const HashMaker& MakerOf(const HashOptions& options) {
+  return options.prefix == kArgon2idPrefix ? kArgon2Maker : kCryptMaker;
 }
 
-const Scheme* FindScheme(std::string_view stored) {
-  for (const Scheme& scheme : kStrongSchemes) {
-    if (stored.starts_with(scheme.prefix)) return &scheme;
+StatusOr<StoredPassword> Usable(std::string_view stored, WeakSchemes weak) {
+  if (stored.empty()) return MakeStatus(StatusCode::kInvalidArgument, "the hash is empty");
+  const std::optional<StoredPassword> parsed = ParseStoredPassword(stored);
+  if (!parsed) {
+    return MakeStatus(StatusCode::kInvalidArgument,
+                      "the hash is of no known scheme ($y$, $2b$, $6$, $argon2id$, {SSHA512} and "
+                      "others are; auth/README.md lists them)");
   }
-  return nullptr;
+  const std::string name(parsed->scheme->name);
+  const std::optional<Strength> strength = parsed->scheme->family->examine(*parsed);
+  if (!strength) {
+    return MakeStatus(StatusCode::kInvalidArgument,
+                      "the hash (" + name + ") is damaged, or asks for too much memory or time");
+  }
+  if (*strength == Strength::kWeak && weak == WeakSchemes::kRefuse) {
+    return MakeStatus(StatusCode::kInvalidArgument,
+                      "the hash is of a scheme too weak to be used (" + name + ")");
+  }
+  return *parsed;
 }
 
 }  // namespace
@@ -50,6 +59,7 @@ HashOptions HashOptionsOf(std::string_view scheme_name) {
   constexpr uint32_t kBcryptCost = 12;
   if (scheme_name == "bcrypt") return {.prefix = "$2b$", .cost = kBcryptCost};
   if (scheme_name == "sha512crypt") return {.prefix = "$6$", .cost = 0};
+  if (scheme_name == "argon2id") return {.prefix = std::string(kArgon2idPrefix), .cost = 0};
   return {};
 }
 
@@ -65,94 +75,67 @@ Status CheckNewPassword(const base::Secret& password) {
   return OkStatus();
 }
 
-Status CheckStoredHash(std::string_view stored) {
-  const std::string_view hash = WithoutTag(stored);
-  if (hash.empty()) return MakeStatus(StatusCode::kInvalidArgument, "the hash is empty");
-  if (hash.size() >= CRYPT_OUTPUT_SIZE || hash.find('\0') != std::string_view::npos) {
-    return MakeStatus(StatusCode::kInvalidArgument, "the hash is too long or holds a NUL");
-  }
-  // Our own list decides: libxcrypt calls sha256crypt legacy too, but directories are full of it.
-  const int verdict = crypt_checksalt(std::string(hash).c_str());
-  const bool known = FindScheme(hash) != nullptr;
-  if (!known && verdict == CRYPT_SALT_METHOD_LEGACY) {
-    return MakeStatus(StatusCode::kInvalidArgument,
-                      "the hash is of a scheme too weak to be used (DES, MD5 or the like)");
-  }
-  if (!known || (verdict != CRYPT_SALT_OK && verdict != CRYPT_SALT_METHOD_LEGACY)) {
-    return MakeStatus(StatusCode::kInvalidArgument,
-                      "the hash is of no known scheme ($y$, $gy$, $7$, $2b$, $6$, $5$ are)");
-  }
-  return OkStatus();
+Status CheckStoredHash(std::string_view stored, WeakSchemes weak) {
+  return Usable(stored, weak).status();
 }
 
 std::string_view SchemeName(std::string_view stored) {
-  const std::string_view hash = WithoutTag(stored);
-  if (hash.empty()) return "none";
-  const Scheme* scheme = FindScheme(hash);
-  return scheme == nullptr ? "unknown" : scheme->name;
+  if (stored.empty()) return "none";
+  const std::optional<StoredPassword> parsed = ParseStoredPassword(stored);
+  return parsed ? parsed->scheme->name : "unknown";
 }
 
 PasswordHasher::PasswordHasher(HashOptions options)
-    : options_(std::move(options)), scratch_(std::make_unique<crypt_data>()) {}
+    : options_(std::move(options)),
+      maker_(MakerOf(options_)),
+      decoy_setting_(maker_.new_setting(options_)) {}
 
-PasswordHasher::~PasswordHasher() = default;
-
-StatusOr<std::string> PasswordHasher::Hash(const base::Secret& password) {
+StatusOr<std::string> PasswordHasher::Hash(const base::Secret& password) const {
   POP_RETURN_IF_ERROR(CheckNewPassword(password));
-  std::array<char, CRYPT_GENSALT_OUTPUT_SIZE> setting{};
-  // Without bytes of ours, libxcrypt takes the salt from the kernel's generator.
-  if (crypt_gensalt_rn(options_.prefix.c_str(), options_.cost, nullptr, 0, setting.data(),
-                       static_cast<int>(setting.size())) == nullptr) {
+  const std::string setting = maker_.new_setting(options_);
+  if (setting.empty()) {
     return MakeStatus(StatusCode::kInvalidArgument, "no hash can be made with scheme \"" +
                                                         options_.prefix + "\" and cost " +
                                                         std::to_string(options_.cost));
   }
-  POP_RETURN_IF_ERROR(CheckStoredHash(setting.data()));
-  const std::string_view hash = Compute(setting.data(), password.Reveal());
+  std::string hash = maker_.compute(setting, password.Reveal());
   if (hash.empty()) return MakeStatus(StatusCode::kUnavailable, "the hash could not be computed");
-  return std::string(hash);
+  POP_RETURN_IF_ERROR(CheckStoredHash(hash));
+  return hash;
 }
 
-HashVerdict PasswordHasher::Verify(std::string_view stored, const base::Secret& password) {
-  const std::string_view bytes = password.Reveal();
-  const bool usable = CheckStoredHash(stored).ok();
-  const bool possible = CheckNewPassword(password).ok();
-  if (!usable || !possible) {
-    Compute(DecoySetting(), bytes);
-    return usable ? HashVerdict::kMismatch : HashVerdict::kUnusable;
+HashVerdict PasswordHasher::Verify(std::string_view stored, const base::Secret& password,
+                                   WeakSchemes weak) const {
+  const StatusOr<StoredPassword> usable = Usable(stored, weak);
+  if (!usable.ok() || !CheckNewPassword(password).ok()) {
+    SpendOne(password);
+    return usable.ok() ? HashVerdict::kMismatch : HashVerdict::kUnusable;
   }
-  const std::string_view expected = WithoutTag(stored);
-  const std::string_view computed = Compute(expected, bytes);
-  if (computed.empty()) return HashVerdict::kUnusable;
-  return base::EqualConstantTime(computed, expected) ? HashVerdict::kMatch : HashVerdict::kMismatch;
+  const SchemeFamily& family = *usable->scheme->family;
+  const HashVerdict verdict = family.verify(*usable, password.Reveal());
+  if (verdict == HashVerdict::kUnusable || (verdict == HashVerdict::kMismatch && family.quick)) {
+    SpendOne(password);
+  }
+  return verdict;
 }
 
-void PasswordHasher::SpendOne(const base::Secret& password) {
-  Compute(DecoySetting(), password.Reveal());
-}
-
-std::string_view PasswordHasher::Compute(std::string_view setting, std::string_view password) {
-  // A C string of its own: libxcrypt wants a NUL behind each.
-  std::array<char, CRYPT_MAX_PASSPHRASE_SIZE> phrase;
-  const size_t phrase_bytes = password.copy(phrase.data(), phrase.size() - 1);
-  phrase[phrase_bytes] = '\0';
-  const std::string setting_text(setting);
-  const char* hash = crypt_rn(phrase.data(), setting_text.c_str(), scratch_.get(),
-                              static_cast<int>(sizeof(crypt_data)));
-  computed_ = hash == nullptr ? "" : hash;
-  base::Wipe(phrase.data(), phrase.size());
-  base::Wipe(scratch_.get(), sizeof(crypt_data));
-  return computed_;
-}
-
-std::string_view PasswordHasher::DecoySetting() {
+void PasswordHasher::SpendOne(const base::Secret& password) const {
   if (decoy_setting_.empty()) {
-    std::array<char, CRYPT_GENSALT_OUTPUT_SIZE> setting{};
-    const char* made = crypt_gensalt_rn(options_.prefix.c_str(), options_.cost, nullptr, 0,
-                                        setting.data(), static_cast<int>(setting.size()));
-    decoy_setting_ = made == nullptr ? "$6$poplar" : made;
+    ComputeCrypt("$6$poplar", password.Reveal());
+  } else {
+    maker_.compute(decoy_setting_, password.Reveal());
   }
-  return decoy_setting_;
+}
+
+bool PasswordHasher::NeedsRehash(std::string_view stored) const {
+  const std::optional<StoredPassword> parsed = ParseStoredPassword(stored);
+  if (!parsed || parsed->scheme->family == &kScramFamily || decoy_setting_.empty()) return false;
+  // What stands before the salt. bcrypt's hash follows its salt directly.
+  const std::string_view setting = decoy_setting_;
+  const std::string_view parameters = setting.substr(0, setting.rfind('$') + 1);
+  if (!parsed->data.starts_with(parameters)) return true;
+  // SHA-crypt names its cost only where it is not the default.
+  return parsed->data.substr(parameters.size()).starts_with("rounds=");
 }
 
 }  // namespace poplar::auth

@@ -47,6 +47,8 @@ pkg_check_modules(lmdb REQUIRED IMPORTED_TARGET lmdb)
 pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(libcrypt REQUIRED IMPORTED_TARGET libcrypt)
+pkg_check_modules(libargon2 REQUIRED IMPORTED_TARGET libargon2)
+pkg_check_modules(libidn REQUIRED IMPORTED_TARGET libidn)
 pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc)
 pkg_check_modules(systemd REQUIRED IMPORTED_TARGET libsystemd)
 
