@@ -19,6 +19,9 @@ inline constexpr uint64_t kCryptMemoryBytesMax = 256 * 1024 * 1024;  // yescrypt
 inline constexpr uint32_t kBcryptCostMax = 15;
 inline constexpr uint32_t kShaCryptRoundsMax = 5'000'000;
 
+// Of a password, however long it is.
+inline constexpr uint32_t kBcryptPasswordBytesRead = 72;
+
 extern const SchemeFamily kCryptFamily;
 extern const SchemeFamily kMd5CryptFamily;
 

@@ -33,7 +33,9 @@ class HasherPool {
     return hasher_.Hash(password);
   }
 
-  bool NeedsRehash(std::string_view stored) const { return hasher_.NeedsRehash(stored); }
+  bool NeedsRehash(std::string_view stored, const base::Secret& password) const {
+    return hasher_.NeedsRehash(stored, password);
+  }
   // A back end has stored a new hash in place of an old one.
   void CountRehashed() { rehashed_.fetch_add(1, std::memory_order_relaxed); }
 

@@ -127,9 +127,12 @@ void PasswordHasher::SpendOne(const base::Secret& password) const {
   }
 }
 
-bool PasswordHasher::NeedsRehash(std::string_view stored) const {
+bool PasswordHasher::NeedsRehash(std::string_view stored, const base::Secret& password) const {
   const std::optional<StoredPassword> parsed = ParseStoredPassword(stored);
   if (!parsed || parsed->scheme->family == &kScramFamily || decoy_setting_.empty()) return false;
+  if (password.Reveal().size() > kBcryptPasswordBytesRead && parsed->scheme->name == "bcrypt") {
+    return false;
+  }
   // What stands before the salt. bcrypt's hash follows its salt directly.
   const std::string_view setting = decoy_setting_;
   const std::string_view parameters = setting.substr(0, setting.rfind('$') + 1);

@@ -65,9 +65,10 @@ class PasswordHasher {
   // What Verify would cost: for names that nobody has.
   void SpendOne(const base::Secret& password) const;
 
-  // Whether a password that fits `stored` should be hashed anew: it is of another scheme or cost
-  // than Hash would make. Not SCRAM's keys, which serve log-ins that no hash could.
-  bool NeedsRehash(std::string_view stored) const;
+  // Whether a password that was found to fit `stored` should be hashed anew: that one is of another
+  // scheme or cost than Hash would make. Not SCRAM's keys, which serve log-ins that no hash could;
+  // nor a password of which bcrypt read a part only: the rest may be wrong.
+  bool NeedsRehash(std::string_view stored, const base::Secret& password) const;
 
  private:
   const HashOptions options_;

@@ -59,6 +59,11 @@ void AuthService::Register(base::MetricRegistry& registry) const {
       base::MetricRegistry::Kind::kCounter,
       [hashers = context_->pools.hashers] { return static_cast<double>(hashers->computations()); },
       "poplar_auth_hashes_total", "Password hashes computed.");
+  registry.AddComputed(
+      base::MetricRegistry::Kind::kCounter,
+      [hashers = context_->pools.hashers] { return static_cast<double>(hashers->rehashed()); },
+      "poplar_auth_rehashed_total",
+      "Stored hashes replaced by ones of the configured scheme, after a log-in.");
 }
 
 }  // namespace poplar::auth

@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "core/base/clock.h"
+#include "core/base/log.h"
+
 namespace poplar::auth {
 namespace {
 
@@ -55,7 +58,8 @@ StatusOr<std::unique_ptr<UserDatabase>> SqliteBackend::OpenDatabase() const {
   return UserDatabase::Open(options_.path, {.busy_timeout_ms = options_.busy_timeout_ms});
 }
 
-StatusOr<std::optional<LoginRecord>> SqliteBackend::Find(std::string_view login) {
+template <class Ask>
+auto SqliteBackend::OnBorrowed(Ask ask) -> decltype(ask(std::declval<UserDatabase&>())) {
   std::unique_ptr<UserDatabase> database;
   uint64_t generation = 0;
   {
@@ -69,12 +73,16 @@ StatusOr<std::optional<LoginRecord>> SqliteBackend::Find(std::string_view login)
   if (!database) {
     POP_ASSIGN_OR_RETURN(database, OpenDatabase());
   }
-  StatusOr<std::optional<LoginRecord>> record = database->FindLogin(login);
-  if (record.ok()) {
+  auto answer = ask(*database);
+  if (answer.ok()) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (generation == file_generation_) idle_.push_back(std::move(database));
   }
-  return record;
+  return answer;
+}
+
+StatusOr<std::optional<LoginRecord>> SqliteBackend::Find(std::string_view login) {
+  return OnBorrowed([&](UserDatabase& database) { return database.FindLogin(login); });
 }
 
 BackendAnswer SqliteBackend::Resolve(std::string_view address) {
@@ -92,8 +100,10 @@ BackendAnswer SqliteBackend::VerifyPassword(std::string_view login, const base::
   if (!found->has_value()) return Say(BackendOutcome::kUnknown, "unknown user");
   LoginRecord& record = **found;
 
-  const HashVerdict verdict = hashers_.Verify(record.hash, password);
+  const HashVerdict verdict = hashers_.Verify(record.hash, password, options_.weak_schemes);
   const bool has_hash = !record.hash.empty();
+  const bool may_log_in = record.user.enabled && record.user.tenant_enabled;
+  if (verdict == HashVerdict::kMatch && may_log_in) Rehash(login, record.hash, password);
   base::Wipe(record.hash.data(), record.hash.size());
   switch (verdict) {
     case HashVerdict::kMatch:
@@ -107,6 +117,30 @@ BackendAnswer SqliteBackend::VerifyPassword(std::string_view login, const base::
   // The password may be right: that we cannot tell is our fault.
   return Say(BackendOutcome::kTemporary,
              "the stored hash of " + record.user.address + " cannot be used: set a new password");
+}
+
+void SqliteBackend::Rehash(std::string_view login, std::string_view stored,
+                           const base::Secret& password) {
+  if (!options_.rehash || !hashers_.NeedsRehash(stored, password)) return;
+  const uint64_t now_us = base::SystemClock().MonotonicUs();
+  if (now_us < rehash_from_us_.load(std::memory_order_relaxed)) return;
+
+  StatusOr<bool> replaced = false;
+  const StatusOr<std::string> hash = hashers_.Hash(password);
+  if (hash.ok()) {
+    replaced = OnBorrowed(
+        [&](UserDatabase& database) { return database.ReplaceHash(login, stored, *hash); });
+  } else {
+    replaced = hash.status();
+  }
+  if (!replaced.ok()) {
+    rehash_from_us_.store(now_us + kRehashPauseUs, std::memory_order_relaxed);
+    base::Log(base::LogLevel::kWarning, "rehash_failed",
+              {{"user", login}, {"reason", Message(replaced.status())}});
+  } else if (*replaced) {
+    hashers_.CountRehashed();
+    base::Log(base::LogLevel::kInfo, "rehashed", {{"user", login}, {"from", SchemeName(stored)}});
+  }
 }
 
 void SqliteBackend::ForgetFile() {

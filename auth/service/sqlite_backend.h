@@ -6,12 +6,14 @@
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "auth/schemes/hasher_pool.h"
@@ -24,7 +26,14 @@ namespace poplar::auth {
 struct SqliteBackendOptions {
   std::string path;
   uint32_t busy_timeout_ms = 2000;
+  WeakSchemes weak_schemes = WeakSchemes::kRefuse;
+  // Whether a stored hash of another scheme or cost than today's is replaced when its password is
+  // at hand: after a log-in.
+  bool rehash = true;
 };
+
+// After a new hash could not be stored, none is made for so long: the file may be read-only.
+inline constexpr uint64_t kRehashPauseUs = 60'000'000;
 
 class SqliteBackend : public Backend {
  public:
@@ -41,9 +50,13 @@ class SqliteBackend : public Backend {
  private:
   SqliteBackend(const SqliteBackendOptions& options, HasherPool& hashers);
 
-  // Looks a user up on a borrowed connection. One that failed is closed, so that the next call
-  // begins anew.
+  // On a borrowed connection. One that failed is closed, so that the next call begins anew.
   StatusOr<std::optional<LoginRecord>> Find(std::string_view login);
+  template <class Ask>
+  auto OnBorrowed(Ask ask) -> decltype(ask(std::declval<UserDatabase&>()));
+  // Stores a new hash of a password that was right, where one is due. The log-in does not depend on
+  // it.
+  void Rehash(std::string_view login, std::string_view stored, const base::Secret& password);
   StatusOr<std::unique_ptr<UserDatabase>> OpenDatabase() const;
   void ForgetFile();
 
@@ -53,6 +66,8 @@ class SqliteBackend : public Backend {
   std::mutex mutex_;
   std::vector<std::unique_ptr<UserDatabase>> idle_;  // Guarded by mutex_.
   uint64_t file_generation_ = 0;  // Guarded by mutex_; which file idle_ has open.
+
+  std::atomic<uint64_t> rehash_from_us_{0};  // Not before.
 
   // Of the one thread in TakeChanges.
   std::unique_ptr<UserDatabase> watch_;  // Null after a fault.

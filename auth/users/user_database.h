@@ -158,6 +158,11 @@ class UserDatabase {
   // --- For the server.
   // `key` as LookupKey makes it. Nothing: no such user.
   StatusOr<std::optional<LoginRecord>> FindLogin(std::string_view key);
+  // Puts `hash` in the place of `old_hash`, another one of the same password, and of nothing else:
+  // the password counts as unchanged. False: what is stored is another by now, or the user is gone.
+  // The change is told (TakeChanges) as any other.
+  StatusOr<bool> ReplaceHash(std::string_view key, std::string_view old_hash,
+                             std::string_view hash);
   // The changes since the last call on this object, by anybody; the first call has to tell those
   // since Open. Cheap while there are none. After a fault, nothing was forgotten.
   StatusOr<UserChanges> TakeChanges();

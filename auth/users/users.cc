@@ -132,6 +132,15 @@ Status UserDatabase::SetPasswordHash(std::string_view address, std::string_view 
   return connection_->changes() == 0 ? NoSuchUser(address) : OkStatus();
 }
 
+StatusOr<bool> UserDatabase::ReplaceHash(std::string_view key, std::string_view old_hash,
+                                         std::string_view hash) {
+  POP_RETURN_IF_ERROR(CheckStoredHash(hash));
+  SqliteQuery update(*connection_,
+                     "UPDATE users SET hash = ?1 WHERE address_key = ?2 AND hash = ?3");
+  POP_RETURN_IF_ERROR(update.Bind(hash).Bind(key).Bind(old_hash).Run());
+  return connection_->changes() > 0;
+}
+
 Status UserDatabase::SetUserEnabled(std::string_view address, bool enabled) {
   SqliteQuery update(*connection_, "UPDATE users SET enabled = ?1 WHERE address_key = ?2");
   POP_RETURN_IF_ERROR(update.Bind(enabled ? 1 : 0).Bind(LookupKey(address)).Run());

@@ -50,7 +50,7 @@ bool IsCongestionControl(std::string_view text) {
 }
 
 bool IsHash(std::string_view text) {
-  return text == "yescrypt" || text == "bcrypt" || text == "sha512crypt";
+  return text == "yescrypt" || text == "argon2id" || text == "bcrypt" || text == "sha512crypt";
 }
 
 // A delimiter is a character of RFC 5322's atext that addresses use for little else.
@@ -150,10 +150,13 @@ std::vector<Setting> UsersSettings() {
        "How long a password that was right is known without asking again, at most 60.\n"
        "0: ask every time."},
       {"users", "hash",
-       TextForm{&At<s, &S::hash>, &IsHash, "write \"yescrypt\", \"bcrypt\" or \"sha512crypt\""},
-       Takes::kReload, Shown::kCommented,
-       "How passwords that are set from now on are stored: \"yescrypt\", \"bcrypt\" or\n"
-       "\"sha512crypt\". Those stored already keep their own."},
+       TextForm{&At<s, &S::hash>, &IsHash,
+                "write \"yescrypt\", \"argon2id\", \"bcrypt\" or \"sha512crypt\""},
+       Takes::kRestart, Shown::kCommented,
+       "How passwords that are set from now on are stored: \"yescrypt\", \"argon2id\",\n"
+       "\"bcrypt\" or \"sha512crypt\"."},
+      {"users", "rehash", SwitchForm{&At<s, &S::rehash>}, Takes::kRestart, Shown::kCommented,
+       "Passwords that are stored otherwise are stored so after their next log-in."},
   };
 }
 

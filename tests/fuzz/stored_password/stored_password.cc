@@ -54,7 +54,7 @@ void Check(std::string_view text) {
                                               : "unknown"));
   CheckScram(text, usable);
   static const PasswordHasher hasher({.prefix = "$y$", .cost = 1});
-  hasher.NeedsRehash(text);
+  hasher.NeedsRehash(text, base::Secret("x"));
   if (!usable) return;
   const SchemeFamily* family = parsed->scheme->family;
   if (family == &kPlainFamily) {

@@ -121,18 +121,28 @@ TEST(PasswordHasherTest, HashesOfAnotherSchemeOrCostAreToBeMadeAnew) {
   for (size_t i = 0; i < options.size(); ++i) {
     const PasswordHasher hasher(options[i]);
     for (size_t j = 0; j < hashes.size(); ++j) {
-      EXPECT_EQ(hasher.NeedsRehash(hashes[j]), i != j) << hashes[i] << ' ' << hashes[j];
+      EXPECT_EQ(hasher.NeedsRehash(hashes[j], Secret("secret")), i != j)
+          << hashes[i] << ' ' << hashes[j];
     }
-    EXPECT_TRUE(hasher.NeedsRehash("{SSHA}Z0zze/o2uMbUR7+pHjEGjXhYcCtOYUNsNGFsbA=="));
-    EXPECT_TRUE(hasher.NeedsRehash("{PLAIN}secret"));
-    EXPECT_FALSE(hasher.NeedsRehash(""));
-    EXPECT_FALSE(hasher.NeedsRehash("no hash"));
+    EXPECT_TRUE(
+        hasher.NeedsRehash("{SSHA}Z0zze/o2uMbUR7+pHjEGjXhYcCtOYUNsNGFsbA==", Secret("secret")));
+    EXPECT_TRUE(hasher.NeedsRehash("{PLAIN}secret", Secret("secret")));
+    EXPECT_FALSE(hasher.NeedsRehash("", Secret("secret")));
+    EXPECT_FALSE(hasher.NeedsRehash("no hash", Secret("secret")));
     EXPECT_FALSE(
         hasher.NeedsRehash("{SCRAM-SHA-1}4096,QSXCR+Q6sek8bf92,6dlGYMOdZcOPutkcNY8U2g7vK9Y=,"
-                           "D+CSWLOshSulAsxiupA+qs2/fTE="))
+                           "D+CSWLOshSulAsxiupA+qs2/fTE=",
+                           Secret("secret")))
         << "its keys serve SCRAM";
   }
-  EXPECT_FALSE(PasswordHasher(options[0]).NeedsRehash("{CRYPT}" + hashes[0]));
+  EXPECT_FALSE(PasswordHasher(options[0]).NeedsRehash("{CRYPT}" + hashes[0], Secret("secret")));
+  // bcrypt fits whatever follows the 72 octets that it reads.
+  const std::string start(72, 'x');
+  const std::string bcrypt = *PasswordHasher(options[5]).Hash(Secret(start + "right"));
+  EXPECT_EQ(PasswordHasher(options[5]).Verify(bcrypt, Secret(start + "wrong")),
+            HashVerdict::kMatch);
+  EXPECT_FALSE(PasswordHasher(options[0]).NeedsRehash(bcrypt, Secret(start + "wrong")));
+  EXPECT_TRUE(PasswordHasher(options[0]).NeedsRehash(bcrypt, Secret(start)));
 }
 
 // Time is the thing itself here, so what it is made of is measured: a quick scheme's mismatch must

@@ -56,6 +56,23 @@ class UserDatabaseTest : public testing::Test {
   std::unique_ptr<UserDatabase> database_;
 };
 
+TEST_F(UserDatabaseTest, AHashIsReplacedOnlyWhileItIsTheOneThatWasRead) {
+  ASSERT_TRUE(database_->AddUser("Alice@example.org", kHash).ok());
+  clock_.now_s += 100;
+  const auto replace = [&](const char* key, const char* old_hash) {
+    return *database_->ReplaceHash(key, old_hash, kOtherHash);
+  };
+  EXPECT_FALSE(replace("alice@example.org", "$6$other$"));
+  EXPECT_FALSE(replace("bob@example.org", kHash));
+  EXPECT_EQ((*database_->FindLogin("alice@example.org"))->hash, kHash);
+  EXPECT_TRUE(replace("alice@example.org", kHash));
+  EXPECT_EQ((*database_->FindLogin("alice@example.org"))->hash, kOtherHash);
+  EXPECT_FALSE(replace("alice@example.org", kHash));
+  EXPECT_EQ(database_->FindUser("alice@example.org")->password_changed_s, clock_.now_s - 100);
+  EXPECT_EQ(database_->ReplaceHash("alice@example.org", kOtherHash, "{PLAIN}x").status().code(),
+            StatusCode::kInvalidArgument);
+}
+
 TEST_F(UserDatabaseTest, IsForItsOwnerOnly) {
   for (const char* suffix : {"", "-wal"}) {
     struct stat file{};

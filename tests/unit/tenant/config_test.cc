@@ -79,6 +79,7 @@ scrub_kib_per_s = 128
 database = "u"
 cache_seconds = 0
 hash = "bcrypt"
+rehash = false
 [auth]
 chain = ["flat", "users"]
 host_threads = 3
