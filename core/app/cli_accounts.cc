@@ -159,9 +159,14 @@ class AccountCommands {
     auto* from_stdin = leaf->add_flag_callback(
         "--password-stdin", [options] { options->password = PasswordSource::kStdin; },
         "Read the password from the first line of standard input");
+    auto* hash_from_stdin = leaf->add_flag_callback(
+        "--hash-stdin", [options] { options->password = PasswordSource::kHashStdin; },
+        "Read a hash that another system stored (its first line): $6$..., {ARGON2ID}..., as it is");
+    hash_from_stdin->excludes(from_stdin);
     leaf->add_flag_callback(
             "--no-password", [options] { options->password = PasswordSource::kNone; }, without_help)
-        ->excludes(from_stdin);
+        ->excludes(from_stdin)
+        ->excludes(hash_from_stdin);
     run_with_config_(leaf, [&console = console_, options, command](const Config& config) {
       return command(*options, config, console);
     });
@@ -216,7 +221,9 @@ class AccountCommands {
     CLI::App* group = AddGroup(app_, "user", "Users of the built-in database");
     AddPasswordCommand(AddLeaf(group, "add", "Adds a user; asks for the password",
                                "  poplar user add alice@example.org\n"
-                               "  pwgen 20 1 | poplar user add bob@example.org --password-stdin"),
+                               "  pwgen 20 1 | poplar user add bob@example.org --password-stdin\n"
+                               "  doveadm pw -s SHA512-CRYPT | poplar user add eve@example.org "
+                               "--hash-stdin"),
                        "Without a password: mail arrives, but nobody can log in", &UserAdd);
     AddPasswordCommand(AddLeaf(group, "passwd", "Changes a password; asks for it",
                                "  poplar user passwd alice@example.org"),

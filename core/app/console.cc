@@ -55,7 +55,7 @@ StatusOr<base::Secret> ReadLine(int fd) {
 
 }  // namespace
 
-StatusOr<base::Secret> ReadPassword(std::istream& in) {
+StatusOr<base::Secret> ReadPassword(std::istream& in, std::string_view what) {
   std::string line;
   line.reserve(kPasswordBytesMax + 2);  // So that no copy is left behind when it grows.
   char c = 0;
@@ -66,7 +66,7 @@ StatusOr<base::Secret> ReadPassword(std::istream& in) {
   if (in.bad()) return MakeStatus(StatusCode::kDataLoss, "standard input could not be read");
   if (password.empty())
     return MakeStatus(StatusCode::kInvalidArgument,
-                      "there is no password on the first line of standard input");
+                      "there is no " + std::string(what) + " on the first line of standard input");
   return password;
 }
 

@@ -29,8 +29,9 @@ Console ProcessConsole();
 ExitCode Fail(Console& console, const Status& error);
 ExitCode Fail(Console& console, ExitCode code, std::string_view message);
 
-// The first line of standard input, without its end. kInvalidArgument: there is none.
-StatusOr<base::Secret> ReadPassword(std::istream& in);
+// The first line of standard input, without its end. kInvalidArgument: there is none; `what` says
+// of what.
+StatusOr<base::Secret> ReadPassword(std::istream& in, std::string_view what = "password");
 
 // kFailedPrecondition without a terminal.
 StatusOr<base::Secret> AskPasswordOnTerminal(std::string_view prompt);

@@ -21,10 +21,17 @@ StatusOr<base::Secret> AskTwice(Console& console, const std::string& address) {
   return first;
 }
 
+StatusOr<std::string> ReadHash(Console& console) {
+  POP_ASSIGN_OR_RETURN(const base::Secret hash, ReadPassword(console.in, "hash"));
+  POP_RETURN_IF_ERROR(auth::CheckStoredHash(hash.Reveal()));
+  return std::string(hash.Reveal());
+}
+
 // The hash of a password from `options.password`; empty for kNone.
 StatusOr<std::string> NewHash(const UserPasswordOptions& options, const tenant::Config& config,
                               Console& console) {
   if (options.password == PasswordSource::kNone) return std::string();
+  if (options.password == PasswordSource::kHashStdin) return ReadHash(console);
   POP_ASSIGN_OR_RETURN(const base::Secret password, options.password == PasswordSource::kStdin
                                                         ? ReadPassword(console.in)
                                                         : AskTwice(console, options.address));

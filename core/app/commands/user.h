@@ -12,8 +12,9 @@
 
 namespace poplar::app {
 
-// Where a new password comes from: the terminal, asked twice, unless told otherwise.
-enum class PasswordSource : uint8_t { kTerminal, kStdin, kNone };
+// Where a new password comes from: the terminal, asked twice, unless told otherwise. kHashStdin: no
+// password, but what another system stored of it.
+enum class PasswordSource : uint8_t { kTerminal, kStdin, kHashStdin, kNone };
 
 struct UserPasswordOptions {
   std::string address;

@@ -61,6 +61,8 @@ TEST_F(CliTest, AWrongCommandLineIsOneSentence) {
       {"user", "add"},
       {"user", "add", "a@b", "--passwrd-stdin"},
       {"user", "add", "a@b", "--no-password", "--password-stdin"},
+      {"user", "add", "a@b", "--no-password", "--hash-stdin"},
+      {"user", "passwd", "a@b", "--password-stdin", "--hash-stdin"},
       {"session", "kick"},
       {"session", "kick", "1", "--user", "a@b"},
       {"check", "--config"},

@@ -85,6 +85,36 @@ TEST_F(UsersTest, PasswordsFromStandardInput) {
   EXPECT_TRUE(Fits("alice@acme.example", "new"));
 }
 
+TEST_F(UsersTest, HashesOfAnotherSystemFromStandardInput) {
+  AddTenant();
+  // Of "Hello world!", from the specification of SHA-crypt; and of "secret", by OpenLDAP's scheme.
+  const std::string sha256 = "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5";
+  const std::string pbkdf2 =
+      "{PBKDF2-SHA256}1200$....c2FsdHk$yJsT8EPFUTIHoW8SnHTTT/lNRxd3HXctkMV8MySKdgU";
+  EXPECT_EQ(RunHere({"user", "add", "a@acme.example", "--hash-stdin"}, sha256 + "\r\nx"),
+            ExitCode::kOk)
+      << err_;
+  EXPECT_TRUE(Fits("a@acme.example", "Hello world!"));
+  EXPECT_EQ(RunHere({"user", "passwd", "a@acme.example", "--hash-stdin"}, pbkdf2), ExitCode::kOk)
+      << err_;
+  EXPECT_TRUE(Fits("a@acme.example", "secret"));
+  EXPECT_EQ(RunHere({"user", "show", "a@acme.example"}), ExitCode::kOk);
+  EXPECT_THAT(out_, HasSubstr("pbkdf2-sha256"));
+
+  const std::vector<std::pair<std::string, std::string>> refused = {
+      {"{SSHA}Z0zze/o2uMbUR7+pHjEGjXhYcCtOYUNsNGFsbA==", "too weak to be used (ssha)"},
+      {"{PLAIN}secret", "too weak to be used (plain)"},
+      {"secret", "no known scheme"},
+      {"$argon2id$v=19$m=4294967295,t=1,p=1$c29tZXNhbHQ$", "too much memory or time"},
+      {"", "there is no hash on the first line"}};
+  for (const auto& [hash, told] : refused) {
+    EXPECT_EQ(RunHere({"user", "passwd", "a@acme.example", "--hash-stdin"}, hash + "\n"),
+              ExitCode::kDataError);
+    EXPECT_THAT(err_, HasSubstr(told));
+  }
+  EXPECT_TRUE(Fits("a@acme.example", "secret"));
+}
+
 TEST_F(UsersTest, PasswordsFromTheTerminal) {
   AddTenant();
   typed_passwords_ = {"one", "two"};
