@@ -96,8 +96,7 @@ HashVerdict Verify(const StoredPassword& stored, std::string_view password) {
 }  // namespace
 
 const SchemeFamily kCryptFamily = {.examine = &Examine<Strength::kStrong>, .verify = &Verify};
-const SchemeFamily kMd5CryptFamily = {
-    .examine = &Examine<Strength::kWeak>, .verify = &Verify, .quick = true};
+const SchemeFamily kMd5CryptFamily = {.examine = &Examine<Strength::kWeak>, .verify = &Verify};
 
 std::string NewCryptSetting(const std::string& prefix, uint32_t cost) {
   std::array<char, CRYPT_GENSALT_OUTPUT_SIZE> setting{};

@@ -68,10 +68,10 @@ HashVerdict VerifyPlain(const StoredPassword& stored, std::string_view password)
 
 }  // namespace
 
-const SchemeFamily kDigestFamily = {
-    .examine = &ExamineDigest<false>, .verify = &VerifyDigest<false>, .quick = true};
-const SchemeFamily kSaltedDigestFamily = {
-    .examine = &ExamineDigest<true>, .verify = &VerifyDigest<true>, .quick = true};
-const SchemeFamily kPlainFamily = {.examine = &ExaminePlain, .verify = &VerifyPlain, .quick = true};
+const SchemeFamily kDigestFamily = {.examine = &ExamineDigest<false>,
+                                    .verify = &VerifyDigest<false>};
+const SchemeFamily kSaltedDigestFamily = {.examine = &ExamineDigest<true>,
+                                          .verify = &VerifyDigest<true>};
+const SchemeFamily kPlainFamily = {.examine = &ExaminePlain, .verify = &VerifyPlain};
 
 }  // namespace poplar::auth

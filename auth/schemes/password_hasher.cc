@@ -111,9 +111,9 @@ HashVerdict PasswordHasher::Verify(std::string_view stored, const base::Secret& 
     SpendOne(password);
     return usable.ok() ? HashVerdict::kMismatch : HashVerdict::kUnusable;
   }
-  const SchemeFamily& family = *usable->scheme->family;
-  const HashVerdict verdict = family.verify(*usable, password.Reveal());
-  if (verdict == HashVerdict::kUnusable || (verdict == HashVerdict::kMismatch && family.quick)) {
+  const HashVerdict verdict = usable->scheme->family->verify(*usable, password.Reveal());
+  if (verdict == HashVerdict::kUnusable ||
+      (verdict == HashVerdict::kMismatch && !IsOfToday(*usable))) {
     SpendOne(password);
   }
   return verdict;
@@ -133,12 +133,16 @@ bool PasswordHasher::NeedsRehash(std::string_view stored, const base::Secret& pa
   if (password.Reveal().size() > kBcryptPasswordBytesRead && parsed->scheme->name == "bcrypt") {
     return false;
   }
+  return !IsOfToday(*parsed);
+}
+
+bool PasswordHasher::IsOfToday(const StoredPassword& stored) const {
   // What stands before the salt. bcrypt's hash follows its salt directly.
   const std::string_view setting = decoy_setting_;
   const std::string_view parameters = setting.substr(0, setting.rfind('$') + 1);
-  if (!parsed->data.starts_with(parameters)) return true;
+  if (parameters.empty() || !stored.data.starts_with(parameters)) return false;
   // SHA-crypt names its cost only where it is not the default.
-  return parsed->data.substr(parameters.size()).starts_with("rounds=");
+  return !stored.data.substr(parameters.size()).starts_with("rounds=");
 }
 
 }  // namespace poplar::auth

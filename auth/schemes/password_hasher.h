@@ -57,8 +57,9 @@ class PasswordHasher {
   // cannot be. kUnavailable: no memory.
   StatusOr<std::string> Hash(const base::Secret& password) const;
 
-  // Costs one computation at least, so that time does not tell who is there: where nothing can be
-  // compared, and beside a quick scheme that does not match, a hash that nobody has is computed.
+  // A password that does not fit costs what a new hash would, so that time does not tell who is
+  // there: unless it was compared with one of the same scheme and cost, a hash that nobody has is
+  // computed as well.
   HashVerdict Verify(std::string_view stored, const base::Secret& password,
                      WeakSchemes weak = WeakSchemes::kRefuse) const;
 
@@ -71,6 +72,9 @@ class PasswordHasher {
   bool NeedsRehash(std::string_view stored, const base::Secret& password) const;
 
  private:
+  // As Hash would make it.
+  bool IsOfToday(const StoredPassword& stored) const;
+
   const HashOptions options_;
   const HashMaker& maker_;
   const std::string decoy_setting_;  // Of nobody's hash.

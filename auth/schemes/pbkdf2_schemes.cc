@@ -69,12 +69,12 @@ HashVerdict Verify(const StoredPassword& stored, std::string_view password) {
 
 }  // namespace
 
-const SchemeFamily kPbkdf2DovecotFamily = {
-    .examine = &Examine<&ParseDovecot>, .verify = &Verify<&ParseDovecot>, .quick = true};
-const SchemeFamily kPbkdf2PasslibFamily = {
-    .examine = &Examine<&ParsePasslib>, .verify = &Verify<&ParsePasslib>, .quick = true};
-const SchemeFamily kPbkdf2LdapFamily = {
-    .examine = &Examine<&ParseLdap>, .verify = &Verify<&ParseLdap>, .quick = true};
+const SchemeFamily kPbkdf2DovecotFamily = {.examine = &Examine<&ParseDovecot>,
+                                           .verify = &Verify<&ParseDovecot>};
+const SchemeFamily kPbkdf2PasslibFamily = {.examine = &Examine<&ParsePasslib>,
+                                           .verify = &Verify<&ParsePasslib>};
+const SchemeFamily kPbkdf2LdapFamily = {.examine = &Examine<&ParseLdap>,
+                                        .verify = &Verify<&ParseLdap>};
 
 std::optional<std::string> DerivePbkdf2(const evp_md_st* digest, std::string_view password,
                                         std::string_view salt, uint32_t rounds) {

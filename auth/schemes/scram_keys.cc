@@ -148,7 +148,7 @@ HashVerdict Verify(const StoredPassword& stored, std::string_view password) {
 
 }  // namespace
 
-const SchemeFamily kScramFamily = {.examine = &Examine, .verify = &Verify, .quick = true};
+const SchemeFamily kScramFamily = {.examine = &Examine, .verify = &Verify};
 
 std::string_view MechanismName(ScramHash hash) {
   return hash == ScramHash::kSha1 ? "SCRAM-SHA-1" : "SCRAM-SHA-256";

@@ -26,7 +26,7 @@ enum class ScramHash : uint8_t { kSha1, kSha256 };
 
 // RFC 7677 §4 asks for 4,096 at least (with fewer, keys are weak) and for a tenth of a second of
 // the machine that computes. That is the client, at each log-in: a phone of today takes so long for
-// 65,536, a server an eighth of it.
+// 65,536, a server some 15 ms.
 inline constexpr uint32_t kScramIterations = 65'536;
 inline constexpr uint32_t kScramIterationsStrongMin = 4'096;
 inline constexpr uint32_t kScramIterationsMax = 5'000'000;

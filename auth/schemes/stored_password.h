@@ -46,8 +46,6 @@ struct SchemeFamily {
   std::optional<Strength> (*examine)(const StoredPassword& stored);
   // REQUIRES: `examine` gave something.
   HashVerdict (*verify)(const StoredPassword& stored, std::string_view password);
-  // Next to nothing beside the computation of a hash as they are made today.
-  bool quick = false;
 };
 
 struct Scheme {
