@@ -68,6 +68,18 @@ def test_password_change_and_disabling_take_effect(server):
     assert server.pop3(ALICE, "new one").stat()[0] == 1
 
 
+def test_a_hash_of_another_system_is_taken_over_and_renewed_by_the_first_login(server):
+    # Of "secret", as OpenLDAP's pw-pbkdf2 writes it.
+    old = b"{PBKDF2-SHA256}1200$....c2FsdHk$yJsT8EPFUTIHoW8SnHTTT/lNRxd3HXctkMV8MySKdgU\n"
+    server.run("user", "add", "new@alpha.example", "--hash-stdin", input=old)
+    refused = server.run("user", "passwd", ALICE, "--hash-stdin", check=False, input=b"{SSHA}Z0zze/o2uMbUR7+pHjEGjXhYcCtOYUNsNGFsbA==\n")
+    assert refused.returncode == EX_DATAERR and b"too weak" in refused.stderr
+    hash_of = lambda: {user["address"]: user["hash"] for user in server.run_json("user", "list")}["new@alpha.example"]
+    assert not login_works(server, "new@alpha.example", "Secret") and hash_of() == "pbkdf2-sha256"
+    assert login_works(server, "new@alpha.example", "secret") and hash_of() == "yescrypt"
+    assert login_works(server, "new@alpha.example", "secret") and server.metric("poplar_auth_rehashed_total") == 1
+
+
 def test_a_recreated_address_meets_no_old_mail(server):
     server.deliver([ALICE], b"Subject: private\r\n\r\nof the first Alice\r\n")
     server.run("user", "remove", ALICE)

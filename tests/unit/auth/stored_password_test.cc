@@ -279,8 +279,7 @@ TEST(StoredPasswordTest, LengthsThatMakeAHashWorthlessAreRefused) {
            argon2 + salt + "$" + std::string(88, 'A'),                     // 66 octets.
            "{PBKDF2}$1$salt$4096$4b007901",
            "{PBKDF2}$1$$4096$4b007901b765489abead49d926f721d065a429c1",
-           "{SCRAM-SHA-256}4096,,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,"
-           "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=",
+           "{SCRAM-SHA-1}4096,,6dlGYMOdZcOPutkcNY8U2g7vK9Y=,D+CSWLOshSulAsxiupA+qs2/fTE=",
            "{SHA256}5en6G6MezRroT3XKqkdPOmY/BfQ=",
        }) {
     EXPECT_FALSE(CheckStoredHash(text, WeakSchemes::kAllow).ok()) << text;

@@ -83,7 +83,8 @@ TEST(ConfigFaults, WordsAndForms) {
   EXPECT_THAT(Faults("[server]\nhostname = \"a b\"\n"), ElementsAre(HasSubstr("mail.example")));
   EXPECT_THAT(Faults("[lmtp]\nsubaddress_delimiter = \"@\"\n"), SizeIs(1));
   EXPECT_THAT(Faults("[lmtp]\nsubaddress_delimiter = \"++\"\n"), SizeIs(1));
-  EXPECT_THAT(Faults("[users]\nhash = \"md5\"\n"), ElementsAre(HasSubstr("\"yescrypt\", \"argon2id\"")));
+  EXPECT_THAT(Faults("[users]\nhash = \"md5\"\n"),
+              ElementsAre(HasSubstr("\"yescrypt\", \"argon2id\"")));
   EXPECT_THAT(Faults("[pop3]\nlisten = [\"localhost:110\"]\n"),
               ElementsAre(HasSubstr("pop3.listen: \"localhost:110\" is not an address")));
   EXPECT_THAT(Faults("[http]\nlisten = \"9110\"\n"), ElementsAre(HasSubstr("\"127.0.0.1:1110\"")));
