@@ -36,7 +36,7 @@ StatusOr<StoredPassword> Usable(std::string_view stored, WeakSchemes weak) {
   const std::optional<StoredPassword> parsed = ParseStoredPassword(stored);
   if (!parsed) {
     return MakeStatus(StatusCode::kInvalidArgument,
-                      "the hash is of no known scheme ($y$, $2b$, $6$, $argon2id$, {SSHA512} and "
+                      "the hash is of no known scheme ($y$, $2b$, $6$, $argon2id$, {PBKDF2} and "
                       "others are; auth/README.md lists them)");
   }
   const std::string name(parsed->scheme->name);
