@@ -53,6 +53,13 @@ void AuthService::Flush(const std::string& login, io::Completion<Status>& done) 
   context_->on_shard[here->index().value()]->ForgetEverywhere(std::move(changes), done);
 }
 
+void AuthService::Probe(const std::string& login, base::Secret password,
+                        io::Completion<std::vector<LinkReport>>& done) {
+  io::Shard* here = io::Shard::Current();
+  POP_CHECK(here != nullptr);
+  context_->on_shard[here->index().value()]->Probe(LookupKey(login), std::move(password), done);
+}
+
 void AuthService::Register(base::MetricRegistry& registry) const {
   for (const auto& on_shard : context_->on_shard) on_shard->metrics().Register(registry);
   registry.AddComputed(

@@ -21,6 +21,7 @@
 #include "auth/schemes/hasher_pool.h"
 #include "auth/service/backend.h"
 #include "auth/service/backend_call.h"
+#include "auth/service/chain_probe.h"
 #include "auth/service/throttle.h"
 #include "core/base/ids.h"
 #include "core/base/metrics.h"
@@ -80,6 +81,11 @@ class AuthService {
   // every shard; `done` when it is gone. Answers under way from before are not remembered either.
   // On any shard's thread.
   void Flush(const std::string& login, io::Completion<Status>& done);
+
+  // What each link of the chain says of a login name or address, and of the password if there is
+  // one. Nothing is remembered, nobody is throttled. On any shard's thread.
+  void Probe(const std::string& login, base::Secret password,
+             io::Completion<std::vector<LinkReport>>& done);
 
   void Register(base::MetricRegistry& registry) const;
 

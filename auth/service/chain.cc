@@ -78,15 +78,36 @@ bool Chain::idle() const {
                      [](const ChainLink& link) { return link.port->idle(); });
 }
 
+void Chain::Compare(base::Secret stored, BackendCall& call) {
+  computations_.Ask(
+      hash_pool_, FairKey(call.question.login),
+      [&hashers = hashers_, stored = std::move(stored), password = call.question.secret.Copy()] {
+        BackendAnswer compared = CompareWith(hashers, stored, password);
+        compared.computed = true;
+        return compared;
+      },
+      call);
+}
+
+void Chain::SpendOne(BackendCall& call) {
+  computations_.Ask(
+      hash_pool_, FairKey(call.question.login),
+      [&hashers = hashers_, password = call.question.secret.Copy()] {
+        hashers.SpendOne(password);
+        return BackendAnswer();
+      },
+      call);
+}
+
 ChainWalk::ChainWalk(Chain& chain, BackendQuestion asked, uint64_t deadline_ms, Ended ended)
     : chain_(chain), ended_(std::move(ended)) {
   question = std::move(asked);
-  deadline_us = chain.reactor_.now_us() + deadline_ms * 1000;
+  deadline_us = chain.now_us() + deadline_ms * 1000;
 }
 
 void ChainWalk::AskNext() {
-  while (next_ < chain_.links_.size()) {
-    BackendPort& port = *chain_.links_[next_++].port;
+  while (next_ < chain_.links().size()) {
+    BackendPort& port = *chain_.links()[next_++].port;
     if (!CanAnswer(port.capabilities(), question.operation)) continue;
     step_ = Step::kAsking;
     answer = {};
@@ -117,7 +138,7 @@ void ChainWalk::Answered() {
 }
 
 void ChainWalk::Judge() {
-  const ChainLink& link = chain_.links_[next_ - 1];
+  const ChainLink& link = chain_.links()[next_ - 1];
   switch (answer.outcome) {
     case BackendOutcome::kUnknown:
       if (verdict_.outcome == BackendOutcome::kUnsupported) verdict_ = std::move(answer);
@@ -143,15 +164,7 @@ void ChainWalk::Compare() {
   step_ = Step::kComparing;
   found_ = std::move(answer);
   answer = {};
-  chain_.computations_.Ask(
-      chain_.hash_pool_, FairKey(question.login),
-      [&hashers = chain_.hashers_, stored = std::move(found_.stored_password),
-       password = question.secret.Copy()] {
-        BackendAnswer compared = CompareWith(hashers, stored, password);
-        compared.computed = true;
-        return compared;
-      },
-      *this);
+  chain_.Compare(std::move(found_.stored_password), *this);
 }
 
 void ChainWalk::Conclude() {
@@ -159,13 +172,7 @@ void ChainWalk::Conclude() {
       verdict_.outcome == BackendOutcome::kUnknown || verdict_.outcome == BackendOutcome::kRefused;
   if (question.operation != Operation::kVerifyPassword || !nobody || computed_) return End();
   step_ = Step::kSpending;
-  chain_.computations_.Ask(
-      chain_.hash_pool_, FairKey(question.login),
-      [&hashers = chain_.hashers_, password = question.secret.Copy()] {
-        hashers.SpendOne(password);
-        return BackendAnswer();
-      },
-      *this);
+  chain_.SpendOne(*this);
 }
 
 void ChainWalk::End() {

@@ -36,10 +36,16 @@ class Chain {
 
   Capabilities capabilities() const { return capabilities_; }
   bool idle() const;
+  const std::vector<ChainLink>& links() const { return links_; }
+  uint64_t now_us() const { return reactor_.now_us(); }
+
+  // Answers `call` by whether its password is what `stored` is of: kOk, kRefused, or kTemporary
+  // where that cannot be told. One hash computation.
+  void Compare(base::Secret stored, BackendCall& call);
+  // Answers it, with nothing, after one computation as well.
+  void SpendOne(BackendCall& call);
 
  private:
-  friend class ChainWalk;
-
   const std::vector<ChainLink> links_;
   HasherPool& hashers_;
   io::OffloadPool& hash_pool_;

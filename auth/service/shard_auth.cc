@@ -33,7 +33,8 @@ ShardAuthImpl::ShardAuthImpl(AuthContext& context, io::Shard& shard)
 ShardAuthImpl::~ShardAuthImpl() { POP_CHECK(idle()); }
 
 bool ShardAuthImpl::idle() const {
-  return home_.idle() && attempts_.empty() && walks_.empty() && flushes_.empty() && chain_.idle();
+  return home_.idle() && attempts_.empty() && walks_.empty() && probes_.empty() &&
+         flushes_.empty() && chain_.idle();
 }
 
 void ShardAuthImpl::AnswerLogin(AuthResult result, io::Completion<AuthResult>& done) {
@@ -151,6 +152,19 @@ void ShardAuthImpl::ForgetEverywhere(BackendChanges changes, io::Completion<Stat
                                           done.Set(OkStatus());
                                         }))
       .Begin(shard_);
+}
+
+void ShardAuthImpl::Probe(std::string login, base::Secret password,
+                          io::Completion<std::vector<LinkReport>>& done) {
+  probes_
+      .Add(std::make_unique<ChainProbe>(chain_, std::move(login), std::move(password),
+                                        context_.options.deadline_ms,
+                                        [this, &done](ChainProbe& probe) {
+                                          std::vector<LinkReport> said = std::move(probe.reports());
+                                          probes_.End(probe);
+                                          done.Set(std::move(said));
+                                        }))
+      .Begin();
 }
 
 void ShardAuthImpl::Forget(const BackendChanges& changes) {

@@ -9,6 +9,7 @@
 
 #include "auth/sasl/mechanism.h"
 #include "auth/service/chain.h"
+#include "auth/service/chain_probe.h"
 #include "auth/service/context.h"
 #include "auth/service/expiring_map.h"
 #include "auth/service/fault_log.h"
@@ -48,6 +49,9 @@ class ShardAuthImpl : public ShardAuth {
   void Forget(const BackendChanges& changes);
   // The same on every shard; `done` when all did.
   void ForgetEverywhere(BackendChanges changes, io::Completion<Status>& done);
+  // As AuthService::Probe.
+  void Probe(std::string login, base::Secret password,
+             io::Completion<std::vector<LinkReport>>& done);
   // Nothing is under way.
   bool idle() const;
 
@@ -76,6 +80,7 @@ class ShardAuthImpl : public ShardAuth {
   uint64_t changes_seen_ = 0;  // Calls of Forget.
   Pending<LoginAttempt> attempts_;
   Pending<ChainWalk> walks_;
+  Pending<ChainProbe> probes_;
   Pending<Forgetting> flushes_;
 };
 

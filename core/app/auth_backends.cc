@@ -49,8 +49,10 @@ StatusOr<std::vector<auth::BackendSource>> MakeChain(const tenant::Config& confi
       source.next_after_refused = backend->next_after_refused;
       source.next_after_failed = backend->next_after_failed;
     } else {
-      POP_ASSIGN_OR_RETURN(source.backend,
-                           auth::SqliteBackend::Open({.path = config.users.database}, hashers));
+      POP_ASSIGN_OR_RETURN(
+          source.backend,
+          auth::SqliteBackend::Open({.path = config.users.database, .rehash = config.users.rehash},
+                                    hashers));
     }
     chain.push_back(std::move(source));
   }

@@ -42,6 +42,7 @@ class CommandLine {
           RunWithConfig(leaf, std::move(command));
         };
     AddAccountCommands(app_, console_, run_with_config);
+    AddAuthCommands(app_, console_, run_with_config);
     AddMailboxCommands(app_, console_, run_with_config);
     AddDeliver();
     AddSession();

@@ -241,6 +241,7 @@ class AccountCommands {
 
     AddUserShow(group);
     AddUserSet(group);
+    AddUserFlush(group, console_, run_with_config_);
     AddAddressCommand(
         AddLeaf(group, "disable", "Keeps a user from logging in; mail goes on coming in",
                 "  poplar user disable alice@example.org"),

@@ -13,6 +13,10 @@ namespace poplar::app {
 void AddAccountCommands(CLI::App& app, Console& console,
                         const RunWithConfigFunction& run_with_config);
 
+// `poplar auth`, and `flush` of the group `user`. Likewise.
+void AddAuthCommands(CLI::App& app, Console& console, const RunWithConfigFunction& run_with_config);
+void AddUserFlush(CLI::App* user, Console& console, const RunWithConfigFunction& run_with_config);
+
 // Maildrops of the running server. Likewise.
 void AddMailboxCommands(CLI::App& app, Console& console,
                         const RunWithConfigFunction& run_with_config);

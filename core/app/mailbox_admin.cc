@@ -2,49 +2,20 @@
 
 #include <algorithm>
 #include <charconv>
-#include <functional>
-#include <latch>
 #include <limits>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "core/app/ask_shard.h"
 #include "core/base/log.h"
-#include "core/io/task.h"
 
 namespace poplar::app {
 namespace {
 
 using nlohmann::json;
 using storage::KeptMessage;
-
-template <class Answer>
-using Question = std::function<void(io::Completion<Answer>&)>;
-
-template <class Answer>
-io::Task<void> Await(const Question<Answer>* ask, Answer* answer, std::latch* answered) {
-  io::Completion<Answer> completion;
-  (*ask)(completion);
-  *answer = co_await completion;
-  answered->count_down();
-}
-
-// Asks on the first shard and waits for the answer.
-template <class Answer>
-Answer AskFirstShard(io::ShardSet& shards, const Question<Answer>& ask) {
-  const ShardIndex first(0);
-  Answer answer;
-  std::latch answered(1);
-  io::Task<void> task;
-  shards.RunOn(first, [&](io::Shard&) {
-    task = Await<Answer>(&ask, &answer, &answered);
-    task.Start();
-  });
-  answered.wait();
-  shards.RunOn(first, [&](io::Shard&) { task = io::Task<void>(); });
-  return answer;
-}
 
 json ToJson(const Quota& quota) { return {{"octets", quota.octets}, {"messages", quota.messages}}; }
 

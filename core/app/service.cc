@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "auth/users/address.h"
+#include "core/app/auth_admin.h"
 #include "core/app/auth_backends.h"
 #include "core/app/descriptors.h"
 #include "core/app/mailbox_admin.h"
@@ -203,6 +204,7 @@ ops::AdminHandlers Service::AdminHandlers() {
     return kicked > 0 ? StatusOr<json>(json{{"kicked", kicked}}) : NoSuchSession(user);
   };
   AddStoreHandlers(handlers);
+  AddAuthHandlers(*shards_, *auth_, handlers);
   AddMailboxHandlers({*shards_, *store_, auth_->OnShard(ShardIndex(0)), policies_}, handlers);
   return handlers;
 }

@@ -1,5 +1,6 @@
 """Users who live in a plug-in: the example's file, and what a plug-in in trouble does to a server."""
 
+import json
 import os
 import poplib
 import re
@@ -83,6 +84,39 @@ def test_the_example_s_users(with_plugins, tmp_path):
     with pytest.raises(poplib.error_proto, match=r"-ERR \[SYS/TEMP\]"):
         server.pop3("somebody@alpha.example", "secret")
     assert server.metric("poplar_backend_answers_total", backend="flat", outcome="ok") >= 3
+
+
+def test_what_each_link_says(with_plugins, tmp_path):
+    users = tmp_path / "users.txt"
+    users.write_text(f"{ERIN}\t5f21c0de\t$6$saltstring$AIsRs/Ee56G/tC8MEHhvReZTfx8u3rXXMl6eYrjCG9ibix19DxoMBLogdTET5Ukw9Sf7eZTITsuk0Ry5qulYz.\n")
+    server = with_plugins(example_config(users)).start()
+
+    def test(address, password=None, code=0):
+        more = [] if password is None else ["--password-stdin"]
+        result = server.run("auth", "test", address, *more, "--json", check=False, input=(password or "").encode() + b"\n")
+        assert result.returncode == code, result.stderr
+        return [(link["backend"], link["asked"], link["says"]) for link in json.loads(result.stdout)]
+
+    assert test(ERIN) == [("flat", "address", "ok"), ("sqlite", "address", "unknown")]
+    assert test(ALICE, PASSWORDS[ALICE]) == [
+        ("flat", "address", "unknown"), ("flat", "password", "unknown"), ("sqlite", "address", "ok"), ("sqlite", "password", "ok")]
+    assert test(ERIN, "secret")[1] == ("flat", "password", "ok")
+    assert test(ERIN, "Secret", code=77)[1] == ("flat", "password", "refused")
+    assert test("nobody@alpha.example", code=67)[0][2] == "unknown"
+    text = server.run("auth", "test", ERIN).stdout.decode()
+    assert "tenant alpha, account 5f21c0de" in text and text.endswith("Found by flat.\n")
+    # What was right stays known for a while after a change, unless it is flushed.
+    server.pop3(ERIN, "secret").quit()
+    session = server.pop3(ERIN, "secret")
+    users.write_text("")
+    server.run("user", "flush", ERIN, "--end-sessions")
+    with pytest.raises((poplib.error_proto, OSError)):
+        session.noop()
+        session.noop()
+    assert "[AUTH]" in server.try_login(ERIN, "secret")[1]
+    assert test(ERIN, code=67)[0][2] == "unknown"
+    users.unlink()
+    assert test(ERIN, code=75)[0] == ("flat", "address", "temporary")
 
 
 def test_a_plugin_in_trouble(with_plugins):

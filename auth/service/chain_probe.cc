@@ -1,0 +1,82 @@
+#include "auth/service/chain_probe.h"
+
+#include <utility>
+
+#include "core/base/clock.h"
+
+namespace poplar::auth {
+
+ChainProbe::ChainProbe(Chain& chain, std::string login, base::Secret password, uint64_t deadline_ms,
+                       Ended ended)
+    : chain_(chain),
+      login_(std::move(login)),
+      password_(std::move(password)),
+      deadline_ms_(deadline_ms),
+      ended_(std::move(ended)) {}
+
+void ChainProbe::AskNext() {
+  const size_t questions_a_link = password_.empty() ? 1 : 2;
+  const size_t link = asked_ / questions_a_link;
+  if (link == chain_.links().size()) {
+    Ended ended = std::move(ended_);  // It may destroy this.
+    ended(*this);
+    return;
+  }
+  BackendPort& port = *chain_.links()[link].port;
+  LinkReport& report = reports_.emplace_back();
+  report.backend = port.name();
+  report.with_password = asked_++ % questions_a_link == 1;
+  question = {};
+  question.operation = report.with_password ? Operation::kVerifyPassword : Operation::kResolve;
+  question.login = login_;
+  if (report.with_password) question.secret = password_.Copy();
+  answer = {};
+  comparing_ = false;
+  begun_us_ = base::SystemClock().MonotonicUs();
+  deadline_us = chain_.now_us() + deadline_ms_ * 1000;
+  if (report.with_password && !port.capabilities().password) {
+    answer.reason = "it cannot verify passwords";
+    return Take();
+  }
+  port.Ask(*this);
+}
+
+void ChainProbe::Answered() {
+  if (!comparing_ && answer.outcome == BackendOutcome::kOk && !answer.stored_password.empty()) {
+    comparing_ = true;
+    found_ = std::move(answer);
+    chain_.Compare(std::move(found_.stored_password), *this);
+    return;
+  }
+  if (comparing_ && answer.outcome == BackendOutcome::kOk) answer = std::move(found_);
+  Take();
+}
+
+void ChainProbe::Take() {
+  LinkReport& report = reports_.back();
+  report.outcome = answer.outcome;
+  report.reason = std::move(answer.reason);
+  report.principal = std::move(answer.principal);
+  report.asked_us = base::SystemClock().MonotonicUs() - begun_us_;
+  AskNext();
+}
+
+std::string_view Name(BackendOutcome outcome) {
+  switch (outcome) {
+    case BackendOutcome::kOk:
+      return "ok";
+    case BackendOutcome::kUnknown:
+      return "unknown";
+    case BackendOutcome::kRefused:
+      return "refused";
+    case BackendOutcome::kDisabled:
+      return "disabled";
+    case BackendOutcome::kTemporary:
+      return "temporary";
+    case BackendOutcome::kUnsupported:
+      return "unsupported";
+  }
+  return "temporary";
+}
+
+}  // namespace poplar::auth

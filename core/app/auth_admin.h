@@ -1,0 +1,16 @@
+// What the admin socket answers about authentication: `auth.test` and `auth.flush`
+// (core/ops/README.md has their arguments and results).
+
+#pragma once
+
+#include "auth/service/auth_service.h"
+#include "core/io/shard.h"
+#include "core/ops/admin_server.h"
+
+namespace poplar::app {
+
+// The handlers run on the admin socket's thread and wait there for the first shard. Both outlive
+// them.
+void AddAuthHandlers(io::ShardSet& shards, auth::AuthService& auth, ops::AdminHandlers& handlers);
+
+}  // namespace poplar::app

@@ -1,0 +1,32 @@
+// `poplar auth test` and `poplar user flush`: asked of the running server.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/app/console.h"
+#include "core/tenant/config.h"
+
+namespace poplar::app {
+
+enum class TestedPassword : uint8_t { kNone, kTerminal, kStdin };
+
+struct AuthTestOptions {
+  std::string address;
+  TestedPassword password = TestedPassword::kNone;
+  bool json = false;
+};
+
+struct UserFlushOptions {
+  std::string address;  // Empty: all.
+  bool end_sessions = false;
+};
+
+// kOk: the chain would let the user in (or, without a password, knows the address). kNoPermission:
+// it would not; kNoUser: nobody of that name; kTemporary: that cannot be told now.
+ExitCode AuthTest(const AuthTestOptions& options, const tenant::Config& config, Console& console);
+
+ExitCode UserFlush(const UserFlushOptions& options, const tenant::Config& config, Console& console);
+
+}  // namespace poplar::app
