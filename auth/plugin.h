@@ -1,8 +1,8 @@
 /* The interface of Poplar's authentication plug-ins: C, and stable within a version.
  *
- * A plug-in is a shared object that exports one function, `poplar_plugin_entry`. It answers who somebody
- * is and whether a password is right, from whatever it can reach: a directory, a database, a file.
- * auth/PLUGINS.md tells how to write one, with a complete example (auth/plugins/example.c).
+ * A plug-in is a shared object that exports one function, `poplar_plugin_entry`. It answers who
+ * somebody is and whether a password is right, from whatever it can reach: a directory, a database,
+ * a file. auth/PLUGINS.md tells how to write one, with a complete example (auth/plugins/example.c).
  *
  * Plug-ins run in processes of their own (`poplar auth-host`), never in the server. Calls may
  * block. One that crashes or hangs is ended with its process and started anew; whoever waited for
