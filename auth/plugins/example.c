@@ -18,6 +18,8 @@
  *   chain = ["flat"]
  */
 
+#define _POSIX_C_SOURCE 200809L /* getline, strdup, whatever -std says. */
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
