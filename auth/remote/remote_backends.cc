@@ -102,6 +102,7 @@ Status RemoteBackends::AddBackend(RemoteBackendSpec spec) {
   backend->info = {.name = std::move(spec.name),
                    .instance = static_cast<uint32_t>(host.backends.size()),
                    .capabilities = CapabilitiesOf(host.process->operations()),
+                   .weak_schemes = spec.weak_schemes,
                    .breaker = options_.breaker};
   backend->settings = std::move(spec.settings);
   backend->metrics.resize(shards_.count());

@@ -28,6 +28,7 @@ struct RemoteBackendSpec {
   std::string name;    // As chains name it.
   std::string plugin;  // The shared object.
   PluginSettings settings;
+  bool weak_schemes = false;  // Stored passwords that it hands out may be of weak schemes.
 };
 
 struct RemoteBackendsOptions {

@@ -127,6 +127,7 @@ void RemotePort::OnTold(BackendCall& call, const TenantPolicies::Domain& tenant,
     call.answer.late = reactor_.now_us() >= call.deadline_us;
   } else {
     call.answer = AnswerOf(*answer, call.question, tenant);
+    call.answer.weak_schemes = info_.weak_schemes;
   }
   CountOutcome(call.answer.outcome);
   call.Answered();

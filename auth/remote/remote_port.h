@@ -17,6 +17,7 @@ struct RemoteBackendInfo {
   std::string name;
   uint32_t instance = 0;
   Capabilities capabilities;
+  bool weak_schemes = false;
   BreakerOptions breaker;
 };
 

@@ -36,10 +36,11 @@ struct BackendAnswer {
   Verifier verifier;    // With kOk to a question for one.
   // With kOk to a question for a password: compare with this, the back end did not.
   base::Secret stored_password;
-  bool computed = false;    // A hash, on this machine.
-  bool late = false;        // It was not answered in time.
-  bool queue_full = false;  // It was not asked at all.
-  uint64_t asked_us = 0;    // How long the back end took; 0: it was not asked.
+  bool weak_schemes = false;  // It may be of a weak scheme.
+  bool computed = false;      // A hash, on this machine.
+  bool late = false;          // It was not answered in time.
+  bool queue_full = false;    // It was not asked at all.
+  uint64_t asked_us = 0;      // How long the back end took; 0: it was not asked.
 };
 
 // Answers that may be different now from what was said before.

@@ -29,9 +29,9 @@ BackendAnswer Say(BackendOutcome outcome, std::string_view reason) {
   return answer;
 }
 
-BackendAnswer CompareWith(HasherPool& hashers, const base::Secret& stored,
+BackendAnswer CompareWith(HasherPool& hashers, const base::Secret& stored, WeakSchemes weak,
                           const base::Secret& password) {
-  switch (hashers.Verify(stored.Reveal(), password)) {
+  switch (hashers.Verify(stored.Reveal(), password, weak)) {
     case HashVerdict::kMatch:
       return Say(BackendOutcome::kOk, "");
     case HashVerdict::kMismatch:
@@ -78,11 +78,12 @@ bool Chain::idle() const {
                      [](const ChainLink& link) { return link.port->idle(); });
 }
 
-void Chain::Compare(base::Secret stored, BackendCall& call) {
+void Chain::Compare(base::Secret stored, WeakSchemes weak, BackendCall& call) {
   computations_.Ask(
       hash_pool_, FairKey(call.question.login),
-      [&hashers = hashers_, stored = std::move(stored), password = call.question.secret.Copy()] {
-        BackendAnswer compared = CompareWith(hashers, stored, password);
+      [&hashers = hashers_, stored = std::move(stored), weak,
+       password = call.question.secret.Copy()] {
+        BackendAnswer compared = CompareWith(hashers, stored, weak, password);
         compared.computed = true;
         return compared;
       },
@@ -164,7 +165,7 @@ void ChainWalk::Compare() {
   step_ = Step::kComparing;
   found_ = std::move(answer);
   answer = {};
-  chain_.Compare(std::move(found_.stored_password), *this);
+  chain_.Compare(std::move(found_.stored_password), WeakSchemesOf(found_), *this);
 }
 
 void ChainWalk::Conclude() {

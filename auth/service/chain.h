@@ -41,7 +41,7 @@ class Chain {
 
   // Answers `call` by whether its password is what `stored` is of: kOk, kRefused, or kTemporary
   // where that cannot be told. One hash computation.
-  void Compare(base::Secret stored, BackendCall& call);
+  void Compare(base::Secret stored, WeakSchemes weak, BackendCall& call);
   // Answers it, with nothing, after one computation as well.
   void SpendOne(BackendCall& call);
 
@@ -53,6 +53,11 @@ class Chain {
   PoolAsker computations_;
   Capabilities capabilities_;
 };
+
+// Of a password that a back end hands out.
+inline WeakSchemes WeakSchemesOf(const BackendAnswer& answer) {
+  return answer.weak_schemes ? WeakSchemes::kAllow : WeakSchemes::kRefuse;
+}
 
 // A question on its way through a chain.
 class ChainWalk final : private BackendCall {

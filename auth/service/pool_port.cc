@@ -23,7 +23,8 @@ BackendAnswer AskBackend(Backend& backend, const BackendQuestion& question) {
     case Operation::kVerifyPassword: {
       BackendAnswer answer = backend.VerifyPassword(question.login, question.secret);
       // Its promise (backend.h).
-      answer.computed = answer.outcome != BackendOutcome::kUnknown;
+      answer.computed =
+          answer.outcome != BackendOutcome::kUnknown && answer.stored_password.empty();
       return answer;
     }
     case Operation::kFetchVerifier: {

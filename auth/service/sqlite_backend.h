@@ -41,7 +41,7 @@ class SqliteBackend : public Backend {
   static StatusOr<std::unique_ptr<SqliteBackend>> Open(const SqliteBackendOptions& options,
                                                        HasherPool& hashers);
 
-  std::string_view name() const override { return "sqlite"; }
+  std::string_view name() const override { return "users"; }
   Capabilities capabilities() const override { return {.password = true}; }
   BackendAnswer Resolve(std::string_view address) override;
   BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password) override;

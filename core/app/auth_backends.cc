@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "auth/files/passwd_file_backend.h"
 #include "auth/host/auth_host.h"
 #include "auth/service/sqlite_backend.h"
 #include "core/base/units.h"
@@ -19,6 +20,28 @@ const tenant::BackendConfig* Find(const tenant::Config& config, const std::strin
   return found == config.backends.end() ? nullptr : &*found;
 }
 
+Status MakeBackend(const tenant::BackendConfig& backend, const PolicyBoard& tenants,
+                   auth::RemoteBackends* remote, auth::BackendSource& source) {
+  switch (backend.driver) {
+    case tenant::BackendDriver::kPlugin:
+      source.make_port = [remote, name = backend.name](io::Shard& shard) {
+        return remote->MakePort(name, shard);
+      };
+      return OkStatus();
+    case tenant::BackendDriver::kPasswdFile: {
+      auto file = auth::PasswdFileBackend::Open({.name = backend.name,
+                                                 .path = backend.file,
+                                                 .default_domain = backend.default_domain,
+                                                 .weak_schemes = backend.weak_schemes},
+                                                tenants);
+      if (!file.ok()) return Annotate(file.status(), "back end " + backend.name);
+      source.backend = std::move(*file);
+      return OkStatus();
+    }
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 StatusOr<std::unique_ptr<auth::RemoteBackends>> StartRemoteBackends(const tenant::Config& config,
@@ -27,8 +50,12 @@ StatusOr<std::unique_ptr<auth::RemoteBackends>> StartRemoteBackends(const tenant
   std::vector<auth::RemoteBackendSpec> specs;
   for (const std::string& name : config.auth.chain) {
     const tenant::BackendConfig* const backend = Find(config, name);
-    if (backend == nullptr) continue;  // The server's own.
-    specs.push_back({.name = name, .plugin = backend->plugin, .settings = backend->settings});
+    // The server asks the others itself.
+    if (backend == nullptr || backend->driver != tenant::BackendDriver::kPlugin) continue;
+    specs.push_back({.name = name,
+                     .plugin = backend->plugin,
+                     .settings = backend->settings,
+                     .weak_schemes = backend->weak_schemes});
   }
   if (specs.empty()) return std::unique_ptr<auth::RemoteBackends>();
   auth::RemoteBackendsOptions options;
@@ -40,19 +67,21 @@ StatusOr<std::unique_ptr<auth::RemoteBackends>> StartRemoteBackends(const tenant
 
 StatusOr<std::vector<auth::BackendSource>> MakeChain(const tenant::Config& config,
                                                      auth::HasherPool& hashers,
+                                                     const PolicyBoard& tenants,
                                                      auth::RemoteBackends* remote) {
   std::vector<auth::BackendSource> chain;
   for (const std::string& name : config.auth.chain) {
     auth::BackendSource source;
-    if (const tenant::BackendConfig* const backend = Find(config, name)) {
-      source.make_port = [remote, name](io::Shard& shard) { return remote->MakePort(name, shard); };
-      source.next_after_refused = backend->next_after_refused;
-      source.next_after_failed = backend->next_after_failed;
-    } else {
+    const tenant::BackendConfig* const backend = Find(config, name);
+    if (backend == nullptr) {
       POP_ASSIGN_OR_RETURN(
           source.backend,
           auth::SqliteBackend::Open({.path = config.users.database, .rehash = config.users.rehash},
                                     hashers));
+    } else {
+      source.next_after_refused = backend->next_after_refused;
+      source.next_after_failed = backend->next_after_failed;
+      POP_RETURN_IF_ERROR(MakeBackend(*backend, tenants, remote, source));
     }
     chain.push_back(std::move(source));
   }

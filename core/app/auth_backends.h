@@ -24,9 +24,10 @@ StatusOr<std::unique_ptr<auth::RemoteBackends>> StartRemoteBackends(const tenant
                                                                     io::ShardSet& shards,
                                                                     const PolicyBoard& tenants);
 
-// The chain of the configuration. `remote` and `hashers` outlive it.
+// The chain of the configuration. `remote`, `tenants` and `hashers` outlive it.
 StatusOr<std::vector<auth::BackendSource>> MakeChain(const tenant::Config& config,
                                                      auth::HasherPool& hashers,
+                                                     const PolicyBoard& tenants,
                                                      auth::RemoteBackends* remote);
 
 // `poplar auth-host`: this process becomes a plug-in's. REQUIRES: its sockets are where the server

@@ -104,7 +104,7 @@ Status Service::MakeAuth() {
   hashers_ = std::make_unique<auth::HasherPool>(auth::HashOptionsOf(config_.users.hash));
   POP_ASSIGN_OR_RETURN(remote_backends_, StartRemoteBackends(config_, *shards_, policies_));
   POP_ASSIGN_OR_RETURN(std::vector<auth::BackendSource> chain,
-                       MakeChain(config_, *hashers_, remote_backends_.get()));
+                       MakeChain(config_, *hashers_, policies_, remote_backends_.get()));
   auth::AuthServiceOptions options;
   options.password_cache_ttl_ms = config_.users.cache_seconds * 1000;
   const auth::AuthPools pools{

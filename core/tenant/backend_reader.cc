@@ -43,27 +43,54 @@ void ConfigReader::ReadBackends(const toml::node& node) {
 void ConfigReader::ReadBackend(const std::string& name, const toml::table& table, uint32_t line) {
   BackendConfig backend;
   backend.name = name;
+  const std::string driver = table["driver"].value_or(std::string("plugin"));
+  if (driver == "passwd-file") {
+    backend.driver = BackendDriver::kPasswdFile;
+  } else if (driver != "plugin") {
+    return Fault(line, "backend." + name + ".driver: write \"plugin\" or \"passwd-file\"");
+  }
   for (const auto& [key, value] : table) {
     const std::string setting(key.str());
     const std::string where = "backend." + name + "." + setting;
     const uint32_t at = value.source().begin.line;
-    if (setting == "plugin") {
-      const auto* text = value.as_string();
-      if (text == nullptr || text->get().empty()) {
-        Fault(at, where + ": write the path of the plug-in, like \"/usr/lib/poplar/ldap.so\"");
-      } else {
-        backend.plugin = (folder_ / text->get()).lexically_normal().string();
-      }
-    } else if (setting == "next_after") {
+    if (setting == "driver") continue;
+    if (setting == "next_after") {
       ReadNextAfter(where, value, backend);
+    } else if (setting == "weak_schemes") {
+      if (!value.is_boolean()) Fault(at, where + ": write true or false");
+      backend.weak_schemes = value.value_or(false);
+    } else if (backend.driver == BackendDriver::kPasswdFile) {
+      if (!TakePasswdFileSetting(setting, value, backend)) {
+        Fault(at, where + ": a passwd-file has file = \"…\" and default_domain = \"…\"");
+      }
+    } else if (setting == "plugin") {
+      if (!TakePath(value, backend.plugin)) {
+        Fault(at, where + ": write the path of the plug-in, like \"/usr/lib/poplar/ldap.so\"");
+      }
     } else if (!AddPluginSetting(setting, value, backend)) {
       Fault(at, where + ": write a text, a number, true or false, or a list of these");
     }
   }
-  if (backend.plugin.empty()) {
+  if (backend.driver == BackendDriver::kPlugin && backend.plugin.empty()) {
     Fault(line, "[backend." + name + "] names no plug-in: write plugin = \"/usr/lib/poplar/….so\"");
+  } else if (backend.driver == BackendDriver::kPasswdFile && backend.file.empty()) {
+    Fault(line, "[backend." + name + "] names no file: write file = \"/etc/dovecot/users\"");
   }
   parsed_.config.backends.push_back(std::move(backend));
+}
+
+bool ConfigReader::TakePath(const toml::node& node, std::string& path) const {
+  const std::string text = node.value_or(std::string());
+  if (text.empty() || text.find('\0') != std::string::npos) return false;
+  path = (folder_ / text).lexically_normal().string();
+  return true;
+}
+
+bool ConfigReader::TakePasswdFileSetting(const std::string& name, const toml::node& node,
+                                         BackendConfig& backend) const {
+  if (name == "file") return TakePath(node, backend.file);
+  backend.default_domain = node.value_or(std::string());
+  return name == "default_domain" && !backend.default_domain.empty();
 }
 
 void ConfigReader::ReadNextAfter(const std::string& where, const toml::node& node,

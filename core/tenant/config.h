@@ -71,10 +71,16 @@ struct AuthConfig {
   uint32_t host_memory_mib = 256;  // A plug-in's process that has more is started anew.
 };
 
-// [backend.NAME]: a back end that lives in a plug-in.
+enum class BackendDriver : uint8_t { kPlugin, kPasswdFile };
+
+// [backend.NAME]: a back end beside the server's own database.
 struct BackendConfig {
   std::string name;
-  std::string plugin;  // The shared object.
+  BackendDriver driver = BackendDriver::kPlugin;
+  std::string plugin;          // The shared object.
+  std::string file;            // Of kPasswdFile.
+  std::string default_domain;  // Of kPasswdFile: of users without one.
+  bool weak_schemes = false;   // Stored passwords that it hands out may be of weak schemes.
   bool next_after_refused = false;
   bool next_after_failed = false;
   // What the plug-in understands: lists as one entry a value. May hold secrets; never logged.

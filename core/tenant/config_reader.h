@@ -36,6 +36,10 @@ class ConfigReader {
 
   void ReadBackends(const toml::node& node);
   void ReadBackend(const std::string& name, const toml::table& table, uint32_t line);
+  // False: not what the setting wants.
+  bool TakePath(const toml::node& node, std::string& path) const;
+  bool TakePasswdFileSetting(const std::string& name, const toml::node& node,
+                             BackendConfig& backend) const;
   void ReadNextAfter(const std::string& where, const toml::node& node, BackendConfig& backend);
   static bool AddPluginSetting(const std::string& name, const toml::node& node,
                                BackendConfig& backend);

@@ -86,6 +86,37 @@ def test_the_example_s_users(with_plugins, tmp_path):
     assert server.metric("poplar_backend_answers_total", backend="flat", outcome="ok") >= 3
 
 
+def test_a_passwd_file_of_dovecot(with_plugins, tmp_path):
+    users = tmp_path / "passwd"
+    users.write_text(f"{ERIN}:{{SSHA}}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0:::::: userdb_quota_rule=*:bytes=900\n"
+                     f"fred:{{PLAIN}}s3cret\n")
+    config = f"""
+[auth]
+chain = ["users", "old"]
+[backend.old]
+driver = "passwd-file"
+file = "{users}"
+default_domain = "alpha.example"
+weak_schemes = true
+"""
+    server = with_plugins(config).start()
+    assert codes(server, [ERIN, FRED, ALICE, "nobody@alpha.example"]) == [250, 250, 250, 550]
+    assert codes(server, [ERIN], b"Subject: x\r\n\r\n" + b"x" * 2000) == [452]
+    for user, password in ((ERIN, "secret"), (FRED, "s3cret"), (ALICE, PASSWORDS[ALICE])):
+        assert server.pop3(user, password).stat()[0] == 1
+    assert "[AUTH]" in server.try_login(FRED, "secret")[1]
+    # A change counts within seconds, for what is remembered too.
+    users.write_text(f"fred:{{PLAIN}}another\n")
+    wait_for("the new password", 10, lambda: server.try_login(FRED, "another")[0] is not None)
+    assert "[AUTH]" in server.try_login(FRED, "s3cret")[1]
+    assert codes(server, [ERIN]) == [550]
+    # Weak schemes only where that is allowed: the password may be right, so it is no wrong one.
+    server.stop()
+    server.config_path.write_text(server.config_path.read_text().replace("weak_schemes = true", "weak_schemes = false"))
+    server.start()
+    assert "[SYS/TEMP]" in server.try_login(FRED, "another")[1]
+
+
 def test_what_each_link_says(with_plugins, tmp_path):
     users = tmp_path / "users.txt"
     users.write_text(f"{ERIN}\t5f21c0de\t$6$saltstring$AIsRs/Ee56G/tC8MEHhvReZTfx8u3rXXMl6eYrjCG9ibix19DxoMBLogdTET5Ukw9Sf7eZTITsuk0Ry5qulYz.\n")
@@ -97,9 +128,9 @@ def test_what_each_link_says(with_plugins, tmp_path):
         assert result.returncode == code, result.stderr
         return [(link["backend"], link["asked"], link["says"]) for link in json.loads(result.stdout)]
 
-    assert test(ERIN) == [("flat", "address", "ok"), ("sqlite", "address", "unknown")]
+    assert test(ERIN) == [("flat", "address", "ok"), ("users", "address", "unknown")]
     assert test(ALICE, PASSWORDS[ALICE]) == [
-        ("flat", "address", "unknown"), ("flat", "password", "unknown"), ("sqlite", "address", "ok"), ("sqlite", "password", "ok")]
+        ("flat", "address", "unknown"), ("flat", "password", "unknown"), ("users", "address", "ok"), ("users", "password", "ok")]
     assert test(ERIN, "secret")[1] == ("flat", "password", "ok")
     assert test(ERIN, "Secret", code=77)[1] == ("flat", "password", "refused")
     assert test("nobody@alpha.example", code=67)[0][2] == "unknown"
@@ -158,7 +189,9 @@ plugin = "{TROUBLE}"
     ('[auth]\nchain = ["ldap"]\n', b"there is no [backend.ldap]"),
     ('[auth]\nchain = []\n', b"nobody could log in"),
     ('[backend.x]\nfile = "x"\n', b"names no plug-in"),
-], ids=["missing", "setting", "version", "symbol", "name", "empty", "no-plugin"])
+    ('[auth]\nchain = ["x"]\n[backend.x]\ndriver = "passwd-file"\nfile = "/nowhere/users"\n', b"back end x: /nowhere/users"),
+    ('[backend.x]\ndriver = "ldap"\n', b'write "plugin" or "passwd-file"'),
+], ids=["missing", "setting", "version", "symbol", "name", "empty", "no-plugin", "no-file", "driver"])
 def test_a_wrong_configuration_is_a_fault_at_the_start(with_plugins, auth, fault):
     server = with_plugins(auth)
     result = server.run("serve", check=False)

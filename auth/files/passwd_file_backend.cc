@@ -1,0 +1,119 @@
+#include "auth/files/passwd_file_backend.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "core/base/log.h"
+
+namespace poplar::auth {
+namespace {
+
+BackendAnswer Say(BackendOutcome outcome, std::string_view reason) {
+  BackendAnswer answer;
+  answer.outcome = outcome;
+  answer.reason = reason;
+  return answer;
+}
+
+// What both questions have in common: whose the address is.
+BackendAnswer Known(const PasswdUser& user, std::string_view login, const TenantPolicies& tenants) {
+  const TenantPolicies::Domain* const domain = tenants.OfDomain(login.substr(login.rfind('@') + 1));
+  if (domain == nullptr) return Say(BackendOutcome::kUnknown, "unknown domain");
+  if (!domain->enabled) return Say(BackendOutcome::kDisabled, "tenant disabled");
+  BackendAnswer answer;
+  answer.outcome = BackendOutcome::kOk;
+  answer.principal = {
+      .tenant = domain->tenant,
+      .account = user.account,
+      .address = std::string(login),
+      .tenant_name = domain->name,
+      .quota = {.octets = user.quota.octets.value_or(domain->maildrop_quota.octets),
+                .messages = user.quota.messages.value_or(domain->maildrop_quota.messages)}};
+  return answer;
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<PasswdFileBackend>> PasswdFileBackend::Open(
+    const PasswdFileOptions& options, const PolicyBoard& tenants) {
+  std::unique_ptr<PasswdFileBackend> backend(new PasswdFileBackend(options, tenants));
+  POP_ASSIGN_OR_RETURN(const Stamp stamp, StampOf(options.path));
+  POP_RETURN_IF_ERROR(backend->Read(stamp));
+  return backend;
+}
+
+StatusOr<PasswdFileBackend::Stamp> PasswdFileBackend::StampOf(const std::string& path) {
+  struct stat file{};
+  if (::stat(path.c_str(), &file) != 0) return ErrnoStatus(errno, path);
+  return Stamp{.device = file.st_dev,
+               .inode = file.st_ino,
+               .bytes = static_cast<uint64_t>(file.st_size),
+               .changed_ns = file.st_mtim.tv_sec * int64_t{1'000'000'000} + file.st_mtim.tv_nsec};
+}
+
+Status PasswdFileBackend::Read(const Stamp& stamp) {
+  if (stamp.bytes > kPasswdFileBytesMax) {
+    return MakeStatus(StatusCode::kInvalidArgument, options_.path + " is larger than 1 GiB");
+  }
+  std::ifstream file(options_.path, std::ios::binary);
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (!file.good() && !file.eof()) {
+    return MakeStatus(StatusCode::kUnavailable, options_.path + " cannot be read");
+  }
+  auto users = std::make_shared<const PasswdUsers>(ParsePasswdFile(text, options_.default_domain));
+  base::Wipe(text.data(), text.size());
+  if (users->lines_refused > 0) {
+    base::Log(base::LogLevel::kError, "passwd_file_lines",
+              {{"file", options_.path},
+               {"left_out", users->lines_refused},
+               {"first", users->first_fault}});
+  }
+  stamp_ = stamp;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  users_ = std::move(users);
+  return OkStatus();
+}
+
+std::shared_ptr<const PasswdUsers> PasswdFileBackend::users() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return users_;
+}
+
+BackendAnswer PasswdFileBackend::Resolve(std::string_view address) {
+  const auto all = users();
+  const auto found = all->by_login.find(std::string(address));
+  if (found == all->by_login.end()) return Say(BackendOutcome::kUnknown, "unknown user");
+  // Whoever may not log in still gets mail.
+  return Known(found->second, address, *tenants_.Current());
+}
+
+BackendAnswer PasswdFileBackend::VerifyPassword(std::string_view login,
+                                                const base::Secret& /*password*/) {
+  const auto all = users();
+  const auto found = all->by_login.find(std::string(login));
+  if (found == all->by_login.end()) return Say(BackendOutcome::kUnknown, "unknown user");
+  const PasswdUser& user = found->second;
+  if (user.disabled) return Say(BackendOutcome::kRefused, "the account is locked");
+  if (user.stored_password.empty()) return Say(BackendOutcome::kRefused, "no password is set");
+  BackendAnswer answer = Known(user, login, *tenants_.Current());
+  if (answer.outcome == BackendOutcome::kOk) {
+    answer.stored_password = base::Secret(user.stored_password);
+    answer.weak_schemes = options_.weak_schemes;
+  }
+  return answer;
+}
+
+StatusOr<BackendChanges> PasswdFileBackend::TakeChanges() {
+  POP_ASSIGN_OR_RETURN(const Stamp stamp, StampOf(options_.path));
+  BackendChanges changes;
+  if (stamp == stamp_) return changes;
+  POP_RETURN_IF_ERROR(Read(stamp));
+  changes.everything = true;
+  return changes;
+}
+
+}  // namespace poplar::auth

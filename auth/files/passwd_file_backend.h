@@ -1,0 +1,62 @@
+// The back end over a passwd-file: read whole at the start and again when it changed, within about
+// a second. While it cannot be read, what was read last goes on.
+
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "auth/files/passwd_file.h"
+#include "auth/service/backend.h"
+#include "core/base/mail_policy.h"
+
+namespace poplar::auth {
+
+inline constexpr uint64_t kPasswdFileBytesMax = 1 << 30;
+
+struct PasswdFileOptions {
+  std::string name;  // Of the back end.
+  std::string path;
+  std::string default_domain;
+  bool weak_schemes = false;  // {PLAIN}, {SSHA} and the like may be used.
+};
+
+class PasswdFileBackend final : public Backend {
+ public:
+  // kNotFound and others: the file cannot be read. Lines that are wrong are left out, and told in
+  // the log. `tenants` outlives this.
+  static StatusOr<std::unique_ptr<PasswdFileBackend>> Open(const PasswdFileOptions& options,
+                                                           const PolicyBoard& tenants);
+
+  std::string_view name() const override { return options_.name; }
+  Capabilities capabilities() const override { return {.password = true}; }
+  BackendAnswer Resolve(std::string_view address) override;
+  // Hands out what is stored, to be compared.
+  BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password) override;
+  // Reads the file again if it changed; then everything may be different.
+  StatusOr<BackendChanges> TakeChanges() override;
+
+ private:
+  // What tells one state of the file from another.
+  struct Stamp {
+    uint64_t device = 0, inode = 0, bytes = 0;
+    int64_t changed_ns = 0;
+    bool operator==(const Stamp&) const = default;
+  };
+
+  PasswdFileBackend(const PasswdFileOptions& options, const PolicyBoard& tenants)
+      : options_(options), tenants_(tenants) {}
+
+  static StatusOr<Stamp> StampOf(const std::string& path);
+  Status Read(const Stamp& stamp);
+  std::shared_ptr<const PasswdUsers> users() const;
+
+  const PasswdFileOptions options_;
+  const PolicyBoard& tenants_;
+  Stamp stamp_;  // Of what was read; for one thread at a time.
+  mutable std::mutex mutex_;
+  std::shared_ptr<const PasswdUsers> users_;  // Guarded by mutex_.
+};
+
+}  // namespace poplar::auth
