@@ -238,8 +238,10 @@ void Partition::Consider() {
   metrics_.cached_bytes.Set(static_cast<int64_t>(table_->cached_bytes()));
   if (!checkpoint_.pending() && CheckpointDue()) BeginCheckpoint();
   log_->Hold(overfull());
-  // The index cannot be written just now: what waits is told so, and comes again.
-  if (overfull() && !checkpoint_.pending()) log_->RefuseWaiting(AppendOutcome::kTemporary);
+  // The index cannot be written just now: what waits is told so, and comes again. A hold ends soon.
+  if (overfull() && !checkpoint_.pending() && !held_) {
+    log_->RefuseWaiting(AppendOutcome::kTemporary);
+  }
 }
 
 bool Partition::overfull() const {
