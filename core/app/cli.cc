@@ -236,7 +236,8 @@ class CommandLine {
     CLI::App* snapshot =
         AddLeaf(group, "snapshot",
                 "Makes a consistent copy in a new folder on the store's file system, "
-                "while mail goes on",
+                "while mail goes on. Ends with 74 where the store lacks files: if DIR is there, it "
+                "is a copy of the rest",
                 "  poplar store snapshot /srv/poplar/snapshots/monday");
     auto directory = std::make_shared<std::string>();
     snapshot->add_option("DIR", *directory, "The copy; it must not be there")->required();

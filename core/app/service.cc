@@ -228,9 +228,13 @@ void Service::AddStoreHandlers(ops::AdminHandlers& handlers) {
       return MakeStatus(StatusCode::kInvalidArgument, "the snapshot's path must be absolute");
     }
     const auto report = store_->Snapshot(directory, ending_);
-    base::Log(
-        report.ok() ? base::LogLevel::kInfo : base::LogLevel::kError, "store_snapshot",
-        {{"directory", directory}, {"ok", report.ok()}, {"reason", Message(report.status())}});
+    const uint64_t missing = report.ok() ? report->missing : 0;
+    base::Log(report.ok() && missing == 0 ? base::LogLevel::kInfo : base::LogLevel::kError,
+              "store_snapshot",
+              {{"directory", directory},
+               {"ok", report.ok()},
+               {"missing", missing},
+               {"reason", Message(report.status())}});
     if (!report.ok()) return report.status();
     return ToJson(*report);
   };

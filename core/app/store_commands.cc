@@ -154,7 +154,13 @@ ExitCode SnapshotStore(const std::string& directory, const tenant::Config& confi
   console.out << target.string() << ": " << report->value("segments", uint64_t{0}) << " segments, "
               << report->value("blobs", uint64_t{0}) << " blobs; "
               << report->value("copied_bytes", uint64_t{0}) / kKiB << " KiB of log copied\n";
-  return ExitCode::kOk;
+  const uint64_t missing = report->value("missing", uint64_t{0});
+  if (missing == 0) return ExitCode::kOk;
+  return Fail(console, ExitCode::kIoError,
+              "the copy is made, but without " + std::to_string(missing) +
+                  (missing == 1 ? " file" : " files") +
+                  " that the store has lost, or that cannot be read; the log names them "
+                  "(store_snapshot_missing). Keep earlier copies");
 }
 
 }  // namespace poplar::app

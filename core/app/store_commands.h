@@ -54,7 +54,8 @@ ExitCode UpgradeStore(const tenant::Config& config, Console& console);
 // kIoError where a segment could not be emptied.
 ExitCode CompactStore(const tenant::Config& config, bool json, Console& console);
 
-// `poplar store snapshot`: by the running server, or of a store that nobody serves.
+// `poplar store snapshot`: by the running server, or of a store that nobody serves. kIoError where
+// the store lacks files; the copy is there all the same, without them.
 ExitCode SnapshotStore(const std::string& directory, const tenant::Config& config,
                        Console& console);
 

@@ -85,7 +85,8 @@ json ToJson(const storage::RebuiltIndex& index) {
 json ToJson(const storage::SnapshotReport& report) {
   return {{"segments", report.segments},
           {"blobs", report.blobs},
-          {"copied_bytes", report.copied_bytes}};
+          {"copied_bytes", report.copied_bytes},
+          {"missing", report.missing}};
 }
 
 json ToJson(const storage::CompactionState& state) {

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <vector>
 
+#include "core/base/log.h"
 #include "storage/engine/context.h"
 #include "storage/engine/layout.h"
 #include "storage/index/index_copy.h"
@@ -63,11 +65,17 @@ class SnapshotWriter {
     const std::string from = PartitionDirectory(store_, partition);
     for (const uint32_t number : cut.segments) {
       if (number >= cut.end.segment()) continue;
-      POP_RETURN_IF_ERROR(
-          LinkFile(SegmentPath(from + "/log", number), SegmentPath(to + "/log", number)));
-      ++report_.segments;
+      POP_ASSIGN_OR_RETURN(const bool linked, LinkFile(SegmentPath(from + "/log", number),
+                                                       SegmentPath(to + "/log", number)));
+      if (linked) ++report_.segments;
     }
     return LinkBlobs(from + "/blobs", to + "/blobs");
+  }
+
+  // What a damaged disk has lost is left out: the rest is worth more than none.
+  void LeaveOut(const std::string& path, std::string_view why) {
+    ++report_.missing;
+    base::Log(base::LogLevel::kError, "store_snapshot_missing", {{"file", path}, {"why", why}});
   }
 
   // The rest.
@@ -79,7 +87,7 @@ class SnapshotWriter {
     }
     if (cut.index != nullptr) {
       index.directory = to + "/index";
-      POP_RETURN_IF_ERROR(cut.index->WriteTo(index, cancel_));
+      POP_RETURN_IF_ERROR(CopyIndex(partition, *cut.index, index));
     }
     for (const char* part : {"/log", "/blobs", "/index", ""}) {
       POP_RETURN_IF_ERROR(env_.SyncDirectory(to + part));
@@ -99,9 +107,15 @@ class SnapshotWriter {
   }
 
  private:
-  Status LinkFile(const std::string& from, const std::string& to) {
+  // False: it is not there. So it is where the target's folder is gone, but that cannot be flushed.
+  StatusOr<bool> LinkFile(const std::string& from, const std::string& to) {
     if (cancel_) return MakeStatus(StatusCode::kCancelled, "the snapshot was given up");
-    Status linked = env_.Link(from, to);
+    const Status linked = env_.Link(from, to);
+    if (linked.ok()) return true;
+    if (linked.code() == StatusCode::kNotFound) {
+      LeaveOut(from, "it is not there");
+      return false;
+    }
     if (linked.code() != StatusCode::kFailedPrecondition) return linked;
     return MakeStatus(StatusCode::kFailedPrecondition,
                       directory_ +
@@ -119,9 +133,9 @@ class SnapshotWriter {
       for (const std::string& blob : blobs) {
         std::string target = to_epoch;
         target += "/" + blob;
-        POP_RETURN_IF_ERROR(LinkFile(from_epoch + "/" + blob, target));
+        POP_ASSIGN_OR_RETURN(const bool linked, LinkFile(from_epoch + "/" + blob, target));
+        if (linked) ++report_.blobs;
       }
-      report_.blobs += blobs.size();
       POP_RETURN_IF_ERROR(env_.SyncDirectory(to_epoch));
     }
     return OkStatus();
@@ -132,7 +146,13 @@ class SnapshotWriter {
     const auto path_in = [&](const std::string& store) {
       return SegmentPath(PartitionDirectory(store, partition) + "/log", end.segment());
     };
-    POP_ASSIGN_OR_RETURN(const auto from, env_.OpenToRead(path_in(store_)));
+    const auto opened = env_.OpenToRead(path_in(store_));
+    if (opened.status().code() == StatusCode::kNotFound) {
+      LeaveOut(path_in(store_), "it is not there");
+      return OkStatus();
+    }
+    POP_RETURN_IF_ERROR(opened.status());
+    const auto& from = *opened;
     POP_ASSIGN_OR_RETURN(const auto to, env_.CreateFile(path_in(unfinished_)));
     POP_ASSIGN_OR_RETURN(const uint64_t bytes, from->Bytes());
     std::string piece(kCopyPieceBytes, '\0');
@@ -141,18 +161,27 @@ class SnapshotWriter {
       const std::span<char> into =
           std::span(piece).subspan(0, std::min<uint64_t>(kCopyPieceBytes, end.offset() - at));
       POP_ASSIGN_OR_RETURN(const size_t got, from->ReadAt(into, at));
-      if (got < into.size()) {
-        return MakeStatus(StatusCode::kDataLoss, path_in(store_) + ": cut short");
-      }
-      POP_RETURN_IF_ERROR(to->WriteAt({into.data(), into.size()}, at));
+      POP_RETURN_IF_ERROR(to->WriteAt({into.data(), got}, at));
       at += got;
+      report_.copied_bytes += got;
+      if (got == into.size()) continue;
+      LeaveOut(path_in(store_), "the file is cut short");
+      break;
     }
     if (bytes > end.offset()) {
       POP_RETURN_IF_ERROR(to->WriteAt(std::string_view("\0", 1), bytes - 1));
     }
     ++report_.segments;
-    report_.copied_bytes += end.offset();
     return to->SyncData();
+  }
+
+  // A copy without an index is whole: the first start makes it from the log.
+  Status CopyIndex(uint32_t partition, const IndexCopy& index, const IndexOptions& target) {
+    const Status copied = index.WriteTo(target, cancel_);
+    if (copied.code() != StatusCode::kDataLoss) return copied;
+    LeaveOut(PartitionDirectory(store_, partition) + "/index", Message(copied));
+    POP_RETURN_IF_ERROR(RemoveTree(env_, target.directory));
+    return env_.MakeDirectory(target.directory);
   }
 
   Env& env_;
@@ -218,20 +247,33 @@ Status SnapshotPartition(EngineContext& context, uint32_t p, SnapshotWriter& wri
   return writer.Copy(p, cut, {{}, options.index_map_bytes, options.index_engine});
 }
 
+// Adds the segments that must be there.
+Status CutIndex(Index& index, PartitionCut& cut, std::set<uint32_t>& segments) {
+  POP_ASSIGN_OR_RETURN(const auto known, index.ReadSegments());
+  for (const auto& [number, stats] : known) {
+    if (stats.live_records > 0) segments.insert(number);
+  }
+  POP_ASSIGN_OR_RETURN(cut.index, IndexCopy::Begin(index));
+  return OkStatus();
+}
+
 Status CopyClosedPartition(const SnapshotOptions& options, Env& env, uint32_t p,
                            SnapshotWriter& writer) {
   const std::string directory = PartitionDirectory(options.path, p);
   const auto index = Index::OpenToRead({directory + "/index", options.index_map_bytes});
   PartitionCut cut;  // Ends before the index.
-  if (index.ok()) {
-    POP_ASSIGN_OR_RETURN(cut.index, IndexCopy::Begin(**index));
-  } else if (index.status().code() != StatusCode::kNotFound) {
-    return Annotate(index.status(), directory + " (`poplar store rebuild-index` mends an index)");
+  std::set<uint32_t> segments;
+  const Status status = index.ok() ? CutIndex(**index, cut, segments) : index.status();
+  if (status.code() == StatusCode::kDataLoss) {
+    writer.LeaveOut(directory + "/index", Message(status));
+  } else if (!status.ok() && status.code() != StatusCode::kNotFound) {
+    return Annotate(status, directory);
   }
   POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, env.List(directory + "/log"));
   for (const std::string& name : names) {
-    if (const auto number = SegmentNumberOf(name)) cut.segments.push_back(*number);
+    if (const auto number = SegmentNumberOf(name)) segments.insert(*number);
   }
+  cut.segments.assign(segments.begin(), segments.end());
   POP_RETURN_IF_ERROR(writer.Link(p, cut));
   return writer.Copy(p, cut, {{}, options.index_map_bytes});
 }

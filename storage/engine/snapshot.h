@@ -8,6 +8,10 @@
 // checkpoint that stood then. A linked segment may still be cut at its end, which is one file here
 // and there: nothing that stands behind it belongs to the log.
 //
+// What a damaged disk has lost (a segment that the index names, a blob that goes while it is
+// linked, an unsound index) is left out, named in the log (`store_snapshot_missing`) and counted.
+// The copy opens all the same, as the store does.
+//
 // It grows under the name DIR.unfinished, is flushed, and renamed at the end; one that failed is
 // removed. Blocking; a thread that is no shard's.
 
@@ -29,6 +33,7 @@ struct SnapshotReport {
   uint64_t segments = 0;      // Linked or copied.
   uint64_t blobs = 0;         // Linked.
   uint64_t copied_bytes = 0;  // Of log; the indexes come on top.
+  uint64_t missing = 0;       // Files and indexes that could not be had, and are left out.
 };
 
 // Of an open store. kAlreadyExists: `directory` is there. kFailedPrecondition: it would be on

@@ -143,7 +143,8 @@ class Model {
   void EndPicture(Picture* picture);
   // What it holds of a maildrop, as a store of its own: messages and their wire form.
   void CheckPicture(const Picture& picture, const Opening& maildrop,
-                    const std::vector<Listed>& list, const std::vector<std::string>& wires) const;
+                    const std::vector<Listed>& list,
+                    const std::vector<StatusOr<std::string>>& wires) const;
 
   // --- Runs of the store.
   void NextRun() { ++run_; }

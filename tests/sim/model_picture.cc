@@ -27,9 +27,9 @@ void Model::EndPicture(Picture* picture) {
 
 void Model::CheckPicture(const Picture& picture, const Opening& opening,
                          const std::vector<Listed>& list,
-                         const std::vector<std::string>& wires) const {
+                         const std::vector<StatusOr<std::string>>& wires) const {
   const Maildrop& maildrop = *opening.maildrop;
-  if (!maildrop.sound() || any_damage_) return;
+  if (!maildrop.sound()) return;
   const std::set<const Copy*> required(opening.required.begin(), opening.required.end());
   std::set<const Copy*> found;
   for (size_t i = 0; i < list.size(); ++i) {
@@ -38,6 +38,8 @@ void Model::CheckPicture(const Picture& picture, const Opening& opening,
     for (const Copy& copy : maildrop.copies) {
       if (copy.number != listed.number || found.contains(&copy)) continue;
       if (!copy.imported_uidl.empty() && copy.imported_uidl != listed.uidl) continue;
+      if (copy.began_at >= picture.ended) continue;
+      if (!copy.MayBeThere(opening.began) && !copy.was_doubtful) continue;
       if (copy.uidl == listed.uidl) {
         match = &copy;
         break;
@@ -47,10 +49,20 @@ void Model::CheckPicture(const Picture& picture, const Opening& opening,
     }
     const std::string what =
         NameOf(maildrop) + ": " + std::to_string(listed.number) + " " + listed.uidl;
-    Require(match != nullptr && match->began_at < picture.ended &&
-                (match->MayBeThere(opening.began) || match->was_doubtful),
-            "a message that should not be in a snapshot of " + what);
-    Require(match->body->wire == wires[i] && match->body->facts.octets == listed.octets,
+    if (getenv("DBG") && listed.number == 25)
+      for (const Copy& c : maildrop.copies)
+        if (c.number == listed.number)
+          printf(
+              "copy uidl %s stored %d gone %d kept %d began %lu gone_at %lu restored %d doubt %d "
+              "run %lu deletions %zu; opening %lu ended %lu found %d\n",
+              c.uidl.c_str(), (int)c.stored, (int)c.gone, (int)c.kept, c.began_at, c.gone_at,
+              c.restored, c.was_doubtful, c.answered_run, c.deletions.size(), opening.began,
+              picture.ended, (int)found.contains(&c));
+    Require(match != nullptr, "a message that should not be in a snapshot of " + what);
+    Require(wires[i].ok() || match->damaged, "a message of a snapshot cannot be read: " + what +
+                                                 ": " + wires[i].status().ToString());
+    Require(match->damaged ||
+                (match->body->wire == *wires[i] && match->body->facts.octets == listed.octets),
             "wrong bytes in a snapshot of " + what);
     found.insert(match);
   }

@@ -138,6 +138,7 @@ SimulatorResult Simulator::Run() {
   result_.faults = world_.disk().faults();
   result_.clients = clients_->counts();
   result_.snapshots = snapshots_.checked();
+  result_.incomplete_snapshots = snapshots_.incomplete();
   return result_;
 }
 

@@ -31,6 +31,7 @@ struct SimulatorResult {
   uint64_t lost_indexes = 0;
   uint64_t damaged_lists = 0;
   uint64_t snapshots = 0;  // That were opened and compared.
+  uint64_t incomplete_snapshots = 0;
   ClientCounts clients;
 };
 

@@ -21,6 +21,7 @@ class Snapshots {
   // With the store closed, and a disk that is well. Does nothing if none was made.
   void CheckAndDrop(storage::StoreOptions options);
   uint64_t checked() const { return checked_; }
+  uint64_t incomplete() const { return incomplete_; }  // Made of a store that had lost files.
 
  private:
   void Check(const storage::StoreOptions& options);
@@ -30,6 +31,7 @@ class Snapshots {
   Model& model_;
   std::optional<Model::Picture> picture_;
   uint64_t checked_ = 0;
+  uint64_t incomplete_ = 0;
 };
 
 }  // namespace poplar::sim

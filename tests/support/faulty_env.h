@@ -21,6 +21,7 @@ class FaultyEnv final : public Env {
   std::atomic<int> failing_flushes{0};
   std::atomic<int> failing_writes{0};
   std::atomic<int> failing_links{0};
+  std::atomic<int> links_to_nothing{0};  // ENOENT.
   std::atomic<int> failing_directory_flushes{0};
   // While set, no file can be made: ENOSPC.
   std::atomic<bool> full{false};
@@ -41,6 +42,7 @@ class FaultyEnv final : public Env {
   }
   Status Link(const std::string& from, const std::string& to) override {
     if (TakeOne(failing_links)) return ErrnoStatus(EIO, to);
+    if (TakeOne(links_to_nothing)) return ErrnoStatus(ENOENT, from);
     return SystemEnv().Link(from, to);
   }
   Status Unlink(const std::string& path) override { return SystemEnv().Unlink(path); }

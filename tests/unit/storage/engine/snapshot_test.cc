@@ -5,6 +5,7 @@
 #include <set>
 #include <thread>
 
+#include "storage/engine/layout.h"
 #include "storage/tools/verify.h"
 #include "tests/support/faulty_env.h"
 #include "tests/unit/storage/store_fixture.h"
@@ -150,6 +151,117 @@ TEST_F(SnapshotTest, AFailedOneLeavesNothing) {
   EXPECT_EQ(fixture_.store().Snapshot(folder_.path() + "/no/where", kGoOn).status().code(),
             StatusCode::kNotFound);
   EXPECT_TRUE(fixture_.Close().ok());
+}
+
+// A store that lacks what it should have.
+class LossyTest : public SnapshotTest {
+ protected:
+  // That of message 103, which is the last of its box; each run has segments of its own.
+  void LoseASegment() {
+    ASSERT_TRUE(fixture_.Close().ok());
+    for (uint64_t i = 100; i < 106; ++i) {
+      ASSERT_TRUE(fixture_.Open(SmallStoreOptions(Store())).ok());
+      fixture_.MustDeliver(0, Key(Box(i)), MakeMessage(i, 2000));
+      ASSERT_TRUE(fixture_.Close().ok());
+    }
+    for (const auto& entry : fs::recursive_directory_iterator(Store())) {
+      if (entry.path().extension() != ".seg") continue;
+      const auto bytes = ContentsOf(entry.path().parent_path())[entry.path().filename()];
+      if (bytes.find(MakeMessage(103, 2000).substr(0, 300)) == std::string::npos) continue;
+      lost_ = entry.path();
+    }
+    ASSERT_FALSE(lost_.empty());
+    fs::remove(lost_);
+  }
+  // Everything is there but what stood in the segment.
+  void CheckCopy() {
+    EXPECT_GT(DamagesOf(Copy()), 0U);
+    StoreFixture restored(1);
+    ASSERT_TRUE(restored.Open(SmallStoreOptions(Copy())).ok());
+    for (uint64_t i : {100, 101, 102, 104, 105}) {
+      EXPECT_EQ(BodyOf(restored, i), MakeMessage(i, 2000));
+    }
+    EXPECT_EQ(BodyOf(restored, 103), "");
+    restored.MustDeliver(0, Key("box-0"), MakeMessage(5));
+  }
+
+  fs::path lost_;
+
+ private:
+  // The last message of its box; empty if it cannot be read.
+  static std::string BodyOf(StoreFixture& store, uint64_t i) {
+    OpenResult opened = store.OpenMaildrop(0, Key(Box(i)));
+    if (opened.outcome != OpenOutcome::kOpen) return "no maildrop";
+    const auto body = store.ReadBody(0, *opened.maildrop, opened.maildrop->count() - 1);
+    EXPECT_EQ(store.Commit(0, std::move(opened.maildrop), {}), CommitOutcome::kDone);
+    return body.value_or("");
+  }
+};
+
+TEST_F(LossyTest, AnOpenStoreThatLostASegment) {
+  LoseASegment();
+  ASSERT_TRUE(fixture_.Open(SmallStoreOptions(Store())).ok());
+  const auto report = fixture_.store().Snapshot(Copy(), kGoOn);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->missing, 1U);
+  EXPECT_EQ(report->blobs, 2U);
+  CheckCopy();
+}
+
+TEST_F(LossyTest, AStoreThatNobodyServesAndThatLostASegment) {
+  LoseASegment();
+  const auto report = SnapshotClosedStore({.path = Store(), .directory = Copy()});
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->missing, 1U);
+  CheckCopy();
+}
+
+TEST_F(LossyTest, AFileThatGoesMeanwhile) {
+  FaultyEnv env;
+  ASSERT_TRUE(fixture_.Close().ok());
+  StoreOptions options = SmallStoreOptions(Store());
+  options.env = &env;
+  ASSERT_TRUE(fixture_.Open(options).ok());
+  env.links_to_nothing = 1;
+  const auto report = fixture_.store().Snapshot(Copy(), kGoOn);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->missing, 1U);
+  StoreFixture restored(1);
+  ASSERT_TRUE(restored.Open(SmallStoreOptions(Copy())).ok());
+}
+
+// The segment that is written just now, whose end is copied.
+TEST_F(LossyTest, ALogWhoseLastSegmentIsLostOrCutShort) {
+  const auto superblock = ReadSuperblock(SystemEnv(), Store());
+  ASSERT_TRUE(superblock.ok());
+  const uint32_t partition = PlacePartition(*superblock, Key("box-0"));
+  const fs::path segment = PartitionDirectory(Store(), partition) + "/log/00000001.seg";
+  fs::resize_file(segment, 20'000);
+  auto report = fixture_.store().Snapshot(Copy(), kGoOn);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->missing, 1U);
+  fs::remove(segment);
+  report = fixture_.store().Snapshot(Copy() + "2", kGoOn);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->missing, 1U);
+  StoreFixture restored(1);
+  for (const char* which : {"", "2"}) {
+    ASSERT_TRUE(restored.Open(SmallStoreOptions(Copy() + which)).ok());
+    restored.MustDeliver(0, Key("box-0"), MakeMessage(5));
+    ASSERT_TRUE(restored.Close().ok());
+  }
+}
+
+TEST_F(LossyTest, AnIndexThatIsUnsoundIsLeftOut) {
+  const auto lists = ListAll(fixture_);
+  ASSERT_TRUE(fixture_.Close().ok());
+  fs::resize_file(Store() + "/p001/index/data.mdb", 100);
+  const auto report = SnapshotClosedStore({.path = Store(), .directory = Copy()});
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->missing, 1U);
+  StoreFixture restored(1);
+  ASSERT_TRUE(restored.Open(SmallStoreOptions(Copy())).ok());
+  EXPECT_EQ(ListAll(restored), lists);
 }
 
 // Blobs of messages that are deleted meanwhile, checkpoints, full segments.
