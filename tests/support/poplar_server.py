@@ -86,8 +86,10 @@ class PoplarServer:
         self.ports = {}
         self.log_path = self.directory / "server.log"
         self.config_path = self.directory / "poplar.toml"
-        self.run("init", str(self.directory), config=False)
+        # First, as some of it counts when the store is made.
+        self.directory.mkdir(parents=True, exist_ok=True)
         self.configure(workers=workers, drain_limit_s=drain_limit_s, **sections)
+        self.run("init", str(self.directory), config=False)
 
     # --- The command line.
     def configure(self, workers=2, drain_limit_s=10, store="", users="", pop3="", lmtp=""):
