@@ -68,11 +68,7 @@ class PartitionCheck final : private LogVisitor {
       return index;  // One that is not there is no damage: everything stands in the log.
     }
     POP_RETURN_IF_ERROR(ReadLog());
-    for (const Expected& expected : expected_) {
-      if (!expected.met && !Deleted(expected.entry.id, keys_[expected.maildrop])) {
-        TellOf(expected, "a message of a list is not where the index says");
-      }
-    }
+    NameLost();
     CheckBlobs();
     CountMessages();
     Advance(0);
@@ -195,7 +191,7 @@ class PartitionCheck final : private LogVisitor {
   }
 
   Status ReadLog() {
-    const DamageHandler tell = [this](const Damage& damage) { TellDamage(damage); };
+    const DamageHandler tell = [this](const Damage& damage) { in_log_.push_back(damage); };
     POP_ASSIGN_OR_RETURN(LogSurvey survey, SurveyLog(survey_options_, tell));
     const Lsn proven = std::max(survey.proven, checkpoint_);
     for (const SurveyedSegment& segment : survey.segments) progress_.bytes_total += segment.bytes;
@@ -259,7 +255,33 @@ class PartitionCheck final : private LogVisitor {
     }
   }
 
-  void OnDamage(const Damage& damage) override { TellDamage(damage); }
+  void OnDamage(const Damage& damage) override { in_log_.push_back(damage); }
+
+  // What is damaged in the log, and the messages that were not met. Where a damage lies within a
+  // message's record, it is named once: as what befell that message.
+  void NameLost() {
+    const auto before = [](const Damage& damage, uint64_t at) { return damage.at.value() < at; };
+    std::stable_sort(in_log_.begin(), in_log_.end(),
+                     [](const Damage& a, const Damage& b) { return a.at < b.at; });
+    std::vector<bool> named(in_log_.size());
+    for (const Expected& expected : expected_) {
+      const std::string& key = keys_[expected.maildrop];
+      if (expected.met || Deleted(expected.entry.id, key)) continue;
+      std::string what = "a message of a list is not where the index says";
+      const uint64_t begin = expected.entry.lsn.value();
+      const uint64_t end = begin + RecordBytes(key, expected.entry);
+      auto damage = std::lower_bound(in_log_.begin(), in_log_.end(), begin, before);
+      for (; damage != in_log_.end() && damage->at.value() < end; ++damage) {
+        if (damage->at.value() + damage->bytes > end) continue;
+        what = damage->what;
+        named[static_cast<size_t>(damage - in_log_.begin())] = true;
+      }
+      TellOf(expected, std::move(what));
+    }
+    for (size_t i = 0; i < in_log_.size(); ++i) {
+      if (!named[i]) TellDamage(in_log_[i]);
+    }
+  }
 
   // By a record that the index does not know yet.
   bool Deleted(MessageId id, const std::string& key) const {
@@ -342,6 +364,7 @@ class PartitionCheck final : private LogVisitor {
   Lsn checkpoint_;
   std::vector<std::string> keys_;
   std::vector<Expected> expected_;  // By LSN.
+  std::vector<Damage> in_log_;
   // What the log says behind the checkpoint.
   std::unordered_map<uint64_t, BlobCheck> later_;  // Messages, by id.
   std::unordered_set<uint64_t> expunged_;

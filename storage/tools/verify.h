@@ -28,7 +28,7 @@ struct VerifyReport {
   uint64_t kept_messages = 0;  // Deleted, and kept.
   uint64_t blobs = 0;
   uint64_t blob_bytes = 0;
-  uint64_t damages = 0;
+  uint64_t damages = 0;  // One that lies within one message's record counts once, as its.
 };
 
 // How far it is: partitions are read one behind the other.

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,9 +25,9 @@ struct BuiltRecord {
 
 class SegmentBuilder {
  public:
-  SegmentBuilder(uint32_t number, uint64_t salt, uint64_t bytes)
+  // `head`: whose segment it is.
+  SegmentBuilder(uint32_t number, uint64_t salt, uint64_t bytes, SegmentHead head = {})
       : number_(number), salt_(salt), bytes_(bytes, '\0') {
-    SegmentHead head;
     head.number = number;
     head.salt = salt;
     head.bytes = bytes;
@@ -35,26 +36,39 @@ class SegmentBuilder {
 
   // ADD records of these bodies. False: no room.
   bool AddBatch(const std::vector<std::string>& bodies) {
+    std::vector<std::string> accounts;
+    for (size_t i = 0; i < bodies.size(); ++i) {
+      accounts.push_back("account-" + std::to_string(next_id_ + i));
+    }
+    std::vector<Record> records(bodies.size());
+    for (size_t i = 0; i < bodies.size(); ++i) {
+      records[i].id = MessageId(next_id_ + i);
+      records[i].tenant = TenantId(7);
+      records[i].account = accounts[i];
+      records[i].body = bodies[i];
+      records[i].body_bytes = records[i].wire_bytes = static_cast<uint32_t>(bodies[i].size());
+      records[i].body_checksum = Checksum(bodies[i]);
+    }
+    return AddRecords(records);
+  }
+
+  // These, as they are. False: no room.
+  bool AddRecords(const std::vector<Record>& records) {
     std::string batch(kBatchHeadBytes, '\0');
     std::vector<BuiltRecord> built;
-    for (const std::string& body : bodies) {
-      Record record;
-      record.id = MessageId(next_id_++);
-      record.tenant = TenantId(7);
-      const std::string account = "account-" + std::to_string(record.id.value());
-      record.account = account;
-      record.body_bytes = record.wire_bytes = static_cast<uint32_t>(body.size());
-      record.body_checksum = Checksum(body);
+    for (const Record& record : records) {
       const Lsn at(number_, offset_ + batch.size());
       std::string head(record.head_bytes(), '\0');
       EncodeRecordHead(record, at, salt_, head.data());
-      batch += head + body;
+      batch += head;
+      batch += record.body;
       batch.resize(RoundUp(batch.size(), 8), '\0');
-      built.push_back({record.id, account, body, at});
+      built.push_back({record.id, std::string(record.account), std::string(record.body), at});
     }
     if (offset_ + batch.size() > bytes_.size()) return false;
+    for (const Record& record : records) next_id_ = std::max(next_id_, record.id.value() + 1);
     BatchHead head;
-    head.records = static_cast<uint32_t>(bodies.size());
+    head.records = static_cast<uint32_t>(records.size());
     head.bytes = static_cast<uint32_t>(batch.size());
     head.sequence = ++sequence_;
     head.salt = salt_;

@@ -8,6 +8,7 @@
 
 #include "storage/engine/layout.h"
 #include "storage/index/index.h"
+#include "tests/unit/storage/segment/segment_builder.h"
 #include "tests/unit/storage/store_fixture.h"
 
 namespace poplar::storage {
@@ -203,15 +204,66 @@ TEST_F(VerifyTest, AnIndexThatIsGoneIsNoDamage) {
   EXPECT_EQ(report.blobs, 1U);
 }
 
-TEST_F(VerifyTest, ADamagedMessageIsNamed) {
+// The record is damaged and the list's message is not met, but that is one damage.
+TEST_F(VerifyTest, ADamagedMessageIsNamedOnce) {
   ASSERT_TRUE(fixture_.Close().ok());
   Flip(MakeMessage(20, 2000).substr(0, 300));
+  EXPECT_EQ(Verify().damages, 1U);
+  ASSERT_EQ(damages_.size(), 1U);
+  EXPECT_EQ(damages_[0].maildrop, Key("alice"));
+  EXPECT_EQ(damages_[0].what, "the body of a record is damaged");
+  EXPECT_NE(damages_[0].id, MessageId(0));
+  // In another's head, in front of the body.
+  Flip("alice" + MakeMessage(10, 2000).substr(0, 300));
   EXPECT_EQ(Verify().damages, 2U);
   ASSERT_EQ(damages_.size(), 2U);
   EXPECT_EQ(damages_[0].maildrop, Key("alice"));
-  EXPECT_EQ(damages_[0].what, "the body of a record is damaged");
-  EXPECT_EQ(damages_[1].maildrop, Key("alice"));
-  EXPECT_EQ(damages_[1].id, damages_[0].id);
+  EXPECT_EQ(damages_[0].what, "the head of a record is damaged");
+  EXPECT_LT(damages_[0].id, damages_[1].id);
+  // What no list names: message 2 was deleted.
+  Flip(MakeMessage(2, 2000).substr(0, 300));
+  EXPECT_EQ(Verify().damages, 3U);
+}
+
+// Compaction carries the record of a removal forward, behind a later one.
+TEST(VerifyRemovalTest, AnEarlierRemovalBehindALaterOneSaysNothingNew) {
+  TemporaryFolder folder;
+  CreateOptions create;
+  create.partitions = 1;
+  ASSERT_TRUE(CreateStore(folder.path(), create).ok());
+  const auto superblock = ReadSuperblock(SystemEnv(), folder.path());
+  ASSERT_TRUE(superblock.ok());
+  Record message, later, earlier;
+  message.kind = RecordKind::kAddRef;
+  message.id = MessageId(5);
+  message.reference = 77;  // Its blob went with it.
+  message.wire_bytes = 100;
+  later.kind = earlier.kind = RecordKind::kRemove;
+  later.body_checksum = earlier.body_checksum = Checksum({});
+  later.id = MessageId(6);
+  earlier.id = MessageId(3);
+  earlier.flags = kRecordCarried;
+  earlier.moved_from = Lsn(1, kFirstBatchOffset);
+  for (Record* record : {&message, &later, &earlier}) {
+    record->tenant = TenantId(1);
+    record->account = "alice";
+  }
+  constexpr uint64_t kSalt = 4711;
+  SegmentHead head;
+  head.store_id = superblock->store_id;
+  head.epoch = 1;
+  SegmentBuilder segment(2, kSalt, 64 * kKiB, head);
+  ASSERT_TRUE(segment.AddRecords({message}));
+  ASSERT_TRUE(segment.AddRecords({later}));
+  ASSERT_TRUE(segment.AddRecords({earlier}));
+  std::ofstream(folder.path() + "/p000/log/00000002.seg", std::ios::binary) << segment.bytes();
+  VerifyOptions options;
+  options.path = folder.path();
+  const auto report = VerifyStore(options);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->records, 3U);
+  EXPECT_EQ(report->messages, 0U);
+  EXPECT_EQ(report->damages, 0U);
 }
 
 TEST_F(VerifyTest, ADamagedBlobIsNamed) {
