@@ -133,6 +133,7 @@ void Clients::StartListKept(const MaildropKey& key) {
 }
 
 void Clients::StartUndelete(const MaildropKey& key, const std::string& uidl) {
+  if (model_.Crowded(key)) return;
   Start("undelete " + uidl + " of " + key.account,
         [this, key, uidl](ShardIndex shard) { return Undelete(shard, key, uidl); });
 }
@@ -205,11 +206,21 @@ io::Task<void> Clients::Deliver(ShardIndex shard, std::vector<MaildropKey> recip
 }
 
 io::Task<void> Clients::Session(ShardIndex shard, MaildropKey key, Manner manner) {
-  const Model::Opening opening = model_.BeginOpen(key);
+  Model::Opening opening = model_.BeginOpen(key);
   io::Completion<storage::OpenResult> opened;
   world_.StoreOn(shard).Open(key, SessionId(next_session_++), opened);
-  const storage::OpenResult result = co_await opened;
+  storage::OpenResult result = co_await opened;
   trace_.Note(key.account + " opened: " + std::to_string(static_cast<int>(result.outcome)));
+  // Expiry holds a maildrop for a moment, as a session does.
+  while (manner.check && result.outcome == OpenOutcome::kInUse && model_.Expires(key.tenant)) {
+    Rest rest(&world_.shards().shard(shard).reactor(), 1);
+    io::Completion<bool>& over = rest.over();
+    co_await over;
+    opening = model_.BeginOpen(key);
+    io::Completion<storage::OpenResult> again;
+    world_.StoreOn(shard).Open(key, SessionId(next_session_++), again);
+    result = co_await again;
+  }
   if (result.outcome != OpenOutcome::kOpen) {
     model_.OpenRefused(opening, result, manner.check);
     ++counts_.in_use;
@@ -289,6 +300,7 @@ io::Task<void> Clients::End(const Model::Session* session, storage::Maildrop* ma
   }
   model_.Release(*session);
   if (!manner.commits) co_return;
+  model_.MarkFetched(*session, fetched);
   Model::Deletion* const deletion = model_.BeginCommit(*session, copies);
   io::Completion<CommitOutcome> done;
   maildrop->Commit(std::move(deleted), std::move(read), done);

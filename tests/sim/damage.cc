@@ -12,7 +12,7 @@ namespace {
 
 using storage::RecordKind;
 
-constexpr int64_t kNumberZeroUs = 1'600'000'000'000'000;
+constexpr int64_t kNumberZeroUs = 1'700'000'000'000'000;
 constexpr uint64_t kDamageBytesMax = 16;
 
 struct Standing {
@@ -131,6 +131,25 @@ bool Damager::DamageSegment(const std::string& path) {
   for (uint64_t i = 0; i < count; ++i) garbage += static_cast<char>(dice_.Next());
   disk_.Damage(path, at, garbage);
   return true;
+}
+
+uint64_t Damager::DamageWherever(const std::string& wire) {
+  uint64_t places = 0;
+  model_.RelaxBody(wire);
+  for (uint32_t p = 0; disk_.List(storage::PartitionDirectory(store_, p)).ok(); ++p) {
+    const std::string log = storage::PartitionDirectory(store_, p) + "/log";
+    for (const std::string& name : disk_.Names(log)) {
+      const std::string path = log + "/" + name;
+      const std::string bytes = *disk_.Content(path);
+      for (size_t at = 0; (at = bytes.find(wire, at)) != std::string::npos; at += wire.size()) {
+        const size_t middle = at + wire.size() / 2;
+        trace_.Note("damaged: " + path + " " + std::to_string(middle));
+        disk_.Damage(path, middle, std::string(1, static_cast<char>(bytes[middle] ^ 0x40)));
+        ++places;
+      }
+    }
+  }
+  return places;
 }
 
 void Damager::RelaxWhatStandsIn(const std::string& path, uint64_t begin, uint64_t end) {

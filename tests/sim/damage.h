@@ -20,6 +20,8 @@ class Damager {
   // Between runs: a few octets of a segment or a blob, or a whole segment, of one partition. False:
   // there was nothing to damage.
   bool DamageSomething(uint32_t partition);
+  // Every copy of a message's octets in segments, be it alive or not. How many there were.
+  uint64_t DamageWherever(const std::string& wire);
   // The partition's index goes, or is unsound; that costs nothing.
   bool LoseIndex(uint32_t partition);
   // One list in it is damaged.

@@ -17,6 +17,7 @@
 #include <cstring>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/log.h"
@@ -74,15 +75,28 @@ void Live(uint64_t seed, const Arguments& arguments) {
   const SimulatorResult result = Simulator({seed, arguments.trace}).Run();
   base::StopLog();
   if (arguments.first != arguments.last || arguments.seconds > 0) return;
-  std::printf(
-      "seed %lu: %lu steps, trace %016lx, %lu runs, %lu cuts, %lu faults, %lu damages, %lu stored, "
-      "%lu "
-      "refused, %lu sessions, %lu bodies, %lu commits, %lu removals, %lu imported, %lu there "
-      "already, %lu snapshots\n",
-      seed, result.steps, result.trace_hash, result.runs, result.cuts, result.faults,
-      result.damages, result.clients.stored, result.clients.refused, result.clients.sessions,
-      result.clients.bodies, result.clients.commits, result.clients.removals,
-      result.clients.imported, result.clients.already_there, result.snapshots);
+  std::printf("seed %lu: %lu steps, trace %016lx", seed, result.steps, result.trace_hash);
+  const ClientCounts& clients = result.clients;
+  const std::pair<const char*, uint64_t> counts[] = {
+      {"runs", result.runs},
+      {"cuts", result.cuts},
+      {"faults", result.faults},
+      {"damages", result.damages},
+      {"stored", clients.stored},
+      {"refused", clients.refused},
+      {"sessions", clients.sessions},
+      {"bodies", clients.bodies},
+      {"commits", clients.commits},
+      {"removals", clients.removals},
+      {"imported", clients.imported},
+      {"there already", clients.already_there},
+      {"snapshots", result.snapshots},
+      {"incomplete ones", result.incomplete_snapshots},
+      {"expired", result.expired},
+      {"purged", result.purged},
+      {"found by the scrub", result.scrub_finds}};
+  for (const auto& [what, count] : counts) std::printf(", %lu %s", count, what);
+  std::printf("\n");
 }
 
 // True: as it must be.

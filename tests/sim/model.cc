@@ -17,6 +17,7 @@ std::string Text(const MaildropKey& key) {
 
 }  // namespace
 
+Model::Model(Broken broken) : broken_(std::move(broken)), expiry_(std::make_unique<Deletion>()) {}
 Model::~Model() = default;
 
 std::string Model::NameOf(const Maildrop& maildrop) const { return Text(maildrop.key); }
@@ -46,6 +47,7 @@ uint64_t Model::BeginDelivery(const std::vector<MaildropKey>& recipients,
     copy.body = body;
     copy.imported_uidl = imported_uidl;
     copy.began_at = moment_;
+    copy.arrival_day = today_;
     copies.push_back(&copy);
     // A removal under way may come before or after it.
     copy.deletions = maildrop.removals;
@@ -240,6 +242,19 @@ uint64_t Model::living() const {
                                             [](const Copy& copy) { return copy.MustBeThere(); }));
   }
   return count;
+}
+
+std::string Model::AnyLiving(uint64_t pick, uint64_t bytes_max) const {
+  constexpr size_t kBytesMin = 100;
+  std::vector<const Body*> bodies;
+  for (const auto& [name, maildrop] : maildrops_) {
+    for (const Copy& copy : maildrop->copies) {
+      const size_t bytes = copy.body->wire.size();
+      if (!copy.MustBeThere() || bytes < kBytesMin || bytes >= bytes_max) continue;
+      bodies.push_back(copy.body.get());
+    }
+  }
+  return bodies.empty() ? "" : bodies[pick % bodies.size()]->wire;
 }
 
 }  // namespace poplar::sim

@@ -10,6 +10,7 @@
 // - A maildrop has one session at a time.
 // - What was deleted under a policy that keeps it can be brought back, once, as a new message.
 // - What is stored stays within the quotas, and what a tenant has is counted exactly.
+// - Nothing goes by its age, and nothing ceases to be kept, before its tenant's policy says so.
 //
 // The simulator tells what it begins and what was answered; every maildrop that is opened is
 // compared with what is known. The first contradiction ends the process with the seed and the last
@@ -22,6 +23,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -74,7 +77,7 @@ class Model {
     std::vector<Copy*> copies;  // In the order of the list.
   };
 
-  explicit Model(Broken broken) : broken_(std::move(broken)) {}
+  explicit Model(Broken broken);
   ~Model();
 
   // Of the store, as long as it lives; `quota` is that of every maildrop.
@@ -129,6 +132,9 @@ class Model {
   void CheckKept(const Opening& opening, const StatusOr<std::vector<storage::KeptMessage>>& list);
   // The UIDL of one that is kept, or may be; empty if none is known. `pick` chooses.
   std::string KeptUidl(const storage::MaildropKey& key, uint64_t pick) const;
+  // So much of it is in doubt that a further undelete, after which it is twice as much, tells
+  // nothing.
+  bool Crowded(const storage::MaildropKey& key) const;
   // `uidl` empty: all.
   Undeletion* BeginUndelete(const storage::MaildropKey& key, const std::string& uidl);
   void EndUndelete(Undeletion* undeletion, const StatusOr<uint64_t>& restored);
@@ -145,6 +151,16 @@ class Model {
   void CheckPicture(const Picture& picture, const Opening& maildrop,
                     const std::vector<Listed>& list,
                     const std::vector<StatusOr<std::string>>& wires) const;
+
+  // --- Days, of the wall clock.
+  // What is too old for its tenant's policy may go from now on, and what was kept long enough.
+  void SetToday(uint32_t day);
+  // A session is about to say that it fetched these.
+  void MarkFetched(const Session& session, const std::set<uint32_t>& positions);
+  // Whether mail of this tenant may go by itself.
+  bool Expires(TenantId tenant) const;
+  // Messages that were missed once they were too old.
+  uint64_t expired() const { return expired_; }
 
   // --- Runs of the store.
   void NextRun() { ++run_; }
@@ -167,6 +183,9 @@ class Model {
 
   // Messages that must be there.
   uint64_t living() const;
+  // The octets of one of these of some size, but fewer than `bytes_max`; or nothing. `pick`
+  // chooses.
+  std::string AnyLiving(uint64_t pick, uint64_t bytes_max) const;
 
  private:
   Maildrop& Of(const storage::MaildropKey& key);
@@ -180,6 +199,9 @@ class Model {
   void CheckImported(const Copy& stored) const;
   void CheckAlreadyThere(Copy& repeat);
   void Keep(const Deletion& deletion, bool certain);
+  bool TooOld(const Copy& copy) const;
+  void LetExpire(Copy& copy);
+  void EndKeeping(Copy& copy);
   void AddRestored(Undeletion& undeletion, Copy& old, bool certain);
   std::string NameOf(const Maildrop& maildrop) const;
 
@@ -189,12 +211,15 @@ class Model {
   bool any_damage_ = false;  // So what is kept may be gone, and what was may be back.
   bool calm_ = false;
   bool full_ = false;
+  uint32_t today_ = 0;
+  uint64_t expired_ = 0;
   uint64_t run_ = 1;
   uint64_t moment_ = 0;  // Counts what is told.
   uint64_t next_number_ = 1;
   std::map<std::string, std::unique_ptr<Maildrop>> maildrops_;
   std::map<uint64_t, std::vector<Copy*>> deliveries_;  // Under way.
   std::deque<std::unique_ptr<Deletion>> deletions_;
+  std::unique_ptr<Deletion> expiry_;  // That of all that is too old; it never ends.
   std::deque<std::unique_ptr<Undeletion>> undeletions_;
   std::unordered_map<std::string, const Copy*> uidls_;
 };
@@ -225,6 +250,10 @@ struct Model::Copy {
   Gone gone = Gone::kNo;
   Kept kept = Kept::kNo;             // Once it is gone.
   bool restored = false;             // It is a deleted one that came back.
+  bool may_expire = false;           // It was too old once, and may be gone since.
+  uint32_t arrival_day = 0;          // Not later than the store's,
+  uint32_t deletion_day = 0;         // like this, of the last deletion, and
+  std::optional<uint32_t> read_day;  // like this, of the first time that it was fetched.
   uint64_t stored_at = 0;            // When that was told, or seen.
   uint64_t gone_at = 0;              // The same.
   uint64_t deletion_at = 0;          // When the last deletion of it began.

@@ -16,7 +16,7 @@ using Kept = Model::Copy::Kept;
 using Stored = Model::Copy::Stored;
 
 // So long that the clock's leaps never end it.
-constexpr uint32_t kDaysForSure = 1000;
+constexpr uint32_t kDaysForEver = 1000;
 
 }  // namespace
 
@@ -66,8 +66,8 @@ void Model::Keep(const Deletion& deletion, bool certain) {
   for (Copy* copy : deletion.copies) {
     // Another deletion was faster, and kept it or not.
     const bool by_this = copy->gone == Gone::kDoubtful && copy->deletions.size() == 1;
-    const bool sure =
-        certain && by_this && days >= kDaysForSure && deletion.maildrop->undeletions.empty();
+    const bool long_enough = today_ <= copy->deletion_day + days;
+    const bool sure = certain && by_this && long_enough && deletion.maildrop->undeletions.empty();
     if (copy->gone == Gone::kYes && copy->kept == Kept::kNo) continue;
     copy->kept = sure ? Kept::kYes : Kept::kDoubtful;
   }
@@ -113,6 +113,12 @@ std::string Model::KeptUidl(const MaildropKey& key, uint64_t pick) const {
   return known.empty() ? "" : known[pick % known.size()];
 }
 
+bool Model::Crowded(const MaildropKey& key) const {
+  constexpr size_t kCopiesMax = 3'000;
+  const auto maildrop = maildrops_.find(std::to_string(key.tenant.value()) + "/" + key.account);
+  return maildrop != maildrops_.end() && maildrop->second->copies.size() > kCopiesMax;
+}
+
 void Model::AddRestored(Undeletion& undeletion, Copy& old, bool certain) {
   Maildrop& maildrop = *undeletion.maildrop;
   // Another copy of the same delivery that was not seen yet looks the same to whoever sees it.
@@ -132,6 +138,7 @@ void Model::AddRestored(Undeletion& undeletion, Copy& old, bool certain) {
   copy.damaged = old.damaged;
   copy.restored = true;
   copy.began_at = moment_;
+  copy.arrival_day = today_;
   copy.deletions = maildrop.removals;
   if (!copy.deletions.empty()) copy.gone = Gone::kDoubtful;
   undeletion.pairs.push_back({&old, &copy, certain});
@@ -148,8 +155,9 @@ Model::Undeletion* Model::BeginUndelete(const MaildropKey& key, const std::strin
   const size_t copies = maildrop.copies.size();
   for (size_t i = 0; i < copies; ++i) {
     Copy& copy = maildrop.copies[i];
-    if (copy.uidl.empty()) continue;  // Nobody saw it, so nobody deleted it.
-    if (!uidl.empty() && copy.uidl != uidl) continue;
+    if (copy.uidl.empty() && !copy.may_expire) continue;  // Nobody saw it, so nobody deleted it.
+    const std::string& known_uidl = copy.uidl.empty() ? copy.imported_uidl : copy.uidl;
+    if (!uidl.empty() && known_uidl != uidl) continue;
     const bool may_be_kept = copy.kept != Kept::kNo || copy.gone == Gone::kDoubtful ||
                              (any_damage_ && copy.gone == Gone::kYes);
     if (may_be_kept) AddRestored(undeletion, copy, copy.kept == Kept::kYes);
@@ -167,7 +175,7 @@ void Model::EndUndelete(Undeletion* undeletion, const StatusOr<uint64_t>& restor
                      maildrop.removals_begun == undeletion->removals_begun;
   // The pass that ends what was kept long enough: the wall clock may be days ahead.
   const bool purging = restored.status().code() == StatusCode::kUnavailable &&
-                       PolicyOf(maildrop.key.tenant).keep_deleted_days < kDaysForSure;
+                       PolicyOf(maildrop.key.tenant).keep_deleted_days < kDaysForEver;
   Require(
       restored.ok() || !may_write() || !alone || any_damage_ || maildrop.list_damaged || purging,
       "an undelete failed without a cause: " + NameOf(maildrop));

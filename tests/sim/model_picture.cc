@@ -44,8 +44,11 @@ void Model::CheckPicture(const Picture& picture, const Opening& opening,
         match = &copy;
         break;
       }
-      // Of those that nobody saw, first one that must be there.
-      if (copy.uidl.empty() && (match == nullptr || required.contains(&copy))) match = &copy;
+      // Of those that nobody saw, first one that must be there. One that went by its age before
+      // anybody saw it has the UIDL with which it came back, if it did.
+      const bool must = required.contains(&copy);
+      if (!copy.uidl.empty() && (!copy.may_expire || must)) continue;
+      if (match == nullptr || must) match = &copy;
     }
     const std::string what =
         NameOf(maildrop) + ": " + std::to_string(listed.number) + " " + listed.uidl;

@@ -83,6 +83,7 @@ Model::Copy* Model::Match(const Opening& opening, const Listed& listed) {
       break;
     }
     if (!copy.uidl.empty() || !copy.MayBeThere(opening.began)) continue;
+    if (!copy.imported_uidl.empty() && copy.imported_uidl != listed.uidl) continue;
     // Of two that were delivered at once, first the one that was acknowledged.
     const bool better =
         copy.stored == Stored::kYes && found != nullptr && found->stored != Stored::kYes;
@@ -174,10 +175,13 @@ void Model::Resolve(const Opening& opening) {
       if (PolicyOf(opening.maildrop->key.tenant).keep_deleted_days > 0) {
         copy.kept = Copy::Kept::kDoubtful;
       }
+      if (copy.may_expire) ++expired_;
       copy.gone = Gone::kYes;
       copy.gone_at = ++moment_;
       ++opening.maildrop->changes;  // What was counted before tells nothing.
     } else if (copy.stored == Stored::kDoubtful && copy.answered_run < run_) {
+      // Or it was stored, and then went and was kept.
+      if (copy.may_expire) copy.kept = Copy::Kept::kDoubtful;
       copy.gone = Gone::kYes;
     }
   }
@@ -199,6 +203,7 @@ Model::Deletion* Model::BeginCommit(const Session& session, const std::vector<Co
     if (copy->gone == Gone::kYes) continue;
     copy->gone = Gone::kDoubtful;
     copy->deletion_at = moment_;
+    copy->deletion_day = today_;
     copy->deletions.push_back(&deletion);
     for (Undeletion* each : deletion.maildrop->undeletions) AddRestored(*each, *copy, false);
   }

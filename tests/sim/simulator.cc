@@ -6,13 +6,9 @@
 #include <utility>
 
 #include "core/base/units.h"
-#include "storage/engine/layout.h"
-#include "storage/tools/verify.h"
 
 namespace poplar::sim {
 namespace {
-
-const std::string kStore = "/store";
 
 SimDiskOptions DiskOptions(uint64_t seed) {
   SimDiskOptions options;
@@ -30,8 +26,10 @@ Simulator::Simulator(const SimulatorOptions& options)
       world_(DiskOptions(options.seed), &dice_, &trace_,
              [this](const std::string& what) { Broken(what); }),
       model_([this](const std::string& what) { Broken(what); }),
-      damager_(kStore, &world_.disk(), &world_.index_engine(), &model_, &dice_, &trace_),
-      snapshots_(&world_, &model_) {}
+      damager_("/store", &world_.disk(), &world_.index_engine(), &model_, &dice_, &trace_),
+      snapshots_(&world_, &model_) {
+  world_.set_on_day([this](uint32_t day) { model_.SetToday(day); });
+}
 
 Simulator::~Simulator() = default;
 
@@ -56,7 +54,7 @@ void Simulator::ChooseOptions() {
     return *(values.begin() + dice_.Below(values.size()));
   };
   partitions_ = static_cast<uint32_t>(dice_.Between(1, 4));
-  store_.path = kStore;
+  store_.path = "/store";
   store_.body_memory_bytes = one_of({16 * kKiB, 128 * kKiB, kMiB});
   store_.blob_bytes_min = one_of({1 * kKiB, 4 * kKiB, 12 * kKiB});
   store_.list_cache_bytes = one_of({0, 8 * kKiB, 64 * kKiB});
@@ -68,6 +66,8 @@ void Simulator::ChooseOptions() {
   store_.checkpoint_log_bytes = one_of({32 * kKiB, 256 * kKiB});
   store_.checkpoint_interval_ms = one_of({100, 1'000, 20'000});
   store_.compact_bytes_per_second = one_of({0, 64 * kKiB, kMiB});
+  store_.scrub_bytes_per_s = one_of({0, 16 * kKiB, kMiB});
+  store_.scrub_interval_ms = one_of({100, 5'000});
   store_.open_files_a_shard = static_cast<uint32_t>(dice_.Between(1, 4));
   store_.recovery_threads = 1;
   if (dice_.OneIn(4)) capacity_bytes_ = partitions_ * store_.segment_bytes * dice_.Between(5, 12);
@@ -89,7 +89,12 @@ void Simulator::ChoosePolicies() {
     constexpr uint32_t kKeepDays[] = {0, 1, 1000, 1000};
     policy.keep_deleted_days = kKeepDays[dice_.Below(std::size(kKeepDays))];
     keeps_ = keeps_ || policy.keep_deleted_days > 0;
-    if (dice_.OneIn(4)) policy.expire_read_days = dice_.OneIn(2) ? 0 : 1000;
+    constexpr uint32_t kReadDays[] = {0, 2, 1000};
+    if (dice_.OneIn(4)) policy.expire_read_days = kReadDays[dice_.Below(std::size(kReadDays))];
+    if (dice_.OneIn(4)) policy.expire_days = static_cast<uint32_t>(dice_.Between(1, 5));
+    const auto ends = [](uint32_t days) { return days > 0 && days < 1000; };
+    ages_ = ages_ || ends(policy.keep_deleted_days) || ends(policy.expire_days) ||
+            ends(policy.expire_read_days.value_or(0));
     if (dice_.OneIn(4)) policy.quota = {dice_.Between(5'000, 60'000), dice_.Between(10, 60)};
   }
   Quota quota;
@@ -108,10 +113,10 @@ void Simulator::Create() {
   create.clock = &world_.clock();
   // It may be cut off before there is a store; then it is made again.
   if (dice_.OneIn(4)) world_.disk().CutAfter(dice_.Between(1, 40));
-  Status made = storage::CreateStore(kStore, create);
+  Status made = storage::CreateStore(store_.path, create);
   if (world_.disk().off()) {
     world_.disk().Restart();
-    made = storage::CreateStore(kStore, create);
+    made = storage::CreateStore(store_.path, create);
   }
   world_.disk().Heal();
   Require(made.ok() || made.code() == StatusCode::kAlreadyExists, "create: " + made.ToString());
@@ -138,6 +143,7 @@ SimulatorResult Simulator::Run() {
   result_.faults = world_.disk().faults();
   result_.clients = clients_->counts();
   result_.snapshots = snapshots_.checked();
+  result_.expired += model_.expired();
   result_.incomplete_snapshots = snapshots_.incomplete();
   return result_;
 }
@@ -189,9 +195,16 @@ void Simulator::Use() {
     if (clients_->active() < 12 && dice_.OneIn(start_one_in_)) clients_->StartAny();
     if (faulty_ && dice_.OneIn(300)) Trouble();
     if (step == snapshot_at) snapshots_.Take();
+    if (ages_ && dice_.OneIn(1'500)) LeapDays(dice_.Between(1, 4));
     world_.Step();
     clients_->Collect();
   }
+}
+
+// The wall clock alone: nobody waits for it.
+void Simulator::LeapDays(uint64_t days) {
+  trace_.Note("days pass: " + std::to_string(days));
+  world_.clock().StepWall(static_cast<int64_t>(days) * 86'400'000'000);
 }
 
 void Simulator::Trouble() {
@@ -231,6 +244,7 @@ void Simulator::EndRun() {
   Drain();
   if (end == End::kEndInClose) EndSoon(40);
   const bool calm = model_.may_write() && end == End::kClose;
+  if (!disk.off() && model_.calm()) CheckScrub();
   const Status closed = world_.Close();
   Require(closed.ok() || !calm, "close: " + closed.ToString());
   if (!disk.off() && (end != End::kClose || dice_.OneIn(2))) disk.PowerCut();
@@ -244,6 +258,7 @@ void Simulator::Restart() {
   world_.clock().Advance(dice_.Between(1'000, 3'000'000));
   // The hour is wrong now, and was before or will be again.
   if (dice_.OneIn(8)) world_.clock().StepWall(dice_.OneIn(2) ? 90'000'000'000 : -90'000'000'000);
+  if (ages_ && dice_.OneIn(6)) LeapDays(dice_.Between(1, 4));
 }
 
 // --- Damage, between runs
@@ -265,123 +280,6 @@ void Simulator::Damage() {
     const auto partition = static_cast<uint32_t>(dice_.Below(partitions_));
     if (damager_.DamageSomething(partition)) ++result_.damages;
   }
-}
-
-// --- All is well again
-
-void Simulator::CheckAll(uint64_t delete_one_in) {
-  for (const storage::MaildropKey& key : clients_->keys()) {
-    clients_->StartCheck(key, delete_one_in);
-    Drain();
-    clients_->StartTotals(key);
-    if (dice_.OneIn(2)) Drain();
-    clients_->StartListKept(key);
-    Drain();
-  }
-  if (result_.damages > 0) return;
-  for (const TenantId tenant : {TenantId(1), TenantId(2)}) {
-    model_.CheckTenant(tenant, world_.TotalsOf(tenant));
-  }
-}
-
-void Simulator::DeliverToAll() {
-  for (const storage::MaildropKey& key : clients_->keys()) clients_->StartDelivery({key});
-  Drain();
-}
-
-void Simulator::PassTime() {
-  world_.clock().Advance(100'000);
-  for (int step = 0; step < 500; ++step) world_.Step();
-}
-
-// Deliveries until the disk is full; then everything can be deleted, and deliveries go on.
-void Simulator::EmptyFullDisk() {
-  // Room for segments of full size; those of a run's beginning are smaller.
-  world_.disk().set_capacity(world_.disk().used_bytes() + store_.reserve_bytes +
-                             partitions_ * 4 * store_.segment_bytes);
-  model_.set_full(true);
-  const uint64_t refused = clients_->counts().refused;
-  for (int round = 0; clients_->counts().refused == refused; ++round) {
-    Require(round < 2'000, "a disk that is never full");
-    DeliverToAll();
-  }
-  for (int round = 0; model_.living() > 0; ++round) {
-    Require(round < 10, "a full disk cannot be emptied");
-    CheckAll(1);
-    PassTime();  // What was deleted makes room when it was compacted.
-  }
-  const uint64_t stored = clients_->counts().stored;
-  for (int round = 0; clients_->counts().stored == stored; ++round) {
-    Require(round < 200, "a disk that was emptied takes no mail");
-    PassTime();
-    DeliverToAll();
-  }
-  world_.disk().set_capacity(UINT64_MAX);
-  // What is still refused now is excused; a start is not.
-  Require(world_.Close().ok(), "close");
-  OpenCalm();
-}
-
-void Simulator::Heal() {
-  world_.disk().Heal();
-  world_.disk().set_capacity(UINT64_MAX);
-  OpenCalm();
-  CheckAll(0);
-  const bool well = result_.damages == 0 && result_.damaged_lists == 0;
-  if (well && !keeps_ && !model_.quota().limited() && dice_.OneIn(2)) EmptyFullDisk();
-  DeliverToAll();
-  if (result_.damaged_lists > 0) {
-    // Every list that is damaged was met now, so the next start builds its index anew.
-    Require(world_.Close().ok(), "close");
-    OpenCalm();
-    model_.RestoreLists();
-  }
-  CheckAll(2);
-  CheckAll(0);
-  for (const storage::MaildropKey& key : clients_->keys()) {
-    if (dice_.OneIn(2)) clients_->StartUndelete(key, "");
-  }
-  Drain();
-  CheckAll(3);
-  Require(world_.Close().ok(), "close");
-  LoseIndexes();
-  OpenCalm();
-  CheckAll(0);
-  DeliverToAll();
-  Require(world_.Close().ok(), "close");
-  Verify();
-  OpenCalm();
-  CheckAll(0);
-  Require(world_.Close().ok(), "close");
-}
-
-// What the operator's tool says of a store that is well.
-void Simulator::Verify() {
-  storage::VerifyOptions options;
-  options.path = kStore;
-  options.env = &world_.disk();
-  options.index_engine = &world_.index_engine();
-  options.on_damage = [this](uint32_t partition, const storage::Damage& damage) {
-    trace_.Note("verify: partition " + std::to_string(partition) + " " +
-                std::to_string(damage.at.segment()) + ":" + std::to_string(damage.at.offset()) +
-                " " + damage.what);
-  };
-  const auto report = storage::VerifyStore(options);
-  Require(report.ok(), "verify: " + report.status().ToString());
-  Require(report->damages == 0 || result_.damages > 0, "verify finds damage that nobody did");
-  Require(report->messages >= model_.living(), "verify finds too few messages");
-  Require(result_.damages > 0 || CountBlobs() == report->blobs, "blobs that nobody names");
-}
-
-uint64_t Simulator::CountBlobs() const {
-  uint64_t count = 0;
-  for (uint32_t p = 0; p < partitions_; ++p) {
-    const std::string blobs = storage::PartitionDirectory(kStore, p) + "/blobs";
-    for (const std::string& epoch : world_.disk().Names(blobs)) {
-      count += world_.disk().Names(blobs + "/" + epoch).size();
-    }
-  }
-  return count;
 }
 
 }  // namespace poplar::sim

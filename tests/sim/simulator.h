@@ -32,6 +32,9 @@ struct SimulatorResult {
   uint64_t damaged_lists = 0;
   uint64_t snapshots = 0;  // That were opened and compared.
   uint64_t incomplete_snapshots = 0;
+  uint64_t expired = 0;  // Messages that went by their age,
+  uint64_t purged = 0;   // or were not kept any longer.
+  uint64_t scrub_finds = 0;
   ClientCounts clients;
 };
 
@@ -70,6 +73,11 @@ class Simulator {
   uint64_t CountBlobs() const;
   void PassTime();
   void EmptyFullDisk();
+  void CheckScrub();
+  void CloseWell();
+  void LeapDays(uint64_t days);
+  void Age();
+  void LetScrubFind();
   void Heal();
 
   const SimulatorOptions options_;
@@ -84,6 +92,7 @@ class Simulator {
   uint32_t partitions_ = 1;
   uint64_t capacity_bytes_ = UINT64_MAX;
   bool keeps_ = false;               // Some tenant keeps deleted mail.
+  bool ages_ = false;                // Some policy's days come to their end.
   bool faulty_ = false;              // This run's disk fails now and then.
   uint32_t pool_queued_max_ = 1024;  // Where it is small, the store often has to refuse.
   uint32_t start_one_in_ = 20;

@@ -33,7 +33,7 @@ TEST_F(SimulatorTest, ASeedReplaysExactly) {
 // What a few lives together do: a simulator that meets nothing finds nothing.
 TEST_F(SimulatorTest, LivesMeetWhatTheyAreMeantTo) {
   SimulatorResult sum;
-  for (uint64_t seed = 1; seed <= 12; ++seed) {
+  for (uint64_t seed = 1; seed <= 24; ++seed) {
     const SimulatorResult life = Simulator({.seed = seed}).Run();
     sum.runs += life.runs;
     sum.cuts += life.cuts;
@@ -41,6 +41,9 @@ TEST_F(SimulatorTest, LivesMeetWhatTheyAreMeantTo) {
     sum.damages += life.damages;
     sum.lost_indexes += life.lost_indexes;
     sum.snapshots += life.snapshots;
+    sum.expired += life.expired;
+    sum.purged += life.purged;
+    sum.scrub_finds += life.scrub_finds;
     sum.clients.imported += life.clients.imported;
     sum.clients.already_there += life.clients.already_there;
     sum.clients.stored += life.clients.stored;
@@ -53,10 +56,10 @@ TEST_F(SimulatorTest, LivesMeetWhatTheyAreMeantTo) {
   }
   EXPECT_GT(sum.runs, 24U);
   for (const uint64_t count :
-       {sum.cuts, sum.faults, sum.damages, sum.lost_indexes, sum.snapshots, sum.clients.imported,
-        sum.clients.already_there, sum.clients.stored, sum.clients.refused, sum.clients.in_use,
-        sum.clients.bodies, sum.clients.commits, sum.clients.doubtful_commits,
-        sum.clients.removals}) {
+       {sum.cuts, sum.faults, sum.damages, sum.lost_indexes, sum.snapshots, sum.expired, sum.purged,
+        sum.scrub_finds, sum.clients.imported, sum.clients.already_there, sum.clients.stored,
+        sum.clients.refused, sum.clients.in_use, sum.clients.bodies, sum.clients.commits,
+        sum.clients.doubtful_commits, sum.clients.removals}) {
     EXPECT_GT(count, 0U);
   }
 }

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/base/metrics.h"
+#include "storage/format/chunk.h"
 
 namespace poplar::sim {
 namespace {
@@ -88,8 +90,24 @@ void World::Step() {
   in_step_ = outer;
 }
 
+void World::TellDay() {
+  const uint32_t day = storage::DayOf(clock_.WallUs());
+  if (std::exchange(day_, day) != day && on_day_) on_day_(day);
+}
+
+double World::Metric(const std::string& name) const {
+  base::MetricRegistry registry;
+  store_->Register(registry);
+  double sum = 0;
+  for (const auto& entry : registry.Entries()) {
+    if (entry.name == name && entry.read) sum += entry.read();
+  }
+  return sum;
+}
+
 void World::StepOnce() {
   clock_.Advance(dice_.Between(5, 200));
+  TellDay();
   std::vector<ShardIndex> busy;
   for (uint32_t s = 0; s < shards_->count(); ++s) {
     if (shards_->HasWork(ShardIndex(s))) busy.emplace_back(s);

@@ -49,6 +49,11 @@ class World {
   storage::TenantTotals TotalsOf(TenantId tenant) const { return store_->TotalsOf(tenant); }
   bool open() const { return store_ != nullptr; }
 
+  // Told of the wall clock's day, before anybody can act on a new one.
+  void set_on_day(std::function<void(uint32_t day)> told) { on_day_ = std::move(told); }
+  // The sum over all partitions, of the open store.
+  double Metric(const std::string& name) const;
+
   // Starts `shards` of them, and opens the store. After a failure nothing is left of them.
   // `pool_queued_max`: jobs that may wait for the disk pool.
   Status Open(const storage::StoreOptions& options, uint32_t shards,
@@ -67,6 +72,7 @@ class World {
  private:
   static constexpr uint32_t kPoolThreads = 3;
 
+  void TellDay();
   void StepOnce();
   void EndShards();
   bool AnyWork() const;
@@ -82,6 +88,8 @@ class World {
   std::vector<io::OffloadJob*> jobs_;  // That the pool's threads have taken.
   std::unique_ptr<storage::EngineStore> store_;
   bool in_step_ = false;
+  std::function<void(uint32_t day)> on_day_;
+  uint32_t day_ = 0;
   uint64_t idle_steps_ = 0;  // Since something happened but time.
 };
 
