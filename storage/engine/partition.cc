@@ -237,7 +237,7 @@ void Partition::Consider() {
   metrics_.pending_maildrops.Set(static_cast<int64_t>(table_->changed_maildrops()));
   metrics_.cached_bytes.Set(static_cast<int64_t>(table_->cached_bytes()));
   if (!checkpoint_.pending() && CheckpointDue()) BeginCheckpoint();
-  log_->Hold(overfull());
+  log_->Hold(overfull() && !closing_);
   // The index cannot be written just now: what waits is told so, and comes again. A hold ends soon.
   if (overfull() && !checkpoint_.pending() && !held_) {
     log_->RefuseWaiting(AppendOutcome::kTemporary);
@@ -337,6 +337,7 @@ void Partition::BeginClose() {
   compactor_->BeginClose();
   scrub_->Stop();
   expirer_->BeginClose();
+  log_->Hold(false);  // No checkpoint comes before the last, and what waits for one is little.
   log_->BeginClose();
 }
 
