@@ -86,7 +86,8 @@ void Model::CheckKept(const Opening& opening, const StatusOr<std::vector<KeptMes
     const Copy* found = nullptr;
     for (Copy& copy : maildrop.copies) {
       if (copy.number != number || listed.contains(&copy)) continue;
-      if (!copy.uidl.empty() && copy.uidl != message.uidl) continue;
+      // One that went by its age before anybody saw it has the UIDL with which it came back.
+      if (!copy.uidl.empty() && copy.uidl != message.uidl && !copy.may_expire) continue;
       if (copy.kept == Kept::kNo && copy.gone != Gone::kDoubtful && !copy.damaged) continue;
       if (found == nullptr || copy.uidl == message.uidl) found = &copy;
     }
