@@ -53,15 +53,16 @@ enum poplar_field {
   POPLAR_QUOTA_MESSAGES = 4, /* Decimal. */
   POPLAR_VERIFIER = 5,       /* With OK to FETCH_VERIFIER: in the notation of auth/README.md. */
   POPLAR_REASON = 6,         /* A few words for the server's log; never a secret. */
-  /* With OK to VERIFY_PASSWORD, instead of comparing: the stored password, `{SCHEME}…`. Poplar
-   * compares, with all schemes that it knows. */
+  /* With OK or DISABLED to VERIFY_PASSWORD, instead of comparing: the stored password, `{SCHEME}…`.
+   * Poplar compares, with all schemes that it knows; the outcome holds once it is the right one. */
   POPLAR_STORED_PASSWORD = 7
 };
 
 enum poplar_level { POPLAR_ERROR = 0, POPLAR_WARNING = 1, POPLAR_INFO = 2, POPLAR_DEBUG = 3 };
 
 /* One line of the back end's table in the configuration; numbers and truth values as text
- * ("3", "true"), lists as one entry for each value, in order. */
+ * ("3", "true"), lists as one entry for each value, in order. What is named "file" or "…_file" is a
+ * path: where it is relative, the folder of the configuration stands before it. */
 struct poplar_setting {
   const char* name;
   const char* value;
@@ -116,8 +117,14 @@ struct poplar_plugin {
   void (*close)(void* instance);
 };
 
-/* What a plug-in exports: extern "C", default visibility. The struct is never freed. */
+/* What a plug-in exports, also where it is compiled to hide all else. The struct is never freed. */
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
 const struct poplar_plugin* poplar_plugin_entry(void);
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

@@ -65,12 +65,23 @@ QuestionFrame FrameOf(const BackendQuestion& question) {
 BackendAnswer AnswerOf(AnswerFrame& frame, const BackendQuestion& question,
                        const TenantPolicies::Domain& tenant) {
   BackendAnswer answer = Say(OutcomeOf(frame.outcome), frame.reason);
-  if (answer.outcome != BackendOutcome::kOk) return answer;
-  if (frame.account.empty() || frame.account.size() > kAccountIdBytesMax ||
-      frame.address.size() > kAddressBytesMax) {
+  if (answer.outcome != BackendOutcome::kOk && answer.outcome != BackendOutcome::kDisabled) {
+    return answer;
+  }
+  if (answer.outcome == BackendOutcome::kOk &&
+      (frame.account.empty() || frame.account.size() > kAccountIdBytesMax ||
+       frame.address.size() > kAddressBytesMax)) {
     return Say(BackendOutcome::kTemporary, "the back end's answer breaks its rules");
   }
-  if (!tenant.enabled) return Say(BackendOutcome::kDisabled, "tenant disabled");
+  // Also of who is switched off: that is told after the right password only.
+  if (question.operation == Operation::kVerifyPassword) {
+    answer.stored_password = std::move(frame.stored_password);
+  }
+  if (answer.outcome == BackendOutcome::kOk && !tenant.enabled) {
+    answer.outcome = BackendOutcome::kDisabled;
+    answer.reason = "tenant disabled";
+  }
+  if (answer.outcome == BackendOutcome::kDisabled) return answer;
   answer.principal = {
       .tenant = tenant.tenant,
       .account = std::move(frame.account),
@@ -78,7 +89,6 @@ BackendAnswer AnswerOf(AnswerFrame& frame, const BackendQuestion& question,
       .tenant_name = tenant.name,
       .quota = {.octets = frame.quota_octets.value_or(tenant.maildrop_quota.octets),
                 .messages = frame.quota_messages.value_or(tenant.maildrop_quota.messages)}};
-  answer.stored_password = std::move(frame.stored_password);
   if (question.operation == Operation::kFetchVerifier) {
     answer.verifier = {.mechanism = question.mechanism, .material = std::move(frame.verifier)};
   }

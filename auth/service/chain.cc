@@ -123,12 +123,14 @@ void ChainWalk::Answered() {
   computed_ |= answer.computed;
   switch (step_) {
     case Step::kAsking:
-      if (answer.outcome == BackendOutcome::kOk && !answer.stored_password.empty()) {
+      if (!answer.stored_password.empty() &&
+          (answer.outcome == BackendOutcome::kOk || answer.outcome == BackendOutcome::kDisabled)) {
         return Compare();
       }
       return Judge();
     case Step::kComparing:
       if (answer.outcome == BackendOutcome::kOk) {
+        answer.outcome = found_.outcome;
         answer.principal = std::move(found_.principal);
         answer.reason = std::move(found_.reason);
       }

@@ -17,6 +17,9 @@ bool IsName(std::string_view text) {
   });
 }
 
+// A plug-in cannot know what a path is relative to.
+bool IsPath(std::string_view name) { return name == "file" || name.ends_with("_file"); }
+
 }  // namespace
 
 void ConfigReader::ReadBackends(const toml::node& node) {
@@ -121,6 +124,7 @@ bool ConfigReader::AddPluginSetting(const std::string& name, const toml::node& n
   std::string text;
   if (const auto* value = node.as_string()) {
     text = value->get();
+    if (IsPath(name) && !text.empty()) text = (folder_ / text).lexically_normal().string();
   } else if (const auto* number = node.as_integer()) {
     text = std::to_string(number->get());
   } else if (const auto* truth = node.as_boolean()) {

@@ -41,8 +41,7 @@ class ConfigReader {
   bool TakePasswdFileSetting(const std::string& name, const toml::node& node,
                              BackendConfig& backend) const;
   void ReadNextAfter(const std::string& where, const toml::node& node, BackendConfig& backend);
-  static bool AddPluginSetting(const std::string& name, const toml::node& node,
-                               BackendConfig& backend);
+  bool AddPluginSetting(const std::string& name, const toml::node& node, BackendConfig& backend);
 
   // The text of a string value; otherwise a fault, and null.
   const std::string* TextOf(const Setting& setting, const toml::node& node);

@@ -11,6 +11,7 @@
  *   strange@…   gives an outcome that there is not
  *   off@…       switched off
  *   stored@…    hands out a stored password
+ *   offstored@… the same, of an account that is switched off
  *
  * All others are unknown. The setting `refuse` makes it refuse to open; `prefix` stands before its
  * accounts; `only` is the one local part that it knows.
@@ -110,13 +111,13 @@ static enum poplar_outcome trouble_ask(void* instance, const struct poplar_quest
     if (kept != NULL) memset(kept, 1, bytes);
     return known(trouble, question, answer);
   }
-  if (is(question, "stored")) {
+  if (is(question, "stored") || is(question, "offstored")) {
     known(trouble, question, answer);
     static const char stored[] =
         "$6$saltstring$AIsRs/Ee56G/tC8MEHhvReZTfx8u3rXXMl6eYrjCG9ibix19DxoMBLogdTET5Ukw9Sf7eZTITsuk"
         "0Ry5qulYz.";
     trouble->host->set(answer, POPLAR_STORED_PASSWORD, stored, strlen(stored));
-    return POPLAR_OK;
+    return is(question, "stored") ? POPLAR_OK : POPLAR_DISABLED;
   }
   if (is(question, "ok") || is(question, "slow")) return known(trouble, question, answer);
   return POPLAR_UNKNOWN;

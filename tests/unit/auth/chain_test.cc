@@ -27,8 +27,8 @@ class ScriptedPort final : public BackendPort {
     call.answer.outcome = says;
     call.answer.computed = computes;
     call.answer.asked_us = 5;
-    if (says == BackendOutcome::kOk) {
-      call.answer.principal.account = account;
+    if (says == BackendOutcome::kOk) call.answer.principal.account = account;
+    if (says == BackendOutcome::kOk || says == BackendOutcome::kDisabled) {
       call.answer.stored_password = base::Secret(stored);
     }
     call.Answered();
@@ -189,6 +189,13 @@ TEST_F(ChainTest, WhatABackEndHasStoredIsCompared) {
   EXPECT_EQ(hashers_.computations(), 2U) << "one each, whatever the verdict";
   only.stored = "no hash of any kind";
   EXPECT_EQ(Verify(), BackendOutcome::kTemporary);
+}
+
+TEST_F(ChainTest, WhoIsSwitchedOffIsToldAfterTheRightStoredPasswordOnly) {
+  PasswordHasher hasher({.prefix = "$y$", .cost = 1});
+  Add(BackendOutcome::kDisabled).stored = *hasher.Hash(base::Secret("secret"));
+  EXPECT_EQ(Ask(Operation::kVerifyPassword, "wrong").outcome, BackendOutcome::kRefused);
+  EXPECT_EQ(Ask(Operation::kVerifyPassword, "secret").outcome, BackendOutcome::kDisabled);
 }
 
 TEST_F(ChainTest, AnEmptyChainCanDoNothing) {

@@ -117,6 +117,12 @@ TEST_F(RemoteTest, StoredPasswordsAreComparedHere) {
   EXPECT_EQ(right.outcome, Outcome::kOk) << right.reason;
   EXPECT_EQ(right.principal.account, "of stored@acme.example");
   EXPECT_EQ(Login(kFirst, "stored@acme.example", "wrong").outcome, Outcome::kRefused);
+  // Who or what is switched off is told to those who know the password.
+  for (const char* off : {"offstored@acme.example", "stored@closed.example"}) {
+    EXPECT_EQ(Login(kFirst, off, "wrong").outcome, Outcome::kRefused) << off;
+    EXPECT_EQ(Login(kFirst, off, "secret").outcome, Outcome::kDisabled) << off;
+  }
+  EXPECT_EQ(Resolve(kFirst, "stored@acme.example").outcome, ResolveOutcome::kFound);
 }
 
 TEST_F(RemoteTest, LiesAreTemporaryFaults) {

@@ -86,6 +86,9 @@ host_threads = 3
 host_memory_mib = 99
 [backend.flat]
 plugin = "flat.so"
+file = "lists/../users.txt"
+ca_file = "/etc/ca.pem"
+profile = "x"
 [tls]
 certificate = "c"
 key = "k"
@@ -127,6 +130,11 @@ TEST(Config, TakesEverySetting) {
   EXPECT_EQ(config.server.congestion_control, "cubic");
   EXPECT_EQ(config.log.level, base::LogLevel::kDebug);
   EXPECT_EQ(config.log.format, base::LogFormat::kJson);
+  ASSERT_EQ(config.backends.size(), 1U);
+  EXPECT_EQ(config.backends[0].plugin, "/etc/poplar/flat.so");
+  EXPECT_THAT(config.backends[0].settings,
+              ElementsAre(std::pair("ca_file", "/etc/ca.pem"),
+                          std::pair("file", "/etc/poplar/users.txt"), std::pair("profile", "x")));
   EXPECT_EQ(config.tls.minimum, TlsVersion::k13);
   EXPECT_EQ(config.tls.ktls, KtlsMode::kOff);
   EXPECT_THAT(config.pop3.listen, ElementsAre(ListenAddress{"0.0.0.0", 110}));
