@@ -51,6 +51,7 @@ pkg_check_modules(libargon2 REQUIRED IMPORTED_TARGET libargon2)
 pkg_check_modules(libidn REQUIRED IMPORTED_TARGET libidn)
 pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc)
 pkg_check_modules(systemd REQUIRED IMPORTED_TARGET libsystemd)
+pkg_check_modules(ldap REQUIRED IMPORTED_TARGET ldap lber)
 
 # poplar_library(NAME SOURCES a.cc ... [DEPS target ...] [PRIVATE_DEPS target ...])
 function(poplar_library name)
