@@ -1,0 +1,373 @@
+"""Users in a directory: a real slapd, by each mode of the LDAP plug-in, and what happens when it is in trouble.
+
+The configurations are the examples of auth/LDAP.md, with this test's servers, files and password in the places of theirs.
+"""
+
+import contextlib
+import poplib
+import re
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from poplar_server import PoplarServer, lmtp_transaction, wait_for
+from slapd import BLIND, BLIND_PASSWORD, SERVICE_PASSWORD, Proxy, Slapd, entry, make_certificates, tree, user
+from test_plugins import BUILD
+
+PLUGIN = BUILD / "auth/plugins/ldap.so"
+PAGE = Path(__file__).resolve().parents[2] / "auth/LDAP.md"
+MODES = ("search-bind", "direct-bind", "lookup")
+ALICE, PASSWORD = "alice@alpha.example", "wonder (land)*"
+MESSAGE = b"Subject: to somebody in a directory\r\n\r\nhello\r\n"
+POLICY = "cn=old,o=hosting"
+
+USERS = "".join([
+    user("alice", PASSWORD),
+    user("bob", "b\u00f6b's"),
+    user("carol", "c", mailQuotaOctets="1000"),
+    user("dave", "d", mailQuotaOctets="a lot"),
+    user("erin", "e", mailDisabled="TRUE"),
+    user("fred", "f", mailDisabled="FALSE"),
+    # Names that a careless filter or template would stumble over.
+    user("g*", "g"),
+    user("h(i)", "h"),
+    user("j,k+l", "j").replace("uid=j,k+l,", "uid=j\\,k\\+l,"),
+    user("twin", "t"),
+    user("other", "t", mail=["other@alpha.example", "twin@alpha.example"]),
+    entry(POLICY, objectClass=["device", "pwdPolicy"], cn="old", pwdAttribute="userPassword", pwdMaxAge="1", pwdLockout="TRUE"),
+    user("expired", "x", pwdPolicySubentry=POLICY, pwdChangedTime="20200101000000Z"),
+    user("locked", "l", pwdPolicySubentry=POLICY, pwdAccountLockedTime="000001010000Z"),
+])
+
+
+def example(mode):
+    """The configuration under the page's heading of that mode."""
+    section = re.search(rf"^## {mode}\n(.*?)(?=^## )", PAGE.read_text(), re.M | re.S)[1]
+    block = "".join(line[4:] + "\n" for line in section.splitlines() if line.startswith("    "))
+    assert f'mode = "{mode}"' in block
+    return block
+
+
+def replaced(text, name, value):
+    text, count = re.subn(rf"^{name} = .*$", lambda _: f"{name} = {value}", text, flags=re.M)
+    assert count == 1, (name, text)
+    return text
+
+
+class Poplar(PoplarServer):
+    def __init__(self, directory, tls, mode, servers, more="", **replacements):
+        super().__init__(directory, users="cache_seconds = 0")
+        self.add_tenant("alpha", "alpha.example")
+        (self.directory / "directory-password").write_text(SERVICE_PASSWORD + "\n")
+        auth = example(mode)
+        for name, value in dict(plugin=f'"{PLUGIN}"', server=str(servers).replace("'", '"'), ca_file=f'"{tls}/ca.pem"',
+                                bind_password_file='"directory-password"', **replacements).items():
+            auth = replaced(auth, name, value)
+        self.config_path.write_text(self.config_path.read_text() + auth + more)
+
+    def verdict(self, user, password):
+        """OK, or the response code of the refusal."""
+        client, reply = self.try_login(user, password)
+        if client is None:
+            return re.match(r"-ERR \[(.*?)\]", reply)[1]
+        client.quit()
+        return "OK"
+
+    def codes(self, *recipients, message=MESSAGE):
+        with self.lmtp() as client:
+            client.ehlo_or_helo_if_needed()
+            return [code for code, _ in lmtp_transaction(client, recipients, message)]
+
+    def is_told(self, text):
+        wait_for(f"{text!r} in the log", 5, lambda: text in self.log())
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("tls") / "tls"
+    make_certificates(directory)
+    return directory
+
+
+@pytest.fixture
+def closing():
+    """Closes what a test made, the last first, and all of it whatever fails."""
+    with contextlib.ExitStack() as made:
+        yield made.callback
+
+
+@pytest.fixture
+def new_slapd(tls, closing):
+    def make(**options):
+        slapd = Slapd(tls, tree() + USERS, **options)
+        closing(slapd.remove)
+        return slapd.start()
+
+    return make
+
+
+@pytest.fixture
+def slapd(new_slapd):
+    return new_slapd()
+
+
+@pytest.fixture
+def new_poplar(tmp_path, tls, closing):
+    def make(mode, servers, **options):
+        server = Poplar(tmp_path / "poplar", tls, mode, servers, **options)
+        closing(server.stop)
+        return server.start()
+
+    return make
+
+
+def servers_of(mode, slapd):
+    return [slapd.ldap if mode == "direct-bind" else slapd.ldaps]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_each_mode(slapd, new_poplar, mode):
+    server = new_poplar(mode, servers_of(mode, slapd))
+    assert server.codes(ALICE, "bob@alpha.example", "nobody@alpha.example", "erin@alpha.example") == [250, 250, 550, 250]
+    client = server.pop3(ALICE, PASSWORD)
+    assert b"\r\n".join(client.retr(1)[1]).endswith(b"hello")
+    client.quit()
+    assert server.verdict("Bob@Alpha.Example", "b\u00f6b's") == "OK"
+    assert server.verdict("fred@alpha.example", "f") == "OK"
+    assert server.verdict("erin@alpha.example", "e") == "AUTH"  # Disabled.
+    server.is_told("account disabled")
+    assert server.verdict(ALICE, "wrong") == "AUTH"
+    server.is_told("wrong password")
+    assert server.verdict("nobody@alpha.example", "wrong") == "AUTH"
+    outcomes = {name: server.metric("poplar_backend_answers_total", backend="directory", outcome=name) for name in ("unknown", "refused", "disabled")}
+    # A bind by template cannot tell who is unknown, but whose mail an address is it can.
+    unknown_logins = 0 if mode == "direct-bind" else 1
+    compared_here = 1 if mode == "lookup" else 0
+    assert outcomes == {"unknown": 1 + unknown_logins, "refused": 2 - unknown_logins - compared_here, "disabled": 1}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_names_are_values_and_nothing_else(slapd, new_poplar, mode):
+    server = new_poplar(mode, servers_of(mode, slapd))
+    for local, password in (("g*", "g"), ("h(i)", "h"), ("j,k+l", "j")):
+        assert server.verdict(f"{local}@alpha.example", password) == "OK", local
+    # Each would be alice, somebody or a fault, were it pasted in; and what is no text is nobody.
+    for name in ("ali*", "*", "alice)(uid=*", "alice,ou=alpha.example", "x)(|(uid=alice", "\\61lice", "alice+uid=alice", ""):
+        address = f"{name}@alpha.example"
+        assert server.verdict(address, PASSWORD) == "AUTH", address
+    with server.raw() as connection:
+        connection.recv(1000)
+        connection.sendall(b"USER al\xffice@alpha.example\r\nPASS x\r\n")
+        replies = b""
+        while replies.count(b"\r\n") < 2:
+            replies += connection.recv(1000)
+        assert b"-ERR [AUTH]" in replies
+    assert server.metric("poplar_backend_answers_total", backend="directory", outcome="temporary") == 0
+
+
+def test_twins_are_a_fault_of_the_directory(slapd, new_poplar):
+    server = new_poplar("search-bind", [slapd.ldaps])
+    assert server.codes("twin@alpha.example", ALICE) == [451, 250]
+    assert server.verdict("twin@alpha.example", "t") == "SYS/TEMP"
+    server.is_told("more than one entry has this name: uid=twin,ou=alpha.example,o=hosting, uid=other,ou=alpha.example,o=hosting")
+
+
+def test_quotas_stand_in_the_directory(slapd, new_poplar):
+    server = new_poplar("search-bind", [slapd.ldaps])
+    large = b"Subject: x\r\n\r\n" + b"x" * 2000
+    assert server.codes("carol@alpha.example", ALICE, message=large) == [452, 250]
+    # What is no number is the tenant's quota, and a warning.
+    assert server.codes("dave@alpha.example", message=large) == [250]
+    server.is_told("uid=dave,ou=alpha.example,o=hosting: mailQuotaOctets is no number")
+
+
+def test_password_policy(slapd, new_poplar):
+    server = new_poplar("search-bind", [slapd.ldaps])
+    assert server.verdict("expired@alpha.example", "x") == "AUTH"
+    server.is_told("the password has expired")
+    assert server.metric("poplar_backend_answers_total", backend="directory", outcome="disabled") == 1
+    assert server.verdict("locked@alpha.example", "l") == "AUTH"
+    server.is_told("the directory has locked the account")
+    assert server.codes("expired@alpha.example", "locked@alpha.example") == [250, 250]
+
+
+def test_a_renamed_address_keeps_its_maildrop(slapd, new_poplar):
+    server = new_poplar("search-bind", [slapd.ldaps])
+    assert server.codes(ALICE) == [250]
+    slapd.modify("dn: uid=alice,ou=alpha.example,o=hosting\nchangetype: modify\nreplace: mail\nmail: alicia@alpha.example\n")
+    assert server.pop3("alicia@alpha.example", PASSWORD).stat()[0] == 1
+    assert server.verdict(ALICE, PASSWORD) == "AUTH"
+    # Somebody else who gets the address does not get the mail.
+    slapd.modify("dn: uid=bob,ou=alpha.example,o=hosting\nchangetype: modify\nreplace: mail\nmail: alice@alpha.example\n")
+    assert server.pop3(ALICE, "b\u00f6b's").stat() == (0, 0)
+
+
+def test_empty_passwords_never_bind(slapd, new_poplar):
+    server = new_poplar("direct-bind", [slapd.ldap])
+    for line in (b"PASS \r\n", b"PASS\r\n"):
+        with server.raw() as connection:
+            connection.recv(1000)
+            connection.sendall(b"USER " + ALICE.encode() + b"\r\n" + line)
+            replies = b""
+            while replies.count(b"\r\n") < 2:
+                replies += connection.recv(1000)
+            assert replies.splitlines()[1].startswith(b"-ERR"), replies
+    assert "uid=alice" not in slapd.log()
+
+
+@pytest.mark.parametrize("mode", ("search-bind", "direct-bind"))
+@pytest.mark.parametrize("trouble", ("another CA", "another name"))
+def test_certificates_are_verified(new_slapd, new_poplar, tls, mode, trouble):
+    slapd = new_slapd(certificate="misnamed" if trouble == "another name" else "good")
+    server = new_poplar(mode, servers_of(mode, slapd))
+    server.stop()
+    if trouble == "another CA":
+        server.config_path.write_text(replaced(server.config_path.read_text(), "ca_file", f'"{tls}/other.pem"'))
+    server.start()
+    assert server.verdict(ALICE, PASSWORD) == "SYS/TEMP"
+    assert server.codes(ALICE) == [451]
+    server.is_told(f"{servers_of(mode, slapd)[0]}: no TLS: the server's certificate is not trusted by ")
+    # Neither its own password nor a user's was ever sent.
+    assert "BIND" not in slapd.log()
+
+
+def test_what_libldap_would_read_elsewhere_does_not_count(slapd, new_poplar, tls, monkeypatch):
+    monkeypatch.setenv("LDAPTLS_REQCERT", "never")
+    monkeypatch.setenv("LDAPTLS_CACERT", str(tls / "ca.pem"))
+    server = new_poplar("search-bind", [slapd.ldaps])
+    server.stop()
+    server.config_path.write_text(replaced(server.config_path.read_text(), "ca_file", f'"{tls}/other.pem"'))
+    assert server.start().verdict(ALICE, PASSWORD) == "SYS/TEMP"
+
+
+def test_a_service_account_that_is_wrong_is_nobody_s_wrong_password(slapd, new_poplar):
+    server = new_poplar("search-bind", [slapd.ldaps])
+    for password, dn, said in (("not its password", None, "no bind as bind_dn: Invalid credentials"),
+                               (BLIND_PASSWORD, BLIND, "bind_dn sees no base o=hosting")):
+        server.stop()
+        (server.directory / "directory-password").write_text(password + "\n")
+        if dn:
+            server.config_path.write_text(replaced(server.config_path.read_text(), "bind_dn", f'"{dn}"'))
+        server.start()
+        assert server.verdict(ALICE, PASSWORD) == "SYS/TEMP"
+        assert server.codes(ALICE) == [451]
+        server.is_told(said)
+
+
+def test_a_wrong_setting_is_a_fault_at_the_start(slapd, tmp_path, tls):
+    server = Poplar(tmp_path / "poplar", tls, "search-bind", ["ldap://ldap1.example.net"])
+    result = server.run("serve", check=False)
+    assert result.returncode == 78
+    assert b"back end directory: server: passwords would travel to ldap://ldap1.example.net in clear" in result.stderr, result.stderr
+
+
+def test_down_and_back(slapd, new_poplar):
+    server = new_poplar("search-bind", [slapd.ldaps])
+    assert server.verdict(ALICE, PASSWORD) == "OK"
+    slapd.kill()
+    assert server.codes("bob@alpha.example", "nobody@alpha.example") == [451, 451]
+    assert server.verdict(ALICE, PASSWORD) == "SYS/TEMP"
+    server.is_told(f"{slapd.ldaps}: Connection refused")
+    slapd.start()
+    wait_for("alice is served again", 30, lambda: server.verdict(ALICE, PASSWORD) == "OK")
+    assert server.codes("bob@alpha.example", "nobody@alpha.example") == [250, 550]
+    # Restarted while nobody asks: what was left of its connections costs nobody an answer.
+    slapd.kill()
+    slapd.start()
+    assert server.verdict(ALICE, PASSWORD) == "OK"
+
+
+@pytest.mark.parametrize("mode", ("search-bind", "direct-bind"))
+def test_frozen_and_thawed(slapd, new_poplar, mode):
+    server = new_poplar(mode, servers_of(mode, slapd), more="connect_timeout_ms = 1000\ntimeout_ms = 1000\n")
+    assert server.verdict(ALICE, PASSWORD) == "OK"
+    slapd.freeze()
+    begun = time.monotonic()
+    assert server.verdict(ALICE, PASSWORD) == "SYS/TEMP"
+    assert server.codes("bob@alpha.example") == [451]
+    # Well before a question's 10 s: it is the plug-in that ends its waits.
+    assert time.monotonic() - begun < 10
+    assert server.metric("poplar_auth_host_restarts_total") == 0
+    slapd.thaw()
+    wait_for("alice is served again", 30, lambda: server.verdict(ALICE, PASSWORD) == "OK")
+
+
+def test_many_wait_for_a_frozen_server(slapd, new_poplar):
+    server = new_poplar("search-bind", [slapd.ldaps])
+    slapd.freeze()
+    verdicts = []
+    threads = [threading.Thread(target=lambda: verdicts.append(server.verdict(ALICE, PASSWORD))) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert verdicts == ["SYS/TEMP"] * 12
+    # No thread was lost to it.
+    assert server.metric("poplar_auth_host_restarts_total") == 0
+    slapd.thaw()
+    wait_for("alice is served again", 60, lambda: server.verdict(ALICE, PASSWORD) == "OK")
+
+
+def test_the_next_server_and_back(new_slapd, new_poplar):
+    first, second = new_slapd(), new_slapd()
+    server = new_poplar("search-bind", [first.ldaps, second.ldaps], more="connect_timeout_ms = 500\ntimeout_ms = 1000\n")
+    assert server.codes("bob@alpha.example") == [250]
+    assert "SRCH" in first.log() and "SRCH" not in second.log()
+    for trouble, mend in ((first.kill, first.start), (first.freeze, first.thaw)):
+        trouble()
+        # Nobody notices, and it is the same maildrop.
+        assert server.pop3("bob@alpha.example", "b\u00f6b's").stat()[0] == 1
+        assert server.codes(ALICE, "nobody@alpha.example") == [250, 550]
+        assert "SRCH" in second.log()
+        mend()
+        searched = first.log().count("SRCH")
+
+        def is_asked_again():
+            assert server.verdict(ALICE, PASSWORD) == "OK"
+            return first.log().count("SRCH") > searched
+
+        wait_for("the first is asked again", 30, is_asked_again)
+        server.is_told(f"{first.ldaps} is used again")
+
+
+def test_a_server_that_takes_no_connection(slapd, new_poplar, closing):
+    # Its queue is full, so that further handshakes are never answered.
+    deaf = socket.create_server(("127.0.0.1", 0), backlog=0)
+    closing(deaf.close)
+    for _ in range(4):
+        filler = socket.socket()
+        filler.setblocking(False)
+        filler.connect_ex(deaf.getsockname())
+        closing(filler.close)
+    server = new_poplar("search-bind", [f"ldaps://127.0.0.1:{deaf.getsockname()[1]}", slapd.ldaps], more="connect_timeout_ms = 500\n")
+    assert server.verdict(ALICE, PASSWORD) == "OK"
+    server.is_told("Connection timed out")
+
+
+@pytest.mark.parametrize("mode", ("search-bind", "direct-bind"))
+def test_slow_cut_and_lying(slapd, new_poplar, closing, mode):
+    port = slapd.ldap_port if mode == "direct-bind" else slapd.ldaps_port
+    proxy = Proxy(port)
+    closing(proxy.close)
+    scheme = "ldap" if mode == "direct-bind" else "ldaps"
+    server = new_poplar(mode, [f"{scheme}://127.0.0.1:{proxy.port}"], more="timeout_ms = 1000\n")
+    proxy.delay_s = 0.1
+    assert server.verdict(ALICE, PASSWORD) == "OK"
+    # An answer that stops within a message, in the handshake or in the last one: each wait still ends.
+    for octets_max in (0, 5, 300, proxy.most_passed - 20):
+        proxy.delay_s, proxy.octets_max = 0, octets_max
+        slapd.kill()  # And with it the connections that were whole.
+        slapd.start()
+        begun = time.monotonic()
+        assert server.verdict(ALICE, PASSWORD) == "SYS/TEMP", octets_max
+        assert time.monotonic() - begun < 9.5
+        assert server.metric("poplar_auth_host_restarts_total") == 0
+    proxy.octets_max, proxy.lie = None, b"HTTP/1.1 200 OK\r\n\r\n"
+    slapd.kill()
+    slapd.start()
+    assert server.verdict(ALICE, PASSWORD) == "SYS/TEMP"
+    proxy.lie = None
+    wait_for("alice is served again", 60, lambda: server.verdict(ALICE, PASSWORD) == "OK")
+    assert server.metric("poplar_auth_host_restarts_total") == 0
