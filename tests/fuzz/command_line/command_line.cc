@@ -2,6 +2,7 @@
 // pieces that the rest is fed to the line reader in; the lines must be those of the rest in one
 // piece. Each is parsed, and its words are taken for numbers and for base64.
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -77,8 +78,8 @@ void CheckNumber(std::string_view word) {
     if (digits && value <= UINT32_MAX) value = value * 10 + static_cast<uint64_t>(c - '0');
   }
   const std::optional<uint32_t> number = ParseNumber(word);
-  POP_CHECK(number.has_value() == (digits && value <= UINT32_MAX));
-  POP_CHECK(!number || *number == value);
+  POP_CHECK(number.has_value() == digits);
+  POP_CHECK(!number || *number == std::min<uint64_t>(value, UINT32_MAX));
 }
 
 void CheckBase64(std::string_view word) {

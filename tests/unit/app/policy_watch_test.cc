@@ -63,10 +63,22 @@ TEST_F(PolicyWatchTest, PublishesWhatChanges) {
   EXPECT_TRUE(QuotaBecomes(0));
 }
 
+TEST_F(PolicyWatchTest, PublishesWhoseADomainIs) {
+  const auto watch = MustStart();
+  EXPECT_EQ(board_.Current()->OfDomain("example.org"), nullptr);
+  ASSERT_TRUE(users_->AddDomain("acme", "example.org").ok());
+  const auto published = [&] { return board_.Current()->OfDomain("example.org") != nullptr; };
+  for (int i = 0; i < 1000 && !published(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  ASSERT_TRUE(published());
+  EXPECT_EQ(board_.Current()->OfDomain("example.org")->name, "acme");
+}
+
 TEST_F(PolicyWatchTest, OtherChangesPublishNothing) {
+  ASSERT_TRUE(users_->AddDomain("acme", "example.org").ok());
   const auto watch = MustStart();
   const std::shared_ptr<const TenantPolicies> before = board_.Current();
-  ASSERT_TRUE(users_->AddDomain("acme", "example.org").ok());
   ASSERT_TRUE(users_->AddUser("alice@example.org", "").ok());
   std::this_thread::sleep_for(std::chrono::milliseconds(100));  // Would be enough to see them.
   EXPECT_EQ(board_.Current(), before);

@@ -228,6 +228,7 @@ TEST_F(LossyTest, AFileThatGoesMeanwhile) {
   EXPECT_EQ(report->missing, 1U);
   StoreFixture restored(1);
   ASSERT_TRUE(restored.Open(SmallStoreOptions(Copy())).ok());
+  ASSERT_TRUE(fixture_.Close().ok());  // While its disk is there.
 }
 
 // The segment that is written just now, whose end is copied.
