@@ -132,6 +132,13 @@ void HostLink::OnDeadline(Question& question) {
   End(question);
 }
 
+HostLink::Lane& HostLink::AddLane(uint32_t instance, RemoteMetrics& metrics) {
+  Lane& lane = lanes_.emplace_back();
+  lane.instance = instance;
+  lane.metrics = &metrics;
+  return lane;
+}
+
 void HostLink::Ask(Lane& lane, QuestionFrame question, uint64_t deadline_us, Told told) {
   if (lane.waiting.size() >= options_.waiting_max) {
     told(nullptr, "too many questions wait for the back end");

@@ -41,9 +41,8 @@ struct HostLinkOptions {
 
 class HostLink {
  public:
-  // One back end's questions. It outlives them.
+  // One back end's questions.
   struct Lane {
-    std::string_view name;
     uint32_t instance = 0;
     RemoteMetrics* metrics = nullptr;
 
@@ -68,6 +67,10 @@ class HostLink {
   // For the end: as Disconnect; closed() is true a while later, and then it may be destroyed.
   void BeginClose();
   bool closed() const { return !readable_.in_flight() && questions_.empty(); }
+
+  // For Ask. It lives as long as the link: questions of its own may be lost in the host when
+  // nobody asks any more. `metrics` outlives the link.
+  Lane& AddLane(uint32_t instance, RemoteMetrics& metrics);
 
   // `told` comes once, by `deadline_us` at the latest, perhaps from within the call.
   void Ask(Lane& lane, QuestionFrame question, uint64_t deadline_us, Told told);
@@ -98,6 +101,7 @@ class HostLink {
   bool replace_asked_ = false;
   uint64_t last_id_ = 0;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Question>> questions_;
+  std::deque<Lane> lanes_;
   std::deque<Lane*> turns_;      // Lanes with somebody waiting.
   std::vector<Question*> sent_;  // That the host has, lost ones too.
   uint32_t lost_ = 0;

@@ -104,11 +104,8 @@ RemotePort::RemotePort(const RemoteBackendInfo& info, HostLink& link, const Poli
       tenants_(&tenants),
       reactor_(reactor),
       metrics_(metrics),
-      breaker_(info.breaker) {
-  lane_.name = info.name;
-  lane_.instance = info.instance;
-  lane_.metrics = &metrics;
-}
+      breaker_(info.breaker),
+      lane_(link.AddLane(info.instance, metrics)) {}
 
 void RemotePort::Ask(BackendCall& call) {
   const TenantPolicies::Domain* const tenant =

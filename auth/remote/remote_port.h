@@ -43,7 +43,7 @@ class RemotePort final : public BackendPort {
   io::Reactor& reactor_;
   RemoteMetrics& metrics_;
   Breaker breaker_;
-  HostLink::Lane lane_;
+  HostLink::Lane& lane_;
   uint32_t random_ = 1;
   size_t under_way_ = 0;
 };
