@@ -141,8 +141,9 @@ class CommandLine {
     host->add_option("--shards", *shards, "How many sockets there are beside the first")
         ->check(CLI::Range(1U, 4096U));
     host->add_option("PLUGIN", *plugin, "For those who look at the list of processes");
-    host->callback(
-        [this, shards] { chosen_ = [this, shards] { return wiring_.auth_host(*shards); }; });
+    host->callback([this, shards, plugin] {
+      chosen_ = [this, shards] { return wiring_.auth_host(*shards); };
+    });
   }
 
   void AddDeliver() {
