@@ -52,15 +52,6 @@ void Model::CheckPicture(const Picture& picture, const Opening& opening,
     }
     const std::string what =
         NameOf(maildrop) + ": " + std::to_string(listed.number) + " " + listed.uidl;
-    if (getenv("DBG") && listed.number == 25)
-      for (const Copy& c : maildrop.copies)
-        if (c.number == listed.number)
-          printf(
-              "copy uidl %s stored %d gone %d kept %d began %lu gone_at %lu restored %d doubt %d "
-              "run %lu deletions %zu; opening %lu ended %lu found %d\n",
-              c.uidl.c_str(), (int)c.stored, (int)c.gone, (int)c.kept, c.began_at, c.gone_at,
-              c.restored, c.was_doubtful, c.answered_run, c.deletions.size(), opening.began,
-              picture.ended, (int)found.contains(&c));
     Require(match != nullptr, "a message that should not be in a snapshot of " + what);
     Require(wires[i].ok() || match->damaged, "a message of a snapshot cannot be read: " + what +
                                                  ": " + wires[i].status().ToString());
