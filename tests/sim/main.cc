@@ -34,11 +34,13 @@ struct Arguments {
   uint64_t seconds = 0;
   bool trace = false;
   bool log = false;
+  bool leaps = true;
 };
 
 int Usage() {
   std::fprintf(stderr,
-               "simulator --seed N [--trace] [--log] | --seeds A B | --seconds N | --minutes N\n");
+               "simulator --seed N [--trace] [--log] | --seeds A B | --seconds N | --minutes N\n"
+               "  --no-leaps: no days pass at once\n");
   return 2;
 }
 
@@ -57,6 +59,8 @@ bool Parse(int count, char** words, Arguments* arguments) {
       arguments->seconds = number(++i);
     } else if (word == "--minutes") {
       arguments->seconds = 60 * number(++i);
+    } else if (word == "--no-leaps") {
+      arguments->leaps = false;
     } else if (word == "--trace") {
       arguments->trace = true;
     } else if (word == "--log") {
@@ -72,7 +76,7 @@ void Live(uint64_t seed, const Arguments& arguments) {
   base::LogOptions log;
   log.level = arguments.log ? base::LogLevel::kInfo : base::LogLevel::kNone;
   base::StartLog(log);
-  const SimulatorResult result = Simulator({seed, arguments.trace}).Run();
+  const SimulatorResult result = Simulator({seed, arguments.trace, arguments.leaps}).Run();
   base::StopLog();
   if (arguments.first != arguments.last || arguments.seconds > 0) return;
   std::printf("seed %lu: %lu steps, trace %016lx", seed, result.steps, result.trace_hash);

@@ -93,8 +93,9 @@ void Simulator::ChoosePolicies() {
     if (dice_.OneIn(4)) policy.expire_read_days = kReadDays[dice_.Below(std::size(kReadDays))];
     if (dice_.OneIn(4)) policy.expire_days = static_cast<uint32_t>(dice_.Between(1, 5));
     const auto ends = [](uint32_t days) { return days > 0 && days < 1000; };
-    ages_ = ages_ || ends(policy.keep_deleted_days) || ends(policy.expire_days) ||
-            ends(policy.expire_read_days.value_or(0));
+    ages_ =
+        options_.leaps && (ages_ || ends(policy.keep_deleted_days) || ends(policy.expire_days) ||
+                           ends(policy.expire_read_days.value_or(0)));
     if (dice_.OneIn(4)) policy.quota = {dice_.Between(5'000, 60'000), dice_.Between(10, 60)};
   }
   Quota quota;

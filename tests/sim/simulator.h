@@ -19,6 +19,7 @@ namespace poplar::sim {
 struct SimulatorOptions {
   uint64_t seed = 1;
   bool echo = false;  // Every step goes to standard output.
+  bool leaps = true;  // Days pass at once now and then, and mail expires.
 };
 
 struct SimulatorResult {
