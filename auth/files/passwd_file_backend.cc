@@ -12,13 +12,6 @@
 namespace poplar::auth {
 namespace {
 
-BackendAnswer Say(BackendOutcome outcome, std::string_view reason) {
-  BackendAnswer answer;
-  answer.outcome = outcome;
-  answer.reason = reason;
-  return answer;
-}
-
 // What both questions have in common: whose the address is.
 BackendAnswer Known(const PasswdUser& user, std::string_view login, const TenantPolicies& tenants) {
   const TenantPolicies::Domain* const domain = tenants.OfDomain(login.substr(login.rfind('@') + 1));

@@ -24,13 +24,11 @@ class Breaker {
   explicit Breaker(const BreakerOptions& options) : options_(options) {}
 
   // May a question be asked? In half open the one that may is the try: it must be told of by
-  // Succeeded, Failed or Abandoned.
+  // Succeeded or Failed.
   bool Allow(uint64_t now_us);
   void Succeeded();
   // `random`: any number; shards, and servers, do not try at the same moment.
   void Failed(uint64_t now_us, uint32_t random);
-  // What was allowed was not asked after all.
-  void Abandoned() { trying_ = false; }
 
   State state(uint64_t now_us) const;
 

@@ -8,13 +8,6 @@
 namespace poplar::auth {
 namespace {
 
-BackendAnswer Say(BackendOutcome outcome, std::string_view reason) {
-  BackendAnswer answer;
-  answer.outcome = outcome;
-  answer.reason = reason;
-  return answer;
-}
-
 uint32_t OperationBit(Operation operation) {
   switch (operation) {
     case Operation::kResolve:

@@ -43,6 +43,14 @@ struct BackendAnswer {
   uint64_t asked_us = 0;      // How long the back end took; 0: it was not asked.
 };
 
+// One that is nothing but its outcome.
+inline BackendAnswer Say(BackendOutcome outcome, std::string_view reason) {
+  BackendAnswer answer;
+  answer.outcome = outcome;
+  answer.reason = reason;
+  return answer;
+}
+
 // Answers that may be different now from what was said before.
 struct BackendChanges {
   bool everything = false;

@@ -22,13 +22,6 @@ bool CanAnswer(const Capabilities& capabilities, Operation operation) {
   return false;
 }
 
-BackendAnswer Say(BackendOutcome outcome, std::string_view reason) {
-  BackendAnswer answer;
-  answer.outcome = outcome;
-  answer.reason = reason;
-  return answer;
-}
-
 BackendAnswer CompareWith(HasherPool& hashers, const base::Secret& stored, WeakSchemes weak,
                           const base::Secret& password) {
   switch (hashers.Verify(stored.Reveal(), password, weak)) {

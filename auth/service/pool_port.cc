@@ -9,13 +9,6 @@
 namespace poplar::auth {
 namespace {
 
-BackendAnswer Temporary(std::string_view reason) {
-  BackendAnswer answer;
-  answer.outcome = BackendOutcome::kTemporary;
-  answer.reason = reason;
-  return answer;
-}
-
 BackendAnswer AskBackend(Backend& backend, const BackendQuestion& question) {
   switch (question.operation) {
     case Operation::kResolve:
@@ -49,7 +42,7 @@ class PoolAsker::Job final : public PoolCall {
  private:
   void Ask() override { answer_ = question_(); }
   void OnDeadline() override {
-    BackendAnswer late = Temporary("the back end did not answer in time");
+    BackendAnswer late = Say(BackendOutcome::kTemporary, "the back end did not answer in time");
     late.late = true;
     Give(std::move(late));
   }
@@ -88,7 +81,7 @@ void PoolAsker::Ask(io::OffloadPool& pool, uint64_t key, Question question, Back
   Job& job = under_way_.Add(std::make_unique<Job>(*this, std::move(question), call));
   if (job.Start(pool, key, left_ms)) return;
   under_way_.End(job);
-  call.answer = Temporary("too many questions wait for the back ends");
+  call.answer = Say(BackendOutcome::kTemporary, "too many questions wait for the back ends");
   call.answer.queue_full = true;
   call.Answered();
 }

@@ -15,13 +15,6 @@ BackendAnswer Fault(const Status& status) {
   return answer;
 }
 
-BackendAnswer Say(BackendOutcome outcome, std::string_view reason) {
-  BackendAnswer answer;
-  answer.outcome = outcome;
-  answer.reason = reason;
-  return answer;
-}
-
 // Whoever gets mail there.
 BackendAnswer Known(UserRecord user) {
   if (!user.tenant_enabled) return Say(BackendOutcome::kDisabled, "tenant disabled");

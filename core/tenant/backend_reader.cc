@@ -1,5 +1,5 @@
-// The part of ConfigReader that reads [backend.NAME]: back ends of authentication that live in
-// plug-ins. What a plug-in itself understands is not known here; it says so when it starts.
+// The part of ConfigReader that reads [backend.NAME]: back ends of authentication beside the
+// server's own database. What a plug-in understands is not known here; it says so when it starts.
 
 #include <algorithm>
 

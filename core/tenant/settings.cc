@@ -166,7 +166,7 @@ std::vector<Setting> AuthSettings() {
   return {
       {"auth", "chain", NameListForm{&At<s, &S::chain>}, Takes::kRestart, Shown::kCommented,
        "Who is asked about log-ins and addresses, in this order: \"users\" is the database above,\n"
-       "others are plug-ins, each with a section of its own, [backend.NAME]."},
+       "others have sections of their own, [backend.NAME] (auth/README.md)."},
       {"auth", "host_threads", NumberForm{&At<s, &S::host_threads>, 1, 1024}, Takes::kRestart,
        Shown::kCommented, "How many questions a plug-in is asked at the same time."},
       {"auth", "host_memory_mib", NumberForm{&At<s, &S::host_memory_mib>, 16, 1024 * 1024},

@@ -91,10 +91,6 @@ void Model::CheckKept(const Opening& opening, const StatusOr<std::vector<KeptMes
       if (copy.kept == Kept::kNo && copy.gone != Gone::kDoubtful && !copy.damaged) continue;
       if (found == nullptr || copy.uidl == message.uidl) found = &copy;
     }
-    // Which of twins, delivered at once to one maildrop, went and which stayed nobody may have
-    // seen.
-    const auto twins = std::ranges::count(maildrop.copies, number, &Copy::number);
-    if (found == nullptr && twins > 1) continue;
     Require(found != nullptr, "a message is kept that should not be, in " + NameOf(maildrop) +
                                   ": " + std::to_string(number) + " " + message.uidl);
     Require(found->body->facts.octets == message.octets, "wrong octets of a kept message");

@@ -68,12 +68,5 @@ TEST_F(BreakerTest, ThePauseDiffersByChance) {
   EXPECT_EQ(breaker_.state(750 + 499), State::kHalfOpen);
 }
 
-TEST_F(BreakerTest, ATryThatWasNotMadeLeavesItToTheNext) {
-  FailTimes(3, 0);
-  EXPECT_TRUE(breaker_.Allow(kFirstPauseUs));
-  breaker_.Abandoned();
-  EXPECT_TRUE(breaker_.Allow(kFirstPauseUs));
-}
-
 }  // namespace
 }  // namespace poplar::auth
