@@ -48,6 +48,7 @@ std::optional<Operation> Worker::NextOperation(uint32_t slot) {
 void Worker::Record(std::string_view operation, uint64_t start_ns, uint64_t octets) {
   if (state_->phase.load(std::memory_order_relaxed) != Phase::kMeasuring) return;
   meter_.Record(operation, MonotonicNs() - start_ns, octets);
+  if (!state_->measured.load(std::memory_order_relaxed)) state_->measured.store(true);
 }
 
 void Worker::RecordError(const Status& error) {

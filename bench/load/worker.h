@@ -27,6 +27,7 @@ enum class Phase : uint8_t { kWarmup, kMeasuring, kEnding };
 struct RunState {
   std::atomic<Phase> phase{Phase::kWarmup};
   std::atomic<uint64_t> errors{0};
+  std::atomic<bool> measured{false};  // an operation was completed in the measured time
 
   std::mutex mutex;
   std::condition_variable worker_ended;
