@@ -233,7 +233,8 @@ void MessageList::MarkRead(std::span<const MessageId> ids, uint16_t day) {
     if ((slots_[slot].chunk->entries[index].flags & kEntryRead) != 0) continue;
     MessageEntry& entry = Change(slots_[slot]).entries[index];
     entry.flags |= kEntryRead;
-    entry.day = day;
+    // The clock may have been ahead when it arrived: nothing goes early.
+    entry.day = std::max(entry.day, day);
     changed = true;
   }
   if (changed) FindOldest();

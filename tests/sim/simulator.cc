@@ -97,6 +97,10 @@ void Simulator::ChoosePolicies() {
         options_.leaps && (ages_ || ends(policy.keep_deleted_days) || ends(policy.expire_days) ||
                            ends(policy.expire_read_days.value_or(0)));
     if (dice_.OneIn(4)) policy.quota = {dice_.Between(5'000, 60'000), dice_.Between(10, 60)};
+    trace_.Note("tenant " + std::to_string(tenant) + ": expires after " +
+                std::to_string(policy.expire_days) + " days, read after " +
+                (policy.expire_read_days ? std::to_string(*policy.expire_read_days) : "-") +
+                ", deleted kept for " + std::to_string(policy.keep_deleted_days));
   }
   Quota quota;
   if (!none && dice_.OneIn(4))
