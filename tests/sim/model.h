@@ -285,9 +285,10 @@ struct Model::Maildrop {
 struct Model::Deletion {
   Maildrop* maildrop = nullptr;
   std::vector<Copy*> copies;
-  std::vector<Copy*> kept;      // Of a removal: what was kept before it.
-  uint64_t removals_ended = 0;  // When its session began to open.
-  uint64_t answered = 0;        // The moment; 0: not yet.
+  std::vector<Copy*> kept;         // Of a removal: what was kept before it.
+  uint64_t removals_ended = 0;     // When its session began to open.
+  uint64_t undeletions_ended = 0;  // When it began.
+  uint64_t answered = 0;           // The moment; 0: not yet.
   uint64_t answered_run = 0;
   bool done = false;
 };

@@ -63,11 +63,13 @@ void Model::CheckTenant(TenantId tenant, const storage::TenantTotals& totals) co
 void Model::Keep(const Deletion& deletion, bool certain) {
   const uint32_t days = PolicyOf(deletion.maildrop->key.tenant).keep_deleted_days;
   if (days == 0) return;
+  // Or they may be back already.
+  const bool no_undeletion = deletion.maildrop->undeletions_begun == deletion.undeletions_ended;
   for (Copy* copy : deletion.copies) {
     // Another deletion was faster, and kept it or not.
     const bool by_this = copy->gone == Gone::kDoubtful && copy->deletions.size() == 1;
     const bool long_enough = today_ <= copy->deletion_day + days;
-    const bool sure = certain && by_this && long_enough && deletion.maildrop->undeletions.empty();
+    const bool sure = certain && by_this && long_enough && no_undeletion;
     if (copy->gone == Gone::kYes && copy->kept == Kept::kNo) continue;
     copy->kept = sure ? Kept::kYes : Kept::kDoubtful;
   }

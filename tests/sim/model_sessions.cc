@@ -197,6 +197,8 @@ Model::Deletion* Model::BeginCommit(const Session& session, const std::vector<Co
   deletion.maildrop = session.opening.maildrop;
   deletion.copies = deleted;
   deletion.removals_ended = session.opening.removals_ended;
+  deletion.undeletions_ended =
+      deletion.maildrop->undeletions_begun - deletion.maildrop->undeletions.size();
   ++deletion.maildrop->changes;
   deletion.maildrop->doubtful.push_back(&deletion);
   for (Copy* copy : deleted) {
