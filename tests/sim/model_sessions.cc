@@ -26,6 +26,12 @@ uint64_t IdOf(std::string_view uidl) {
   return id;
 }
 
+bool OneExpires(const Model::Maildrop& maildrop, uint64_t number) {
+  return std::any_of(maildrop.copies.begin(), maildrop.copies.end(), [&](const Model::Copy& copy) {
+    return copy.number == number && copy.may_expire;
+  });
+}
+
 std::string Text(const Listed& listed) {
   return "message " + std::to_string(listed.number) + " " + listed.uidl;
 }
@@ -180,8 +186,8 @@ void Model::Resolve(const Opening& opening) {
       copy.gone_at = ++moment_;
       ++opening.maildrop->changes;  // What was counted before tells nothing.
     } else if (copy.stored == Stored::kDoubtful && copy.answered_run < run_) {
-      // Or it was stored, and then went and was kept.
-      if (copy.may_expire) copy.kept = Copy::Kept::kDoubtful;
+      // Or it was stored, and then went and was kept: it, or one that looks the same.
+      if (OneExpires(*opening.maildrop, copy.number)) copy.kept = Copy::Kept::kDoubtful;
       copy.gone = Gone::kYes;
     }
   }
