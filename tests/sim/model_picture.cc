@@ -6,6 +6,17 @@
 #include "tests/sim/model.h"
 
 namespace poplar::sim {
+namespace {
+
+// How well a copy fits what is listed. Of those that nobody saw, first one that must be there. One
+// that went by its age before anybody saw it has the UIDL with which it came back, if it did.
+int Fit(const Model::Copy& copy, const Listed& listed, bool required) {
+  if (copy.uidl == listed.uidl) return 4;
+  if (copy.uidl.empty()) return required ? 3 : 2;
+  return copy.may_expire ? 1 : 0;
+}
+
+}  // namespace
 
 Model::Picture Model::BeginPicture() {
   Picture picture;
@@ -35,20 +46,15 @@ void Model::CheckPicture(const Picture& picture, const Opening& opening,
   for (size_t i = 0; i < list.size(); ++i) {
     const Listed& listed = list[i];
     const Copy* match = nullptr;
+    int best = 0;
     for (const Copy& copy : maildrop.copies) {
       if (copy.number != listed.number || found.contains(&copy)) continue;
       if (!copy.imported_uidl.empty() && copy.imported_uidl != listed.uidl) continue;
       if (copy.began_at >= picture.ended) continue;
       if (!copy.MayBeThere(opening.began) && !copy.was_doubtful) continue;
-      if (copy.uidl == listed.uidl) {
-        match = &copy;
-        break;
-      }
-      // Of those that nobody saw, first one that must be there. One that went by its age before
-      // anybody saw it has the UIDL with which it came back, if it did.
-      const bool must = required.contains(&copy);
-      if (!copy.uidl.empty() && (!copy.may_expire || must)) continue;
-      if (match == nullptr || must) match = &copy;
+      const int fit = Fit(copy, listed, required.contains(&copy));
+      if (fit > best) match = &copy;
+      best = std::max(best, fit);
     }
     const std::string what =
         NameOf(maildrop) + ": " + std::to_string(listed.number) + " " + listed.uidl;
