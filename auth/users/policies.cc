@@ -6,6 +6,7 @@
 #include "auth/users/policy_columns.h"
 #include "auth/users/sqlite.h"
 #include "auth/users/user_database.h"
+#include "core/base/log.h"
 
 namespace poplar::auth {
 namespace {
@@ -54,6 +55,25 @@ Status ReadDomains(SqliteConnection& connection, TenantPolicies& policies) {
 
 }  // namespace
 
+Status ReadRules(SqliteConnection& connection, std::optional<TenantId> tenant,
+                 const std::function<TenantRules*(uint64_t)>& rules_of) {
+  SqliteQuery query(connection,
+                    "SELECT tenant, name, value FROM tenant_settings"
+                    " WHERE ?1 IS NULL OR tenant = ?1");
+  query.Bind(tenant ? std::optional<int64_t>(ToSql(tenant->value())) : std::nullopt);
+  for (;;) {
+    POP_ASSIGN_OR_RETURN(const bool row, query.Step());
+    if (!row) return OkStatus();
+    const auto id = static_cast<uint64_t>(query.Number(0));
+    TenantRules* const rules = rules_of(id);
+    if (rules == nullptr) continue;
+    const Status set = SetTenantRule(*rules, query.Text(1), query.Text(2));
+    if (set.ok()) continue;
+    base::Log(base::LogLevel::kWarning, "tenant_setting_ignored",
+              {{"tenant", id}, {"reason", Message(set)}});
+  }
+}
+
 Quota ReadQuota(const SqliteQuery& row, int column) {
   return {.octets = static_cast<uint64_t>(row.Number(column)),
           .messages = static_cast<uint64_t>(row.Number(column + 1))};
@@ -94,7 +114,25 @@ Status UserDatabase::StorePolicy(const TenantRecord& tenant) {
   update.Bind(ToSql(tenant.maildrop_quota.octets)).Bind(ToSql(tenant.maildrop_quota.messages));
   update.Bind(int64_t{policy.keep_deleted_days}).Bind(int64_t{policy.expire_days});
   update.Bind(std::optional<int64_t>(policy.expire_read_days)).Bind(ToSql(tenant.id.value()));
-  return update.Run();
+  POP_RETURN_IF_ERROR(update.Run());
+  return StoreRules(tenant);
+}
+
+// One by one, so that what a newer program wrote stays.
+Status UserDatabase::StoreRules(const TenantRecord& tenant) {
+  for (const TenantRuleInfo& rule : AllTenantRules()) {
+    const std::string value = TenantRuleText(tenant.policy.rules, rule.name);
+    const bool is_default = value == rule.default_value;
+    SqliteQuery change(*connection_,
+                       is_default
+                           ? "DELETE FROM tenant_settings WHERE tenant = ?1 AND name = ?2"
+                           : "INSERT INTO tenant_settings (tenant, name, value) VALUES (?1, ?2, ?3)"
+                             " ON CONFLICT DO UPDATE SET value = ?3");
+    change.Bind(ToSql(tenant.id.value())).Bind(rule.name);
+    if (!is_default) change.Bind(value);
+    POP_RETURN_IF_ERROR(change.Run());
+  }
+  return OkStatus();
 }
 
 StatusOr<TenantRecord> UserDatabase::ChangeTenant(std::string_view name,
@@ -141,6 +179,10 @@ StatusOr<std::optional<TenantPolicies>> UserDatabase::TakePolicies() {
     policies.by_tenant.emplace(static_cast<uint64_t>(query.Number(0)), std::move(policy));
   }
   POP_RETURN_IF_ERROR(ReadDomains(*connection_, policies));
+  POP_RETURN_IF_ERROR(ReadRules(*connection_, std::nullopt, [&](uint64_t tenant) {
+    const auto found = policies.by_tenant.find(tenant);
+    return found == policies.by_tenant.end() ? nullptr : &found->second.rules;
+  }));
   policies_version_ = version;
   return std::optional<TenantPolicies>(std::move(policies));
 }

@@ -105,8 +105,20 @@ ALTER TABLE users ADD COLUMN quota_octets INTEGER CHECK (quota_octets >= 0);
 ALTER TABLE users ADD COLUMN quota_messages INTEGER CHECK (quota_messages >= 0);
 )sql";
 
+// Settings of tenants that are not as by default (core/base/tenant_rules.h), where a tenant comes
+// from (empty: the command line).
+constexpr char kVersion3[] = R"sql(
+CREATE TABLE tenant_settings (
+  tenant INTEGER NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
+  name TEXT NOT NULL CHECK (length(name) > 0),
+  value TEXT NOT NULL,
+  PRIMARY KEY (tenant, name)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE tenants ADD COLUMN source TEXT NOT NULL DEFAULT '';
+)sql";
+
 // What makes each version of the one before.
-constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2};
+constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2, kVersion3};
 
 // From the tables of `version` (0: none) to today's. REQUIRES: a transaction.
 Status Upgrade(SqliteConnection& connection, int64_t version) {

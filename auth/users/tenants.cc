@@ -1,5 +1,6 @@
 // The part of UserDatabase that keeps tenants and their domains.
 
+#include <unordered_map>
 #include <utility>
 
 #include "auth/users/address.h"
@@ -30,7 +31,7 @@ constexpr char kTenantColumns[] =
     "SELECT t.id, t.name, t.enabled, t.created_s,"
     " (SELECT count(*) FROM users AS u WHERE u.tenant = t.id),"
     " t.maildrop_quota_octets, t.maildrop_quota_messages, t.quota_octets, t.quota_messages,"
-    " t.keep_deleted_days, t.expire_days, t.expire_read_days"
+    " t.keep_deleted_days, t.expire_days, t.expire_read_days, t.source"
     " FROM tenants AS t";
 
 TenantRecord ReadTenant(const SqliteQuery& row) {
@@ -43,6 +44,7 @@ TenantRecord ReadTenant(const SqliteQuery& row) {
   tenant.maildrop_quota = ReadQuota(row, 5);
   tenant.policy = ReadPolicy(row, 7);
   tenant.policy.name = tenant.name;
+  tenant.source = row.Text(12);
   return tenant;
 }
 
@@ -109,6 +111,7 @@ StatusOr<TenantRecord> UserDatabase::FindTenant(std::string_view name) {
   if (!row) return MakeStatus(StatusCode::kNotFound, "there is no tenant " + Quoted(name));
   TenantRecord tenant = ReadTenant(query);
   POP_RETURN_IF_ERROR(ReadDomains(*connection_, tenant));
+  POP_RETURN_IF_ERROR(ReadRules(*connection_, id, [&](uint64_t) { return &tenant.policy.rules; }));
   return tenant;
 }
 
@@ -118,10 +121,17 @@ StatusOr<std::vector<TenantRecord>> UserDatabase::ListTenants() {
   std::vector<TenantRecord> tenants;
   for (;;) {
     POP_ASSIGN_OR_RETURN(const bool row, query.Step());
-    if (!row) return tenants;
+    if (!row) break;
     tenants.push_back(ReadTenant(query));
     POP_RETURN_IF_ERROR(ReadDomains(*connection_, tenants.back()));
   }
+  std::unordered_map<uint64_t, TenantRules*> rules;
+  for (TenantRecord& tenant : tenants) rules[tenant.id.value()] = &tenant.policy.rules;
+  POP_RETURN_IF_ERROR(ReadRules(*connection_, std::nullopt, [&](uint64_t tenant) {
+    const auto found = rules.find(tenant);
+    return found == rules.end() ? nullptr : found->second;
+  }));
+  return tenants;
 }
 
 Status UserDatabase::SetTenantEnabled(std::string_view name, bool enabled) {

@@ -41,6 +41,7 @@ struct TenantRecord {
   TenantId id;
   std::string name;
   bool enabled = true;
+  std::string source;                // Whose doing it is: a file's name; empty: the commands'.
   int64_t created_s = 0;             // Since 1970-01-01 UTC, as all times here.
   std::vector<std::string> domains;  // In order.
   uint64_t users = 0;
@@ -178,6 +179,7 @@ class UserDatabase {
   StatusOr<TenantId> TenantOfDomain(std::string_view domain);
   Status InsertDomain(TenantId tenant, std::string_view domain);
   Status StorePolicy(const TenantRecord& tenant);
+  Status StoreRules(const TenantRecord& tenant);
   int64_t NowSeconds() const;
 
   const UserDatabaseOptions options_;

@@ -1,5 +1,6 @@
 #include "core/app/cli_accounts.h"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 #include "core/app/commands/tenant.h"
 #include "core/app/commands/user.h"
 #include "core/app/quantities.h"
+#include "core/base/tenant_rules.h"
 
 namespace poplar::app {
 namespace {
@@ -60,6 +62,9 @@ class AccountCommands {
       return TenantShow(*show_options, config, console);
     });
 
+    AddTenantState(group);
+    AddDomainCommands(group);
+
     CLI::App* remove =
         AddLeaf(group, "remove", "Removes a tenant", "  poplar tenant remove acme --with-users");
     auto remove_options = std::make_shared<TenantRemoveOptions>();
@@ -70,14 +75,49 @@ class AccountCommands {
     });
   }
 
+  void AddTenantState(CLI::App* group) {
+    for (const bool enable : {true, false}) {
+      CLI::App* leaf = enable ? AddLeaf(group, "enable", "Takes a tenant's mail and users again",
+                                        "  poplar tenant enable acme")
+                              : AddLeaf(group, "disable", "Refuses a tenant's users and mail",
+                                        "  poplar tenant disable acme");
+      auto name = std::make_shared<std::string>();
+      leaf->add_option("NAME", *name, "The tenant")->required();
+      run_with_config_(leaf, [&console = console_, name, enable](const Config& config) {
+        return TenantSetEnabled(*name, enable, config, console);
+      });
+    }
+  }
+
+  void AddDomainCommands(CLI::App* group) {
+    CLI::App* domain = AddGroup(*group, "domain", "A tenant's mail domains");
+    domain->footer("Each has examples: `poplar tenant domain COMMAND --help`.");
+    for (const DomainChange change : {DomainChange::kAdd, DomainChange::kRemove}) {
+      CLI::App* leaf =
+          change == DomainChange::kAdd
+              ? AddLeaf(domain, "add", "Gives a tenant one more domain",
+                        "  poplar tenant domain add acme acme.test")
+              : AddLeaf(domain, "remove", "Takes a domain that no user has from a tenant",
+                        "  poplar tenant domain remove acme acme.test");
+      auto words = std::make_shared<std::pair<std::string, std::string>>();
+      leaf->add_option("NAME", words->first, "The tenant")->required();
+      leaf->add_option("DOMAIN", words->second, "The domain")->required();
+      run_with_config_(leaf, [&console = console_, words, change](const Config& config) {
+        return TenantChangeDomain(words->first, words->second, change, config, console);
+      });
+    }
+  }
+
   void AddTenantSet(CLI::App* group) {
-    CLI::App* set = AddLeaf(group, "set",
-                            "Changes quotas and how long mail stays; a running server goes by it "
-                            "within about a second",
-                            "  poplar tenant set acme --quota 1TiB --maildrop-quota 5GB\n"
-                            "  poplar tenant set acme --keep-deleted 30 --expire 365\n"
-                            "  poplar tenant set acme --expire-read 0\n"
-                            "  poplar tenant set acme --quota none --expire-read never");
+    CLI::App* set =
+        AddLeaf(group, "set",
+                "Changes quotas, how long mail stays, and settings; a running server goes by it "
+                "within about a second",
+                "  poplar tenant set acme --quota 1TiB --maildrop-quota 5GB\n"
+                "  poplar tenant set acme --keep-deleted 30 --expire 365\n"
+                "  poplar tenant set acme --expire-read 0\n"
+                "  poplar tenant set acme --quota none --expire-read never\n"
+                "  poplar tenant set acme --require-tls true --logins-per-minute 600");
     auto options = std::make_shared<TenantSetOptions>();
     set->add_option("NAME", options->name, "The tenant")->required();
     AddLimitOptions(set, &options->limits, options);
@@ -106,11 +146,36 @@ class AccountCommands {
                         "Mail goes so long after it arrived; never: it stays",
                         Or<uint32_t>("never", 0, AtLeastOne(ParseDays, "never: it stays")),
                         [owner, limits](uint32_t days) { limits->expire_days = days; });
+    AddRuleOptions(leaf, limits, owner);
     using Days = std::optional<uint32_t>;
     AddNumber<Days>(leaf, "--expire-read", "DAYS",
                     "Mail goes so long after it was fetched, 0: with that session; never: it stays",
                     Or<Days>("never", std::nullopt, ParseDays),
                     [owner, limits](Days days) { limits->expire_read_days = days; });
+  }
+
+  // One for each setting of a tenant: login_delay_s is --login-delay-s.
+  static void AddRuleOptions(CLI::App* leaf, TenantLimits* limits,
+                             const std::shared_ptr<void>& owner) {
+    for (const TenantRuleInfo& rule : AllTenantRules()) {
+      std::string option = "--" + std::string(rule.name);
+      std::replace(option.begin(), option.end(), '_', '-');
+      const std::string name(rule.name);
+      leaf->add_option_function<std::string>(
+              option,
+              [owner, limits, name](const std::string& value) {
+                limits->rules.emplace_back(name, value);
+              },
+              std::string(rule.help))
+          ->type_name("VALUE")
+          ->check(
+              [name](const std::string& value) {
+                TenantRules rules;
+                const Status set = SetTenantRule(rules, name, value);
+                return set.ok() ? std::string() : std::string(Message(set));
+              },
+              "");
+    }
   }
 
   template <class Value>

@@ -37,7 +37,7 @@ Status PolicyWatch::Look() {
   POP_ASSIGN_OR_RETURN(std::optional<TenantPolicies> policies, database_->TakePolicies());
   if (!policies.has_value() || *policies == *board_.Current()) return OkStatus();
   base::Log(base::LogLevel::kInfo, "policies_changed", {{"tenants", policies->by_tenant.size()}});
-  board_.Publish(std::make_shared<const TenantPolicies>(std::move(*policies)));
+  board_.Publish(std::make_shared<TenantPolicies>(std::move(*policies)));
   return OkStatus();
 }
 

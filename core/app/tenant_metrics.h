@@ -1,10 +1,11 @@
-// Gauges for each tenant: what it holds and what it may hold. Tenants come and go with the
-// policies; how many have gauges of their own is bounded.
+// Metrics of each tenant: what it holds, may hold, does, and was refused. Tenants come and go with
+// the policies; how many have metrics of their own is bounded.
 
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "core/base/mail_policy.h"
@@ -13,9 +14,13 @@
 
 namespace poplar::app {
 
+// No tenant can have this name.
+inline constexpr std::string_view kRestOfTenants = "(rest)";
+
 class TenantMetrics {
  public:
-  // Both outlive this. At most `tenants_max` tenants are told, the oldest ones.
+  // Both outlive this. At most `tenants_max` tenants are told, those that have and move most; the
+  // others' sums stand under kRestOfTenants.
   TenantMetrics(const PolicyBoard& policies, const storage::Store& store, uint32_t tenants_max)
       : policies_(policies), store_(store), tenants_max_(tenants_max) {}
 

@@ -1,5 +1,5 @@
-// What a provider allows a tenant and a maildrop, and how long mail stays: what the store enforces
-// and a user database says. Changed while the server runs: a PolicyBoard holds what is true now.
+// What a provider allows a tenant and a maildrop, and how long mail stays: what the store and the
+// servers enforce and a user database says. Changed while the server runs: a PolicyBoard holds what is true now.
 
 #pragma once
 
@@ -15,6 +15,8 @@
 #include <utility>
 
 #include "core/base/ids.h"
+#include "core/base/tenant_gate.h"
+#include "core/base/tenant_rules.h"
 
 namespace poplar {
 
@@ -39,6 +41,7 @@ struct TenantPolicy {
   uint32_t expire_days = 0;        // Mail goes so long after it arrived. 0: never.
   // Mail goes so long after a client fetched it. 0: when that session ends (RFC 2449 section 6.7).
   std::optional<uint32_t> expire_read_days = {};
+  TenantRules rules = {};
 
   // Before so many days no mail goes by itself. None: never.
   std::optional<uint32_t> least_days() const {
@@ -62,13 +65,23 @@ struct TenantPolicies {
 
   std::unordered_map<uint64_t, TenantPolicy> by_tenant;
   std::unordered_map<std::string, Domain> by_domain;  // In lower case.
+  // What each tenant uses; the board's doing. Goes from one publication to the next.
+  std::unordered_map<uint64_t, std::shared_ptr<TenantGate>> gates = {};
 
   // Null: no tenant has it.
   const Domain* OfDomain(std::string_view domain) const {
     const auto found = by_domain.find(std::string(domain));
     return found == by_domain.end() ? nullptr : &found->second;
   }
-  friend bool operator==(const TenantPolicies&, const TenantPolicies&) = default;
+  friend bool operator==(const TenantPolicies& a, const TenantPolicies& b) {
+    return a.by_tenant == b.by_tenant && a.by_domain == b.by_domain;
+  }
+
+  // Null: it is not listed.
+  std::shared_ptr<TenantGate> GateOf(TenantId tenant) const {
+    const auto found = gates.find(tenant.value());
+    return found == gates.end() ? nullptr : found->second;
+  }
 
   // That of a tenant that is not listed limits and removes nothing.
   const TenantPolicy& Of(TenantId tenant) const {
@@ -81,7 +94,13 @@ struct TenantPolicies {
 // The policies as they are now. Any thread.
 class PolicyBoard {
  public:
-  void Publish(std::shared_ptr<const TenantPolicies> policies) {
+  // One thread at a time.
+  void Publish(std::shared_ptr<TenantPolicies> policies) {
+    const std::shared_ptr<const TenantPolicies> before = Current();
+    for (const auto& [tenant, policy] : policies->by_tenant) {
+      std::shared_ptr<TenantGate> gate = before->GateOf(TenantId(tenant));
+      policies->gates[tenant] = gate ? std::move(gate) : std::make_shared<TenantGate>();
+    }
     const std::lock_guard lock(mutex_);
     policies_ = std::move(policies);
     generation_.fetch_add(1, std::memory_order_release);

@@ -23,6 +23,7 @@ constexpr size_t kDecryptBytes = 2048;
 Stream::Stream(const StreamEnv& env, base::UniqueFd socket, const StreamOptions& options)
     : env_(env),
       options_(options),
+      idle_timeout_ms_(options.idle_timeout_ms),
       socket_(std::move(socket)),
       receiver_(env.reactor, env.buffers, env.metrics, socket_.get(), options.input, this,
                 [](void* self) { static_cast<Stream*>(self)->OnReceiverNews(); }),
@@ -65,7 +66,7 @@ void Stream::Receive(io::Completion<StreamEnd>& done) {
   if (output_.empty()) output_.Release();
   receiver_.Want();
   unread_bytes_ = 0;
-  life_timer_.Arm(options_.idle_timeout_ms);
+  life_timer_.Arm(idle_timeout_ms_);
 }
 
 std::string_view Stream::input() const {
@@ -143,7 +144,7 @@ void Stream::Flush(io::Completion<StreamEnd>& done) {
   if (dead_ != StreamEnd::kNone) return Answer(dead_);
   if (output_.empty()) return Answer(StreamEnd::kNone);
   accepted_bytes_ = wire_.accepted_bytes();
-  life_timer_.Arm(options_.idle_timeout_ms);
+  life_timer_.Arm(idle_timeout_ms_);
   buffer_sender_.Start(output_);
 }
 
@@ -151,7 +152,7 @@ void Stream::SendBody(io::Body& body, io::Completion<StreamEnd>& done) {
   Ask(Wait::kOutput, done);
   if (dead_ != StreamEnd::kNone) return Answer(dead_);
   accepted_bytes_ = wire_.accepted_bytes();
-  life_timer_.Arm(options_.idle_timeout_ms);
+  life_timer_.Arm(idle_timeout_ms_);
   body_sender_.Start(output_, body);
 }
 
@@ -186,14 +187,14 @@ void Stream::StartTls(std::shared_ptr<const TlsContext> context, TlsStart start,
 void Stream::OnLifeTimer() {
   switch (wait_) {
     case Wait::kInput:
-      if (PeerTakesOutput()) return life_timer_.Arm(options_.idle_timeout_ms);
+      if (PeerTakesOutput()) return life_timer_.Arm(idle_timeout_ms_);
       env_.metrics.ends_idle.Add();
       return Answer(StreamEnd::kIdle);
     case Wait::kOutput: {
       const uint64_t accepted = wire_.accepted_bytes();
       if (accepted < accepted_bytes_ + LeastOutputBytes()) return Abort(StreamEnd::kIdle);
       accepted_bytes_ = accepted;
-      return life_timer_.Arm(options_.idle_timeout_ms);
+      return life_timer_.Arm(idle_timeout_ms_);
     }
     case Wait::kClose:
       receiver_.Stop();
@@ -205,7 +206,7 @@ void Stream::OnLifeTimer() {
 }
 
 uint64_t Stream::LeastOutputBytes() const {
-  return std::max<uint64_t>(1, options_.output_bytes_per_s_min * options_.idle_timeout_ms / 1000);
+  return std::max<uint64_t>(1, options_.output_bytes_per_s_min * idle_timeout_ms_ / 1000);
 }
 
 // The kernel took the replies, but a slow peer may still be reading them: that is life too, at the

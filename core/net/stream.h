@@ -110,6 +110,11 @@ class Stream {
   // Null without TLS. It speaks of a finished handshake once StartTls ended with kNone.
   const TlsSession* tls() const { return handshaker_.session(); }
 
+  // From the next wait on. Never longer than the options say.
+  void LimitIdleTimeout(uint64_t idle_timeout_ms) {
+    idle_timeout_ms_ = std::min(options_.idle_timeout_ms, idle_timeout_ms);
+  }
+
   // --- From outside the driver.
   // Ends a Receive that waits, or else the next one, with `why`; once. Nothing is lost by it.
   void InterruptIdle(StreamEnd why);
@@ -145,6 +150,7 @@ class Stream {
 
   const StreamEnv env_;
   const StreamOptions options_;
+  uint64_t idle_timeout_ms_;
   base::UniqueFd socket_;
   Receiver receiver_;
   Wire wire_;

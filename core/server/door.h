@@ -1,6 +1,7 @@
-// The limits at the door: connections of each protocol, and of each POP3 client, in the whole
-// process. The kernel spreads one client's connections over the shards, so all shards count in one
-// place: atomic words that are touched when a connection comes and when it goes. Any thread.
+// The limits at the door: connections of each protocol, of each POP3 client, and of each client of
+// a tenant, in the whole process. The kernel spreads one client's connections over the shards, so
+// all shards count in one place: atomic words that are touched when a connection comes and when it
+// goes. Any thread.
 
 #pragma once
 
@@ -10,6 +11,7 @@
 #include <memory>
 
 #include "core/net/address.h"
+#include "core/server/recent_logins.h"
 
 namespace poplar::server {
 
@@ -37,10 +39,11 @@ class ClientCounts {
  public:
   ClientCounts();
 
-  // False, and nothing counted, where the client holds `connections_max` already.
-  bool Enter(const net::Address& client, uint32_t connections_max);
+  // False, and nothing counted, where the client holds `connections_max` already. `scope`: clients
+  // count apart in each.
+  bool Enter(const net::Address& client, uint32_t connections_max, uint64_t scope = 0);
   // REQUIRES: Enter let the client in.
-  void Leave(const net::Address& client);
+  void Leave(const net::Address& client, uint64_t scope = 0);
 
  private:
   static constexpr size_t kCells = size_t{1} << 16;
@@ -54,15 +57,20 @@ class ClientCounts {
     Cell& second;
   };
 
-  Cells CellsOf(const net::Address& client);
+  Cells CellsOf(const net::Address& client, uint64_t scope);
 
   const uint64_t seed_;
   const std::unique_ptr<Rows> rows_ = std::make_unique<Rows>();
 };
 
+// A seed for hashes that nobody outside can foresee.
+uint64_t RandomSeed();
+
 struct Door {
   ConnectionCount pop3;
   ClientCounts pop3_clients;
+  ClientCounts tenant_clients;  // Sessions; the scope is the tenant.
+  RecentLogins logins;
   ConnectionCount lmtp;
 };
 

@@ -1,5 +1,7 @@
 #include "core/server/lmtp_driver.h"
 
+#include <absl/strings/ascii.h>
+
 #include <utility>
 
 #include "core/base/check.h"
@@ -9,6 +11,9 @@
 
 namespace poplar::server {
 namespace {
+
+// Mail comes in bursts: so many seconds' worth may come at once.
+constexpr uint64_t kDeliveryBurstUs = 10'000'000;
 
 net::StreamOptions StreamOptionsOf(const LmtpSettings& settings) {
   net::StreamOptions options;
@@ -123,12 +128,15 @@ io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient, uint64_t declared_
   io::Completion<auth::ResolveResult> resolved;
   services_.auth.Resolve(recipient.address, resolved);
   auth::ResolveResult result = co_await resolved;
-  if (result.outcome == auth::ResolveOutcome::kUnknown &&
-      recipient.base_address != recipient.address) {
-    services_.auth.Resolve(recipient.base_address, resolved);
+  std::string base_address = BaseAddress(recipient);
+  if (result.outcome == auth::ResolveOutcome::kUnknown && base_address != recipient.address) {
+    services_.auth.Resolve(std::move(base_address), resolved);
     result = co_await resolved;
   }
   lmtp::RecipientOutcome outcome = ToLmtp(result.outcome);
+  if (outcome == lmtp::RecipientOutcome::kOk && !WithinRate(result.principal.tenant)) {
+    outcome = lmtp::RecipientOutcome::kLimited;
+  }
   if (outcome == lmtp::RecipientOutcome::kOk) {
     outcome = co_await AskForRoom(&result.principal, declared_octets, &result.reason);
   }
@@ -142,6 +150,33 @@ io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient, uint64_t declared_
                {"reason", result.reason}});
   }
   session_.RecipientResolved(outcome, stream_.output());
+}
+
+// Without the sub-address, by the delimiter of the domain's tenant where it has one of its own.
+std::string LmtpDriver::BaseAddress(const lmtp::Recipient& recipient) {
+  const size_t at = recipient.address.rfind('@');
+  if (at == std::string::npos) return recipient.base_address;
+  const TenantPolicies& policies = services_.policies.Current();
+  const TenantPolicies::Domain* domain =
+      policies.OfDomain(absl::AsciiStrToLower(recipient.address.substr(at + 1)));
+  if (domain == nullptr) return recipient.base_address;
+  const std::optional<std::string>& own = policies.Of(domain->tenant).rules.subaddress_delimiter;
+  if (!own.has_value()) return recipient.base_address;
+  return lmtp::WithoutDetail(recipient.address, own->empty() ? '\0' : own->front());
+}
+
+bool LmtpDriver::WithinRate(TenantId tenant) {
+  if (lmtp_.session.imports) return true;
+  const TenantPolicies& policies = services_.policies.Current();
+  const uint32_t a_minute = policies.Of(tenant).rules.deliveries_per_minute;
+  if (a_minute == 0) return true;
+  const std::shared_ptr<TenantGate> gate = policies.GateOf(tenant);
+  if (gate == nullptr) return true;
+  if (gate->deliveries.Take(services_.reactor().now_us(), 1, a_minute, kDeliveryBurstUs) == 0) {
+    return true;
+  }
+  gate->refused_deliveries.fetch_add(1, std::memory_order_relaxed);
+  return false;
 }
 
 io::Task<lmtp::RecipientOutcome> LmtpDriver::AskForRoom(const auth::Principal* principal,
@@ -195,11 +230,26 @@ io::Task<void> LmtpDriver::CommitMessage(const lmtp::Envelope* envelope, lmtp::M
   delivery_.reset();
   services_.metrics.delivery_us.Observe(services_.reactor().now_us() - since_us);
   LogDelivery(*envelope, sizes, outcomes);
+  CountUsage(sizes.octets, outcomes);
   std::vector<lmtp::DeliveryOutcome> replies;
   replies.reserve(outcomes.size());
   for (const storage::DeliveryOutcome outcome : outcomes) replies.push_back(ToLmtp(outcome));
   session_.CommitDone(replies);
   principals_.clear();
+}
+
+void LmtpDriver::CountUsage(uint64_t octets,
+                            const std::vector<storage::DeliveryOutcome>& outcomes) {
+  if (lmtp_.session.imports) return;
+  const TenantPolicies& policies = services_.policies.Current();
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    if (outcomes[i] != storage::DeliveryOutcome::kStored) continue;
+    const auto gate = policies.gates.find(principals_[i].tenant.value());
+    if (gate == policies.gates.end()) continue;
+    TenantUsage& usage = gate->second->usage;
+    usage.messages_in.fetch_add(1, std::memory_order_relaxed);
+    usage.octets_in.fetch_add(octets, std::memory_order_relaxed);
+  }
 }
 
 void LmtpDriver::LogRefusal(std::string_view refusal) {

@@ -31,6 +31,10 @@ class LmtpDriver : public Connection {
   // Whether a message would be within the quotas now.
   io::Task<lmtp::RecipientOutcome> AskForRoom(const auth::Principal* principal,
                                               uint64_t declared_octets, std::string* reason);
+  std::string BaseAddress(const lmtp::Recipient& recipient);
+  // Whether the tenant's rate lets one more recipient in; it counts then.
+  bool WithinRate(TenantId tenant);
+  void CountUsage(uint64_t octets, const std::vector<storage::DeliveryOutcome>& outcomes);
   void BeginMessage(const lmtp::Envelope& envelope);
   io::Task<void> StoreBody(std::string_view body);
   io::Task<void> CommitMessage(const lmtp::Envelope* envelope, lmtp::MessageSizes sizes);

@@ -22,6 +22,23 @@ pop3::LoginOutcome ToPop3(auth::Outcome outcome) {
   return pop3::LoginOutcome::kTemporary;
 }
 
+pop3::LoginOutcome ToPop3(AdmissionVerdict verdict) {
+  switch (verdict) {
+    case AdmissionVerdict::kAdmitted:
+      return pop3::LoginOutcome::kOk;
+    case AdmissionVerdict::kPop3Off:
+      return pop3::LoginOutcome::kDisabled;
+    case AdmissionVerdict::kTlsRequired:
+      return pop3::LoginOutcome::kTlsRequired;
+    case AdmissionVerdict::kTooManySessions:
+    case AdmissionVerdict::kTooManyLogins:
+      return pop3::LoginOutcome::kLimited;
+    case AdmissionVerdict::kTooSoon:
+      return pop3::LoginOutcome::kTooSoon;
+  }
+  return pop3::LoginOutcome::kTemporary;
+}
+
 auth::Outcome ToAuth(auth::ResolveOutcome outcome) {
   switch (outcome) {
     case auth::ResolveOutcome::kFound:

@@ -6,6 +6,7 @@
 #include "auth/api/auth.h"
 #include "core/proto/lmtp/outcomes.h"
 #include "core/proto/pop3/outcomes.h"
+#include "core/server/admission.h"
 #include "storage/api/store.h"
 
 namespace poplar::server {
@@ -15,6 +16,7 @@ auth::Outcome ToAuth(auth::ResolveOutcome outcome);
 
 pop3::LoginOutcome ToPop3(auth::Outcome outcome);
 pop3::LoginOutcome ToPop3(storage::OpenOutcome outcome);
+pop3::LoginOutcome ToPop3(AdmissionVerdict verdict);
 pop3::CommitOutcome ToPop3(storage::CommitOutcome outcome);
 // Why a body cannot be sent, from what Body::Verify said.
 pop3::BodyFailure ToPop3(const Status& body_status);

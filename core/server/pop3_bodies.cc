@@ -1,10 +1,12 @@
 // RETR and TOP: which lane a message takes. A small one is copied behind its head, so that
 // pipelined replies leave in one send; a larger one goes to the stream, which has lanes of its own.
 
+#include <algorithm>
 #include <utility>
 
 #include "core/proto/pop3/top_cutter.h"
 #include "core/server/outcome_table.h"
+#include "core/server/pause.h"
 #include "core/server/pop3_driver.h"
 
 namespace poplar::server {
@@ -13,9 +15,15 @@ namespace {
 // TOP reads the body in pieces of this size; most headers fit one.
 constexpr size_t kTopPieceBytes = 8 * kKiB;
 
+constexpr uint64_t kEgressStepMs = 1'000;
+
 }  // namespace
 
 io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
+  if (egress_wait_ms_ > 0) {
+    const bool open = co_await WaitForEgress();
+    if (!open) co_return false;
+  }
   const uint64_t since_us = services_.reactor().now_us();
   std::unique_ptr<io::Body> body =
       maildrop_->OpenBody(storage::MessagePosition(action.message.value()));
@@ -62,12 +70,32 @@ bool Pop3Driver::AppendSmall(io::Body& body) {
 
 void Pop3Driver::CountSent(pop3::MessageIndex message, const io::Body& body) {
   services_.metrics.messages_sent.Add();
-  services_.metrics.message_octets_sent.Add(body.wire_bytes());
+  CountOctets(body.wire_bytes());
   ++messages_sent_;
   // An export takes mail out and leaves it as it is.
   if (pop3_.session.exports || !maildrop_->wants_fetched()) return;
   fetched_.resize(maildrop_->count());
   fetched_[message.value()] = true;
+}
+
+void Pop3Driver::CountOctets(uint64_t octets) {
+  services_.metrics.message_octets_sent.Add(octets);
+  message_octets_sent_ += octets;
+  egress_wait_ms_ =
+      std::max(egress_wait_ms_, admission_.ChargeEgress(octets, services_.reactor().now_us()));
+}
+
+// In steps, so that a server that ends the session is not kept waiting.
+io::Task<bool> Pop3Driver::WaitForEgress() {
+  const bool flushed = co_await Flush();
+  while (flushed && egress_wait_ms_ > 0 && !WhyToEnd()) {
+    const uint64_t step_ms = std::min(egress_wait_ms_, kEgressStepMs);
+    egress_wait_ms_ -= step_ms;
+    io::Completion<PauseOver> over;
+    Pause pause(services_.reactor(), step_ms, over);
+    co_await over;
+  }
+  co_return flushed && !WhyToEnd();
 }
 
 io::Task<bool> Pop3Driver::SendWhole(pop3::MessageIndex message, std::unique_ptr<io::Body> body) {
@@ -98,7 +126,7 @@ io::Task<bool> Pop3Driver::SendTop(std::unique_ptr<io::Body> body, uint32_t body
     }
     const size_t passed = cutter.Pass({tail.data(), *bytes});
     stream_.output().Extend(passed);
-    services_.metrics.message_octets_sent.Add(passed);
+    CountOctets(passed);
     at += *bytes;
   }
   stream_.output().Append(cutter.Ending());

@@ -42,9 +42,10 @@ Pop3Driver::Pop3Driver(ShardServices& services, Accepted accepted)
       pop3_(accepted.exports ? settings_->exports : settings_->pop3),
       implicit_tls_(accepted.implicit_tls),
       session_(pop3_.session, services.pop3_metrics, TransportOf(pop3_, accepted)),
+      admission_(services.door),
       login_timer_(&services.reactor(), this),
       age_timer_(&services.reactor(), this) {
-  session_.SetExpiry(services_.expiry.OfAll());
+  session_.SetTerms(services_.terms.OfAll());
   services_.metrics.pop3_connections.Add(1);
 }
 
@@ -78,6 +79,8 @@ io::Task<void> Pop3Driver::Run() {
   if (maildrop_) services_.metrics.pop3_sessions.Add(-1);
   view_.reset();
   maildrop_.reset();  // The lease is free before the close is waited for.
+  CountUsage();
+  admission_.Leave();
   // A connection that never logged in is worth a line only to whoever looks for it.
   const bool logged_in = !principal_.address.empty();
   const auto level = logged_in ? base::LogLevel::kInfo : base::LogLevel::kDebug;
@@ -92,6 +95,13 @@ io::Task<void> Pop3Driver::Run() {
              {"deleted", messages_deleted_},
              {"octets_out", stream_.sent_bytes()},
              {"ms", (services_.reactor().now_us() - started_us_) / 1000}});
+}
+
+void Pop3Driver::CountUsage() {
+  TenantGate* const gate = admission_.gate();
+  if (gate == nullptr) return;
+  gate->usage.messages_out.fetch_add(messages_sent_, std::memory_order_relaxed);
+  gate->usage.octets_out.fetch_add(message_octets_sent_, std::memory_order_relaxed);
 }
 
 std::optional<pop3::EndReason> Pop3Driver::WhyToEnd() const {

@@ -10,6 +10,7 @@
 
 #include "auth/api/sasl.h"
 #include "core/proto/pop3/session.h"
+#include "core/server/admission.h"
 #include "core/server/connection.h"
 #include "core/server/snapshot_view.h"
 #include "storage/api/store.h"
@@ -44,6 +45,8 @@ class Pop3Driver : public Connection {
   io::Task<void> StepSasl(std::optional<base::Secret> response);
   io::Task<void> StepExternal(std::optional<base::Secret> response);
   io::Task<void> FinishLogin(auth::AuthResult result, uint64_t since_us);
+  // Opens the maildrop of who has the right password, if his tenant's rules let the session in.
+  io::Task<pop3::LoginOutcome> Admit(auth::AuthResult* result);
   io::Task<storage::OpenResult> OpenMaildrop(storage::MaildropKey key);
   void LogLogin(std::string_view outcome, const auth::AuthResult& result);
 
@@ -55,6 +58,9 @@ class Pop3Driver : public Connection {
   // not in memory.
   bool AppendSmall(io::Body& body);
   void CountSent(pop3::MessageIndex message, const io::Body& body);
+  void CountOctets(uint64_t octets);
+  // Waits until the tenant's rate lets more mail out. False: the connection is over.
+  io::Task<bool> WaitForEgress();
 
   // What was sent whole, in order, but for what is deleted anyway.
   std::vector<storage::MessagePosition> Fetched(
@@ -64,6 +70,9 @@ class Pop3Driver : public Connection {
   void OnLoginTimeout() { End(EndCause::kLoginTimeout); }
   void OnSessionAge() { End(EndCause::kSessionAge); }
   auth::ClientInfo Client() const;
+  TransportGrade Grade() const;
+  // What the session did, for the tenant's totals.
+  void CountUsage();
 
   const std::shared_ptr<const Settings> settings_;
   const Pop3Settings& pop3_;
@@ -77,10 +86,13 @@ class Pop3Driver : public Connection {
   uint64_t input_since_us_ = 0;   // When the input came that is being worked on.
   bool all_from_memory_ = false;  // It asked for nothing but what the session knows by itself.
   auth::Principal principal_;
+  Admission admission_;
   std::unique_ptr<storage::Maildrop> maildrop_;
   std::optional<SnapshotView> view_;
   std::vector<bool> fetched_;  // By position, if the store wants to know; empty before the first.
   uint64_t messages_sent_ = 0;
+  uint64_t message_octets_sent_ = 0;
+  uint64_t egress_wait_ms_ = 0;  // Owed to the tenant's rate.
   uint64_t messages_deleted_ = 0;
 
   io::TimerFor<&Pop3Driver::OnLoginTimeout> login_timer_;

@@ -1,6 +1,8 @@
 // Log-in: credentials to the directory, the maildrop from the store, and the wait for a lease that
 // is about to be free.
 
+#include <openssl/ssl.h>
+
 #include <utility>
 #include <variant>
 
@@ -79,25 +81,49 @@ io::Task<void> Pop3Driver::StepExternal(std::optional<base::Secret> response) {
 
 io::Task<void> Pop3Driver::FinishLogin(auth::AuthResult result, uint64_t since_us) {
   pop3::LoginOutcome outcome = ToPop3(result.outcome);
-  if (outcome == pop3::LoginOutcome::kOk) {
-    storage::MaildropKey key{result.principal.tenant, result.principal.account};
-    storage::OpenResult opened = co_await OpenMaildrop(std::move(key));
-    outcome = ToPop3(opened.outcome);
-    if (outcome == pop3::LoginOutcome::kOk) {
-      maildrop_ = std::move(opened.maildrop);
-      view_.emplace(*maildrop_);
-      principal_ = result.principal;
-      session_.SetExpiry(services_.expiry.Of(principal_.tenant));
-      login_timer_.Disarm();
-      if (pop3_.session_age_max_ms > 0) age_timer_.Arm(pop3_.session_age_max_ms);
-      services_.metrics.pop3_sessions.Add(1);
-    } else if (!opened.why.ok()) {
-      result.reason = Message(opened.why);
-    }
-  }
+  if (outcome == pop3::LoginOutcome::kOk) outcome = co_await Admit(&result);
   services_.metrics.login_us.Observe(services_.reactor().now_us() - since_us);
   LogLogin(pop3::Name(outcome), result);
   session_.LoginDone(outcome, view_ ? &*view_ : nullptr, stream_.output());
+}
+
+io::Task<pop3::LoginOutcome> Pop3Driver::Admit(auth::AuthResult* result) {
+  const auth::Principal& principal = result->principal;
+  const uint64_t since_us = services_.reactor().now_us();
+  // Who takes mail out for the operator is no customer.
+  if (!pop3_.session.exports) {
+    const AdmissionVerdict verdict = admission_.Enter(
+        services_.policies.Current(),
+        {.principal = &principal, .peer = peer_, .transport = Grade(), .now_us = since_us});
+    if (verdict != AdmissionVerdict::kAdmitted) {
+      result->reason = Reason(verdict);
+      co_return ToPop3(verdict);
+    }
+  }
+  storage::MaildropKey key{principal.tenant, principal.account};
+  storage::OpenResult opened = co_await OpenMaildrop(std::move(key));
+  const pop3::LoginOutcome outcome = ToPop3(opened.outcome);
+  if (outcome != pop3::LoginOutcome::kOk) {
+    admission_.Leave();
+    if (!opened.why.ok()) result->reason = Message(opened.why);
+    co_return outcome;
+  }
+  maildrop_ = std::move(opened.maildrop);
+  view_.emplace(*maildrop_);
+  principal_ = principal;
+  admission_.LoggedIn(since_us);
+  const uint64_t idle_timeout_ms = uint64_t{admission_.rules().idle_timeout_s} * 1'000;
+  if (idle_timeout_ms > 0) stream_.LimitIdleTimeout(idle_timeout_ms);
+  session_.SetTerms(services_.terms.Of(principal_.tenant));
+  login_timer_.Disarm();
+  if (pop3_.session_age_max_ms > 0) age_timer_.Arm(pop3_.session_age_max_ms);
+  services_.metrics.pop3_sessions.Add(1);
+  co_return outcome;
+}
+
+TransportGrade Pop3Driver::Grade() const {
+  if (!tls_) return TransportGrade::kClear;
+  return stream_.tls()->version() == TLS1_3_VERSION ? TransportGrade::kTls13 : TransportGrade::kTls12;
 }
 
 io::Task<storage::OpenResult> Pop3Driver::OpenMaildrop(storage::MaildropKey key) {

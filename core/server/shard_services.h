@@ -12,8 +12,8 @@
 #include "core/net/stream.h"
 #include "core/proto/lmtp/metrics.h"
 #include "core/proto/pop3/metrics.h"
+#include "core/server/client_terms.h"
 #include "core/server/door.h"
-#include "core/server/expiry_terms.h"
 #include "core/server/server_metrics.h"
 #include "core/server/session_registry.h"
 #include "core/server/settings.h"
@@ -41,8 +41,14 @@ struct Network {
 
 struct ShardServices {
   ShardServices(io::Shard& s, storage::ShardStore& st, auth::ShardAuth& a, Door& d,
-                const PolicyBoard& policies)
-      : shard(s), store(st), auth(a), door(d), expiry(policies), registry(s.index()) {}
+                const PolicyBoard& board)
+      : shard(s),
+        store(st),
+        auth(a),
+        door(d),
+        terms(board),
+        policies(&board),
+        registry(s.index()) {}
 
   io::Reactor& reactor() { return shard.reactor(); }
 
@@ -50,7 +56,8 @@ struct ShardServices {
   storage::ShardStore& store;
   auth::ShardAuth& auth;
   Door& door;  // Of all shards.
-  ExpiryTerms expiry;
+  ClientTerms terms;
+  PolicyReader policies;
   std::unique_ptr<Network> pop3;
   std::unique_ptr<Network> lmtp;
   std::shared_ptr<const Settings> settings;

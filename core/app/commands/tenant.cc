@@ -5,6 +5,7 @@
 #include "core/app/commands/limits_text.h"
 #include "core/app/commands/user_records.h"
 #include "core/app/table.h"
+#include "core/base/check.h"
 
 namespace poplar::app {
 namespace {
@@ -27,6 +28,10 @@ void Apply(const TenantLimits& limits, TenantRecord& record) {
   policy.keep_deleted_days = limits.keep_deleted_days.value_or(policy.keep_deleted_days);
   policy.expire_days = limits.expire_days.value_or(policy.expire_days);
   policy.expire_read_days = limits.expire_read_days.value_or(policy.expire_read_days);
+  // The command line has proved them.
+  for (const auto& [name, value] : limits.rules) {
+    POP_CHECK(SetTenantRule(policy.rules, name, value).ok());
+  }
 }
 
 void Print(const TenantRecord& record, Console& console) {
@@ -39,6 +44,10 @@ void Print(const TenantRecord& record, Console& console) {
   for (const auto& [name, text] : RetentionText(record.policy)) {
     console.out << name << "  " << text << '\n';
   }
+  for (const auto& [name, value] : ChangedTenantRules(record.policy.rules)) {
+    console.out << name << " = " << value << '\n';
+  }
+  if (!record.source.empty()) console.out << "from          " << record.source << '\n';
 }
 
 }  // namespace
@@ -105,6 +114,29 @@ ExitCode TenantShow(const TenantShowOptions& options, const tenant::Config& conf
     return ExitCode::kOk;
   }
   Print(*found, console);
+  return ExitCode::kOk;
+}
+
+ExitCode TenantSetEnabled(const std::string& name, bool enabled, const tenant::Config& config,
+                          Console& console) {
+  const auto users = OpenUsers(config);
+  if (!users.ok()) return Fail(console, users.status());
+  const Status set = (*users)->SetTenantEnabled(name, enabled);
+  if (!set.ok()) return Fail(console, set);
+  console.out << "Tenant " << name << (enabled ? " enabled.\n" : " disabled.\n");
+  return ExitCode::kOk;
+}
+
+ExitCode TenantChangeDomain(const std::string& name, const std::string& domain, DomainChange change,
+                            const tenant::Config& config, Console& console) {
+  const auto users = OpenUsers(config);
+  if (!users.ok()) return Fail(console, users.status());
+  const bool adds = change == DomainChange::kAdd;
+  const Status changed =
+      adds ? (*users)->AddDomain(name, domain) : (*users)->RemoveDomain(name, domain);
+  if (!changed.ok()) return Fail(console, changed);
+  console.out << "Domain " << domain << (adds ? " added to tenant " : " removed from tenant ")
+              << name << ".\n";
   return ExitCode::kOk;
 }
 

@@ -1,11 +1,12 @@
-// `poplar tenant add|set|list|show|remove`: the built-in database, with or without a running
-// server.
+// `poplar tenant add|set|list|show|enable|disable|domain|remove`: the built-in database, with or
+// without a running server.
 
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/app/console.h"
@@ -23,6 +24,8 @@ struct TenantLimits {
   std::optional<uint32_t> expire_days;
   // Days until mail goes that was fetched, or none: it stays.
   std::optional<std::optional<uint32_t>> expire_read_days;
+  // Names and values as SetTenantRule takes them.
+  std::vector<std::pair<std::string, std::string>> rules;
 
   bool empty() const { return *this == TenantLimits(); }
   friend bool operator==(const TenantLimits&, const TenantLimits&) = default;
@@ -59,6 +62,13 @@ ExitCode TenantList(const TenantListOptions& options, const tenant::Config& conf
                     Console& console);
 ExitCode TenantShow(const TenantShowOptions& options, const tenant::Config& config,
                     Console& console);
+ExitCode TenantSetEnabled(const std::string& name, bool enabled, const tenant::Config& config,
+                          Console& console);
+
+enum class DomainChange : uint8_t { kAdd, kRemove };
+ExitCode TenantChangeDomain(const std::string& name, const std::string& domain, DomainChange change,
+                            const tenant::Config& config, Console& console);
+
 ExitCode TenantRemove(const TenantRemoveOptions& options, const tenant::Config& config,
                       Console& console);
 

@@ -1,6 +1,7 @@
 #include "core/app/commands/user_records.h"
 
 #include <optional>
+#include <utility>
 
 namespace poplar::app {
 namespace {
@@ -22,6 +23,10 @@ StatusOr<std::unique_ptr<auth::UserDatabase>> OpenUsers(const tenant::Config& co
 
 nlohmann::json ToJson(const auth::TenantRecord& record) {
   const TenantPolicy& policy = record.policy;
+  nlohmann::json settings = nlohmann::json::object();
+  for (const TenantRuleInfo& rule : AllTenantRules()) {
+    settings[std::string(rule.name)] = TenantRuleText(policy.rules, rule.name);
+  }
   return {{"name", record.name},
           {"id", record.id.value()},
           {"enabled", record.enabled},
@@ -34,7 +39,9 @@ nlohmann::json ToJson(const auth::TenantRecord& record) {
           {"maildrop_quota_messages", record.maildrop_quota.messages},
           {"keep_deleted_days", policy.keep_deleted_days},
           {"expire_days", policy.expire_days},
-          {"expire_read_days", OrNull(policy.expire_read_days)}};
+          {"expire_read_days", OrNull(policy.expire_read_days)},
+          {"source", record.source},
+          {"settings", std::move(settings)}};
 }
 
 nlohmann::json ToJson(const auth::UserRecord& record) {

@@ -17,6 +17,7 @@ constexpr std::array<Row, kRecipientOutcomes> kRecipients = {{
     {"unknown", reply::kUnknownMailbox},
     {"disabled", reply::kDisabledMailbox},
     {"over_quota", reply::kFullMailbox},
+    {"limited", reply::kLimited},
     {"directory_down", reply::kDirectoryDown},
     {"temporary", reply::kTemporaryFailure},
 }};

@@ -39,10 +39,11 @@ enum class RecipientOutcome : uint8_t {
   kUnknown,        // 550 5.1.1
   kDisabled,       // 550 5.2.1
   kOverQuota,      // As OverQuota says.
+  kLimited,        // 451 4.7.1: the tenant has its fill for now.
   kDirectoryDown,  // 451 4.4.3: it could not be asked, or not in time.
   kTemporary,      // 451 4.3.0: anything else of ours.
 };
-inline constexpr size_t kRecipientOutcomes = 6;
+inline constexpr size_t kRecipientOutcomes = 7;
 
 // Why a message cannot be stored: the answer to kBeginMessage or to kBody, if it is a failure.
 enum class StorageFailure : uint8_t {

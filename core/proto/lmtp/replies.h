@@ -64,6 +64,8 @@ inline constexpr std::string_view kUnknownMailbox = "550 5.1.1 No such mailbox\r
 inline constexpr std::string_view kDisabledMailbox = "550 5.2.1 This mailbox is disabled\r\n";
 inline constexpr std::string_view kFullMailbox = "452 4.2.2 This mailbox is full\r\n";
 inline constexpr std::string_view kFullMailboxForGood = "552 5.2.2 This mailbox is full\r\n";
+inline constexpr std::string_view kLimited =
+    "451 4.7.1 Too much mail for this customer just now; try again later\r\n";
 inline constexpr std::string_view kDirectoryDown =
     "451 4.4.3 The directory cannot be asked now; try again later\r\n";
 inline constexpr std::string_view kTooManyRecipients =

@@ -15,6 +15,14 @@ void AppendExpiry(const Expiry& expiry, bool logged_in, base::ByteBuffer& out) {
   out.Append("\r\n");
 }
 
+void AppendLoginDelay(const LoginDelay& delay, bool logged_in, base::ByteBuffer& out) {
+  if (delay.seconds == 0) return;
+  out.Append("LOGIN-DELAY ");
+  out.Append(std::to_string(delay.seconds));
+  if (delay.differs_by_user && !logged_in) out.Append(" USER");
+  out.Append("\r\n");
+}
+
 }  // namespace
 
 void AppendCapabilities(const CapabilitySituation& situation,
@@ -36,7 +44,10 @@ void AppendCapabilities(const CapabilitySituation& situation,
   // RFC 2595 §4: STLS is announced in the AUTHORIZATION state only. RFC 2449 §6.9 lets
   // IMPLEMENTATION be kept for the TRANSACTION state, which tells strangers less.
   if (!situation.logged_in && situation.stls_possible) out.Append("STLS\r\n");
-  if (situation.expiry.has_value()) AppendExpiry(*situation.expiry, situation.logged_in, out);
+  if (situation.terms.has_value()) {
+    AppendExpiry(situation.terms->expiry, situation.logged_in, out);
+    AppendLoginDelay(situation.terms->login_delay, situation.logged_in, out);
+  }
   if (situation.exports) out.Append("XDATES\r\n");
   if (situation.logged_in) out.Append("IMPLEMENTATION Poplar\r\n");
   out.Append(reply::kEndOfList);

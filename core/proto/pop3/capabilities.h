@@ -18,12 +18,24 @@ struct Expiry {
   bool differs_by_user = false;  // Others may have more; told only before the login.
 };
 
+// The least time between two log-ins (RFC 2449 §6.5).
+struct LoginDelay {
+  uint32_t seconds = 0;          // 0: none, and nothing is said.
+  bool differs_by_user = false;  // Others may have less; told only before the login.
+};
+
+// What the provider's rules say to clients.
+struct Terms {
+  Expiry expiry;
+  LoginDelay login_delay;
+};
+
 struct CapabilitySituation {
   bool logged_in = false;
   bool login_allowed = false;                   // Not refused for want of TLS.
   bool stls_possible = false;                   // Offered, and TLS is not active.
   bool exports = false;                         // XDATES works.
-  std::optional<Expiry> expiry = std::nullopt;  // None: not announced.
+  std::optional<Terms> terms = std::nullopt;    // None: not announced.
 };
 
 // Appends the whole reply to CAPA.

@@ -15,10 +15,13 @@ enum class LoginOutcome : uint8_t {
   kTooManyFailures,  // The session's own limit: answered, then the session ends.
   kThrottled,        // Too many failures from there, this one not looked at: the same.
   kInUse,            // Right password, but another session holds the maildrop.
+  kTlsRequired,      // Right password, but not over this transport.
+  kLimited,          // Right password, but the tenant has its fill of sessions or log-ins.
+  kTooSoon,          // Right password, but the last log-in was a moment ago (RFC 2449 §8.1.1).
   kTemporary,
   kPermanent,
 };
-inline constexpr size_t kLoginOutcomes = 8;
+inline constexpr size_t kLoginOutcomes = 11;
 
 // Why a body cannot be sent. It is the last error that can be told: after `+OK` there is only to
 // close without the terminator.

@@ -53,6 +53,13 @@ inline constexpr std::string_view kThrottled =
     "-ERR [SYS/TEMP] Too many failed logins from there; try again later\r\n";
 inline constexpr std::string_view kInUse =
     "-ERR [IN-USE] Another session has this maildrop open\r\n";
+// The password is right and the provider's rule is another: no [AUTH] (RFC 3206 §4).
+inline constexpr std::string_view kTlsRequired =
+    "-ERR [SYS/PERM] Your provider requires TLS; change your mail program's settings\r\n";
+inline constexpr std::string_view kLimited =
+    "-ERR [SYS/TEMP] Too many sessions at your provider; try again later\r\n";
+inline constexpr std::string_view kTooSoon =
+    "-ERR [LOGIN-DELAY] Too soon after the last log-in; try again later\r\n";
 inline constexpr std::string_view kLoginTemporary =
     "-ERR [SYS/TEMP] Logging in is not possible now; try again later\r\n";
 inline constexpr std::string_view kLoginPermanent =

@@ -171,7 +171,7 @@ void Session::Dispatch(Verb verb, const Arguments& arguments, Action& action,
                                  .login_allowed = login_allowed(),
                                  .stls_possible = stls_possible(),
                                  .exports = options_.exports,
-                                 .expiry = expiry_},
+                                 .terms = terms_},
                                 options_.sasl_mechanisms, out);
     case Verb::kStat:
       return Stat(out);

@@ -76,9 +76,9 @@ class Session {
   void TlsStarted();
   void CommitDone(CommitOutcome outcome, base::ByteBuffer& out);
 
-  // What CAPA says of expiry from now on; before the first call it says nothing. The driver knows
-  // more once it knows who logs in.
-  void SetExpiry(const Expiry& expiry) { expiry_ = expiry; }
+  // What CAPA says of the provider's rules from now on; before the first call it says nothing. The
+  // driver knows more once it knows who logs in.
+  void SetTerms(const Terms& terms) { terms_ = terms; }
 
   // The server ends the session: says why where the protocol allows a reply now (not inside a
   // listing, behind a body's +OK or during a handshake), then Next says kClose. What is owed is not
@@ -135,7 +135,7 @@ class Session {
   MessageIndex message_;             // Of the kSendMessage that is owed.
   uint32_t failed_logins_ = 0;
   uint32_t bad_commands_ = 0;  // In a row.
-  std::optional<Expiry> expiry_;
+  std::optional<Terms> terms_;
   Listing listing_;
   Transport transport_;
   Phase phase_ = Phase::kGreeting;

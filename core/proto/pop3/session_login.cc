@@ -29,6 +29,12 @@ std::string_view TextOf(LoginOutcome outcome) {
       return reply::kThrottled;
     case LoginOutcome::kInUse:
       return reply::kInUse;
+    case LoginOutcome::kTlsRequired:
+      return reply::kTlsRequired;
+    case LoginOutcome::kLimited:
+      return reply::kLimited;
+    case LoginOutcome::kTooSoon:
+      return reply::kTooSoon;
     case LoginOutcome::kTemporary:
       return reply::kLoginTemporary;
     case LoginOutcome::kPermanent:

@@ -49,8 +49,25 @@ TEST_F(TenantMetricsTest, AreBoundedAndTheRestIsCounted) {
   EXPECT_THAT(Text(), AllOf(HasSubstr("poplar_tenant_octets{tenant=\"gamma\"} 0\n"),
                             HasSubstr("\npoplar_tenants_without_metrics 0\n")));
   metrics_.SetTenantsMax(0);
-  EXPECT_THAT(Text(), AllOf(Not(HasSubstr("poplar_tenant_octets")),
+  EXPECT_THAT(Text(), AllOf(Not(HasSubstr("acme")),
+                            HasSubstr("poplar_tenant_octets{tenant=\"(rest)\"} 900\n"),
                             HasSubstr("\npoplar_tenants_without_metrics 3\n")));
+}
+
+TEST_F(TenantMetricsTest, ThoseThatHaveAndMoveMostAreTold) {
+  board_.Current()->GateOf(TenantId(7))->usage.octets_out = 5000;
+  board_.Current()->GateOf(TenantId(2))->usage.sessions = 3;
+  EXPECT_THAT(Text(),
+              AllOf(HasSubstr("poplar_tenant_fetched_octets_total{tenant=\"gamma\"} 5000\n"),
+                    HasSubstr("poplar_tenant_octets{tenant=\"acme\"} 900\n"),
+                    HasSubstr("poplar_tenant_sessions_total{tenant=\"(rest)\"} 3\n"),
+                    Not(HasSubstr("beta"))));
+}
+
+TEST_F(TenantMetricsTest, WhatWasRefusedIsToldByLimit) {
+  board_.Current()->GateOf(TenantId(1))->refused_logins = 2;
+  EXPECT_THAT(Text(), HasSubstr("poplar_tenant_refused_total{tenant=\"acme\",limit=\"logins_per_"
+                                "minute\"} 2\n"));
 }
 
 TEST_F(TenantMetricsTest, TenantsComeAndGo) {

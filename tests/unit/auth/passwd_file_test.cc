@@ -82,7 +82,7 @@ class PasswdFileBackendTest : public testing::Test {
         .tenant = TenantId(4), .name = "acme", .enabled = true, .maildrop_quota = {.octets = 7}};
     tenants.by_domain["closed.example"] = {
         .tenant = TenantId(5), .name = "closed", .enabled = false, .maildrop_quota = {}};
-    board_.Publish(std::make_shared<const TenantPolicies>(std::move(tenants)));
+    board_.Publish(std::make_shared<TenantPolicies>(std::move(tenants)));
     Write(
         "a@acme.example:{PLAIN}x\nb@closed.example:{PLAIN}x\nc@other.example:{PLAIN}x\n"
         "d@acme.example:!x\ne@acme.example:\n");

@@ -40,7 +40,7 @@ class RemoteTest : public ServiceFixture {
     tenants.by_domain["acme.example"] = acme;
     acme.enabled = false;
     tenants.by_domain["closed.example"] = acme;
-    board_.Publish(std::make_shared<const TenantPolicies>(std::move(tenants)));
+    board_.Publish(std::make_shared<TenantPolicies>(std::move(tenants)));
     remote_options_.executable = AUTH_HOST;
     remote_options_.threads = 4;
     // Nothing but what a test asks for.

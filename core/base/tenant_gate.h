@@ -1,0 +1,76 @@
+// What a tenant uses now, of the whole process: counted in words that all shards share, so that
+// limits hold exactly, and touched only when a session comes or goes, mail comes in, or a limit of
+// rate is set. No locks. Any thread.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace poplar {
+
+// A rate by the moment at which what was let through would be worked off (the generic cell rate
+// algorithm). One word.
+class RateGate {
+ public:
+  // Lets `units` through and returns 0; or returns how many us from now they would be, and lets
+  // nothing through. So many as come in `burst_us` may come at once, but at least one. 0 units a
+  // minute: no limit.
+  uint64_t Take(uint64_t now_us, uint64_t units, uint64_t units_per_minute, uint64_t burst_us) {
+    if (units_per_minute == 0) return 0;
+    const uint64_t now_ns = now_us * 1'000;
+    const uint64_t cost_ns = units * kMinuteNs / units_per_minute;
+    uint64_t until_ns = until_ns_.load(std::memory_order_relaxed);
+    for (;;) {
+      const uint64_t begin_ns = until_ns > now_ns ? until_ns : now_ns;
+      const uint64_t ahead_ns = begin_ns - now_ns;
+      if (ahead_ns > 0 && ahead_ns + cost_ns > burst_us * 1'000) {
+        return (ahead_ns + cost_ns - burst_us * 1'000) / 1'000 + 1;
+      }
+      if (until_ns_.compare_exchange_weak(until_ns, begin_ns + cost_ns,
+                                          std::memory_order_relaxed)) {
+        return 0;
+      }
+    }
+  }
+
+  // For what has happened already: counts it, and returns how many us it is ahead of the rate.
+  uint64_t Charge(uint64_t now_us, uint64_t units, uint64_t units_per_minute) {
+    if (units_per_minute == 0) return 0;
+    const uint64_t now_ns = now_us * 1'000;
+    const uint64_t cost_ns = units * kMinuteNs / units_per_minute;
+    uint64_t until_ns = until_ns_.load(std::memory_order_relaxed);
+    uint64_t next_ns = 0;
+    do {
+      next_ns = (until_ns > now_ns ? until_ns : now_ns) + cost_ns;
+    } while (!until_ns_.compare_exchange_weak(until_ns, next_ns, std::memory_order_relaxed));
+    return (next_ns - now_ns) / 1'000;
+  }
+
+ private:
+  static constexpr uint64_t kMinuteNs = 60'000'000'000;
+  std::atomic<uint64_t> until_ns_{0};
+};
+
+// What a tenant did in this run of the server; who reads it takes differences.
+struct TenantUsage {
+  std::atomic<uint64_t> sessions{0};
+  std::atomic<uint64_t> messages_in{0};
+  std::atomic<uint64_t> octets_in{0};
+  std::atomic<uint64_t> messages_out{0};
+  std::atomic<uint64_t> octets_out{0};
+};
+
+struct TenantGate {
+  std::atomic<uint32_t> sessions{0};
+  RateGate logins;
+  RateGate deliveries;
+  RateGate egress;
+  TenantUsage usage;
+  // What was told to come later, by what limit.
+  std::atomic<uint64_t> refused_sessions{0};
+  std::atomic<uint64_t> refused_logins{0};
+  std::atomic<uint64_t> refused_deliveries{0};
+};
+
+}  // namespace poplar

@@ -1,0 +1,58 @@
+// What a tenant asks of its users' clients and how much it may use: settings with names, as a
+// provider writes them in a file, on the command line or in a table of settings. A tenant can only
+// be stricter than the listener that a client came by.
+//
+// To add one: a member here, a row in tenant_rules.cc. Files, command line, database, JSON and help
+// follow from the row. Pure; any thread.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/base/status.h"
+
+namespace poplar {
+
+struct TenantRules {
+  bool pop3 = true;
+  bool require_tls = false;
+  bool require_tls13 = false;
+  uint32_t login_delay_s = 0;  // Between two log-ins of a maildrop (RFC 2449 section 8.1.1).
+  uint32_t idle_timeout_s = 0;
+  // 0: no limit.
+  uint32_t sessions_max = 0;
+  uint32_t sessions_per_address_max = 0;
+  uint32_t logins_per_minute = 0;
+  uint32_t deliveries_per_minute = 0;
+  uint32_t egress_kib_per_s = 0;
+  std::optional<std::string> subaddress_delimiter = {};  // None: that of [lmtp].
+
+  friend bool operator==(const TenantRules&, const TenantRules&) = default;
+};
+
+// What there is to know of one setting.
+struct TenantRuleInfo {
+  std::string_view name;
+  std::string_view type;  // "true or false", "a number from 0 to 86400", ...
+  std::string_view help;
+  std::string_view default_value;
+};
+std::span<const TenantRuleInfo> AllTenantRules();
+
+// kNotFound: there is no such setting. kInvalidArgument: what to write instead. "default" brings
+// its default back.
+Status SetTenantRule(TenantRules& rules, std::string_view name, std::string_view value);
+
+// As SetTenantRule takes it.
+std::string TenantRuleText(const TenantRules& rules, std::string_view name);
+
+// Those that are not as they are by default, in the order of AllTenantRules.
+std::vector<std::pair<std::string, std::string>> ChangedTenantRules(const TenantRules& rules);
+
+}  // namespace poplar

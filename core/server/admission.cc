@@ -1,0 +1,100 @@
+#include "core/server/admission.h"
+
+#include <xxhash.h>
+
+#include <limits>
+#include <string>
+
+#include "core/base/check.h"
+#include "core/base/units.h"
+
+namespace poplar::server {
+namespace {
+
+// Log-ins come in bursts: all of an office at nine. So many seconds' worth may come at once.
+constexpr uint64_t kLoginBurstUs = 10'000'000;
+// What goes out of a tenant may be so far ahead of its rate.
+constexpr uint64_t kEgressBurstUs = 1'000'000;
+constexpr uint32_t kUnlimited = std::numeric_limits<uint32_t>::max();
+
+uint32_t LimitOf(uint32_t setting) { return setting == 0 ? kUnlimited : setting; }
+
+uint64_t HashOf(const auth::Principal& principal, uint64_t seed) {
+  return XXH3_64bits_withSeed(principal.account.data(), principal.account.size(),
+                              seed ^ principal.tenant.value());
+}
+
+}  // namespace
+
+std::string_view Reason(AdmissionVerdict verdict) {
+  switch (verdict) {
+    case AdmissionVerdict::kAdmitted:
+      return "";
+    case AdmissionVerdict::kPop3Off:
+      return "the tenant has no POP3";
+    case AdmissionVerdict::kTlsRequired:
+      return "the tenant requires TLS";
+    case AdmissionVerdict::kTooManySessions:
+      return "too many sessions of the tenant";
+    case AdmissionVerdict::kTooManyLogins:
+      return "too many log-ins of the tenant";
+    case AdmissionVerdict::kTooSoon:
+      return "too soon after the last log-in";
+  }
+  POP_CHECK(false);
+}
+
+AdmissionVerdict Admission::Enter(const TenantPolicies& policies, const Visitor& visitor) {
+  POP_CHECK(gate_ == nullptr);
+  const auth::Principal& principal = *visitor.principal;
+  rules_ = policies.Of(principal.tenant).rules;
+  if (!rules_.pop3) return AdmissionVerdict::kPop3Off;
+  const TransportGrade least = rules_.require_tls13 ? TransportGrade::kTls13
+                               : rules_.require_tls ? TransportGrade::kTls12
+                                                    : TransportGrade::kClear;
+  if (visitor.transport < least) return AdmissionVerdict::kTlsRequired;
+  maildrop_hash_ = HashOf(principal, door_.logins.seed());
+  if (door_.logins.TooSoon(maildrop_hash_, visitor.now_us, rules_.login_delay_s)) {
+    return AdmissionVerdict::kTooSoon;
+  }
+  std::shared_ptr<TenantGate> gate = policies.GateOf(principal.tenant);
+  if (gate == nullptr) return AdmissionVerdict::kAdmitted;
+  if (gate->logins.Take(visitor.now_us, 1, rules_.logins_per_minute, kLoginBurstUs) != 0) {
+    gate->refused_logins.fetch_add(1, std::memory_order_relaxed);
+    return AdmissionVerdict::kTooManyLogins;
+  }
+  const bool counted =
+      gate->sessions.fetch_add(1, std::memory_order_relaxed) < LimitOf(rules_.sessions_max);
+  if (!counted ||
+      !door_.tenant_clients.Enter(visitor.peer, LimitOf(rules_.sessions_per_address_max),
+                                  principal.tenant.value())) {
+    gate->sessions.fetch_sub(1, std::memory_order_relaxed);
+    gate->refused_sessions.fetch_add(1, std::memory_order_relaxed);
+    return AdmissionVerdict::kTooManySessions;
+  }
+  gate_ = std::move(gate);
+  tenant_ = principal.tenant;
+  peer_ = visitor.peer;
+  return AdmissionVerdict::kAdmitted;
+}
+
+void Admission::LoggedIn(uint64_t now_us) {
+  if (rules_.login_delay_s > 0) door_.logins.Remember(maildrop_hash_, now_us);
+  if (gate_ != nullptr) gate_->usage.sessions.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Admission::Leave() {
+  if (gate_ == nullptr) return;
+  gate_->sessions.fetch_sub(1, std::memory_order_relaxed);
+  door_.tenant_clients.Leave(peer_, tenant_.value());
+  gate_ = nullptr;
+}
+
+uint64_t Admission::ChargeEgress(uint64_t octets, uint64_t now_us) {
+  if (gate_ == nullptr || rules_.egress_kib_per_s == 0) return 0;
+  const uint64_t a_minute = uint64_t{rules_.egress_kib_per_s} * kKiB * 60;
+  const uint64_t ahead_us = gate_->egress.Charge(now_us, octets, a_minute);
+  return ahead_us <= kEgressBurstUs ? 0 : (ahead_us - kEgressBurstUs) / 1'000;
+}
+
+}  // namespace poplar::server

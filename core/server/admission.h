@@ -1,0 +1,70 @@
+// Whether a tenant's rules let a session in that has the right password, and what the session
+// counts for while it lasts (RFC 2449 section 8.1.1 for the delay between log-ins). Told only after
+// a right password: nobody else learns what rules a tenant has, or that there is one.
+//
+// A session's own, on its shard. What it counts in is shared by all shards, without locks.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "auth/api/auth.h"
+#include "core/base/mail_policy.h"
+#include "core/net/address.h"
+#include "core/server/door.h"
+
+namespace poplar::server {
+
+// How a session's bytes travel.
+enum class TransportGrade : uint8_t { kClear, kTls12, kTls13 };
+
+enum class AdmissionVerdict : uint8_t {
+  kAdmitted,
+  kPop3Off,
+  kTlsRequired,
+  kTooManySessions,  // Of the tenant, or of it from this address.
+  kTooManyLogins,    // A minute.
+  kTooSoon,          // After the last log-in of this maildrop.
+};
+// For logs: "too many sessions of the tenant".
+std::string_view Reason(AdmissionVerdict verdict);
+
+class Admission {
+ public:
+  // `door` outlives this.
+  explicit Admission(Door& door) : door_(door) {}
+  Admission(const Admission&) = delete;
+  Admission& operator=(const Admission&) = delete;
+  ~Admission() { Leave(); }
+
+  struct Visitor {
+    const auth::Principal* principal;
+    net::Address peer;
+    TransportGrade transport;
+    uint64_t now_us;
+  };
+  // kAdmitted: the session counts from now on.
+  AdmissionVerdict Enter(const TenantPolicies& policies, const Visitor& visitor);
+  // The maildrop is open: the next log-in of it is counted from now.
+  void LoggedIn(uint64_t now_us);
+  void Leave();
+
+  // As they were when the session began.
+  const TenantRules& rules() const { return rules_; }
+  // Null: the tenant is not listed, or nobody is in.
+  TenantGate* gate() const { return gate_.get(); }
+  // Counts mail that goes out; how long the next has to wait, in ms.
+  uint64_t ChargeEgress(uint64_t octets, uint64_t now_us);
+
+ private:
+  Door& door_;
+  TenantRules rules_;
+  TenantId tenant_;
+  net::Address peer_;
+  uint64_t maildrop_hash_ = 0;
+  std::shared_ptr<TenantGate> gate_;
+};
+
+}  // namespace poplar::server

@@ -1,0 +1,178 @@
+"""A tenant's rules as its users' mail programs and its MTA meet them, changed while the server runs."""
+
+import json
+import poplib
+import re
+import time
+
+from conftest import ALICE, BOB, CAROL, PASSWORDS
+from poplar_server import lmtp_transaction, wait_for
+
+MESSAGE = b"Subject: hello\r\n\r\nHello.\r\n"
+
+
+def verdict(server, user, tls=False):
+    """OK, or the response code of the refusal."""
+    client = server.pop3(mode="pop3s" if tls else "plain")
+    try:
+        client.user(user)
+        client.pass_(PASSWORDS[user])
+    except poplib.error_proto as error:
+        return re.match(rb"-ERR \[(.*?)\]", error.args[0])[1].decode()
+    else:
+        return "OK"
+    finally:
+        client.quit()
+
+
+def set_rule(server, tenant, **rules):
+    options = [word for name, value in rules.items() for word in ("--" + name.replace("_", "-"), str(value))]
+    server.run("tenant", "set", tenant, *options)
+
+
+def comes_true(server, user, expected, **options):
+    wait_for(f"{user} gets {expected}", 30, lambda: verdict(server, user, **options) == expected)
+
+
+def test_pop3_off(server):
+    set_rule(server, "alpha", pop3="false")
+    comes_true(server, ALICE, "AUTH")
+    wait_for("the log says why", 5, lambda: "the tenant has no POP3" in server.log())
+    assert verdict(server, CAROL) == "OK"
+    server.deliver([ALICE], MESSAGE)  # Mail goes on coming in.
+    # Whoever has a wrong password learns nothing of it.
+    client, reply = server.try_login(ALICE, "wrong")
+    assert client is None and "The user name or the password is wrong" in reply
+    set_rule(server, "alpha", pop3="default")
+    comes_true(server, ALICE, "OK")
+
+
+def test_tls_is_required_of_one_tenant(server):
+    set_rule(server, "alpha", require_tls="true")
+    comes_true(server, ALICE, "SYS/PERM")
+    assert verdict(server, CAROL) == "OK"
+    assert verdict(server, ALICE, tls=True) == "OK"
+
+
+def test_sessions_of_a_tenant(server):
+    set_rule(server, "alpha", sessions_max=1)
+    wait_for("the rule holds", 30, lambda: "sessions_max = 1" in server.run("tenant", "show", "alpha").stdout.decode())
+    time_out = time.monotonic() + 30
+    first = server.pop3(ALICE, PASSWORDS[ALICE])
+    while verdict(server, BOB) != "SYS/TEMP":
+        assert time.monotonic() < time_out
+    assert verdict(server, CAROL) == "OK"
+    first.quit()
+    comes_true(server, BOB, "OK")
+
+
+def test_login_delay(server):
+    def capa(client):
+        return [line.decode() for line in client._longcmd("CAPA")[1] if line.startswith(b"LOGIN-DELAY")]
+
+    set_rule(server, "alpha", login_delay_s=3600)
+
+    def announced():
+        client = server.pop3()
+        try:
+            return capa(client) == ["LOGIN-DELAY 3600 USER"]
+        finally:
+            client.quit()
+
+    wait_for("clients are told", 30, announced)
+    client = server.pop3(ALICE, PASSWORDS[ALICE])
+    assert capa(client) == ["LOGIN-DELAY 3600"]
+    client.quit()
+    assert verdict(server, ALICE) == "LOGIN-DELAY"
+    assert verdict(server, BOB) == "OK"  # Each maildrop by itself.
+    other = server.pop3(CAROL, PASSWORDS[CAROL])
+    assert capa(other) == []
+    other.quit()
+    set_rule(server, "alpha", login_delay_s=0)
+    comes_true(server, ALICE, "OK")
+
+
+def codes(server, *recipients):
+    with server.lmtp() as client:
+        client.ehlo_or_helo_if_needed()
+        return [code for code, _ in lmtp_transaction(client, recipients, MESSAGE)]
+
+
+def test_deliveries_a_minute(server):
+    set_rule(server, "alpha", deliveries_per_minute=1)
+    wait_for("alpha has its fill", 30, lambda: codes(server, ALICE) == [451])
+    assert codes(server, CAROL) == [250]
+    assert server.metric("poplar_tenant_refused_total", tenant="alpha", limit="deliveries_per_minute") >= 1
+
+
+def test_logins_a_minute(server):
+    set_rule(server, "alpha", logins_per_minute=1)
+    comes_true(server, ALICE, "SYS/TEMP")
+    assert verdict(server, CAROL) == "OK"
+    assert server.metric("poplar_tenant_refused_total", tenant="alpha", limit="logins_per_minute") >= 1
+
+
+def test_egress_waits(server):
+    message = b"Subject: x\r\n\r\n" + (b"x" * 70 + b"\r\n") * 1000
+    for _ in range(6):
+        server.deliver([ALICE], message)
+    set_rule(server, "alpha", egress_kib_per_s=64)
+
+    def fetch_all():
+        begun = time.monotonic()
+        client = server.pop3(ALICE, PASSWORDS[ALICE])
+        for number in range(1, 7):
+            client.retr(number)
+        client.quit()
+        return time.monotonic() - begun
+
+    # 6 times 72 KB at 64 KiB a second, the first second's worth at once and nothing owed for the last: that takes three at least.
+    wait_for("fetching waits", 30, lambda: fetch_all() > 3)
+
+
+def test_idle_timeout_is_the_stricter_one(server):
+    set_rule(server, "alpha", idle_timeout_s=1)
+    wait_for("the rule holds", 30, lambda: "idle_timeout_s = 1" in server.run("tenant", "show", "alpha").stdout.decode())
+
+    def ends():
+        client = server.pop3(ALICE, PASSWORDS[ALICE])
+        client.sock.settimeout(4)
+        try:
+            return client.sock.recv(100) == b""
+        except TimeoutError:
+            return False
+        finally:
+            client.close()
+
+    wait_for("a silent session ends", 60, ends)
+
+
+def test_subaddresses_of_a_tenant(server):
+    set_rule(server, "alpha", subaddress_delimiter="-")
+    shop = ALICE.replace("@", "-shop@")
+    wait_for("mail for the sub-address is alice's", 30, lambda: codes(server, shop) == [250])
+    assert codes(server, ALICE.replace("@", "+shop@")) == [550]
+    assert codes(server, CAROL.replace("@", "+shop@")) == [250]
+
+
+def test_what_is_wrong_is_said(server):
+    result = server.run("tenant", "set", "alpha", "--login-delay-s", "soon", check=False)
+    assert result.returncode == 64 and b'login_delay_s: "soon" is not seconds up to 86400' in result.stderr, result.stderr
+    shown = json.loads(server.run("tenant", "show", "alpha", "--json").stdout)
+    assert shown["settings"]["login_delay_s"] == "0" and shown["settings"]["pop3"] == "true"
+
+
+def test_a_tenant_is_disabled_and_enabled_and_gets_a_domain(server):
+    server.run("tenant", "disable", "alpha")
+    comes_true(server, ALICE, "AUTH")
+    assert codes(server, ALICE, CAROL) == [550, 250]
+    server.run("tenant", "enable", "alpha")
+    comes_true(server, ALICE, "OK")
+    server.run("tenant", "domain", "add", "alpha", "alpha.test")
+    server.run("user", "add", "alice@alpha.test", "--password-stdin", input=b"another\n")
+    client = server.pop3("alice@alpha.test", "another")
+    client.quit()
+    refused = server.run("tenant", "domain", "remove", "alpha", "alpha.test", check=False)
+    assert refused.returncode != 0 and b"users have addresses in alpha.test" in refused.stderr
+    server.run("user", "remove", "alice@alpha.test")
+    server.run("tenant", "domain", "remove", "alpha", "alpha.test")
