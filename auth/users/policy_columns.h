@@ -1,4 +1,4 @@
-// Quotas and policies as rows hold them. Private to auth/users.
+// Tenants, quotas and policies as rows hold them. Private to auth/users.
 
 #pragma once
 
@@ -10,6 +10,8 @@
 #include "core/base/mail_policy.h"
 
 namespace poplar::auth {
+
+Status CheckTenantName(std::string_view name);
 
 // Of two columns: octets, messages.
 Quota ReadQuota(const SqliteQuery& row, int column);

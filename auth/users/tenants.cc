@@ -15,18 +15,6 @@ int64_t ToSql(TenantId id) { return static_cast<int64_t>(id.value()); }
 
 std::string Quoted(std::string_view name) { return "\"" + std::string(name) + "\""; }
 
-Status CheckTenantName(std::string_view name) {
-  constexpr std::string_view kAllowed =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-  if (name.empty() || name.size() > kTenantNameBytesMax ||
-      name.find_first_not_of(kAllowed) != std::string_view::npos || name.front() == '-') {
-    return MakeStatus(StatusCode::kInvalidArgument,
-                      "a tenant's name has 1 to 64 letters, digits, '.', '_' and '-', and does not "
-                      "begin with '-'");
-  }
-  return OkStatus();
-}
-
 constexpr char kTenantColumns[] =
     "SELECT t.id, t.name, t.enabled, t.created_s,"
     " (SELECT count(*) FROM users AS u WHERE u.tenant = t.id),"
@@ -59,6 +47,18 @@ Status ReadDomains(SqliteConnection& connection, TenantRecord& tenant) {
 }
 
 }  // namespace
+
+Status CheckTenantName(std::string_view name) {
+  constexpr std::string_view kAllowed =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  if (name.empty() || name.size() > kTenantNameBytesMax ||
+      name.find_first_not_of(kAllowed) != std::string_view::npos || name.front() == '-') {
+    return MakeStatus(StatusCode::kInvalidArgument,
+                      "a tenant's name has 1 to 64 letters, digits, '.', '_' and '-', and does not "
+                      "begin with '-'");
+  }
+  return OkStatus();
+}
 
 StatusOr<TenantId> UserDatabase::TenantIdOf(std::string_view name) {
   SqliteQuery query(*connection_, "SELECT id FROM tenants WHERE name = ?1");

@@ -19,6 +19,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,6 +29,7 @@
 #include "core/base/ids.h"
 #include "core/base/mail_policy.h"
 #include "core/base/status.h"
+#include "core/base/tenant_spec.h"
 
 namespace poplar::auth {
 
@@ -130,6 +132,16 @@ class UserDatabase {
   // by RemoveUser.
   Status RemoveTenant(std::string_view name, bool with_users);
 
+  // Makes the tenants of one kind of source, those whose `source` begins with `kind`, what `specs`
+  // say, in one transaction. One that is no longer among them is disabled and keeps its id, its
+  // users and its mail; domains without users become free. Its id is its own when it comes back.
+  // `untouched`: sources that cannot be read now; their tenants stay as they are. What is wrong
+  // with one (its name, a domain of another's, a tenant of another source) is a sentence in the
+  // answer, and that one stays as it was.
+  StatusOr<std::vector<std::string>> SyncTenants(std::string_view kind,
+                                                 std::span<const TenantSpec> specs,
+                                                 const std::set<std::string>& untouched);
+
   // --- Users. A hash comes from PasswordHasher::Hash, or from another system
   // (auth/schemes/password_hasher.h says which); it is checked. Empty: the user gets mail but
   // cannot log in until a password is set.
@@ -179,6 +191,8 @@ class UserDatabase {
   StatusOr<TenantId> TenantOfDomain(std::string_view domain);
   Status InsertDomain(TenantId tenant, std::string_view domain);
   Status StorePolicy(const TenantRecord& tenant);
+  Status Apply(const TenantSpec& spec, const TenantRecord* known);
+  Status Retire(const TenantRecord& tenant);
   Status StoreRules(const TenantRecord& tenant);
   int64_t NowSeconds() const;
 

@@ -32,7 +32,13 @@ Status PolicyWatch::Look() {
   POP_ASSIGN_OR_RETURN(const auth::FileIdentity file, auth::IdentityOf(options_.database_path));
   if (!database_ || file != file_) {
     POP_ASSIGN_OR_RETURN(database_, auth::UserDatabase::Open(options_.database_path));
+    POP_ASSIGN_OR_RETURN(tenants_, auth::UserDatabase::Open(options_.database_path));
     file_ = file;
+  }
+  // What files say is for another time where the database cannot take it now.
+  const Status looked = tenant_files_.Look(*tenants_);
+  if (!looked.ok()) {
+    base::Log(base::LogLevel::kWarning, "tenant_files_wait", {{"reason", Message(looked)}});
   }
   POP_ASSIGN_OR_RETURN(std::optional<TenantPolicies> policies, database_->TakePolicies());
   if (!policies.has_value() || *policies == *board_.Current()) return OkStatus();

@@ -1,5 +1,6 @@
-// Brings what the user database says of quotas and expiry to those who go by it: reads the policies
-// of all tenants when the database changed, by whatever process, and publishes them.
+// Brings what the user database says of tenants to those who go by it: reads the policies of all
+// when the database changed, by whatever process, and publishes them. Before that it brings the
+// database up to what files say of tenants.
 //
 // On a thread of its own, since it waits for the disk. While the database cannot be read, what was
 // published last goes on.
@@ -13,6 +14,7 @@
 
 #include "auth/users/file_identity.h"
 #include "auth/users/user_database.h"
+#include "core/app/tenant_files.h"
 #include "core/base/mail_policy.h"
 #include "core/base/status.h"
 
@@ -20,6 +22,7 @@ namespace poplar::app {
 
 struct PolicyWatchOptions {
   std::string database_path;
+  std::string tenant_folder = {};  // Empty: none.
   std::chrono::milliseconds period{1000};
 };
 
@@ -35,16 +38,19 @@ class PolicyWatch {
 
  private:
   PolicyWatch(PolicyWatchOptions options, PolicyBoard& board)
-      : options_(std::move(options)), board_(board) {}
+      : options_(std::move(options)), board_(board), tenant_files_(options_.tenant_folder) {}
 
   void Run(const std::stop_token& stop);
   Status Look();
 
   const PolicyWatchOptions options_;
   PolicyBoard& board_;
-  std::unique_ptr<auth::UserDatabase> database_;  // Null after a fault.
-  auth::FileIdentity file_;                       // That database_ has open.
-  std::jthread thread_;                           // Last: it ends before what it uses.
+  TenantFiles tenant_files_;
+  // Null after a fault. Two, as each is told only of what others write.
+  std::unique_ptr<auth::UserDatabase> database_;
+  std::unique_ptr<auth::UserDatabase> tenants_;
+  auth::FileIdentity file_;  // That database_ has open.
+  std::jthread thread_;      // Last: it ends before what it uses.
 };
 
 }  // namespace poplar::app

@@ -90,8 +90,9 @@ Status Service::MakeShardsAndPools() {
 }
 
 Status Service::MakeStore() {
-  POP_ASSIGN_OR_RETURN(policy_watch_,
-                       PolicyWatch::Start({.database_path = config_.users.database}, policies_));
+  POP_ASSIGN_OR_RETURN(policy_watch_, PolicyWatch::Start({.database_path = config_.users.database,
+                                                          .tenant_folder = config_.users.tenants},
+                                                         policies_));
   const uint32_t open_files = PlanForThisProcess(config_, shards_->count()).open_files_a_shard;
   storage::StoreOptions options = StoreOptionsOf(config_.store, open_files);
   options.policies = &policies_;

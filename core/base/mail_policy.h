@@ -1,5 +1,6 @@
 // What a provider allows a tenant and a maildrop, and how long mail stays: what the store and the
-// servers enforce and a user database says. Changed while the server runs: a PolicyBoard holds what is true now.
+// servers enforce and a user database says. Changed while the server runs: a PolicyBoard holds what
+// is true now.
 
 #pragma once
 

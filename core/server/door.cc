@@ -25,8 +25,9 @@ ClientCounts::ClientCounts() : seed_(RandomSeed()) {}
 
 ClientCounts::Cells ClientCounts::CellsOf(const net::Address& client, uint64_t scope) {
   const bool is_ipv4 = client.family == net::Address::Family::kIpv4;
-  const uint64_t hash = XXH3_64bits_withSeed(
-      client.ip.data(), is_ipv4 ? kIpv4Bytes : kIpv6PrefixBytes, seed_ + (is_ipv4 ? 0 : 1) + 2 * scope);
+  const uint64_t hash =
+      XXH3_64bits_withSeed(client.ip.data(), is_ipv4 ? kIpv4Bytes : kIpv6PrefixBytes,
+                           seed_ + (is_ipv4 ? 0 : 1) + 2 * scope);
   return {rows_->first[hash % kCells], rows_->second[hash / kCells % kCells]};
 }
 

@@ -123,7 +123,8 @@ io::Task<pop3::LoginOutcome> Pop3Driver::Admit(auth::AuthResult* result) {
 
 TransportGrade Pop3Driver::Grade() const {
   if (!tls_) return TransportGrade::kClear;
-  return stream_.tls()->version() == TLS1_3_VERSION ? TransportGrade::kTls13 : TransportGrade::kTls12;
+  return stream_.tls()->version() == TLS1_3_VERSION ? TransportGrade::kTls13
+                                                    : TransportGrade::kTls12;
 }
 
 io::Task<storage::OpenResult> Pop3Driver::OpenMaildrop(storage::MaildropKey key) {

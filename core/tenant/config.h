@@ -57,9 +57,10 @@ struct StoreConfig {
 
 struct UsersConfig {
   std::string database = "users.db";
-  uint32_t cache_seconds = 60;    // How long a verified password is remembered; 0: not at all.
-  std::string hash = "yescrypt";  // For passwords that are set from now on.
-  bool rehash = true;             // Those stored otherwise become such ones at a log-in.
+  std::string tenants = "tenants.d";  // A folder with a file for each tenant; empty: none.
+  uint32_t cache_seconds = 60;        // How long a verified password is remembered; 0: not at all.
+  std::string hash = "yescrypt";      // For passwords that are set from now on.
+  bool rehash = true;                 // Those stored otherwise become such ones at a log-in.
 };
 
 // The back end that every server has: its own database of users.

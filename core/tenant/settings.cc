@@ -145,6 +145,10 @@ std::vector<Setting> UsersSettings() {
   return {
       {"users", "database", PathForm{&At<s, &S::database>, kFile, false}, Takes::kRestart,
        Shown::kPlain, "Tenants, users and password hashes (SQLite)."},
+      {"users", "tenants", PathForm{&At<s, &S::tenants>, kFile, true}, Takes::kRestart,
+       Shown::kPlain,
+       "A folder with a file NAME.toml for each tenant that is not made by `poplar tenant add`.\n"
+       "Empty: none. It need not be there."},
       {"users", "cache_seconds", NumberForm{&At<s, &S::cache_seconds>, 0, 60}, Takes::kRestart,
        Shown::kPlain,
        "How long a password that was right is known without asking again, at most 60.\n"

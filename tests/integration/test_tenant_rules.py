@@ -176,3 +176,42 @@ def test_a_tenant_is_disabled_and_enabled_and_gets_a_domain(server):
     assert refused.returncode != 0 and b"users have addresses in alpha.test" in refused.stderr
     server.run("user", "remove", "alice@alpha.test")
     server.run("tenant", "domain", "remove", "alpha", "alpha.test")
+
+
+def test_tenants_from_files(server):
+    folder = server.directory / "tenants.d"
+    folder.mkdir()
+    file = folder / "gamma.toml"
+    file.write_text('domains = ["gamma.example"]\n')
+
+    def tenant():
+        shown = server.run("tenant", "show", "gamma", "--json", check=False)
+        return json.loads(shown.stdout) if shown.returncode == 0 else None
+
+    wait_for("the tenant appears", 30, tenant)
+    server.add_user("dora@gamma.example", "d")
+    PASSWORDS["dora@gamma.example"] = "d"
+    wait_for("mail comes in", 30, lambda: codes(server, "dora@gamma.example") == [250])
+    assert verdict(server, "dora@gamma.example") == "OK"
+    file.write_text('domains = ["gamma.example"]\nrequire_tls = true\n')
+    comes_true(server, "dora@gamma.example", "SYS/PERM")
+    # What is wrong is told, and all goes on as it was.
+    file.write_text('domains = ["gamma.example"]\nrequire_tls = "perhaps"\n')
+    wait_for("the fault is told", 30, lambda: "gamma.toml:2: require_tls: " in server.log())
+    assert verdict(server, "dora@gamma.example", tls=True) == "OK"
+    checked = server.run("check", check=False)
+    assert checked.returncode == 78 and b"gamma.toml:2: require_tls" in checked.stdout + checked.stderr
+    # A folder that is empty may be a disk that is not mounted.
+    file.rename(server.directory / "gamma.toml")
+    wait_for("it is told", 30, lambda: "tenant_files_gone" in server.log())
+    assert verdict(server, "dora@gamma.example", tls=True) == "OK"
+    (folder / "delta.toml").write_text('domains = ["delta.example"]\n')
+    comes_true(server, "dora@gamma.example", "AUTH", tls=True)
+    assert codes(server, "dora@gamma.example") == [550]
+    # It comes back with its mail.
+    (server.directory / "gamma.toml").write_text('domains = ["gamma.example"]\n')
+    (server.directory / "gamma.toml").rename(file)
+    comes_true(server, "dora@gamma.example", "OK")
+    client = server.pop3("dora@gamma.example", "d")
+    assert client.stat()[0] == 1
+    client.quit()

@@ -18,6 +18,7 @@ from pathlib import Path
 # Longest prefix wins. What a folder may include beside itself.
 MAY_INCLUDE = {
     "core/base": [],
+    "core/cmake": ["core/base"],
     "core/io": ["core/base"],
     "core/proto/wire": ["core/base"],
     "core/proto/pop3": ["core/base", "core/proto/wire"],

@@ -168,7 +168,7 @@ std::string Pop3Peer::Expect(std::string_view key, std::string_view value) const
 
 void Pop3Peer::Start(std::string& output) {
   session_ = std::make_unique<pop3::Session>(options_, metrics_, transport_);
-  if (expiry_) session_->SetExpiry(*expiry_);
+  if (expiry_) session_->SetTerms({.expiry = *expiry_, .login_delay = {}});
   std::string_view none;
   Run(none, output);
 }
@@ -259,7 +259,7 @@ void Pop3Peer::Verify(std::string_view user, std::string_view password) {
       password == "secret" ? LoginOutcome::kOk : LoginOutcome::kBadCredentials;
   const LoginOutcome outcome = login_verdict_.value_or(by_password);
   const bool ok = outcome == LoginOutcome::kOk;
-  if (ok && expiry_of_login_) session_->SetExpiry(*expiry_of_login_);
+  if (ok && expiry_of_login_) session_->SetTerms({.expiry = *expiry_of_login_, .login_delay = {}});
   session_->LoginDone(outcome, ok ? &maildrop_ : nullptr, out_);
 }
 

@@ -10,6 +10,7 @@
 
 #include "auth/users/user_database.h"
 #include "core/app/certificate.h"
+#include "core/app/tenant_files.h"
 #include "core/base/clock.h"
 #include "core/tenant/config.h"
 
@@ -27,8 +28,9 @@ class Checker {
     CheckCongestionControl();
     CheckStore();
     CheckUsers();
+    CheckTenants();
     std::ranges::sort(parsed_.faults, {}, [](const tenant::ConfigFault& fault) {
-      return std::tie(fault.line, fault.message);
+      return std::tie(fault.file, fault.line, fault.message);
     });
     return std::move(warnings_);
   }
@@ -84,6 +86,18 @@ class Checker {
       message = "there is no user database at " + database + "; make one with `poplar init " +
                 Folder() + "`";
     Fault("users.database", message);
+  }
+
+  void CheckTenants() {
+    const std::string& folder = parsed_.config.users.tenants;
+    if (folder.empty()) return;
+    const auto paths = TenantFilesIn(folder);
+    if (!paths.ok()) return Fault("users.tenants", std::string(Message(paths.status())));
+    for (const std::string& path : *paths) {
+      for (tenant::ConfigFault& fault : tenant::ReadTenant(path).faults) {
+        parsed_.faults.push_back(std::move(fault));
+      }
+    }
   }
 
   std::string Folder() const {

@@ -32,10 +32,10 @@ struct Terms {
 
 struct CapabilitySituation {
   bool logged_in = false;
-  bool login_allowed = false;                   // Not refused for want of TLS.
-  bool stls_possible = false;                   // Offered, and TLS is not active.
-  bool exports = false;                         // XDATES works.
-  std::optional<Terms> terms = std::nullopt;    // None: not announced.
+  bool login_allowed = false;                 // Not refused for want of TLS.
+  bool stls_possible = false;                 // Offered, and TLS is not active.
+  bool exports = false;                       // XDATES works.
+  std::optional<Terms> terms = std::nullopt;  // None: not announced.
 };
 
 // Appends the whole reply to CAPA.

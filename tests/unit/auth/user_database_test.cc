@@ -101,7 +101,7 @@ TEST_F(UserDatabaseTest, OpenTellsWhatItFound) {
   Sql("PRAGMA user_version = 99");
   const Status status = UserDatabase::Open(path_).status();
   EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.ToString(), HasSubstr("schema version 99, this program knows version 2"));
+  EXPECT_THAT(status.ToString(), HasSubstr("schema version 99, this program knows version 3"));
 }
 
 TEST_F(UserDatabaseTest, TenantsAndDomains) {

@@ -77,6 +77,7 @@ compaction_mib_per_second = 9
 scrub_kib_per_s = 128
 [users]
 database = "u"
+tenants = "customers"
 cache_seconds = 0
 hash = "bcrypt"
 rehash = false

@@ -1,0 +1,161 @@
+// The part of UserDatabase that follows what others say of tenants.
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "auth/users/address.h"
+#include "auth/users/policy_columns.h"
+#include "auth/users/sqlite.h"
+#include "auth/users/user_database.h"
+
+namespace poplar::auth {
+namespace {
+
+int64_t ToSql(TenantId id) { return static_cast<int64_t>(id.value()); }
+
+// Domains that no user has an address in, or all that are not in `wanted`.
+constexpr char kFreeDomains[] =
+    "DELETE FROM domains WHERE tenant = ?1 AND name = ?2 AND NOT EXISTS"
+    " (SELECT 1 FROM users AS u WHERE u.domain = domains.name AND u.tenant = domains.tenant)";
+
+Status FreeDomains(SqliteConnection& connection, const TenantRecord& tenant,
+                   const std::vector<std::string>& wanted) {
+  for (const std::string& domain : tenant.domains) {
+    if (std::ranges::find(wanted, domain) != wanted.end()) continue;
+    SqliteQuery erase(connection, kFreeDomains);
+    POP_RETURN_IF_ERROR(erase.Bind(ToSql(tenant.id)).Bind(domain).Run());
+  }
+  return OkStatus();
+}
+
+bool SameAs(const TenantRecord& record, const TenantSpec& spec) {
+  std::vector<std::string> wanted;
+  for (const std::string& domain : spec.domains) wanted.push_back(LookupKey(domain));
+  std::ranges::sort(wanted);
+  TenantPolicy policy = spec.policy;
+  policy.name = record.name;
+  return record.source == spec.source && record.enabled == spec.enabled &&
+         record.domains == wanted && record.policy == policy &&
+         record.maildrop_quota == spec.maildrop_quota;
+}
+
+// Undoes what was done since, unless kept.
+class Savepoint {
+ public:
+  explicit Savepoint(SqliteConnection& connection) : connection_(connection) {}
+  Savepoint(const Savepoint&) = delete;
+  Savepoint& operator=(const Savepoint&) = delete;
+  ~Savepoint() {
+    if (!open_) return;
+    static_cast<void>(connection_.Execute("ROLLBACK TO one; RELEASE one"));
+  }
+  Status Begin() {
+    POP_RETURN_IF_ERROR(connection_.Execute("SAVEPOINT one"));
+    open_ = true;
+    return OkStatus();
+  }
+  Status Keep() {
+    open_ = false;
+    return connection_.Execute("RELEASE one");
+  }
+
+ private:
+  SqliteConnection& connection_;
+  bool open_ = false;
+};
+
+// What is wrong with a spec and not with the database.
+bool IsTheSpecs(const Status& status) {
+  return status.code() == StatusCode::kInvalidArgument ||
+         status.code() == StatusCode::kAlreadyExists ||
+         status.code() == StatusCode::kFailedPrecondition;
+}
+
+}  // namespace
+
+// It is told nobody any more that there are these users; what they have stays.
+Status UserDatabase::Retire(const TenantRecord& tenant) {
+  POP_RETURN_IF_ERROR(FreeDomains(*connection_, tenant, {}));
+  if (!tenant.enabled) return OkStatus();
+  SqliteQuery update(*connection_, "UPDATE tenants SET enabled = 0 WHERE id = ?1");
+  return update.Bind(ToSql(tenant.id)).Run();
+}
+
+Status UserDatabase::Apply(const TenantSpec& spec, const TenantRecord* known) {
+  if (known == nullptr) {
+    POP_RETURN_IF_ERROR(CheckTenantName(spec.name));
+    SqliteQuery insert(*connection_, "INSERT INTO tenants (name, created_s) VALUES (?1, ?2)");
+    POP_RETURN_IF_ERROR(insert.Bind(spec.name).Bind(NowSeconds()).Run());
+  } else if (known->source.empty()) {
+    return MakeStatus(StatusCode::kAlreadyExists,
+                      "`poplar tenant` has made a tenant of this name already");
+  }
+  POP_ASSIGN_OR_RETURN(const TenantId id, TenantIdOf(spec.name));
+  for (const std::string& domain : spec.domains) {
+    const std::string key = LookupKey(domain);
+    if (known != nullptr && std::ranges::find(known->domains, key) != known->domains.end()) {
+      continue;
+    }
+    POP_RETURN_IF_ERROR(InsertDomain(id, domain));
+  }
+  TenantRecord record;
+  record.id = id;
+  record.policy = spec.policy;
+  record.maildrop_quota = spec.maildrop_quota;
+  POP_RETURN_IF_ERROR(StorePolicy(record));
+  SqliteQuery update(*connection_, "UPDATE tenants SET enabled = ?1, source = ?2 WHERE id = ?3");
+  return update.Bind(spec.enabled ? 1 : 0).Bind(spec.source).Bind(ToSql(id)).Run();
+}
+
+StatusOr<std::vector<std::string>> UserDatabase::SyncTenants(
+    std::string_view kind, std::span<const TenantSpec> specs,
+    const std::set<std::string>& untouched) {
+  POP_ASSIGN_OR_RETURN(const std::vector<TenantRecord> records, ListTenants());
+  std::map<std::string_view, const TenantRecord*> known;
+  for (const TenantRecord& record : records) known[record.name] = &record;
+  std::set<std::string_view> named;
+  std::vector<const TenantSpec*> changed;
+  for (const TenantSpec& spec : specs) {
+    named.insert(spec.name);
+    const auto found = known.find(spec.name);
+    if (found == known.end() || !SameAs(*found->second, spec)) changed.push_back(&spec);
+  }
+  std::vector<const TenantRecord*> retired;
+  for (const TenantRecord& record : records) {
+    const bool is_of_kind = !record.source.empty() && record.source.starts_with(kind);
+    if (!is_of_kind || named.contains(record.name) || untouched.contains(record.source)) continue;
+    if (record.enabled || !record.domains.empty()) retired.push_back(&record);
+  }
+  std::vector<std::string> faults;
+  if (changed.empty() && retired.empty()) return faults;
+
+  SqliteTransaction transaction(*connection_);
+  POP_RETURN_IF_ERROR(transaction.Begin());
+  // First what becomes free: a domain may go from one to another.
+  for (const TenantRecord* record : retired) POP_RETURN_IF_ERROR(Retire(*record));
+  for (const TenantSpec* spec : changed) {
+    const auto found = known.find(spec->name);
+    if (found == known.end() || found->second->source.empty()) continue;
+    std::vector<std::string> wanted;
+    for (const std::string& domain : spec->domains) wanted.push_back(LookupKey(domain));
+    POP_RETURN_IF_ERROR(FreeDomains(*connection_, *found->second, wanted));
+  }
+  for (const TenantSpec* spec : changed) {
+    const auto found = known.find(spec->name);
+    Savepoint savepoint(*connection_);
+    POP_RETURN_IF_ERROR(savepoint.Begin());
+    const Status applied = Apply(*spec, found == known.end() ? nullptr : found->second);
+    if (applied.ok()) {
+      POP_RETURN_IF_ERROR(savepoint.Keep());
+    } else if (IsTheSpecs(applied)) {
+      faults.push_back(spec->source + ": " + std::string(Message(applied)));
+    } else {
+      return applied;
+    }
+  }
+  POP_RETURN_IF_ERROR(transaction.Commit());
+  return faults;
+}
+
+}  // namespace poplar::auth

@@ -1,0 +1,56 @@
+// Keeps the user database's tenants as the files of a folder say (core/tenant/tenant_file.h): looks
+// at the folder again and again, reads the files that changed, and hands all of it on. One that is
+// wrong is told in the log, once for each change of it, and its tenant stays as it was.
+//
+// One thread's.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "auth/users/user_database.h"
+#include "core/base/status.h"
+#include "core/tenant/tenant_file.h"
+
+namespace poplar::app {
+
+class TenantFiles {
+ public:
+  // Empty: no folder, and Look does nothing.
+  explicit TenantFiles(std::string folder) : folder_(std::move(folder)) {}
+
+  // After a change of the folder brings the database up to it. A folder without any file, or that
+  // is not there, changes nothing: it may be a disk that is not mounted. Errors are the database's;
+  // the next look tries again.
+  Status Look(auth::UserDatabase& database);
+
+ private:
+  struct Stamp {
+    int64_t changed_ns = 0;
+    uint64_t inode = 0;
+    int64_t bytes = 0;
+    friend bool operator==(const Stamp&, const Stamp&) = default;
+  };
+  struct File {
+    Stamp stamp;
+    tenant::ParsedTenant parsed;
+  };
+
+  StatusOr<std::map<std::string, Stamp>> Stamps() const;
+  // True: something changed.
+  bool Read(const std::map<std::string, Stamp>& stamps);
+  Status Sync(auth::UserDatabase& database);
+  void TellGone();
+
+  const std::string folder_;
+  std::map<std::string, File> files_;  // By name.
+  bool pending_ = true;                // The database has not taken it yet.
+};
+
+// The files of the folder that tell of tenants, by path. None where there is no such folder.
+StatusOr<std::vector<std::string>> TenantFilesIn(const std::string& folder);
+
+}  // namespace poplar::app

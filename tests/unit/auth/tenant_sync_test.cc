@@ -1,0 +1,123 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "auth/users/user_database.h"
+#include "tests/unit/auth/temp_dir.h"
+
+namespace poplar::auth {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class TenantSyncTest : public testing::Test {
+ protected:
+  static TenantSpec Spec(const std::string& name, std::vector<std::string> domains) {
+    TenantSpec spec;
+    spec.name = name;
+    spec.source = "tenants.d/" + name + ".toml";
+    spec.domains = std::move(domains);
+    return spec;
+  }
+
+  std::vector<std::string> Sync(const std::vector<TenantSpec>& specs,
+                                const std::set<std::string>& untouched = {}) {
+    const auto faults = users_->SyncTenants("tenants.d/", specs, untouched);
+    EXPECT_TRUE(faults.ok()) << faults.status().ToString();
+    return faults.ok() ? *faults : std::vector<std::string>{"failed"};
+  }
+  TenantRecord Find(const std::string& name) {
+    const auto found = users_->FindTenant(name);
+    EXPECT_TRUE(found.ok()) << found.status().ToString();
+    return found.ok() ? *found : TenantRecord();
+  }
+
+  TempDir directory_;
+  std::unique_ptr<UserDatabase> users_ = *UserDatabase::Create(directory_.File("users.db"));
+};
+
+TEST_F(TenantSyncTest, TenantsAppearAndChange) {
+  TenantSpec acme = Spec("acme", {"acme.example", "Acme.Test"});
+  acme.policy.keep_deleted_days = 7;
+  acme.policy.rules.sessions_max = 10;
+  acme.maildrop_quota.octets = 1000;
+  EXPECT_THAT(Sync({acme}), IsEmpty());
+  const TenantRecord made = Find("acme");
+  EXPECT_THAT(made.domains, ElementsAre("acme.example", "acme.test"));
+  EXPECT_EQ(made.source, "tenants.d/acme.toml");
+  EXPECT_EQ(made.policy.keep_deleted_days, 7U);
+  EXPECT_EQ(made.policy.rules.sessions_max, 10U);
+  EXPECT_EQ(made.maildrop_quota.octets, 1000U);
+
+  acme.domains = {"acme.example", "acme.net"};
+  acme.policy.rules.sessions_max = 0;
+  acme.enabled = false;
+  EXPECT_THAT(Sync({acme}), IsEmpty());
+  const TenantRecord changed = Find("acme");
+  EXPECT_EQ(changed.id, made.id);
+  EXPECT_THAT(changed.domains, ElementsAre("acme.example", "acme.net"));
+  EXPECT_EQ(changed.policy.rules, TenantRules());
+  EXPECT_FALSE(changed.enabled);
+}
+
+TEST_F(TenantSyncTest, OneThatIsGoneIsDisabledAndComesBackAsItself) {
+  const TenantSpec acme = Spec("acme", {"acme.example", "acme.test"});
+  EXPECT_THAT(Sync({acme}), IsEmpty());
+  const TenantId id = Find("acme").id;
+  ASSERT_TRUE(users_->AddUser("alice@acme.example", "").ok());
+  EXPECT_THAT(Sync({Spec("other", {"other.example"})}), IsEmpty());
+  EXPECT_FALSE(Find("acme").enabled);
+  EXPECT_THAT(Find("acme").domains, ElementsAre("acme.example"));  // Alice has it.
+  EXPECT_EQ(users_->FindUser("alice@acme.example")->tenant_enabled, false);
+  EXPECT_THAT(Sync({acme, Spec("other", {"other.example"})}), IsEmpty());
+  EXPECT_EQ(Find("acme").id, id);
+  EXPECT_TRUE(Find("acme").enabled);
+  EXPECT_TRUE(users_->FindUser("alice@acme.example")->tenant_enabled);
+}
+
+TEST_F(TenantSyncTest, ADomainGoesFromOneToAnother) {
+  EXPECT_THAT(Sync({Spec("a", {"a.example", "shared.example"}), Spec("b", {"b.example"})}),
+              IsEmpty());
+  EXPECT_THAT(Sync({Spec("a", {"a.example"}), Spec("b", {"b.example", "shared.example"})}),
+              IsEmpty());
+  EXPECT_THAT(Find("b").domains, ElementsAre("b.example", "shared.example"));
+  // Also from one that is gone.
+  EXPECT_THAT(Sync({Spec("a", {"a.example", "b.example"})}), IsEmpty());
+  EXPECT_THAT(Find("a").domains, ElementsAre("a.example", "b.example"));
+}
+
+TEST_F(TenantSyncTest, WhatIsWrongWithOneHarmsNoOther) {
+  ASSERT_TRUE(users_->AddTenant("made", std::vector<std::string>{"made.example"}).ok());
+  EXPECT_THAT(
+      Sync({Spec("a", {"a.example"}), Spec("b", {"b.example", "made.example"}), Spec("made", {}),
+            Spec("no name", {"x.example"}), Spec("c", {"no domain!"}), Spec("d", {"d.example"})}),
+      ElementsAre(HasSubstr("tenants.d/b.toml: the domain made.example belongs to"),
+                  HasSubstr("tenants.d/made.toml: `poplar tenant` has made"),
+                  HasSubstr("tenants.d/no name.toml: a tenant's name"),
+                  HasSubstr("tenants.d/c.toml: that is no domain")));
+  EXPECT_TRUE(users_->FindTenant("a").ok());
+  EXPECT_TRUE(users_->FindTenant("d").ok());
+  EXPECT_FALSE(users_->FindTenant("b").ok());
+  EXPECT_FALSE(users_->FindTenant("c").ok());
+  EXPECT_EQ(Find("made").source, "");
+}
+
+TEST_F(TenantSyncTest, WhatCannotBeReadStaysAsItIs) {
+  EXPECT_THAT(Sync({Spec("a", {"a.example"}), Spec("b", {"b.example"})}), IsEmpty());
+  EXPECT_THAT(Sync({Spec("a", {"a.example"})}, {"tenants.d/b.toml"}), IsEmpty());
+  EXPECT_TRUE(Find("b").enabled);
+}
+
+TEST_F(TenantSyncTest, ThoseOfOtherSourcesStayAsTheyAre) {
+  ASSERT_TRUE(users_->AddTenant("made", std::vector<std::string>{"made.example"}).ok());
+  TenantSpec other = Spec("listed", {"listed.example"});
+  other.source = "backend:sql";
+  ASSERT_TRUE(users_->SyncTenants("backend:", std::vector<TenantSpec>{other}, {}).ok());
+  EXPECT_THAT(Sync({Spec("a", {"a.example"})}), IsEmpty());
+  EXPECT_TRUE(Find("made").enabled);
+  EXPECT_TRUE(Find("listed").enabled);
+}
+
+}  // namespace
+}  // namespace poplar::auth
