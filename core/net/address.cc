@@ -60,25 +60,42 @@ StatusOr<Address> Address::Parse(std::string_view text) {
   return address;
 }
 
+Address Address::FromIpv4(const std::array<uint8_t, 16>& ip, uint16_t port) {
+  Address result;
+  result.family = Family::kIpv4;
+  result.port = port;
+  std::copy_n(ip.begin(), 4, result.ip.begin());
+  return result;
+}
+
+Address Address::FromIpv6(const std::array<uint8_t, 16>& ip, uint16_t port) {
+  constexpr std::array<uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  Address result;
+  result.port = port;
+  if (std::equal(kMapped.begin(), kMapped.end(), ip.begin())) {
+    result.family = Family::kIpv4;
+    std::copy_n(ip.begin() + kMapped.size(), 4, result.ip.begin());
+  } else {
+    result.family = Family::kIpv6;
+    result.ip = ip;
+  }
+  return result;
+}
+
 Address Address::FromSockaddr(const sockaddr_storage& address, socklen_t bytes) {
   Address result;
   if (address.ss_family == AF_INET) {
     sockaddr_in in;
     std::memcpy(&in, &address, sizeof(in));
-    result.family = Family::kIpv4;
-    result.port = ntohs(in.sin_port);
-    std::memcpy(result.ip.data(), &in.sin_addr, 4);
+    std::array<uint8_t, 16> ip{};
+    std::memcpy(ip.data(), &in.sin_addr, 4);
+    result = FromIpv4(ip, ntohs(in.sin_port));
   } else if (address.ss_family == AF_INET6) {
     sockaddr_in6 in;
     std::memcpy(&in, &address, sizeof(in));
-    result.port = ntohs(in.sin6_port);
-    if (IN6_IS_ADDR_V4MAPPED(&in.sin6_addr)) {
-      result.family = Family::kIpv4;
-      std::memcpy(result.ip.data(), in.sin6_addr.s6_addr + 12, 4);
-    } else {
-      result.family = Family::kIpv6;
-      std::memcpy(result.ip.data(), in.sin6_addr.s6_addr, 16);
-    }
+    std::array<uint8_t, 16> ip{};
+    std::memcpy(ip.data(), in.sin6_addr.s6_addr, ip.size());
+    result = FromIpv6(ip, ntohs(in.sin6_port));
   } else if (address.ss_family == AF_UNIX && bytes > offsetof(sockaddr_un, sun_path)) {
     sockaddr_un un;
     std::memcpy(&un, &address, sizeof(un));

@@ -27,6 +27,9 @@ struct Address {
   static StatusOr<Address> Parse(std::string_view text);
   // Unknown families become an unnamed Unix address.
   static Address FromSockaddr(const sockaddr_storage& address, socklen_t bytes);
+  // Of the first four octets, in network order, and of all; one mapped into IPv6 is IPv4.
+  static Address FromIpv4(const std::array<uint8_t, 16>& ip, uint16_t port);
+  static Address FromIpv6(const std::array<uint8_t, 16>& ip, uint16_t port);
   // getpeername(2). A peer that is gone already gives an error.
   static StatusOr<Address> OfPeer(int fd);
   // getsockname(2).

@@ -93,6 +93,7 @@ TEST_F(SessionTest, RecipientOutcomesBecomeReplies) {
       {RecipientOutcome::kUnknown, "550 5.1.1"},
       {RecipientOutcome::kDisabled, "550 5.2.1"},
       {RecipientOutcome::kOverQuota, "452 4.2.2"},
+      {RecipientOutcome::kLimited, "451 4.7.1"},
       {RecipientOutcome::kDirectoryDown, "451 4.4.3"},
       {RecipientOutcome::kTemporary, "451 4.3.0"},
   };
