@@ -1,5 +1,6 @@
 #include "auth/users/sqlite.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 
@@ -7,6 +8,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/base/fd.h"
 
 namespace poplar::auth {
 namespace {
@@ -39,6 +41,14 @@ StatusCode CodeOf(int sqlite_code) {
 }
 
 }  // namespace
+
+// SQLite would make the file by the umask. That it is there already is left to the schema to judge:
+// an earlier Create may have ended halfway.
+Status MakePrivateFile(const std::string& path) {
+  const base::UniqueFd fd(::open(path.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600));
+  if (!fd.valid() && errno != EEXIST) return ErrnoStatus(errno, path);
+  return OkStatus();
+}
 
 StatusOr<std::unique_ptr<SqliteConnection>> SqliteConnection::Open(const std::string& path,
                                                                    const SqliteOptions& options) {

@@ -18,6 +18,10 @@ struct sqlite3_stmt;
 
 namespace poplar::auth {
 
+// Makes the file, for its owner's eyes only, unless it is there. SQLite's -wal and -shm files take
+// over these rights.
+Status MakePrivateFile(const std::string& path);
+
 struct SqliteOptions {
   bool create = false;
   uint32_t busy_timeout_ms = 5000;  // How long a call waits for another process's transaction.

@@ -1,27 +1,14 @@
 #include "auth/users/user_database.h"
 
-#include <fcntl.h>
-
-#include <cerrno>
 #include <utility>
 
 #include "auth/users/address.h"
 #include "auth/users/policy_columns.h"
 #include "auth/users/schema.h"
 #include "auth/users/sqlite.h"
-#include "core/base/fd.h"
 
 namespace poplar::auth {
 namespace {
-
-// SQLite would make the file by the umask; the hashes in it are nobody else's business. Its -wal
-// and -shm files take over these rights. kAlreadyExists is left to the schema to judge: an earlier
-// Create may have ended halfway.
-Status MakePrivateFile(const std::string& path) {
-  const base::UniqueFd fd(::open(path.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600));
-  if (!fd.valid() && errno != EEXIST) return ErrnoStatus(errno, path);
-  return OkStatus();
-}
 
 SqliteOptions ToSqlite(const UserDatabaseOptions& options) {
   return {.create = false, .busy_timeout_ms = options.busy_timeout_ms};

@@ -9,8 +9,10 @@
 #include <utility>
 
 #include "core/app/commands/tenant.h"
+#include "core/app/commands/tenant_usage.h"
 #include "core/app/commands/user.h"
 #include "core/app/quantities.h"
+#include "core/base/clock.h"
 #include "core/base/tenant_rules.h"
 
 namespace poplar::app {
@@ -62,6 +64,7 @@ class AccountCommands {
       return TenantShow(*show_options, config, console);
     });
 
+    AddTenantUsage(group);
     AddTenantState(group);
     AddDomainCommands(group);
 
@@ -73,6 +76,31 @@ class AccountCommands {
     run_with_config_(remove, [&console = console_, remove_options](const Config& config) {
       return TenantRemove(*remove_options, config, console);
     });
+  }
+
+  void AddTenantUsage(CLI::App* group) {
+    CLI::App* usage =
+        AddLeaf(group, "usage", "Shows what tenants used: sessions, mail in and out, storage now",
+                "  poplar tenant usage --since 2026-11-01 --until 2026-11-30 --json\n"
+                "  poplar tenant usage acme --by-day");
+    auto options = std::make_shared<TenantUsageOptions>();
+    usage->add_option("NAME", options->name, "The tenant; else all");
+    AddNumber<uint32_t>(usage, "--since", "DATE", "From this day (UTC) on", ParseDate,
+                        [options](uint32_t day) { options->since = day; });
+    AddNumber<uint32_t>(usage, "--until", "DATE", "Up to this day, itself included", ParseDate,
+                        [options](uint32_t day) { options->until = day; });
+    usage->add_flag("--by-day", options->by_day, "A line for each day, without storage");
+    usage->add_flag("--json", options->json, "As JSON");
+    run_with_config_(usage, [&console = console_, options](const Config& config) {
+      return TenantUsage(*options, config, console);
+    });
+  }
+
+  // A day, since 1970.
+  static StatusOr<uint32_t> ParseDate(std::string_view text) {
+    POP_ASSIGN_OR_RETURN(const int64_t second,
+                         ParseSince(text, base::SystemClock().WallUs() / 1'000'000));
+    return static_cast<uint32_t>(second / 86'400);
   }
 
   void AddTenantState(CLI::App* group) {

@@ -91,6 +91,7 @@ class MailboxAdmin {
   StatusOr<json> Show(const json& arguments) const;
   StatusOr<json> Deleted(const json& arguments) const;
   StatusOr<json> Undelete(const json& arguments) const;
+  StatusOr<json> StorageOfTenants() const;
 
  private:
   storage::ShardStore& store() const { return parts_.store.OnShard(ShardIndex(0)); }
@@ -116,6 +117,14 @@ StatusOr<auth::Principal> MailboxAdmin::Find(const json& arguments) const {
       break;
   }
   return MakeStatus(StatusCode::kUnavailable, "cannot look " + address + " up: " + result.reason);
+}
+
+StatusOr<json> MailboxAdmin::StorageOfTenants() const {
+  json tenants = json::object();
+  for (const auto& [id, policy] : parts_.policies.Current()->by_tenant) {
+    tenants[policy.name] = UseOf(parts_.store.TotalsOf(TenantId(id)));
+  }
+  return json{{"tenants", std::move(tenants)}};
 }
 
 StatusOr<json> MailboxAdmin::Show(const json& arguments) const {
@@ -188,6 +197,7 @@ StatusOr<json> MailboxAdmin::Undelete(const json& arguments) const {
 
 void AddMailboxHandlers(const MailboxAdminParts& parts, ops::AdminHandlers& handlers) {
   const MailboxAdmin admin(parts);
+  handlers["tenant.storage"] = [admin](const json&) { return admin.StorageOfTenants(); };
   handlers["mailbox.show"] = [admin](const json& arguments) { return admin.Show(arguments); };
   handlers["mailbox.deleted"] = [admin](const json& arguments) { return admin.Deleted(arguments); };
   handlers["mailbox.undelete"] = [admin](const json& arguments) {

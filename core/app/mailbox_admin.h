@@ -1,5 +1,5 @@
 // What the admin socket answers about single maildrops: `mailbox.show`, `mailbox.deleted` and
-// `mailbox.undelete` (core/ops/README.md has their arguments and results).
+// `mailbox.undelete`; and `tenant.storage` (core/ops/README.md has their arguments and results).
 
 #pragma once
 

@@ -148,6 +148,8 @@ Status Service::MakeServer() {
 Status Service::MakeHttp() {
   if (!config_.http.listen) return OkStatus();
   POP_ASSIGN_OR_RETURN(http_, ops::HttpServer::Start(*config_.http.listen, metrics_, readiness_));
+  usage_writer_ = std::make_unique<UsageWriter>(
+      UsageWriterOptions{.database_path = config_.users.usage}, policies_);
   return OkStatus();
 }
 
@@ -284,6 +286,7 @@ Status Service::Drain() {
   http_.reset();
   admin_.reset();
   server_.reset();
+  usage_writer_.reset();
   removals_.reset();
   policy_watch_.reset();
   auth_.reset();

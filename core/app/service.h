@@ -15,6 +15,7 @@
 #include "core/app/policy_watch.h"
 #include "core/app/removal_sweep.h"
 #include "core/app/tenant_metrics.h"
+#include "core/app/usage_writer.h"
 #include "core/base/metrics.h"
 #include "core/base/status.h"
 #include "core/io/offload_pool.h"
@@ -75,6 +76,7 @@ class Service {
   std::unique_ptr<auth::AuthService> auth_;
   std::unique_ptr<server::Server> server_;
   std::unique_ptr<RemovalSweep> removals_;
+  std::unique_ptr<UsageWriter> usage_writer_;
   std::unique_ptr<ops::HttpServer> http_;
   std::unique_ptr<ops::AdminServer> admin_;
 };

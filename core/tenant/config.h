@@ -57,6 +57,7 @@ struct StoreConfig {
 
 struct UsersConfig {
   std::string database = "users.db";
+  std::string usage = "usage.db";     // What tenants used.
   std::string tenants = "tenants.d";  // A folder with a file for each tenant; empty: none.
   uint32_t cache_seconds = 60;        // How long a verified password is remembered; 0: not at all.
   std::string hash = "yescrypt";      // For passwords that are set from now on.

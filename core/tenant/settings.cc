@@ -145,6 +145,8 @@ std::vector<Setting> UsersSettings() {
   return {
       {"users", "database", PathForm{&At<s, &S::database>, kFile, false}, Takes::kRestart,
        Shown::kPlain, "Tenants, users and password hashes (SQLite)."},
+      {"users", "usage", PathForm{&At<s, &S::usage>, kFile, false}, Takes::kRestart,
+       Shown::kCommented, "What tenants used, day by day (SQLite): `poplar tenant usage`."},
       {"users", "tenants", PathForm{&At<s, &S::tenants>, kFile, true}, Takes::kRestart,
        Shown::kPlain,
        "A folder with a file NAME.toml for each tenant that is not made by `poplar tenant add`.\n"

@@ -215,3 +215,29 @@ def test_tenants_from_files(server):
     client = server.pop3("dora@gamma.example", "d")
     assert client.stat()[0] == 1
     client.quit()
+
+
+def test_usage_can_be_billed(server):
+    def usage(*options):
+        return {row["tenant"]: row for row in json.loads(server.run("tenant", "usage", "--json", *options).stdout)}
+
+    server.deliver([ALICE, BOB], MESSAGE)
+    client = server.pop3(ALICE, PASSWORDS[ALICE])
+    client.retr(1)
+    octets = client.stat()[1]
+    client.quit()
+    stored = usage()["alpha"]["storage"]
+    assert stored["messages"] == 2 and stored["octets"] == 2 * octets
+    server.stop()
+    server.start()  # What was used stays known.
+    client = server.pop3(ALICE, PASSWORDS[ALICE])
+    client.quit()
+    server.stop()
+    rows = usage()
+    assert rows["alpha"] == {"tenant": "alpha", "id": rows["alpha"]["id"], "sessions": 2, "messages_in": 2, "octets_in": 2 * octets,
+                             "messages_out": 1, "octets_out": rows["alpha"]["octets_out"], "storage": None}
+    assert octets <= rows["alpha"]["octets_out"] <= octets + 10  # On the wire: the terminator too.
+    assert rows["beta"]["sessions"] == 0
+    assert [row["sessions"] for row in json.loads(server.run("tenant", "usage", "alpha", "--by-day", "--json").stdout)] == [2]
+    assert usage("--until", "2020-01-01")["alpha"]["sessions"] == 0
+    server.start()

@@ -78,6 +78,7 @@ scrub_kib_per_s = 128
 [users]
 database = "u"
 tenants = "customers"
+usage = "used"
 cache_seconds = 0
 hash = "bcrypt"
 rehash = false

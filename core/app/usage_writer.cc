@@ -1,0 +1,93 @@
+#include "core/app/usage_writer.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+
+namespace poplar::app {
+namespace {
+
+constexpr int64_t kDayUs = 86'400'000'000;
+
+auth::UsageFigures Read(const TenantUsage& usage) {
+  const auto read = [](const auto& word) { return word.load(std::memory_order_relaxed); };
+  return {.sessions = read(usage.sessions),
+          .messages_in = read(usage.messages_in),
+          .octets_in = read(usage.octets_in),
+          .messages_out = read(usage.messages_out),
+          .octets_out = read(usage.octets_out)};
+}
+
+auth::UsageFigures Difference(const auth::UsageFigures& now, const auth::UsageFigures& before) {
+  return {.sessions = now.sessions - before.sessions,
+          .messages_in = now.messages_in - before.messages_in,
+          .octets_in = now.octets_in - before.octets_in,
+          .messages_out = now.messages_out - before.messages_out,
+          .octets_out = now.octets_out - before.octets_out};
+}
+
+}  // namespace
+
+UsageWriter::UsageWriter(UsageWriterOptions options, const PolicyBoard& board)
+    : options_(std::move(options)),
+      board_(board),
+      thread_([this](const std::stop_token& stop) { Run(stop); }) {}
+
+UsageWriter::~UsageWriter() {
+  thread_.request_stop();
+  thread_.join();
+  Write();
+}
+
+void UsageWriter::Run(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock<std::mutex> lock(mutex);
+  while (!wake.wait_for(lock, stop, options_.period, [&] { return stop.stop_requested(); })) {
+    Write();
+  }
+}
+
+void UsageWriter::Write() {
+  const Status written = TryWrite();
+  if (written.ok()) {
+    failing_ = false;
+    return;
+  }
+  database_.reset();
+  if (std::exchange(failing_, true)) return;
+  base::Log(base::LogLevel::kError, "usage_not_written", {{"reason", Message(written)}});
+}
+
+Status UsageWriter::TryWrite() {
+  const std::shared_ptr<const TenantPolicies> policies = board_.Current();
+  const auto day = static_cast<uint32_t>(base::SystemClock().WallUs() / kDayUs);
+  std::vector<auth::UsageRecord> more;
+  for (const auto& [id, gate] : policies->gates) {
+    const auth::UsageFigures since = Difference(Read(gate->usage), written_[id]);
+    if (since == auth::UsageFigures()) continue;
+    const TenantId tenant(id);
+    more.push_back(
+        {.tenant = tenant, .tenant_name = policies->Of(tenant).name, .day = day, .figures = since});
+  }
+  if (more.empty()) return OkStatus();
+  if (!database_) {
+    POP_ASSIGN_OR_RETURN(database_, auth::UsageDatabase::OpenOrCreate(options_.database_path));
+  }
+  POP_RETURN_IF_ERROR(database_->Add(more));
+  for (const auth::UsageRecord& record : more) {
+    auth::UsageFigures& written = written_[record.tenant.value()];
+    written.sessions += record.figures.sessions;
+    written.messages_in += record.figures.messages_in;
+    written.octets_in += record.figures.octets_in;
+    written.messages_out += record.figures.messages_out;
+    written.octets_out += record.figures.octets_out;
+  }
+  return OkStatus();
+}
+
+}  // namespace poplar::app
