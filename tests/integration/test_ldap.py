@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from network import Proxy, make_certificates
 from poplar_server import PoplarServer, lmtp_transaction, wait_for
-from slapd import BLIND, BLIND_PASSWORD, SERVICE_PASSWORD, Proxy, Slapd, entry, make_certificates, tree, user
+from slapd import BLIND, BLIND_PASSWORD, SERVICE_PASSWORD, Slapd, entry, tree, user
 from test_plugins import BUILD
 
 PLUGIN = BUILD / "auth/plugins/ldap.so"
