@@ -77,6 +77,7 @@ SecretText Encode(const Request& request) {
       break;
     default:
       body["operation"] = "resolve";
+      if (!request.mechanism.empty()) body["mechanism"] = TextOf(request.mechanism);
   }
   return body.dump();
 }

@@ -15,7 +15,7 @@ struct Request {
   poplar_operation operation = POPLAR_RESOLVE;
   std::string_view login = {};
   std::string_view password = {};   // With VERIFY_PASSWORD.
-  std::string_view mechanism = {};  // With FETCH_VERIFIER.
+  std::string_view mechanism = {};  // Of a log-in without a password.
   std::string_view client_address = {};
 };
 

@@ -32,6 +32,7 @@ std::vector<std::string> AttributesOf(const Settings& settings) {
 
 std::vector<std::string> NamesOf(const std::vector<Server>& servers) {
   std::vector<std::string> names;
+  names.reserve(servers.size());
   for (const Server& server : servers) names.push_back(server.uri);
   return names;
 }
@@ -91,11 +92,13 @@ poplar_outcome Directory::Ask(const poplar_question& question, poplar_answer* an
   }
 }
 
-// Whoever may not log in still gets mail, as everywhere in Poplar.
 poplar_outcome Directory::Resolve(const Question& asked) {
   Entry entry;
-  const poplar_outcome found = Find(asked, entry);
-  return found == POPLAR_OK ? Describe(asked, entry) : found;
+  if (const poplar_outcome found = Find(asked, entry); found != POPLAR_OK) return found;
+  // Whoever may not log in still gets mail, as everywhere in Poplar.
+  const bool for_mail = asked.mechanism().empty();
+  if (!for_mail && Disabled(entry)) return asked.Say(POPLAR_DISABLED, "account disabled");
+  return Describe(asked, entry);
 }
 
 poplar_outcome Directory::VerifyPassword(const Question& asked) {

@@ -108,11 +108,10 @@ sql::Reply Statement::Ask(const std::string& query, const std::vector<std::strin
   sql::Reply reply;
   if (statement_ == nullptr) {
     reply.tried = {.result = Tried::Result::kNoAnswer, .why = "no memory"};
-  } else if (Execute(query, values, reply) && FetchRows(reply)) {
-    End();
-  } else if (reply.tried.answered()) {  // The server refused it, and has nothing more to say.
-    End();
+    return reply;
   }
+  if (Execute(query, values, reply)) FetchRows(reply);
+  if (reply.tried.answered()) End();
   return reply;
 }
 
@@ -144,19 +143,19 @@ bool Statement::Execute(const std::string& query, const std::vector<std::string>
   return false;
 }
 
-bool Statement::FetchRows(sql::Reply& reply) {
+void Statement::FetchRows(sql::Reply& reply) {
   Cells cells(statement_);
-  if (mysql_stmt_bind_result(statement_, cells.binds()) != 0) return Fault(true, reply);
-  while (reply.rows.size() < sql::kRowsMax) {
-    int result = 0;
-    const bool in_time = Drive(
+  bool in_time = true;
+  int result = mysql_stmt_bind_result(statement_, cells.binds()) != 0 ? 1 : 0;
+  while (result == 0 && reply.rows.size() < sql::kRowsMax) {
+    in_time = Drive(
         handle_, deadline_, [&] { return mysql_stmt_fetch_start(&result, statement_); },
         [&](int came) { return mysql_stmt_fetch_cont(&result, statement_, came); });
-    if (in_time && result == MYSQL_NO_DATA) return true;
-    if (!in_time || (result != 0 && result != MYSQL_DATA_TRUNCATED)) return Fault(in_time, reply);
-    reply.rows.push_back(cells.Row());
+    if (result == MYSQL_DATA_TRUNCATED) result = 0;
+    if (in_time && result == 0) reply.rows.push_back(cells.Row());
+    if (!in_time) break;
   }
-  return true;
+  if (!in_time || (result != 0 && result != MYSQL_NO_DATA)) Fault(in_time, reply);
 }
 
 void Statement::End() {
@@ -167,7 +166,7 @@ void Statement::End() {
   if (in_time) statement_ = nullptr;
 }
 
-bool Statement::Fault(bool in_time, sql::Reply& reply) {
+bool Statement::Fault(bool in_time, sql::Reply& reply) const {
   const unsigned code = mysql_stmt_errno(statement_);
   const std::string text = mysql_stmt_error(statement_);
   using Result = Tried::Result;

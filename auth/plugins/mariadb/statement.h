@@ -27,12 +27,12 @@ class Statement {
   bool ended() const { return statement_ == nullptr; }
 
  private:
-  // False, here and below: `reply` says why.
+  // False: `reply` says why.
   bool Execute(const std::string& query, const std::vector<std::string>& values, sql::Reply& reply);
-  bool FetchRows(sql::Reply& reply);
+  void FetchRows(sql::Reply& reply);
   void End();
-  // Of a call that was `in_time` but failed, or not.
-  bool Fault(bool in_time, sql::Reply& reply);
+  // Puts into `reply` why a call failed, or that it was not in time. Returns false.
+  bool Fault(bool in_time, sql::Reply& reply) const;
 
   MYSQL* const handle_;
   const plugins::Deadline deadline_;

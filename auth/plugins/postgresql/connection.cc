@@ -107,6 +107,7 @@ Reply PostgresqlConnection::Ask(const std::string& query, const std::vector<std:
 bool PostgresqlConnection::Send(const std::string& query, const std::vector<std::string>& values,
                                 Deadline deadline) {
   std::vector<const char*> parameters;
+  parameters.reserve(values.size());
   for (const std::string& value : values) parameters.push_back(value.c_str());
   // Their types are the server's to infer; results come as text.
   if (PQsendQueryParams(handle_.get(), query.c_str(), static_cast<int>(parameters.size()), nullptr,

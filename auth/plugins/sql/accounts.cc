@@ -14,6 +14,7 @@ using plugins::Tried;
 
 std::vector<std::string> NamesOf(const std::vector<Server>& servers) {
   std::vector<std::string> names;
+  names.reserve(servers.size());
   for (const Server& server : servers) names.push_back(server.name);
   return names;
 }
@@ -62,23 +63,13 @@ poplar_outcome Accounts::Ask(const poplar_question& question, poplar_answer* ans
   const Question asked(host_, question, answer);
   UserRow user;
   if (const poplar_outcome found = Find(asked, user); found != POPLAR_OK) return found;
-  poplar_outcome outcome = POPLAR_OK;
-  switch (asked.operation()) {
-    case POPLAR_RESOLVE:
-      // Whoever may not log in still gets mail, as everywhere in Poplar.
-      return Describe(asked, user);
-    case POPLAR_VERIFY_PASSWORD:
-      outcome = HandOutPassword(asked, user);
-      break;
-    case POPLAR_FETCH_VERIFIER:
-      outcome = HandOutVerifier(asked, user);
-      break;
-    default:
-      return POPLAR_UNSUPPORTED;
-  }
+  poplar_outcome outcome = Describe(asked, user);
+  if (outcome == POPLAR_OK) outcome = HandOut(asked, user);
   if (outcome != POPLAR_OK) return outcome;
-  if (user.disabled) return asked.Say(POPLAR_DISABLED, "account disabled");
-  return Describe(asked, user);
+  // Whoever may not log in still gets mail, as everywhere in Poplar.
+  const bool for_mail = asked.operation() == POPLAR_RESOLVE && asked.mechanism().empty();
+  if (user.disabled && !for_mail) return asked.Say(POPLAR_DISABLED, "account disabled");
+  return POPLAR_OK;
 }
 
 poplar_outcome Accounts::Find(const Question& asked, UserRow& user) {
@@ -111,22 +102,25 @@ Reply Accounts::Query(const Question& asked, const std::vector<std::string>& val
   return primaries_.Ask(query, values, asked.deadline());
 }
 
-poplar_outcome Accounts::HandOutPassword(const Question& asked, const UserRow& user) const {
-  if (!user.has_password_column) {
-    return asked.Say(POPLAR_TEMPORARY, "user_query gives no column password");
+poplar_outcome Accounts::HandOut(const Question& asked, const UserRow& user) const {
+  switch (asked.operation()) {
+    case POPLAR_RESOLVE:
+      return POPLAR_OK;
+    case POPLAR_VERIFY_PASSWORD:
+      if (!user.has_password_column) {
+        return asked.Say(POPLAR_TEMPORARY, "user_query gives no column password");
+      }
+      if (!user.password.has_value()) return asked.Say(POPLAR_REFUSED, "no password is stored");
+      asked.Set(POPLAR_STORED_PASSWORD, *user.password);
+      return POPLAR_OK;
+    case POPLAR_FETCH_VERIFIER:
+      // Whether it serves the mechanism, Poplar finds out.
+      if (!user.password.has_value()) return asked.Say(POPLAR_UNSUPPORTED, "nothing is stored");
+      asked.Set(POPLAR_VERIFIER, *user.password);
+      return POPLAR_OK;
+    default:
+      return POPLAR_UNSUPPORTED;
   }
-  if (!user.password.has_value()) return asked.Say(POPLAR_REFUSED, "no password is stored");
-  asked.Set(POPLAR_STORED_PASSWORD, *user.password);
-  return POPLAR_OK;
-}
-
-poplar_outcome Accounts::HandOutVerifier(const Question& asked, const UserRow& user) const {
-  const std::string stored = user.password.value_or("");
-  if (!IsVerifierFor(asked.mechanism(), stored)) {
-    return asked.Say(POPLAR_UNSUPPORTED, "no keys for this mechanism are stored");
-  }
-  asked.Set(POPLAR_VERIFIER, stored);
-  return POPLAR_OK;
 }
 
 poplar_outcome Accounts::Describe(const Question& asked, const UserRow& user) const {

@@ -47,8 +47,8 @@ class Accounts {
   // OK: `user` is the one that has the login name.
   poplar_outcome Find(const Question& asked, UserRow& user);
   Reply Query(const Question& asked, const std::vector<std::string>& values);
-  poplar_outcome HandOutPassword(const Question& asked, const UserRow& user) const;
-  poplar_outcome HandOutVerifier(const Question& asked, const UserRow& user) const;
+  // Gives Poplar what is stored, where it was asked for: OK, or why it cannot.
+  poplar_outcome HandOut(const Question& asked, const UserRow& user) const;
   // Tells Poplar of the user: OK, or what is wrong with the row.
   poplar_outcome Describe(const Question& asked, const UserRow& user) const;
 

@@ -3,7 +3,6 @@
 #include <strings.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstdint>
 #include <string_view>
@@ -87,18 +86,6 @@ std::optional<UserRow> ReadUserRow(const Row& row, std::string& fault) {
   user.quota_messages = columns.Text("quota_messages");
   if (!fault.empty()) return std::nullopt;
   return user;
-}
-
-bool IsVerifierFor(std::string_view mechanism, std::string_view stored) {
-  constexpr std::array<std::string_view, 3> kClear = {"{PLAIN}", "{CLEAR}", "{CLEARTEXT}"};
-  const auto begins_with = [stored](std::string_view tag) {
-    return SameLetters(stored.substr(0, tag.size()), tag);
-  };
-  if (std::ranges::any_of(kClear, begins_with)) return true;
-  if (mechanism.ends_with("-PLUS")) mechanism.remove_suffix(5);
-  if (!mechanism.starts_with("SCRAM-")) return false;
-  const std::string name(mechanism);
-  return begins_with(name + "$") || begins_with("{" + name + "}");
 }
 
 }  // namespace poplar::sql

@@ -24,8 +24,4 @@ struct UserRow {
 // says what is wrong with the row.
 std::optional<UserRow> ReadUserRow(const Row& row, std::string& fault);
 
-// Whether a stored password serves a mechanism that never sends it: it is the password itself, or
-// keys of that mechanism ("SCRAM-SHA-256", with or without "-PLUS").
-bool IsVerifierFor(std::string_view mechanism, std::string_view stored);
-
 }  // namespace poplar::sql

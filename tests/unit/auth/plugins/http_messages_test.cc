@@ -39,6 +39,11 @@ TEST(HttpMessages, Requests) {
       Sent({.operation = POPLAR_RESOLVE, .login = "\",\"login\":\"bob", .password = "x"}),
       nlohmann::json(
           {{"operation", "resolve"}, {"login", "\",\"login\":\"bob"}, {"client_address", ""}}));
+  EXPECT_EQ(Sent({.operation = POPLAR_RESOLVE, .login = "a", .mechanism = "EXTERNAL"}),
+            nlohmann::json({{"operation", "resolve"},
+                            {"login", "a"},
+                            {"mechanism", "EXTERNAL"},
+                            {"client_address", ""}}));
   EXPECT_EQ(Sent({.operation = POPLAR_FETCH_VERIFIER, .login = "a", .mechanism = "SCRAM-SHA-256"}),
             nlohmann::json({{"operation", "fetch_verifier"},
                             {"login", "a"},

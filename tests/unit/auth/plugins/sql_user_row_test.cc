@@ -79,19 +79,5 @@ TEST(UserRow, Faults) {
             "column password is too long");
 }
 
-TEST(IsVerifierFor, KeysOfTheMechanismAndPlainPasswords) {
-  for (const char* mechanism : {"SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}) {
-    EXPECT_TRUE(IsVerifierFor(mechanism, "SCRAM-SHA-256$4096:c2FsdA==$a:b"));
-    EXPECT_TRUE(IsVerifierFor(mechanism, "{scram-sha-256}4096,c2FsdA==,a,b"));
-    EXPECT_TRUE(IsVerifierFor(mechanism, "{PLAIN}secret"));
-    EXPECT_FALSE(IsVerifierFor(mechanism, "SCRAM-SHA-1$4096:c2FsdA==$a:b"));
-    EXPECT_FALSE(IsVerifierFor(mechanism, "{SCRAM-SHA-1}4096,c2FsdA==,a,b"));
-    EXPECT_FALSE(IsVerifierFor(mechanism, "$6$salt$hash"));
-    EXPECT_FALSE(IsVerifierFor(mechanism, ""));
-  }
-  EXPECT_TRUE(IsVerifierFor("APOP", "{CLEARTEXT}secret"));
-  EXPECT_FALSE(IsVerifierFor("APOP", "SCRAM-SHA-256$4096:c2FsdA==$a:b"));
-}
-
 }  // namespace
 }  // namespace poplar::sql
