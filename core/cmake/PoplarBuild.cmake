@@ -74,6 +74,7 @@ function(poplar_plugin name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
   add_library(poplar_plugin_${name} MODULE ${arg_SOURCES})
   target_link_libraries(poplar_plugin_${name} PRIVATE poplar_options ${arg_DEPS})
+  target_link_options(poplar_plugin_${name} PRIVATE LINKER:--exclude-libs,ALL)
   set_target_properties(poplar_plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   install(TARGETS poplar_plugin_${name} LIBRARY DESTINATION lib/poplar)

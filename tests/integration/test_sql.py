@@ -68,7 +68,7 @@ def databases(kind, tls):
             one = kind(tls)
             made.append(one)
             one.start()
-            one.sql("".join(line for line in example("SQL.md", "The table").splitlines(True)))
+            one.sql(example("SQL.md", "The table"))
         return made[n]
 
     yield get
@@ -277,6 +277,22 @@ def test_certificates_are_verified(kind, database, new_poplar, tls, closing, mon
     assert database.log().count(SERVICE) == connections
 
 
+def test_tls_is_not_left_out_for_a_server_that_has_none(kind, new_poplar, tls, closing):
+    database = kind(tls, speaks_tls=False)
+    closing(database.remove)
+    database.start()
+    database.sql(example("SQL.md", "The table"))
+    fill(database)
+    server = new_poplar([database.server])
+    connections = database.log().count(SERVICE)
+    assert server.verdict(ALICE, PASSWORD) == "SYS/TEMP"
+    server.is_told("SSL")
+    assert database.log().count(SERVICE) == connections
+    server.stop()
+    server.config_path.write_text(server.config_path.read_text() + "tls = false\n")
+    assert server.start().verdict(ALICE, PASSWORD) == "OK"
+
+
 def test_the_environment_does_not_count(database, new_poplar, monkeypatch):
     for name, value in (("PGOPTIONS", "-c search_path=nowhere"), ("PGSERVICE", "nowhere"), ("PGCONNECT_TIMEOUT", "no number"), ("PGHOST", "nowhere.example"),
                         ("PGSSLCRL", "/nowhere"), ("PGTARGETSESSIONATTRS", "standby"), ("MYSQL_PWD", "wrong"), ("MYSQL_UNIX_PORT", "/nowhere"),
@@ -361,6 +377,17 @@ def test_the_next_server_and_back(new_database, new_poplar):
 
         wait_for("the first is asked again", 30, is_asked_again)
         server.is_told(f"{first.server} is used again")
+
+
+def test_a_server_that_cannot_say_now(new_database, new_poplar, closing):
+    first, second = new_database(0), new_database(1)
+    server = new_poplar([first.server, second.server])
+    holder = first.lock("mail_users")
+    closing(holder.wait)
+    closing(holder.kill)
+    assert server.verdict(ALICE, PASSWORD) == "OK"
+    server.is_told({"postgresql": "canceling statement due to lock timeout", "mariadb": "Lock wait timeout exceeded"}[first.plugin])
+    assert server.outcomes("accounts")["temporary"] == 0
 
 
 def test_replicas(new_database, new_poplar):

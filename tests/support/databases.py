@@ -50,7 +50,8 @@ def lives(pid):
 class Database:
     account = ""  # Under which Debian runs it.
 
-    def __init__(self, tls, certificate="good"):
+    def __init__(self, tls, certificate="good", speaks_tls=True):
+        self.speaks_tls = speaks_tls
         self.directory = Path(tempfile.mkdtemp(prefix="poplar-sql-", dir=FOLDER))
         self.data = self.directory / "data"
         self.process = None
@@ -91,6 +92,13 @@ class Database:
 
         wait_for(f"{self.account} answers", 30, ready)
         return self
+
+    def _client(self, *command, text):
+        client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        client.stdin.write(text)
+        client.stdin.flush()
+        assert client.stdout.readline() == "locked\n"
+        return client
 
     def log(self):
         return (self.directory / "log").read_text(errors="replace")
@@ -148,7 +156,7 @@ class Postgresql(Database):
 
     def command(self):
         settings = dict(listen_addresses="127.0.0.1", port=self.port, unix_socket_directories=self.directory, fsync="off", shared_buffers="16MB",
-                        ssl="on", ssl_cert_file=self.certificate, ssl_key_file=self.key, ssl_ca_file=self.ca, log_statement="all",
+                        ssl="on" if self.speaks_tls else "off", ssl_cert_file=self.certificate, ssl_key_file=self.key, ssl_ca_file=self.ca, log_statement="all",
                         log_connections="on", max_connections=20)
         return [self.bin / "postgres", "-D", self.data, *(word for name, value in settings.items() for word in ("-c", f"{name}={value}"))]
 
@@ -165,6 +173,12 @@ class Postgresql(Database):
 
     def text(self, value):
         return literal(value)
+
+    def lock(self, table):
+        """Until the client that is returned ends, and the server with it."""
+        self.sql(f"ALTER ROLE {SERVICE} SET lock_timeout = '200ms'")
+        return self._client(needs("psql"), "-qAt", "-h", self.sockets, "-p", str(self.port), "-U", "admin", "-d", DATABASE,
+                            text=f"BEGIN; LOCK TABLE {table}; SELECT 'locked';\n")
 
 
 class Mariadb(Database):
@@ -187,7 +201,7 @@ class Mariadb(Database):
         return [mariadbd, "--no-defaults", f"--datadir={self.data}", "--bind-address=127.0.0.1", f"--port={self.port}", f"--socket={self.socket}",
                 f"--pid-file={self.directory}/pid", "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M",
                 "--innodb-flush-log-at-trx-commit=0", "--character-set-server=utf8mb4", "--general-log", f"--general-log-file={self.directory}/log",
-                f"--ssl-cert={self.certificate}", f"--ssl-key={self.key}", f"--ssl-ca={self.ca}"]
+                *([f"--ssl-cert={self.certificate}", f"--ssl-key={self.key}", f"--ssl-ca={self.ca}"] if self.speaks_tls else ["--skip-ssl"])]
 
     def answers(self):
         return subprocess.run([needs("mariadb-admin"), "--no-defaults", "-uroot", "-S", self.socket, "--connect-timeout=2", "ping"],
@@ -198,3 +212,9 @@ class Mariadb(Database):
 
     def text(self, value):
         return literal(value if value is None else str(value).replace("\\", "\\\\"))
+
+    def lock(self, table):
+        """Until the client that is returned ends, and the server with it."""
+        self.sql("SET GLOBAL lock_wait_timeout = 1")
+        return self._client(needs("mariadb"), "--no-defaults", "-N", "-B", "-n", "-uroot", "-S", self.socket, DATABASE,
+                            text=f"LOCK TABLES {table} WRITE; SELECT 'locked';\n")
