@@ -1,7 +1,7 @@
 #include "auth/plugins/mariadb/connection.h"
 
 #include <fcntl.h>
-#include <mysql.h>
+#include <mariadb/mysql.h>
 #include <poll.h>
 #include <sys/socket.h>
 

@@ -3,7 +3,7 @@
 
 #pragma once
 
-#include <mysql.h>
+#include <mariadb/mysql.h>
 #include <openssl/err.h>
 #include <poll.h>
 #include <sys/socket.h>

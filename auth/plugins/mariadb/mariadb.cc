@@ -1,6 +1,6 @@
 // The MariaDB plug-in's entry. auth/SQL.md tells how to configure it.
 
-#include <mysql.h>
+#include <mariadb/mysql.h>
 
 #include <cstdlib>
 #include <memory>

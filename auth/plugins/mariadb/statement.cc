@@ -1,7 +1,7 @@
 #include "auth/plugins/mariadb/statement.h"
 
-#include <errmsg.h>
-#include <mysqld_error.h>
+#include <mariadb/errmsg.h>
+#include <mariadb/mysqld_error.h>
 #include <sys/socket.h>
 
 #include <algorithm>

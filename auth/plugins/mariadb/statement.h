@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include <mysql.h>
+#include <mariadb/mysql.h>
 
 #include <string>
 #include <vector>

@@ -145,8 +145,8 @@ TEST_F(PoolTest, ConnectionsFromBeforeAFailureAreNotUsed) {
 
 TEST_F(PoolTest, AFailureOfALateQuestionIsNot) {
   Pool<Line> pool = MakePool();
-  const Tried late = {.result = Result::kNoAnswer, .why = "late"};
-  pool.Run(Clock::now() + milliseconds(900), [&](Line&, Deadline) { return late; });
+  pool.Run(Clock::now() + milliseconds(900),
+           [&](Line&, Deadline) { return Tried{.result = Result::kNoAnswer, .why = "late"}; });
   EXPECT_TRUE(Logged().empty());
 }
 
