@@ -34,6 +34,7 @@ class LoginHome::Verification {
     asked.operation = Operation::kVerifyPassword;
     asked.login = question.login;
     asked.secret = question.password.Copy();
+    asked.client = question.client;
     return asked;
   }
 

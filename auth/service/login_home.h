@@ -37,6 +37,7 @@ struct LoginQuestion {
   std::string login;  // As LookupKey makes it.
   base::Secret password;
   LoginMacs macs;
+  ClientInfo client;  // Told to back ends; equal log-ins share an answer, wherever they come from.
 };
 
 class LoginHome {

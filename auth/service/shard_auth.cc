@@ -65,6 +65,7 @@ void ShardAuthImpl::VerifyPassword(std::string user, base::Secret password, Clie
   }
   question.password = std::move(password);
   const LoginAttempt::Origin origin{.prefix = AddressPrefix(client.address), .done = &done};
+  question.client = std::move(client);
   attempts_.Add(std::make_unique<LoginAttempt>(*this, std::move(question), origin)).Begin(at_home);
 }
 

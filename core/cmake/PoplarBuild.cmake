@@ -52,6 +52,9 @@ pkg_check_modules(libidn REQUIRED IMPORTED_TARGET libidn)
 pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc)
 pkg_check_modules(systemd REQUIRED IMPORTED_TARGET libsystemd)
 pkg_check_modules(ldap REQUIRED IMPORTED_TARGET ldap lber)
+pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq)
+pkg_check_modules(libmariadb REQUIRED IMPORTED_TARGET libmariadb)
+pkg_check_modules(libcurl REQUIRED IMPORTED_TARGET libcurl)
 
 if(POPLAR_PCH)
   # One for libraries, one for programs, whose code the compiler makes differently.
@@ -90,6 +93,7 @@ function(poplar_plugin name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
   add_library(poplar_plugin_${name} MODULE ${arg_SOURCES})
   target_link_libraries(poplar_plugin_${name} PRIVATE poplar_options ${arg_DEPS})
+  target_link_options(poplar_plugin_${name} PRIVATE LINKER:--exclude-libs,ALL)
   set_target_properties(poplar_plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   install(TARGETS poplar_plugin_${name} LIBRARY DESTINATION lib/poplar)

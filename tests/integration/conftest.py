@@ -1,3 +1,4 @@
+import contextlib
 import sys
 import tempfile
 from pathlib import Path
@@ -6,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+from network import make_certificates  # noqa: E402
 from poplar_server import PoplarServer  # noqa: E402
 
 ALICE, BOB, CAROL = "alice@alpha.example", "bob@alpha.example", "carol@beta.example"
@@ -46,6 +48,20 @@ def new_server(tmp_path):
 @pytest.fixture
 def server(new_server):
     return new_server()
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("tls") / "tls"
+    make_certificates(directory)
+    return directory
+
+
+@pytest.fixture
+def closing():
+    """Closes what a test made, the last first, and all of it whatever fails."""
+    with contextlib.ExitStack() as made:
+        yield made.callback
 
 
 SKIPPED = 77  # ctest's word for it, in CMakeLists.txt.

@@ -10,11 +10,10 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
-import time
 import uuid
 from pathlib import Path
 
+from network import free_port
 from poplar_server import needs, wait_for
 
 ADMIN, ADMIN_PASSWORD = "cn=admin,o=hosting", "admin's"
@@ -48,29 +47,6 @@ access to dn.base="" by * read
 access to attrs=userPassword by dn.exact="{service}" read by anonymous auth by * none
 access to * by dn.exact="{service}" read by * none
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def openssl(directory, *arguments):
-    subprocess.run([needs("openssl"), *arguments], cwd=directory, check=True, capture_output=True, timeout=60)
-
-
-def make_certificates(directory):
-    """ca.pem signs good.pem (for 127.0.0.1) and misnamed.pem (for another host); other.pem is another CA."""
-    directory.mkdir(parents=True)
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    for ca in ("ca", "other"):
-        openssl(directory, "req", "-x509", *key, "-keyout", f"{ca}.key", "-out", f"{ca}.pem", "-days", "30", "-subj", f"/CN={ca} of a test")
-    for name, holds in (("good", "IP:127.0.0.1"), ("misnamed", "DNS:elsewhere.example")):
-        openssl(directory, "req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        (directory / "extension").write_text(f"subjectAltName={holds}\n")
-        openssl(directory, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30",
-                "-extfile", "extension", "-out", f"{name}.pem")
 
 
 def entry(dn, **attributes):
@@ -167,58 +143,3 @@ class Slapd:
     def modify(self, ldif):
         subprocess.run([needs("ldapmodify"), "-H", self.ldap, "-x", "-D", ADMIN, "-w", ADMIN_PASSWORD], input=ldif.encode(), check=True,
                        capture_output=True, timeout=30)
-
-
-class Proxy:
-    """Between a client and a server: passes on what they say, as late and as little as the test wants."""
-
-    def __init__(self, port):
-        self.target = port
-        self.delay_s = 0.0  # Of each piece of the server's.
-        self.octets_max = None  # The server's, of each connection; then nothing more comes, and nothing ends.
-        self.lie = None  # Instead of what the server says.
-        self.most_passed = 0  # The server's octets, of the connection that had most.
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.sockets = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            try:
-                server = socket.create_connection(("127.0.0.1", self.target), timeout=10)
-            except OSError:
-                client.close()
-                continue
-            server.settimeout(None)
-            self.sockets += [client, server]
-            threading.Thread(target=self._pass_on, args=(client, server, False), daemon=True).start()
-            threading.Thread(target=self._pass_on, args=(server, client, True), daemon=True).start()
-
-    def _pass_on(self, source, target, from_server):
-        passed = 0
-        try:
-            while piece := source.recv(65536):
-                if from_server:
-                    time.sleep(self.delay_s)
-                    piece = self.lie or piece
-                    if self.octets_max is not None:
-                        piece = piece[: max(0, self.octets_max - passed)]
-                    self.most_passed = max(self.most_passed, passed + len(piece))
-                passed += len(piece)
-                target.sendall(piece)
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def close(self):
-        for one in [self.listener, *self.sockets]:
-            try:
-                one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            one.close()

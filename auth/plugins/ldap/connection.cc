@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-#include "auth/plugins/ldap/dial.h"
+#include "auth/plugins/common/dial.h"
 #include "auth/plugins/ldap/timed_io.h"
 
 namespace poplar::ldap {
@@ -18,7 +18,7 @@ namespace {
 constexpr int kEntriesMax = 2;
 
 timeval TimeUntil(Deadline deadline) {
-  const int left_ms = MillisecondsUntil(deadline);
+  const int left_ms = plugins::MillisecondsUntil(deadline);
   return {.tv_sec = left_ms / 1000, .tv_usec = left_ms % 1000 * 1000L};
 }
 
@@ -98,7 +98,7 @@ Connection::~Connection() {
 
 bool Connection::Dial(const Settings& settings, const Server& server, Deadline deadline,
                       std::string& fault) {
-  fd_ = ldap::Dial(server.host, server.port, deadline, fault);
+  fd_ = plugins::Dial(server.host, server.port, deadline, fault);
   if (fd_ < 0) return false;
   const int code = ldap_init_fd(fd_, LDAP_PROTO_TCP, server.uri.c_str(), &handle_);
   if (code != LDAP_SUCCESS) {

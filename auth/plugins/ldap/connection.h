@@ -7,19 +7,19 @@
 
 #include <ldap.h>
 
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "auth/plugins/common/deadline.h"
 #include "auth/plugins/ldap/settings.h"
 
 namespace poplar::ldap {
 
-using Clock = std::chrono::steady_clock;
-using Deadline = Clock::time_point;
+using plugins::Clock;
+using plugins::Deadline;
 
 struct Reply {
   // A result of LDAP's (RFC 4511 section 4.1.9); negative is libldap's own: no answer came.

@@ -2,13 +2,15 @@
 
 #pragma once
 
-#include <optional>
+#include <memory>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "auth/plugin.h"
+#include "auth/plugins/common/pool.h"
+#include "auth/plugins/common/question.h"
+#include "auth/plugins/common/servers.h"
 #include "auth/plugins/ldap/connection.h"
-#include "auth/plugins/ldap/pool.h"
 #include "auth/plugins/ldap/settings.h"
 
 namespace poplar::ldap {
@@ -23,34 +25,33 @@ class Directory {
   poplar_outcome Ask(const poplar_question& question, poplar_answer* answer);
 
  private:
-  // One question at hand.
-  struct Asked {
-    std::string login;
-    std::string_view password;  // Of a log-in.
-    Deadline deadline;
-    poplar_answer* answer = nullptr;
-  };
+  using Pool = plugins::Pool<Connection>;
+  using Question = plugins::Question;
 
-  poplar_outcome Resolve(const Asked& asked);
-  poplar_outcome VerifyPassword(const Asked& asked);
-  poplar_outcome DirectBind(const Asked& asked);
+  poplar_outcome Resolve(const Question& asked);
+  poplar_outcome VerifyPassword(const Question& asked);
+  poplar_outcome DirectBind(const Question& asked);
   // OK: `entry` is the one that the login name belongs to.
-  poplar_outcome Find(const Asked& asked, Entry& entry);
+  poplar_outcome Find(const Question& asked, Entry& entry);
   // OK: its password is that of the question.
-  poplar_outcome BindAs(const Asked& asked, const std::string& dn);
-  poplar_outcome HandOutPassword(const Asked& asked, const Entry& entry);
+  poplar_outcome BindAs(const Question& asked, const std::string& dn);
+  poplar_outcome HandOutPassword(const Question& asked, const Entry& entry);
   // Tells Poplar of the entry: OK, or what is wrong with it.
-  poplar_outcome Describe(const Asked& asked, const Entry& entry);
-  void DescribeQuota(const Asked& asked, const Entry& entry, const std::string& attribute,
+  poplar_outcome Describe(const Question& asked, const Entry& entry);
+  void DescribeQuota(const Question& asked, const Entry& entry, const std::string& attribute,
                      poplar_field field);
   bool Disabled(const Entry& entry) const;
 
-  poplar_outcome Say(const Asked& asked, poplar_outcome outcome, const std::string& reason) const;
+  // For searches: a connection as the service account.
+  std::unique_ptr<Connection> OpenBound(size_t server, Deadline deadline, std::string& fault);
 
   const Settings settings_;
-  const poplar_host& host_;
   const std::vector<std::string> attributes_;  // To ask for.
-  Pool pool_;
+  const poplar_host& host_;
+  plugins::Servers servers_;
+  // Apart, as each bind changes who a connection speaks for.
+  Pool searches_;
+  Pool binds_;
 };
 
 }  // namespace poplar::ldap

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "auth/plugin.h"
+#include "auth/plugins/common/settings_reader.h"
 #include "auth/plugins/ldap/template.h"
 
 namespace poplar::ldap {
@@ -29,7 +30,7 @@ struct Settings {
   Mode mode = Mode::kSearchBind;
   std::vector<Server> servers;  // The first that works is asked.
   bool starttls = false;
-  std::string ca_file = "/etc/ssl/certs/ca-certificates.crt";
+  std::string ca_file = plugins::kSystemCaFile;
   std::string bind_dn;  // Of the service account; empty: anonymous.
   std::string bind_password;
 
@@ -46,9 +47,7 @@ struct Settings {
   std::string disabled_value = "TRUE";
   std::string password_attribute = "userPassword";
 
-  uint32_t connections = 4;  // At most, to search; as many to bind.
-  uint32_t connect_timeout_ms = 2'000;
-  uint32_t timeout_ms = 4'000;  // For one operation.
+  plugins::Limits limits;  // For searches, and the same for binds.
 };
 
 // nullopt: `fault` is a sentence about the first setting that is wrong, missing or not known. Reads

@@ -1,7 +1,5 @@
 #include "auth/plugins/ldap/template.h"
 
-#include <algorithm>
-#include <array>
 #include <utility>
 
 namespace poplar::ldap {
@@ -16,20 +14,6 @@ void AppendHex(std::string& to, char octet) {
 }
 
 bool Printable(char octet) { return octet >= 0x20 && octet < 0x7f; }
-
-struct Utf8Length {
-  size_t octets;
-  uint32_t least;  // Below it the character has a shorter form.
-  uint32_t bits;   // Of the first octet.
-};
-
-std::optional<Utf8Length> LengthOf(uint8_t first) {
-  if (first < 0x80) return Utf8Length{1, 0, first};
-  if ((first & 0xe0) == 0xc0) return Utf8Length{2, 0x80, first & 0x1fU};
-  if ((first & 0xf0) == 0xe0) return Utf8Length{3, 0x800, first & 0x0fU};
-  if ((first & 0xf8) == 0xf0) return Utf8Length{4, 0x10000, first & 0x07U};
-  return std::nullopt;
-}
 
 }  // namespace
 
@@ -66,26 +50,7 @@ std::string EscapeDnValue(std::string_view value) {
   return escaped;
 }
 
-bool IsUtf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const std::optional<Utf8Length> length = LengthOf(static_cast<uint8_t>(text[i]));
-    if (!length.has_value() || length->octets > text.size() - i) return false;
-    uint32_t character = length->bits;
-    for (size_t j = 1; j < length->octets; ++j) {
-      const auto octet = static_cast<uint8_t>(text[i + j]);
-      if ((octet & 0xc0) != 0x80) return false;
-      character = character << 6 | (octet & 0x3f);
-    }
-    const bool surrogate = character >= 0xd800 && character <= 0xdfff;
-    if (character < length->least || character > 0x10ffff || surrogate) return false;
-    i += length->octets;
-  }
-  return true;
-}
-
 std::optional<Template> Template::Parse(std::string_view text, Place place, std::string& fault) {
-  constexpr std::array<std::pair<std::string_view, Part>, 3> kParts = {
-      {{"%{login}", Part::kLogin}, {"%{local}", Part::kLocal}, {"%{domain}", Part::kDomain}}};
   Template parsed;
   parsed.place_ = place;
   std::string verbatim;
@@ -95,37 +60,32 @@ std::optional<Template> Template::Parse(std::string_view text, Place place, std:
       text.remove_prefix(1);
       continue;
     }
-    if (text.substr(0, 2) == "%%") {
+    if (text.starts_with("%%")) {
       verbatim += '%';
       text.remove_prefix(2);
       continue;
     }
-    const auto* const part = std::ranges::find_if(
-        kParts, [&](const auto& one) { return text.substr(0, one.first.size()) == one.first; });
-    if (part == kParts.end()) {
+    const std::optional<plugins::Placeholder> found = plugins::PlaceholderAt(text);
+    if (!found.has_value()) {
       fault = "\"" + std::string(text.substr(0, 16)) +
               "\": after a percent sign comes {login}, {local}, {domain}, or another one";
       return std::nullopt;
     }
-    parsed.pieces_.push_back({std::exchange(verbatim, {}), part->second});
-    text.remove_prefix(part->first.size());
+    parsed.pieces_.push_back({std::exchange(verbatim, {}), found->part});
+    text.remove_prefix(found->octets);
   }
   if (!verbatim.empty()) parsed.pieces_.push_back({std::move(verbatim), std::nullopt});
   return parsed;
 }
 
 std::optional<std::string> Template::Render(std::string_view login) const {
-  const size_t at = login.rfind('@');
-  const bool has_domain = at != std::string_view::npos;
   std::string rendered;
   for (const Piece& piece : pieces_) {
     rendered += piece.text;
     if (!piece.part.has_value()) continue;
-    std::string_view value = login;
-    if (*piece.part == Part::kLocal) value = login.substr(0, at);
-    if (*piece.part == Part::kDomain) value = has_domain ? login.substr(at + 1) : "";
-    if (value.empty()) return std::nullopt;
-    rendered += place_ == Place::kFilter ? EscapeFilterValue(value) : EscapeDnValue(value);
+    const std::optional<std::string_view> value = plugins::PartOf(login, *piece.part);
+    if (!value.has_value()) return std::nullopt;
+    rendered += place_ == Place::kFilter ? EscapeFilterValue(*value) : EscapeDnValue(*value);
   }
   return rendered;
 }

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "auth/plugins/common/placeholders.h"
+
 namespace poplar::ldap {
 
 // As a value in a filter (RFC 4515 section 3): nothing in it is a wildcard or ends the value. Also
@@ -16,9 +18,6 @@ namespace poplar::ldap {
 std::string EscapeFilterValue(std::string_view value);
 // As the value of an attribute in a distinguished name (RFC 4514 section 2.4), printable ASCII too.
 std::string EscapeDnValue(std::string_view value);
-
-// Well-formed UTF-8 (RFC 3629). Nothing else is a name in a directory.
-bool IsUtf8(std::string_view text);
 
 class Template {
  public:
@@ -36,10 +35,9 @@ class Template {
   bool empty() const { return pieces_.empty(); }
 
  private:
-  enum class Part : uint8_t { kLogin, kLocal, kDomain };
   struct Piece {
-    std::string text;          // Verbatim.
-    std::optional<Part> part;  // Behind it.
+    std::string text;                        // Verbatim.
+    std::optional<plugins::LoginPart> part;  // Behind it.
   };
 
   Place place_ = Place::kFilter;

@@ -4,12 +4,10 @@
 
 #include <cerrno>
 
-#include "auth/plugins/ldap/dial.h"
-
 namespace poplar::ldap {
 namespace {
 
-using Deadline = std::chrono::steady_clock::time_point;
+using plugins::Deadline;
 
 // Above the socket, below TLS.
 constexpr int kLevel = LBER_SBIOD_LEVEL_PROVIDER + 1;
@@ -32,11 +30,10 @@ ber_slen_t Try(Sockbuf_IO_Desc* layer, short events, Once once) {
   const Deadline deadline = *static_cast<const Deadline*>(layer->sbiod_pvt);
   ber_socket_t fd = -1;
   ber_sockbuf_ctrl(layer->sbiod_sb, LBER_SB_OPT_GET_FD, &fd);
-  while (std::chrono::steady_clock::now() < deadline) {
+  while (plugins::Clock::now() < deadline) {
     const ber_slen_t moved = once();
     if (moved >= 0 || (errno != EAGAIN && errno != EINTR)) return moved;
-    pollfd waited{.fd = fd, .events = events, .revents = 0};
-    ::poll(&waited, 1, MillisecondsUntil(deadline));
+    plugins::WaitFor(fd, events, deadline);
   }
   errno = ETIMEDOUT;
   return -1;

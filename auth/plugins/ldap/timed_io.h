@@ -5,7 +5,7 @@
 
 #include <ldap.h>
 
-#include <chrono>
+#include "auth/plugins/common/deadline.h"
 
 namespace poplar::ldap {
 
@@ -13,7 +13,7 @@ namespace poplar::ldap {
 // fail after it. It ends before the connection does.
 class TimedIo {
  public:
-  TimedIo(LDAP* handle, std::chrono::steady_clock::time_point deadline);
+  TimedIo(LDAP* handle, plugins::Deadline deadline);
   TimedIo(const TimedIo&) = delete;
   TimedIo& operator=(const TimedIo&) = delete;
   ~TimedIo();
@@ -23,7 +23,7 @@ class TimedIo {
 
  private:
   Sockbuf* buffer_ = nullptr;
-  std::chrono::steady_clock::time_point deadline_;
+  plugins::Deadline deadline_;
   bool installed_ = false;
 };
 

@@ -9,12 +9,15 @@
 #include <vector>
 
 #include "auth/plugins/ldap/settings.h"
+#include "tests/unit/auth/plugins/setting_lines.h"
 #include "tests/unit/auth/temp_dir.h"
 
 namespace poplar::ldap {
 namespace {
 
-using Lines = std::vector<std::pair<std::string, std::string>>;
+using plugins::Lines;
+using plugins::With;
+using plugins::Without;
 
 const Lines kSearch = {
     {"server", "ldap://127.0.0.1"}, {"base", "ou=people,o=hosting"}, {"filter", "(mail=%{login})"}};
@@ -25,18 +28,7 @@ const Lines kDirect = {{"mode", "direct-bind"},
                        {"bind_password", "secret"}};
 
 std::optional<Settings> Read(const Lines& lines, std::string& fault) {
-  std::vector<poplar_setting> settings;
-  for (const auto& [name, value] : lines) settings.push_back({name.c_str(), value.c_str()});
-  settings.push_back({nullptr, nullptr});
-  return ReadSettings(settings.data(), fault);
-}
-Lines With(Lines lines, const Lines& more) {
-  lines.insert(lines.end(), more.begin(), more.end());
-  return lines;
-}
-Lines Without(Lines lines, const std::string& name) {
-  std::erase_if(lines, [&](const auto& line) { return line.first == name; });
-  return lines;
+  return ReadSettings(plugins::SettingList(lines).data(), fault);
 }
 Settings Good(const Lines& lines) {
   std::string fault;

@@ -117,19 +117,6 @@ TEST(Template, KnowsWhetherItIsTheSameForEverybody) {
   EXPECT_FALSE(Parsed("ou=%{domain},dc=example", Template::Place::kDn).fixed());
 }
 
-TEST(IsUtf8, TakesWhatRfc3629Allows) {
-  EXPECT_TRUE(IsUtf8(""));
-  EXPECT_TRUE(IsUtf8("alice\x7f\x01"));
-  EXPECT_TRUE(IsUtf8("grüße €"));
-  EXPECT_TRUE(IsUtf8("\xf0\x9f\x93\xac"));
-  EXPECT_TRUE(IsUtf8("\xf4\x8f\xbf\xbf"));
-  for (const char* wrong :
-       {"\x80", "\xc3", "\xc3(", "\xc0\xaf", "\xe0\x80\xaf", "\xf0\x80\x80\xaf", "\xed\xa0\x80",
-        "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xff", "gr\xfc\xdf e", "\xe2\x82"}) {
-    EXPECT_FALSE(IsUtf8(wrong)) << testing::PrintToString(std::string(wrong));
-  }
-}
-
 // Whatever a login holds, libldap reads the value back, in a name of as many parts.
 TEST(EscapeDnValue, LibldapReadsItBack) {
   std::mt19937 random(4514);

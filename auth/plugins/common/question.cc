@@ -1,0 +1,32 @@
+#include "auth/plugins/common/question.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace poplar::plugins {
+
+Question::Question(const poplar_host& host, const poplar_question& question, poplar_answer* answer)
+    : host_(host),
+      question_(question),
+      answer_(answer),
+      deadline_(Clock::now() +
+                std::chrono::milliseconds(question.deadline_ms -
+                                          std::min(question.deadline_ms / 10, 250U))) {}
+
+poplar_outcome Question::Say(poplar_outcome outcome, std::string_view reason) const {
+  host_.set(answer_, POPLAR_REASON, reason.data(), reason.size());
+  return outcome;
+}
+
+bool Question::Set(poplar_field field, std::string_view value) const {
+  return host_.set(answer_, field, value.data(), value.size()) == 0;
+}
+
+void Question::SetQuota(poplar_field field, std::string_view value, const std::string& what) const {
+  if (Set(field, value)) return;
+  const std::string sentence =
+      what + " is no number, so the quota is that of the tenant's maildrops";
+  host_.log(POPLAR_WARNING, sentence.c_str());
+}
+
+}  // namespace poplar::plugins
