@@ -26,12 +26,11 @@ TEST(Settings, ThePrivateSocketsHaveLimitsOfTheirOwn) {
   tenant::Config config;
   config.pop3.session_age_max_s = 60;
   config.lmtp.message_mib_max = 1;
-  const auto settings =
-      MakeSettings(config, {.tls = nullptr, .sasl_mechanisms = {"PLAIN"}, .run = ""});
+  const auto settings = MakeSettings(config, {.tls = nullptr, .mechanisms = {"PLAIN"}, .run = ""});
   EXPECT_FALSE(settings->pop3.session.exports);
-  EXPECT_EQ(settings->pop3.session.sasl_mechanisms, std::vector<std::string>{"PLAIN"});
+  EXPECT_EQ(settings->pop3.session.login.sasl, std::vector<std::string>{"PLAIN"});
   EXPECT_TRUE(settings->exports.session.exports);
-  EXPECT_EQ(settings->exports.session.sasl_mechanisms, std::vector<std::string>{"EXTERNAL"});
+  EXPECT_EQ(settings->exports.session.login.sasl, std::vector<std::string>{"EXTERNAL"});
   EXPECT_EQ(settings->exports.session_age_max_ms, 0u);
   EXPECT_FALSE(settings->lmtp.session.imports);
   EXPECT_TRUE(settings->imports.session.imports);
