@@ -58,5 +58,26 @@ TEST(Settings, NoDelimiterMeansAddressesAreTakenAsTheyAre) {
   EXPECT_EQ(MakeSettings(config, {})->lmtp.session.subaddress_delimiter, '\0');
 }
 
+// What is configured and can be done, in the configured order.
+TEST(Settings, LoginMethods) {
+  tenant::Config config;
+  const std::vector<std::string_view> all = {"SCRAM-SHA-256", "APOP", "PLAIN", "LOGIN"};
+  const auto by_default = MakeSettings(config, {.tls = nullptr, .mechanisms = all, .run = ""});
+  EXPECT_TRUE(by_default->pop3.session.login.user);
+  EXPECT_FALSE(by_default->pop3.apop);
+  EXPECT_EQ(by_default->pop3.session.login.sasl, (std::vector<std::string>{"PLAIN", "LOGIN"}));
+
+  config.auth.mechanisms = {"APOP", "PLAIN", "SCRAM-SHA-256", "OAUTHBEARER"};
+  const auto chosen = MakeSettings(config, {.tls = nullptr, .mechanisms = all, .run = ""});
+  EXPECT_FALSE(chosen->pop3.session.login.user);
+  EXPECT_TRUE(chosen->pop3.apop);
+  EXPECT_FALSE(chosen->exports.apop);
+  EXPECT_EQ(chosen->pop3.session.login.sasl, (std::vector<std::string>{"PLAIN", "SCRAM-SHA-256"}));
+
+  config.auth.mechanisms = {"USER", "PLAIN"};
+  const auto tokens = MakeSettings(config, {.tls = nullptr, .mechanisms = {"XOAUTH2"}, .run = ""});
+  EXPECT_FALSE(tokens->pop3.session.login.user) << "nobody verifies passwords";
+}
+
 }  // namespace
 }  // namespace poplar::server
