@@ -30,8 +30,8 @@ std::optional<std::string> DigestOf(const std::string& timestamp, const base::Se
 
 class ApopMechanism : public SaslMechanism {
  public:
-  explicit ApopMechanism(SaslConnection connection)
-      : timestamp_(std::move(connection.apop_timestamp)) {}
+  explicit ApopMechanism(const SaslConnection& connection)
+      : timestamp_(connection.apop_timestamp) {}
 
   SaslStep Step(std::optional<std::string_view> client_bytes) override {
     if (!client_bytes || std::exchange(state_, State::kVerifier) != State::kStart) {
@@ -65,8 +65,8 @@ class ApopMechanism : public SaslMechanism {
 
 }  // namespace
 
-std::unique_ptr<SaslMechanism> MakeApop(SaslConnection connection) {
-  return std::make_unique<ApopMechanism>(std::move(connection));
+std::unique_ptr<SaslMechanism> MakeApop(const SaslConnection& connection) {
+  return std::make_unique<ApopMechanism>(connection);
 }
 
 }  // namespace poplar::auth

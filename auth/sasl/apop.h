@@ -9,6 +9,6 @@
 
 namespace poplar::auth {
 
-std::unique_ptr<SaslMechanism> MakeApop(SaslConnection connection);
+std::unique_ptr<SaslMechanism> MakeApop(const SaslConnection& connection);
 
 }  // namespace poplar::auth

@@ -11,8 +11,8 @@ namespace {
 
 class ExternalMechanism : public SaslMechanism {
  public:
-  explicit ExternalMechanism(SaslConnection connection)
-      : names_(std::move(connection.certificate_names)) {}
+  explicit ExternalMechanism(const SaslConnection& connection)
+      : names_(connection.certificate_names) {}
 
   SaslStep Step(std::optional<std::string_view> client_bytes) override {
     if (!client_bytes && !asked_) {
@@ -45,8 +45,8 @@ class ExternalMechanism : public SaslMechanism {
 
 }  // namespace
 
-std::unique_ptr<SaslMechanism> MakeExternal(SaslConnection connection) {
-  return std::make_unique<ExternalMechanism>(std::move(connection));
+std::unique_ptr<SaslMechanism> MakeExternal(const SaslConnection& connection) {
+  return std::make_unique<ExternalMechanism>(connection);
 }
 
 }  // namespace poplar::auth

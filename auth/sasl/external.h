@@ -9,6 +9,6 @@
 namespace poplar::auth {
 
 // Where the certificate names several users, the client has to say as which it comes.
-std::unique_ptr<SaslMechanism> MakeExternal(SaslConnection connection);
+std::unique_ptr<SaslMechanism> MakeExternal(const SaslConnection& connection);
 
 }  // namespace poplar::auth

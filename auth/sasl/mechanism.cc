@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <utility>
 
 #include "auth/sasl/apop.h"
 #include "auth/sasl/bearer.h"
@@ -30,12 +29,22 @@ constexpr Wanted kTokens = [](const Capabilities& can) { return can.token; };
 constexpr Wanted kNames = [](const Capabilities& can) { return can.resolve; };
 constexpr Wanted kVerifiers = [](const Capabilities& can) { return can.verifiers; };
 
-using Make = std::unique_ptr<SaslMechanism> (*)(SaslConnection connection,
-                                                std::string server_nonce);
+using Make = std::unique_ptr<SaslMechanism> (*)(const SaslConnection& connection,
+                                                const std::string& server_nonce);
 
 template <ScramHash hash, bool plus>
-std::unique_ptr<SaslMechanism> Scram(SaslConnection connection, std::string server_nonce) {
-  return MakeScram(hash, plus, std::move(connection), std::move(server_nonce));
+std::unique_ptr<SaslMechanism> Scram(const SaslConnection& connection,
+                                     const std::string& server_nonce) {
+  return MakeScram(hash, plus, connection, server_nonce);
+}
+// The others need less.
+template <std::unique_ptr<SaslMechanism> (*make)(const SaslConnection&)>
+std::unique_ptr<SaslMechanism> Of(const SaslConnection& connection, const std::string&) {
+  return make(connection);
+}
+template <std::unique_ptr<SaslMechanism> (*make)()>
+std::unique_ptr<SaslMechanism> Of(const SaslConnection&, const std::string&) {
+  return make();
 }
 
 struct Mechanism {
@@ -50,15 +59,12 @@ constexpr std::array kMechanisms = {
     Mechanism{"SCRAM-SHA-256", kVerifiers, &Scram<ScramHash::kSha256, false>},
     Mechanism{"SCRAM-SHA-1-PLUS", kVerifiers, &Scram<ScramHash::kSha1, true>},
     Mechanism{"SCRAM-SHA-1", kVerifiers, &Scram<ScramHash::kSha1, false>},
-    Mechanism{"EXTERNAL", kNames,
-              [](SaslConnection c, std::string) { return MakeExternal(std::move(c)); }},
-    Mechanism{"OAUTHBEARER", kTokens,
-              [](SaslConnection, std::string) { return MakeOauthBearer(); }},
-    Mechanism{"XOAUTH2", kTokens, [](SaslConnection, std::string) { return MakeXoauth2(); }},
-    Mechanism{"APOP", kClearText,
-              [](SaslConnection c, std::string) { return MakeApop(std::move(c)); }},
-    Mechanism{"PLAIN", kPasswords, [](SaslConnection, std::string) { return MakePlain(); }},
-    Mechanism{"LOGIN", kPasswords, [](SaslConnection, std::string) { return MakeLogin(); }},
+    Mechanism{"EXTERNAL", kNames, &Of<&MakeExternal>},
+    Mechanism{"OAUTHBEARER", kTokens, &Of<&MakeOauthBearer>},
+    Mechanism{"XOAUTH2", kTokens, &Of<&MakeXoauth2>},
+    Mechanism{"APOP", kClearText, &Of<&MakeApop>},
+    Mechanism{"PLAIN", kPasswords, &Of<&MakePlain>},
+    Mechanism{"LOGIN", kPasswords, &Of<&MakeLogin>},
 };
 
 }  // namespace
@@ -66,11 +72,11 @@ constexpr std::array kMechanisms = {
 SaslStep SaslMechanism::TakeVerifier(const Verifier& /*verifier*/) { return kExchangeOver; }
 SaslChallenge SaslMechanism::RefuseToken() { return {}; }
 
-std::unique_ptr<SaslMechanism> MakeSaslMechanism(std::string_view name, SaslConnection connection,
-                                                 std::string server_nonce) {
+std::unique_ptr<SaslMechanism> MakeSaslMechanism(std::string_view name,
+                                                 const SaslConnection& connection,
+                                                 const std::string& server_nonce) {
   for (const Mechanism& mechanism : kMechanisms) {
-    if (!EqualIgnoringCase(name, mechanism.name)) continue;
-    return mechanism.make(std::move(connection), std::move(server_nonce));
+    if (EqualIgnoringCase(name, mechanism.name)) return mechanism.make(connection, server_nonce);
   }
   return nullptr;
 }

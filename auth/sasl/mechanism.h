@@ -15,8 +15,8 @@ namespace poplar::auth {
 // Null: not known. Names are found in any case (RFC 4422 §3.1 has them in upper case, clients not).
 // `server_nonce` as MakeScram wants it; others do without.
 std::unique_ptr<SaslMechanism> MakeSaslMechanism(std::string_view name,
-                                                 SaslConnection connection = {},
-                                                 std::string server_nonce = {});
+                                                 const SaslConnection& connection = {},
+                                                 const std::string& server_nonce = {});
 
 // Those that work where `capabilities` hold, the strongest first.
 std::vector<std::string_view> SaslMechanismNames(const Capabilities& capabilities);

@@ -31,8 +31,9 @@ std::optional<std::string_view> TakeAttribute(std::string_view& text, std::strin
 
 class ScramMechanism : public SaslMechanism {
  public:
-  ScramMechanism(ScramHash hash, bool plus, SaslConnection connection, std::string server_nonce)
-      : hash_(hash), plus_(plus), connection_(std::move(connection)), nonce_(server_nonce) {}
+  ScramMechanism(ScramHash hash, bool plus, const SaslConnection& connection,
+                 const std::string& server_nonce)
+      : hash_(hash), plus_(plus), connection_(connection), nonce_(server_nonce) {}
 
   SaslStep Step(std::optional<std::string_view> client_bytes) override {
     switch (std::exchange(state_, State::kOver)) {
@@ -141,10 +142,10 @@ class ScramMechanism : public SaslMechanism {
 
 }  // namespace
 
-std::unique_ptr<SaslMechanism> MakeScram(ScramHash hash, bool plus, SaslConnection connection,
-                                         std::string server_nonce) {
-  return std::make_unique<ScramMechanism>(hash, plus, std::move(connection),
-                                          std::move(server_nonce));
+std::unique_ptr<SaslMechanism> MakeScram(ScramHash hash, bool plus,
+                                         const SaslConnection& connection,
+                                         const std::string& server_nonce) {
+  return std::make_unique<ScramMechanism>(hash, plus, connection, server_nonce);
 }
 
 }  // namespace poplar::auth

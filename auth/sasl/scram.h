@@ -17,7 +17,8 @@ namespace poplar::auth {
 inline constexpr uint32_t kScramNonceBytesMax = 256;  // Of the client's.
 
 // `server_nonce` has printable characters but commas, and nobody can guess it.
-std::unique_ptr<SaslMechanism> MakeScram(ScramHash hash, bool plus, SaslConnection connection,
-                                         std::string server_nonce);
+std::unique_ptr<SaslMechanism> MakeScram(ScramHash hash, bool plus,
+                                         const SaslConnection& connection,
+                                         const std::string& server_nonce);
 
 }  // namespace poplar::auth

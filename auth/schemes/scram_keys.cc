@@ -209,7 +209,8 @@ bool IsScramProof(const ScramKeys& keys, std::string_view auth_message, std::str
   const EVP_MD* digest = DigestOf(keys.hash);
   std::optional<std::string> client_key = Hmac(digest, keys.stored_key, auth_message);
   if (!client_key || proof.size() != client_key->size()) return false;
-  for (size_t i = 0; i < proof.size(); ++i) (*client_key)[i] ^= proof[i];
+  for (size_t i = 0; i < proof.size(); ++i)
+    (*client_key)[i] = static_cast<char>((*client_key)[i] ^ proof[i]);
   const std::optional<std::string> stored_key = Digest(digest, *client_key);
   base::Wipe(client_key->data(), client_key->size());
   return stored_key && base::EqualConstantTime(*stored_key, keys.stored_key);

@@ -46,7 +46,7 @@ bool IsLoginName(std::string_view user) { return !user.empty() && user.size() <=
 
 std::unique_ptr<SaslMechanism> ShardAuthImpl::StartSasl(std::string_view name,
                                                         SaslConnection connection) {
-  return MakeSaslMechanism(name, std::move(connection), NewNonce());
+  return MakeSaslMechanism(name, connection, NewNonce());
 }
 
 void ShardAuthImpl::AskChainThrottled(

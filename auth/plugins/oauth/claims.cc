@@ -7,18 +7,18 @@ namespace poplar::oauth {
 namespace {
 
 std::string_view TextOf(const json_t* value) {
-  if (!json_is_string(value)) return {};
+  if (!IsText(value)) return {};
   return {json_string_value(value), json_string_length(value)};
 }
 
 // A text, or a list of them. With `words`, a text is words between blanks.
 std::vector<std::string> ListOf(const json_t* value, bool words) {
   std::vector<std::string> all;
-  if (json_is_array(value)) {
+  if (IsList(value)) {
     for (size_t i = 0; i < json_array_size(value); ++i) {
       all.emplace_back(TextOf(json_array_get(value, i)));
     }
-  } else if (json_is_string(value)) {
+  } else if (IsText(value)) {
     std::string_view rest = TextOf(value);
     while (words && rest.find(' ') != std::string_view::npos) {
       all.emplace_back(rest.substr(0, rest.find(' ')));
@@ -43,11 +43,11 @@ std::string TimeFault(const json_t* claims, const Settings& settings, int64_t no
   const double leeway_s = settings.leeway_s;
   const auto now = static_cast<double>(now_s);
   if (expires == nullptr && !introspected) return "the token does not say when it ends";
-  if (expires != nullptr && !json_is_number(expires)) return "the token's \"exp\" is no number";
+  if (expires != nullptr && !IsNumber(expires)) return "the token's \"exp\" is no number";
   if (expires != nullptr && now >= json_number_value(expires) + leeway_s) {
     return "the token is expired";
   }
-  if (begins != nullptr && !json_is_number(begins)) return "the token's \"nbf\" is no number";
+  if (begins != nullptr && !IsNumber(begins)) return "the token's \"nbf\" is no number";
   if (begins != nullptr && now + leeway_s < json_number_value(begins)) {
     return "the token is not valid yet";
   }
@@ -70,7 +70,7 @@ std::string UserOf(const json_t* claims, const Settings& settings) {
 
 Json ParseObject(std::string_view text) {
   Json json(json_loadb(text.data(), text.size(), JSON_REJECT_DUPLICATES, nullptr));
-  return json_is_object(json.get()) ? std::move(json) : nullptr;
+  return IsObject(json.get()) ? std::move(json) : nullptr;
 }
 
 Verdict CheckClaims(const json_t* claims, const Settings& settings, std::string_view login,

@@ -56,7 +56,7 @@ Verdict Issuer::Introspect(std::string_view token, std::string_view login,
   if (!reply.has_value()) return {POPLAR_TEMPORARY, fault};
   const Json claims = ParseObject(*reply);
   const json_t* const active = json_object_get(claims.get(), "active");
-  if (!json_is_boolean(active)) {
+  if (!IsBoolean(active)) {
     return {POPLAR_TEMPORARY, settings_.introspection_url + ": the answer is none of RFC 7662"};
   }
   if (!json_is_true(active))

@@ -30,14 +30,14 @@ bool IsForSignatures(const json_t* jwk) {
 std::shared_ptr<const KeySet> KeySet::Parse(std::string_view json, std::string& fault) {
   const Json set = ParseObject(json);
   const json_t* const list = json_object_get(set.get(), "keys");
-  if (!json_is_array(list)) {
+  if (!IsList(list)) {
     fault = "the keys are no JWK set";
     return nullptr;
   }
   auto keys = std::make_shared<KeySet>();
   for (size_t i = 0; i < json_array_size(list) && keys->keys_.size() < kKeysMax; ++i) {
     json_t* const jwk = json_array_get(list, i);
-    if (!json_is_object(jwk) || !IsForSignatures(jwk)) continue;
+    if (!IsObject(jwk) || !IsForSignatures(jwk)) continue;
     cjose_err error;
     Key key;
     key.key.reset(cjose_jwk_import_json(reinterpret_cast<cjose_header_t*>(jwk), &error));
@@ -66,7 +66,7 @@ std::optional<SignedToken> SignedToken::Parse(std::string_view text) {
   const auto* const head =
       reinterpret_cast<const json_t*>(cjose_jws_get_protected(token.jws_.get()));
   // RFC 7515 §4.1.11: none of the extensions is known here. "b64" is one of them.
-  if (!json_is_object(head) || json_object_get(head, "crit") != nullptr) return std::nullopt;
+  if (!IsObject(head) || json_object_get(head, "crit") != nullptr) return std::nullopt;
   token.algorithm_ = Attribute(head, "alg");
   token.key_id_ = Attribute(head, "kid");
   return token;
