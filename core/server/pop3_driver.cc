@@ -96,6 +96,7 @@ io::Task<void> Pop3Driver::Run() {
   if (implicit_tls_) usable = co_await StartTls(net::TlsStart::kImplicit);
   if (usable) co_await Serve();
   set_closing();
+  CountAbandoned();
   if (maildrop_) services_.metrics.pop3_sessions.Add(-1);
   view_.reset();
   maildrop_.reset();  // The lease is free before the close is waited for.

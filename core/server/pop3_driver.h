@@ -51,6 +51,8 @@ class Pop3Driver : public Connection {
 
   // pop3_sasl.cc
   void StartSasl(std::string_view mechanism);
+  // Who takes challenges and proves nothing has failed as well: they cost us something.
+  void CountAbandoned();
   io::Task<void> StepSasl(std::optional<base::Secret> response);
   // The answer to a question of the mechanism's, in `verifier_`, and what follows from it.
   io::Task<auth::SaslStep> FetchVerifier(auth::SaslVerifierWanted wanted);
@@ -86,6 +88,7 @@ class Pop3Driver : public Connection {
   std::unique_ptr<auth::SaslMechanism> sasl_;  // While an exchange runs.
   uint64_t sasl_since_us_ = 0;
   auth::VerifierResult verifier_;              // Of that exchange.
+  bool challenged_ = false;                    // It went to the client, and no proof came yet.
   std::optional<pop3::LoginOutcome> refused_;  // Told when the client has answered why.
   std::string mechanism_ = "USER";             // Of the last log-in; for the log.
 

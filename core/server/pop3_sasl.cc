@@ -42,7 +42,17 @@ auth::SaslConnection Pop3Driver::ConnectionFor(std::string_view mechanism) const
   return connection;
 }
 
+void Pop3Driver::CountAbandoned() {
+  if (!std::exchange(challenged_, false)) return;
+  auth::AuthResult result;
+  result.outcome = auth::Outcome::kRefused;
+  result.reason = "the client gave up";
+  services_.auth.CountLogin(result.outcome, Client());
+  LogLogin(pop3::Name(ToPop3(result.outcome)), result);
+}
+
 void Pop3Driver::StartSasl(std::string_view mechanism) {
+  CountAbandoned();
   mechanism_ = mechanism;
   claimed_user_.clear();
   verifier_ = {};
@@ -92,7 +102,8 @@ io::Task<auth::SaslStep> Pop3Driver::FetchVerifier(auth::SaslVerifierWanted want
   services_.auth.FetchVerifier(std::move(wanted.user), std::move(wanted.mechanism), Client(),
                                fetched);
   verifier_ = co_await fetched;
-  if (!HasVerifier(verifier_)) co_return auth::SaslProof{};
+  challenged_ = HasVerifier(verifier_);
+  if (!challenged_) co_return auth::SaslProof{};
   co_return sasl_->TakeVerifier(verifier_.verifier);
 }
 
@@ -111,8 +122,10 @@ io::Task<auth::AuthResult> Pop3Driver::EndSasl(auth::SaslStep end) {
   } else {
     auth::AuthResult result;
     result.outcome = auth::Outcome::kRefused;
+    const bool challenged = std::exchange(challenged_, false);
     if (const auto* malformed = std::get_if<auth::SaslMalformed>(&end)) {
       result.reason = malformed->reason;
+      if (challenged) services_.auth.CountLogin(result.outcome, Client());
       co_return result;
     }
     const bool wrong = HasVerifier(verifier_) && !std::get<auth::SaslProof>(end).right;

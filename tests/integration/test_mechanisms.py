@@ -112,6 +112,15 @@ def test_wrong_proofs_count_like_wrong_passwords(serve):
     for _ in range(6):
         refusal(server, "SCRAM-SHA-256", BOB, "wrong")
     assert server.metric("poplar_auth_logins_total", outcome="refused") == 6
+    # To take a challenge and go costs as much as a wrong proof, however one goes.
+    client = server.pop3()
+    first = encode(f"n,,n={BOB},r=nonce".encode())
+    for answer in ("*", encode(b"c=biws,r=another,p=AAAA")):
+        assert asker(client)(f"AUTH SCRAM-SHA-256 {first}").startswith("+ ")
+        assert asker(client)(answer).startswith("-ERR")
+    assert asker(client)(f"AUTH SCRAM-SHA-256 {first}").startswith("+ ")
+    client.close()
+    wait_for("all of them counted", 10, lambda: server.metric("poplar_auth_logins_total", outcome="refused") == 9)
     delayed = server.metric("poplar_auth_delayed_total")
     login(server, "SCRAM-SHA-256", BOB, SECRET).quit()
     assert server.metric("poplar_auth_delayed_total") == delayed + 1
