@@ -106,9 +106,9 @@ void Pop3Driver::LogLogin(std::string_view outcome, const auth::AuthResult& resu
              {"user", known.empty() ? claimed_user_ : known},
              {"peer", peer_.HostText()},
              {"tls", tls_},
-             {"mechanism", mechanism_},
              {"outcome", outcome},
-             {"reason", result.reason}});
+             {"reason", result.reason},
+             {"mechanism", mechanism_}});
 }
 
 }  // namespace poplar::server
