@@ -31,7 +31,9 @@ enum poplar_operation {
   POPLAR_RESOLVE = 1,         /* Whose mail is this address? Asked for each recipient. */
   POPLAR_VERIFY_PASSWORD = 2, /* Is this the password of that login name? */
   POPLAR_FETCH_VERIFIER = 4,  /* What is stored for a mechanism that never sends the password. */
-  POPLAR_VERIFY_TOKEN = 8     /* Is this bearer token good, and whose is it? */
+  /* Is this bearer token good, and of that login name? OK without POPLAR_ACCOUNT: good, and whose
+   * the account is, the back ends of the chain are asked by RESOLVE. */
+  POPLAR_VERIFY_TOKEN = 8
 };
 
 enum poplar_outcome {
@@ -45,14 +47,17 @@ enum poplar_outcome {
 
 /* What an answer may say, each with poplar_host.set. All are text of the length given. */
 enum poplar_field {
-  /* With OK, required: names the maildrop within its tenant, 1 to 128 octets. It must stay when the
-   * address changes and must never be given to another account: an entryUUID, a row's id. */
+  /* With OK, required (but see VERIFY_TOKEN): names the maildrop within its tenant, 1 to 128
+   * octets. It must stay when the address changes and must never be given to another account: an
+   * entryUUID, a row's id. */
   POPLAR_ACCOUNT = 1,
   POPLAR_ADDRESS = 2,        /* As it should be spelled in logs and listings. Default: the login. */
   POPLAR_QUOTA_OCTETS = 3,   /* Decimal. Default: what the tenant gives each maildrop. */
   POPLAR_QUOTA_MESSAGES = 4, /* Decimal. */
-  POPLAR_VERIFIER = 5,       /* With OK to FETCH_VERIFIER: in the notation of auth/README.md. */
-  POPLAR_REASON = 6,         /* A few words for the server's log; never a secret. */
+  /* With OK or DISABLED to FETCH_VERIFIER: what is stored, `{SCHEME}…`. Poplar knows what it is
+   * good for: SCRAM's keys, or a password in clear (with weak_schemes). */
+  POPLAR_VERIFIER = 5,
+  POPLAR_REASON = 6, /* A few words for the server's log; never a secret. */
   /* With OK or DISABLED to VERIFY_PASSWORD, instead of comparing: the stored password, `{SCHEME}…`.
    * Poplar compares, with all schemes that it knows; the outcome holds once it is the right one. */
   POPLAR_STORED_PASSWORD = 7
@@ -88,7 +93,10 @@ struct poplar_question {
    * them. Never empty. Do not keep it: Poplar wipes its copy. */
   const char* secret;
   size_t secret_bytes;
-  const char* mechanism;      /* With FETCH_VERIFIER: "SCRAM-SHA-256", "APOP". Else "". */
+  /* With FETCH_VERIFIER: "SCRAM-SHA-1", "SCRAM-SHA-256", "APOP". With RESOLVE of somebody who logs
+   * in without a password: "EXTERNAL" (by certificate), "OAUTHBEARER" (by token); DISABLED then
+   * keeps him out. Else "". */
+  const char* mechanism;
   const char* client_address; /* For rules by network; "" where there is none. */
   /* Answer within so many milliseconds. Later the answer counts no more, and a process with too
    * many calls that are late is ended: give your own waits this limit. */

@@ -1,6 +1,6 @@
-// The door to authentication. Four operations: resolve an address (RCPT), verify a password, fetch
-// verifiers for a challenge mechanism, verify a token. Everything here belongs to the shard that
-// asked.
+// The door to authentication. Four operations: resolve an address (RCPT, a certificate's name),
+// verify a password, fetch verifiers for a challenge mechanism, verify a token. Everything here
+// belongs to the shard that asked.
 //
 // Outcomes are a closed set; the protocols fold them to response codes in one table. A back end
 // that cannot be asked is kTemporary, never "wrong password" or "no such user".
@@ -65,22 +65,20 @@ struct ClientInfo {
 
 // Operations that a chain can do; CAPA follows.
 struct Capabilities {
+  bool resolve = true;
   bool password = false;
   bool verifiers = false;
+  bool clear_text = false;  // What verifiers are made of may be the password itself.
   bool token = false;
 };
 
-// What a challenge mechanism needs of an account: a stored key (SCRAM), or the clear text (APOP).
-struct Verifier {
-  std::string mechanism;  // "SCRAM-SHA-256", "APOP".
-  base::Secret material;  // In the mechanism's own encoding.
-};
-
 struct VerifierResult {
+  // What a right proof is worth. With kOk, kDisabled and kRefused there is a verifier: of nobody,
+  // with kRefused, which looks like any other and which nothing proves.
   Outcome outcome = Outcome::kTemporary;
-  Principal principal;
+  Principal principal;  // With kOk.
   Verifier verifier;
-  std::string reason;
+  std::string reason;  // For logs.
 };
 
 // Authentication as one shard sees it. Use it on that shard only.
@@ -90,10 +88,12 @@ class ShardAuth {
 
   virtual Capabilities capabilities() const = 0;
 
-  // The SASL mechanisms that work here, the preferred one first; for CAPA and `AUTH` alone.
-  virtual std::vector<std::string_view> SaslMechanisms() const = 0;
+  // The SASL mechanisms that this chain can do, the strongest first. "APOP", which is none, is
+  // there too where it works: its one step takes "name digest".
+  virtual std::vector<std::string_view> Mechanisms() const = 0;
   // REQUIRES: `name` is one of them.
-  virtual std::unique_ptr<SaslMechanism> StartSasl(std::string_view name) = 0;
+  virtual std::unique_ptr<SaslMechanism> StartSasl(std::string_view name,
+                                                   SaslConnection connection) = 0;
 
   // Whom mail to `address` belongs to. Reads the back end, not the password cache.
   virtual void Resolve(std::string address, io::Completion<ResolveResult>& done) = 0;
@@ -102,11 +102,19 @@ class ShardAuth {
   virtual void VerifyPassword(std::string user, base::Secret password, ClientInfo client,
                               io::Completion<AuthResult>& done) = 0;
 
+  // Of a mechanism that wants one. How its exchange ended is told by CountLogin.
   virtual void FetchVerifier(std::string user, std::string mechanism, ClientInfo client,
                              io::Completion<VerifierResult>& done) = 0;
 
   virtual void VerifyToken(std::string user, base::Secret token, ClientInfo client,
                            io::Completion<AuthResult>& done) = 0;
+
+  // Of somebody whose name was proved elsewhere (a certificate): may he log in, and who is he?
+  virtual void ResolveLogin(std::string user, ClientInfo client,
+                            io::Completion<AuthResult>& done) = 0;
+
+  // Counts the end of an exchange over FetchVerifier, a refusal against the client's address.
+  virtual void CountLogin(Outcome outcome, const ClientInfo& client) = 0;
 };
 
 }  // namespace poplar::auth

@@ -100,6 +100,28 @@ BackendAnswer PasswdFileBackend::VerifyPassword(std::string_view login,
   return answer;
 }
 
+BackendAnswer PasswdFileBackend::ResolveLogin(std::string_view login) {
+  const auto all = users();
+  const auto found = all->by_login.find(std::string(login));
+  if (found == all->by_login.end()) return Say(BackendOutcome::kUnknown, "unknown user");
+  if (found->second.disabled) return Say(BackendOutcome::kDisabled, "the account is locked");
+  return Known(found->second, login, *tenants_.Current());
+}
+
+BackendAnswer PasswdFileBackend::FetchVerifier(std::string_view login,
+                                               std::string_view /*mechanism*/) {
+  BackendAnswer answer = ResolveLogin(login);
+  if (answer.outcome != BackendOutcome::kOk && answer.outcome != BackendOutcome::kDisabled) {
+    return answer;
+  }
+  const auto all = users();
+  const auto found = all->by_login.find(std::string(login));
+  if (found == all->by_login.end()) return Say(BackendOutcome::kUnknown, "unknown user");
+  answer.stored_verifier = base::Secret(found->second.stored_password);
+  answer.weak_schemes = options_.weak_schemes;
+  return answer;
+}
+
 StatusOr<BackendChanges> PasswdFileBackend::TakeChanges() {
   POP_ASSIGN_OR_RETURN(const Stamp stamp, StampOf(options_.path));
   BackendChanges changes;

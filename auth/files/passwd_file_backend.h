@@ -30,10 +30,14 @@ class PasswdFileBackend final : public Backend {
                                                            const PolicyBoard& tenants);
 
   std::string_view name() const override { return options_.name; }
-  Capabilities capabilities() const override { return {.password = true}; }
+  Capabilities capabilities() const override {
+    return {.password = true, .verifiers = true, .clear_text = options_.weak_schemes};
+  }
   BackendAnswer Resolve(std::string_view address) override;
+  BackendAnswer ResolveLogin(std::string_view login) override;
   // Hands out what is stored, to be compared.
   BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password) override;
+  BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism) override;
   // Reads the file again if it changed; then everything may be different.
   StatusOr<BackendChanges> TakeChanges() override;
 

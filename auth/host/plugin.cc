@@ -131,7 +131,8 @@ AnswerFrame Plugin::Ask(void* instance, const QuestionFrame& question) const {
   if (frame.outcome > POPLAR_UNSUPPORTED) {
     MakeTemporary(frame, "the plug-in gave an outcome that there is not");
   } else if (frame.outcome == POPLAR_OK &&
-             (frame.account.empty() || frame.account.size() > kAccountIdBytesMax)) {
+             (frame.account.size() > kAccountIdBytesMax ||
+              (frame.account.empty() && question.operation != POPLAR_VERIFY_TOKEN))) {
     MakeTemporary(frame, "the plug-in named no account, or one of too many octets");
   } else if (frame.outcome == POPLAR_OK && question.operation == POPLAR_FETCH_VERIFIER &&
              frame.verifier.empty()) {

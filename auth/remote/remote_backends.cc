@@ -37,7 +37,8 @@ base::LogLevel LevelOf(uint32_t level) {
 }
 
 Capabilities CapabilitiesOf(uint32_t operations) {
-  return {.password = (operations & POPLAR_VERIFY_PASSWORD) != 0,
+  return {.resolve = (operations & POPLAR_RESOLVE) != 0,
+          .password = (operations & POPLAR_VERIFY_PASSWORD) != 0,
           .verifiers = (operations & POPLAR_FETCH_VERIFIER) != 0,
           .token = (operations & POPLAR_VERIFY_TOKEN) != 0};
 }

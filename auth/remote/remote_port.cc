@@ -11,6 +11,7 @@ namespace {
 uint32_t OperationBit(Operation operation) {
   switch (operation) {
     case Operation::kResolve:
+    case Operation::kResolveLogin:
       return POPLAR_RESOLVE;
     case Operation::kVerifyPassword:
       return POPLAR_VERIFY_PASSWORD;
@@ -61,14 +62,18 @@ BackendAnswer AnswerOf(AnswerFrame& frame, const BackendQuestion& question,
   if (answer.outcome != BackendOutcome::kOk && answer.outcome != BackendOutcome::kDisabled) {
     return answer;
   }
+  // A good token may be of somebody whose account others know (VerifyToken asks them).
+  const bool needs_account = question.operation != Operation::kVerifyToken;
   if (answer.outcome == BackendOutcome::kOk &&
-      (frame.account.empty() || frame.account.size() > kAccountIdBytesMax ||
+      ((frame.account.empty() && needs_account) || frame.account.size() > kAccountIdBytesMax ||
        frame.address.size() > kAddressBytesMax)) {
     return Say(BackendOutcome::kTemporary, "the back end's answer breaks its rules");
   }
   // Also of who is switched off: that is told after the right password only.
   if (question.operation == Operation::kVerifyPassword) {
     answer.stored_password = std::move(frame.stored_password);
+  } else if (question.operation == Operation::kFetchVerifier) {
+    answer.stored_verifier = std::move(frame.verifier);
   }
   if (answer.outcome == BackendOutcome::kOk && !tenant.enabled) {
     answer.outcome = BackendOutcome::kDisabled;
@@ -82,9 +87,6 @@ BackendAnswer AnswerOf(AnswerFrame& frame, const BackendQuestion& question,
       .tenant_name = tenant.name,
       .quota = {.octets = frame.quota_octets.value_or(tenant.maildrop_quota.octets),
                 .messages = frame.quota_messages.value_or(tenant.maildrop_quota.messages)}};
-  if (question.operation == Operation::kFetchVerifier) {
-    answer.verifier = {.mechanism = question.mechanism, .material = std::move(frame.verifier)};
-  }
   return answer;
 }
 

@@ -1,124 +1,92 @@
 #include "auth/sasl/mechanism.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
-#include <utility>
+#include <optional>
 
-#include "core/base/limits.h"
+#include "auth/sasl/apop.h"
+#include "auth/sasl/bearer.h"
+#include "auth/sasl/clear_text.h"
+#include "auth/sasl/external.h"
+#include "auth/sasl/names.h"
+#include "auth/sasl/scram.h"
 
 namespace poplar::auth {
+
+bool EqualIgnoringCase(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : int{c}; };
+  return std::ranges::equal(a, b, {}, lower, lower);
+}
+
 namespace {
 
-constexpr std::string_view kPlain = "PLAIN";
-constexpr std::string_view kLogin = "LOGIN";
+// What a chain has to be able to do for a mechanism.
+using Wanted = bool (*)(const Capabilities&);
+constexpr Wanted kPasswords = [](const Capabilities& can) { return can.password; };
+constexpr Wanted kClearText = [](const Capabilities& can) { return can.clear_text; };
+constexpr Wanted kTokens = [](const Capabilities& can) { return can.token; };
+constexpr Wanted kNames = [](const Capabilities& can) { return can.resolve; };
+constexpr Wanted kVerifiers = [](const Capabilities& can) { return can.verifiers; };
 
-constexpr SaslMalformed kExchangeOver{"the exchange is over"};
-constexpr SaslMalformed kUserLength{"the user name is empty or too long"};
-constexpr SaslMalformed kPasswordLength{"the password is too long"};
-constexpr SaslMalformed kNul{"there is a NUL where none belongs"};
+using Make = std::unique_ptr<SaslMechanism> (*)(const SaslConnection& connection,
+                                                const std::string& server_nonce);
 
-bool IsUserLength(std::string_view user) {
-  return !user.empty() && user.size() <= kAddressBytesMax;
+template <ScramHash hash, bool plus>
+std::unique_ptr<SaslMechanism> Scram(const SaslConnection& connection,
+                                     const std::string& server_nonce) {
+  return MakeScram(hash, plus, connection, server_nonce);
+}
+// The others need less.
+template <std::unique_ptr<SaslMechanism> (*make)(const SaslConnection&)>
+std::unique_ptr<SaslMechanism> Of(const SaslConnection& connection, const std::string&) {
+  return make(connection);
+}
+template <std::unique_ptr<SaslMechanism> (*make)()>
+std::unique_ptr<SaslMechanism> Of(const SaslConnection&, const std::string&) {
+  return make();
 }
 
-bool HasNul(std::string_view bytes) { return bytes.find('\0') != std::string_view::npos; }
-
-bool EqualIgnoringCase(std::string_view text, std::string_view upper) {
-  if (text.size() != upper.size()) return false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if ((c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c) != upper[i]) return false;
-  }
-  return true;
-}
-
-// RFC 4616 §2: message = [authzid] NUL authcid NUL passwd.
-SaslStep ParsePlain(std::string_view message) {
-  const size_t first = message.find('\0');
-  if (first == std::string_view::npos) return SaslMalformed{"PLAIN wants two NULs"};
-  const size_t second = message.find('\0', first + 1);
-  if (second == std::string_view::npos) return SaslMalformed{"PLAIN wants two NULs"};
-  const std::string_view authzid = message.substr(0, first);
-  const std::string_view user = message.substr(first + 1, second - first - 1);
-  const std::string_view password = message.substr(second + 1);
-  if (!IsUserLength(user)) return kUserLength;
-  if (password.size() > kPasswordBytesMax) return kPasswordLength;
-  if (HasNul(password)) return kNul;
-  if (!authzid.empty() && authzid != user) {
-    return SaslMalformed{"acting for another user is not offered"};
-  }
-  return SaslCredentials{std::string(authzid), std::string(user), base::Secret(password)};
-}
-
-class PlainMechanism : public SaslMechanism {
- public:
-  SaslStep Step(std::optional<std::string_view> client_bytes) override {
-    if (!client_bytes && !asked_) {
-      asked_ = true;
-      return SaslChallenge{};
-    }
-    if (!client_bytes || std::exchange(over_, true)) return kExchangeOver;
-    return ParsePlain(*client_bytes);
-  }
-
- private:
-  bool asked_ = false;
-  bool over_ = false;
+struct Mechanism {
+  std::string_view name;
+  Wanted works;
+  Make make;
 };
 
-// The prompts are part of the mechanism: clients compare them, or their first letter.
-class LoginMechanism : public SaslMechanism {
- public:
-  SaslStep Step(std::optional<std::string_view> client_bytes) override {
-    switch (state_) {
-      case State::kStart:
-        state_ = State::kUser;
-        if (!client_bytes) return SaslChallenge{"Username:"};
-        [[fallthrough]];
-      case State::kUser:
-        return client_bytes ? TakeUser(*client_bytes) : End(kExchangeOver);
-      case State::kPassword:
-        return client_bytes ? TakePassword(*client_bytes) : End(kExchangeOver);
-      case State::kOver:
-        break;
-    }
-    return kExchangeOver;
-  }
-
- private:
-  enum class State : uint8_t { kStart, kUser, kPassword, kOver };
-
-  SaslStep End(SaslStep step) {
-    state_ = State::kOver;
-    return step;
-  }
-  SaslStep TakeUser(std::string_view user) {
-    if (!IsUserLength(user)) return End(kUserLength);
-    if (HasNul(user)) return End(kNul);
-    user_ = user;
-    state_ = State::kPassword;
-    return SaslChallenge{"Password:"};
-  }
-  SaslStep TakePassword(std::string_view password) {
-    if (password.size() > kPasswordBytesMax) return End(kPasswordLength);
-    if (HasNul(password)) return End(kNul);
-    return End(SaslCredentials{"", std::move(user_), base::Secret(password)});
-  }
-
-  State state_ = State::kStart;
-  std::string user_;
+// The strongest first.
+constexpr std::array kMechanisms = {
+    Mechanism{"SCRAM-SHA-256-PLUS", kVerifiers, &Scram<ScramHash::kSha256, true>},
+    Mechanism{"SCRAM-SHA-256", kVerifiers, &Scram<ScramHash::kSha256, false>},
+    Mechanism{"SCRAM-SHA-1-PLUS", kVerifiers, &Scram<ScramHash::kSha1, true>},
+    Mechanism{"SCRAM-SHA-1", kVerifiers, &Scram<ScramHash::kSha1, false>},
+    Mechanism{"EXTERNAL", kNames, &Of<&MakeExternal>},
+    Mechanism{"OAUTHBEARER", kTokens, &Of<&MakeOauthBearer>},
+    Mechanism{"XOAUTH2", kTokens, &Of<&MakeXoauth2>},
+    Mechanism{"APOP", kClearText, &Of<&MakeApop>},
+    Mechanism{"PLAIN", kPasswords, &Of<&MakePlain>},
+    Mechanism{"LOGIN", kPasswords, &Of<&MakeLogin>},
 };
 
 }  // namespace
 
-std::unique_ptr<SaslMechanism> MakeSaslMechanism(std::string_view name) {
-  if (EqualIgnoringCase(name, kPlain)) return std::make_unique<PlainMechanism>();
-  if (EqualIgnoringCase(name, kLogin)) return std::make_unique<LoginMechanism>();
+SaslStep SaslMechanism::TakeVerifier(const Verifier& /*verifier*/) { return kExchangeOver; }
+SaslChallenge SaslMechanism::RefuseToken() { return {}; }
+
+std::unique_ptr<SaslMechanism> MakeSaslMechanism(std::string_view name,
+                                                 const SaslConnection& connection,
+                                                 const std::string& server_nonce) {
+  for (const Mechanism& mechanism : kMechanisms) {
+    if (EqualIgnoringCase(name, mechanism.name)) return mechanism.make(connection, server_nonce);
+  }
   return nullptr;
 }
 
 std::vector<std::string_view> SaslMechanismNames(const Capabilities& capabilities) {
-  if (!capabilities.password) return {};
-  return {kPlain, kLogin};
+  std::vector<std::string_view> names;
+  for (const Mechanism& mechanism : kMechanisms) {
+    if (mechanism.works(capabilities)) names.push_back(mechanism.name);
+  }
+  return names;
 }
 
 }  // namespace poplar::auth

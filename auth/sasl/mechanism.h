@@ -1,9 +1,9 @@
-// The mechanisms that Poplar knows: PLAIN (RFC 4616) and LOGIN (draft-murchison-sasl-login), each
-// with and without initial response. Pure; any thread.
+// The mechanisms that Poplar knows, by name. Pure; any thread.
 
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -13,9 +13,12 @@
 namespace poplar::auth {
 
 // Null: not known. Names are found in any case (RFC 4422 §3.1 has them in upper case, clients not).
-std::unique_ptr<SaslMechanism> MakeSaslMechanism(std::string_view name);
+// `server_nonce` as MakeScram wants it; others do without.
+std::unique_ptr<SaslMechanism> MakeSaslMechanism(std::string_view name,
+                                                 const SaslConnection& connection = {},
+                                                 const std::string& server_nonce = {});
 
-// Those that work where `capabilities` hold, the preferred one first; for CAPA and `AUTH` alone.
+// Those that work where `capabilities` hold, the strongest first.
 std::vector<std::string_view> SaslMechanismNames(const Capabilities& capabilities);
 
 }  // namespace poplar::auth

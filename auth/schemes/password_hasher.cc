@@ -7,7 +7,6 @@
 
 #include "auth/schemes/argon2_scheme.h"
 #include "auth/schemes/crypt_schemes.h"
-#include "auth/schemes/scram_keys.h"
 
 namespace poplar::auth {
 
@@ -26,8 +25,11 @@ constexpr HashMaker kCryptMaker = {
     &ComputeCrypt};
 constexpr HashMaker kArgon2Maker = {
     [](const HashOptions& options) { return NewArgon2Setting(options.cost); }, &ComputeArgon2};
+constexpr HashMaker kScramMaker = {
+    [](const HashOptions& options) { return NewScramSetting(options.cost); }, &ComputeScramSetting};
 
 const HashMaker& MakerOf(const HashOptions& options) {
+  if (options.prefix == kScramSha256Prefix) return kScramMaker;
   return options.prefix == kArgon2idPrefix ? kArgon2Maker : kCryptMaker;
 }
 
@@ -54,12 +56,15 @@ StatusOr<StoredPassword> Usable(std::string_view stored, WeakSchemes weak) {
 
 }  // namespace
 
-HashOptions HashOptionsOf(std::string_view scheme_name) {
+HashOptions HashOptionsOf(std::string_view scheme_name, uint32_t scram_iterations) {
   // libxcrypt's default for bcrypt, 5, dates from 1999. Its others are of today.
   constexpr uint32_t kBcryptCost = 12;
   if (scheme_name == "bcrypt") return {.prefix = "$2b$", .cost = kBcryptCost};
   if (scheme_name == "sha512crypt") return {.prefix = "$6$", .cost = 0};
   if (scheme_name == "argon2id") return {.prefix = std::string(kArgon2idPrefix), .cost = 0};
+  if (scheme_name == "scram-sha-256") {
+    return {.prefix = std::string(kScramSha256Prefix), .cost = scram_iterations};
+  }
   return {};
 }
 
@@ -137,9 +142,10 @@ bool PasswordHasher::NeedsRehash(std::string_view stored, const base::Secret& pa
 }
 
 bool PasswordHasher::IsOfToday(const StoredPassword& stored) const {
-  // What stands before the salt. bcrypt's hash follows its salt directly.
+  // What stands before the salt. bcrypt's hash follows its salt directly; SCRAM has a colon.
   const std::string_view setting = decoy_setting_;
-  const std::string_view parameters = setting.substr(0, setting.rfind('$') + 1);
+  const size_t separator = setting.starts_with('$') ? setting.rfind('$') : setting.find(':');
+  const std::string_view parameters = setting.substr(0, separator + 1);
   if (parameters.empty() || !stored.data.starts_with(parameters)) return false;
   // SHA-crypt names its cost only where it is not the default.
   return !stored.data.substr(parameters.size()).starts_with("rounds=");

@@ -1,6 +1,6 @@
 // Passwords as they are stored: made and verified. New ones are hashes by yescrypt, bcrypt,
-// SHA-crypt or argon2id; verified is whatever stored_password.cc lists, weak schemes only where the
-// caller allows them.
+// SHA-crypt or argon2id, or SCRAM's keys; verified is whatever stored_password.cc lists, weak
+// schemes only where the caller allows them.
 //
 // A computation takes tens of milliseconds and tens of MiB: never on a reactor. Any thread, several
 // at once.
@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "auth/schemes/scram_keys.h"
 #include "auth/schemes/stored_password.h"
 #include "core/base/limits.h"
 #include "core/base/secret.h"
@@ -24,13 +25,16 @@ inline constexpr uint32_t kHashablePasswordBytesMax = 511;
 static_assert(kHashablePasswordBytesMax <= kPasswordBytesMax);
 
 struct HashOptions {
-  std::string prefix = "$y$";  // As hashes begin: "$y$", "$2b$", "$6$", "$argon2id$".
-  uint32_t cost = 0;  // In the scheme's own measure: crypt(5), argon2's KiB. 0 is its default.
+  // As hashes begin: "$y$", "$2b$", "$6$", "$argon2id$", "SCRAM-SHA-256$".
+  std::string prefix = "$y$";
+  // In the scheme's own measure: crypt(5), argon2's KiB, SCRAM's iterations. 0 is its default.
+  uint32_t cost = 0;
 };
 
-// What a configuration calls "yescrypt", "bcrypt", "sha512crypt" or "argon2id" (anything else is
-// yescrypt), at a cost that a new password deserves.
-HashOptions HashOptionsOf(std::string_view scheme_name);
+// What a configuration calls "yescrypt", "bcrypt", "sha512crypt", "argon2id" or "scram-sha-256"
+// (anything else is yescrypt), at a cost that a new password deserves.
+HashOptions HashOptionsOf(std::string_view scheme_name,
+                          uint32_t scram_iterations = kScramIterations);
 
 // May this be somebody's new password? 1 to kHashablePasswordBytesMax octets, no NUL, CR or LF (no
 // protocol could carry them).

@@ -53,21 +53,10 @@ bool IsAscii(std::string_view text) {
                      [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
-// What clients compute with. SASLprep leaves ASCII as it is.
+// What clients compute with.
 base::Secret Prepare(std::string_view password) {
-  if (IsAscii(password)) return base::Secret(password);
-  // libidn wants a NUL behind it.
-  std::string text(password);
-  char* prepared = nullptr;
-  const int result = stringprep_profile(text.c_str(), &prepared, "SASLprep",
-                                        static_cast<Stringprep_profile_flags>(0));
-  base::Wipe(text.data(), text.size());
-  if (result != STRINGPREP_OK || prepared == nullptr) return base::Secret(password);
-  const size_t bytes = std::strlen(prepared);
-  base::Secret secret(bytes == 0 ? password : std::string_view(prepared, bytes));
-  base::Wipe(prepared, bytes);
-  idn_free(prepared);
-  return secret;
+  std::optional<base::Secret> prepared = SaslPrep(password);
+  return prepared && !prepared->empty() ? std::move(*prepared) : base::Secret(password);
 }
 
 // RFC 5802 §3. False: OpenSSL refused.
@@ -181,14 +170,76 @@ StatusOr<ScramKeys> MakeScramKeys(ScramHash hash, const base::Secret& password,
   }
   std::array<unsigned char, kNewSaltBytes> salt;
   POP_CHECK(RAND_bytes(salt.data(), static_cast<int>(salt.size())) == 1);
-  ScramKeys keys = {.hash = hash,
-                    .iterations = iterations,
-                    .salt = std::string(reinterpret_cast<const char*>(salt.data()), salt.size())};
+  return ComputeScramKeys(hash, password, {reinterpret_cast<const char*>(salt.data()), salt.size()},
+                          iterations);
+}
+
+StatusOr<ScramKeys> ComputeScramKeys(ScramHash hash, const base::Secret& password,
+                                     std::string_view salt, uint32_t iterations) {
+  ScramKeys keys = {.hash = hash, .iterations = iterations, .salt = std::string(salt)};
   const base::Secret prepared = Prepare(password.Reveal());
   if (!ComputeKeys(prepared.Reveal(), keys)) {
     return MakeStatus(StatusCode::kUnavailable, "the SCRAM keys could not be computed");
   }
   return keys;
+}
+
+std::string NewScramSetting(uint32_t iterations) {
+  if (iterations == 0) iterations = kScramIterations;
+  if (iterations > kScramIterationsMax) return "";
+  std::array<char, kNewSaltBytes> salt;
+  POP_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(salt.data()),
+                       static_cast<int>(salt.size())) == 1);
+  return std::string(kScramSha256Prefix) + std::to_string(iterations) + ":" +
+         EncodeBase64({salt.data(), salt.size()});
+}
+
+std::string ComputeScramSetting(std::string_view setting, std::string_view password) {
+  const std::vector<std::string_view> fields =
+      SplitFields(setting.substr(kScramSha256Prefix.size()), ':');
+  const std::optional<uint32_t> iterations = ParseCount(fields.front());
+  const std::optional<std::string> salt = DecodeBase64(fields.back());
+  if (!iterations || !salt) return "";
+  const StatusOr<ScramKeys> keys =
+      ComputeScramKeys(ScramHash::kSha256, base::Secret(password), *salt, *iterations);
+  return keys.ok() ? FormatScramKeys(*keys) : "";
+}
+
+bool IsScramProof(const ScramKeys& keys, std::string_view auth_message, std::string_view proof) {
+  const EVP_MD* digest = DigestOf(keys.hash);
+  std::optional<std::string> client_key = Hmac(digest, keys.stored_key, auth_message);
+  if (!client_key || proof.size() != client_key->size()) return false;
+  for (size_t i = 0; i < proof.size(); ++i)
+    (*client_key)[i] = static_cast<char>((*client_key)[i] ^ proof[i]);
+  const std::optional<std::string> stored_key = Digest(digest, *client_key);
+  base::Wipe(client_key->data(), client_key->size());
+  return stored_key && base::EqualConstantTime(*stored_key, keys.stored_key);
+}
+
+std::string ScramServerSignature(const ScramKeys& keys, std::string_view auth_message) {
+  return Hmac(DigestOf(keys.hash), keys.server_key, auth_message).value_or("");
+}
+
+std::optional<base::Secret> SaslPrep(std::string_view text) {
+  // It maps nothing of ASCII, and forbids control characters (RFC 4013 §2.3).
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;
+  if (IsAscii(text)) {
+    const bool forbidden =
+        std::any_of(text.begin(), text.end(), [](char c) { return c < 0x20 || c == 0x7F; });
+    return forbidden ? std::nullopt : std::optional(base::Secret(text));
+  }
+  // libidn wants a NUL behind it.
+  std::string copy(text);
+  char* prepared = nullptr;
+  const int result = stringprep_profile(copy.c_str(), &prepared, "SASLprep",
+                                        static_cast<Stringprep_profile_flags>(0));
+  base::Wipe(copy.data(), copy.size());
+  if (result != STRINGPREP_OK || prepared == nullptr) return std::nullopt;
+  const size_t bytes = std::strlen(prepared);
+  base::Secret secret({prepared, bytes});
+  base::Wipe(prepared, bytes);
+  idn_free(prepared);
+  return secret;
 }
 
 }  // namespace poplar::auth

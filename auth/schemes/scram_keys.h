@@ -50,11 +50,31 @@ std::optional<ScramKeys> ParseScramKeys(std::string_view stored);
 // In RFC 5803's notation.
 std::string FormatScramKeys(const ScramKeys& keys);
 
+// With this salt and count, which are in bounds. kUnavailable: OpenSSL refused.
+StatusOr<ScramKeys> ComputeScramKeys(ScramHash hash, const base::Secret& password,
+                                     std::string_view salt, uint32_t iterations);
+
 // With a fresh salt. The password is prepared by SASLprep (RFC 4013) as clients do; one that it
 // forbids, or that is no UTF-8, is taken as it is, as PostgreSQL does. kInvalidArgument:
 // `iterations` is 0 or above kScramIterationsMax. kUnavailable: OpenSSL refused.
 StatusOr<ScramKeys> MakeScramKeys(ScramHash hash, const base::Secret& password,
                                   uint32_t iterations = kScramIterations);
+
+// New keys as PasswordHasher makes hashes: all of them but the keys, "SCRAM-SHA-256$N:salt", N 0
+// for kScramIterations; then with the keys of a password. Empty: out of bounds, or OpenSSL refused.
+inline constexpr std::string_view kScramSha256Prefix = "SCRAM-SHA-256$";
+std::string NewScramSetting(uint32_t iterations);
+std::string ComputeScramSetting(std::string_view setting, std::string_view password);
+
+// RFC 5802 §3, of an exchange: is `proof` that of somebody who knows the password? In constant
+// time.
+bool IsScramProof(const ScramKeys& keys, std::string_view auth_message, std::string_view proof);
+// What shows the client that the server knows its keys.
+std::string ScramServerSignature(const ScramKeys& keys, std::string_view auth_message);
+
+// By SASLprep (RFC 4013), as clients prepare names and passwords. Nothing: it forbids `text`, or
+// that is no UTF-8 or holds a NUL.
+std::optional<base::Secret> SaslPrep(std::string_view text);
 
 // A password that is not all ASCII matches prepared or as it is: Dovecot makes keys of it as it is.
 extern const SchemeFamily kScramFamily;

@@ -19,6 +19,7 @@
 
 #include "auth/api/auth.h"
 #include "auth/schemes/hasher_pool.h"
+#include "auth/schemes/scram_keys.h"
 #include "auth/service/backend.h"
 #include "auth/service/backend_call.h"
 #include "auth/service/chain_probe.h"
@@ -42,6 +43,7 @@ struct AuthServiceOptions {
   uint32_t resolve_cache_entries_max = 64 * 1024;  // On each shard.
   uint32_t deadline_ms = 10'000;                   // How long a question may take, queue and all.
   uint32_t changes_poll_ms = 1'000;                // How often back ends are asked for changes.
+  uint32_t scram_iterations = kScramIterations;    // That those without keys are told.
   ThrottleOptions throttle;
 };
 

@@ -33,7 +33,9 @@ struct BackendAnswer {
   BackendOutcome outcome = BackendOutcome::kUnsupported;
   Principal principal;  // With kOk.
   std::string reason;   // For logs; never a secret.
-  Verifier verifier;    // With kOk to a question for one.
+  // With kOk or kDisabled to a question for a verifier: what is stored, whatever it is good for.
+  base::Secret stored_verifier;
+  Verifier verifier;  // What a chain made of it.
   // With kOk to a question for a password: compare with this, the back end did not.
   base::Secret stored_password;
   bool weak_schemes = false;  // It may be of a weak scheme.
@@ -65,12 +67,13 @@ class Backend {
   virtual Capabilities capabilities() const = 0;
 
   virtual BackendAnswer Resolve(std::string_view address) = 0;
+  // The same of somebody who logs in without a password: kDisabled where he may not.
+  virtual BackendAnswer ResolveLogin(std::string_view login) { return Resolve(login); }
 
   // Of those that `capabilities` names. An answer that costs a computation on this machine costs
   // one for every known user, whatever is stored; kUnknown costs none (the chain makes up for it).
   virtual BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password);
-  virtual BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism,
-                                      Verifier& verifier);
+  virtual BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism);
   virtual BackendAnswer VerifyToken(std::string_view login, const base::Secret& token);
 
   // What changed since the last call, or since the start; called about once a second, by one thread

@@ -10,13 +10,19 @@
 
 namespace poplar::auth {
 
-enum class Operation : uint8_t { kResolve, kVerifyPassword, kFetchVerifier, kVerifyToken };
+enum class Operation : uint8_t {
+  kResolve,
+  kResolveLogin,  // Of somebody who logs in, and whose name was proved already.
+  kVerifyPassword,
+  kFetchVerifier,
+  kVerifyToken
+};
 
 struct BackendQuestion {
   Operation operation = Operation::kResolve;
   std::string login;      // As LookupKey makes it.
   base::Secret secret;    // Of kVerifyPassword and kVerifyToken.
-  std::string mechanism;  // Of kFetchVerifier.
+  std::string mechanism;  // Of kFetchVerifier; of kResolveLogin, how the name was proved.
   ClientInfo client;
 
   BackendQuestion Copy() const { return {operation, login, secret.Copy(), mechanism, client}; }

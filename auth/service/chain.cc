@@ -11,7 +11,8 @@ namespace {
 bool CanAnswer(const Capabilities& capabilities, Operation operation) {
   switch (operation) {
     case Operation::kResolve:
-      return true;
+    case Operation::kResolveLogin:
+      return capabilities.resolve;
     case Operation::kVerifyPassword:
       return capabilities.password;
     case Operation::kFetchVerifier:
@@ -42,25 +43,27 @@ BackendAnswer Backend::VerifyPassword(std::string_view /*login*/,
                                       const base::Secret& /*password*/) {
   return {};
 }
-BackendAnswer Backend::FetchVerifier(std::string_view /*login*/, std::string_view /*mechanism*/,
-                                     Verifier& /*verifier*/) {
+BackendAnswer Backend::FetchVerifier(std::string_view /*login*/, std::string_view /*mechanism*/) {
   return {};
 }
 BackendAnswer Backend::VerifyToken(std::string_view /*login*/, const base::Secret& /*token*/) {
   return {};
 }
 
-Chain::Chain(std::vector<ChainLink> links, HasherPool& hashers, io::OffloadPool& hash_pool,
-             io::Reactor& reactor)
+Chain::Chain(std::vector<ChainLink> links, HasherPool& hashers, const VerifierMaker& verifiers,
+             io::OffloadPool& hash_pool, io::Reactor& reactor)
     : links_(std::move(links)),
       hashers_(hashers),
+      verifiers_(verifiers),
       hash_pool_(hash_pool),
       reactor_(reactor),
       computations_(reactor) {
   for (const ChainLink& link : links_) {
     const Capabilities one = link.port->capabilities();
+    capabilities_.resolve |= one.resolve;
     capabilities_.password |= one.password;
     capabilities_.verifiers |= one.verifiers;
+    capabilities_.clear_text |= one.clear_text;
     capabilities_.token |= one.token;
   }
 }
@@ -89,6 +92,28 @@ void Chain::SpendOne(BackendCall& call) {
       [&hashers = hashers_, password = call.question.secret.Copy()] {
         hashers.SpendOne(password);
         return BackendAnswer();
+      },
+      call);
+}
+
+void Chain::MakeVerifier(const base::Secret& stored, WeakSchemes weak, BackendCall& call) {
+  const BackendQuestion& question = call.question;
+  std::optional<Verifier> made = verifiers_.Take(question.mechanism, stored.Reveal(), weak);
+  if (!capabilities_.clear_text || !VerifierMaker::Computes(question.mechanism)) {
+    call.answer.verifier = made ? std::move(*made) : Verifier();
+    return call.Answered();
+  }
+  computations_.Ask(
+      hash_pool_, FairKey(question.login),
+      [&verifiers = verifiers_, mechanism = question.mechanism, login = question.login,
+       stored = stored.Copy(), weak, taken = std::move(made)]() mutable {
+        BackendAnswer answer;
+        answer.computed = true;
+        std::optional<Verifier> computed =
+            verifiers.Compute(mechanism, login, stored.Reveal(), weak);
+        if (!taken) taken = std::move(computed);
+        if (taken) answer.verifier = std::move(*taken);
+        return answer;
       },
       call);
 }
@@ -130,6 +155,8 @@ void ChainWalk::Answered() {
       return Judge();
     case Step::kSpending:
       return End();
+    case Step::kMakingVerifier:
+      return TakeVerifier();
   }
 }
 
@@ -163,7 +190,27 @@ void ChainWalk::Compare() {
   chain_.Compare(std::move(found_.stored_password), WeakSchemesOf(found_), *this);
 }
 
+// A verifier that nothing proves comes with a refusal: whoever asked goes on with it.
+void ChainWalk::TakeVerifier() {
+  if (answer.late || answer.queue_full) return End();
+  verdict_.verifier = std::move(answer.verifier);
+  if (verdict_.verifier.material.empty()) {
+    verdict_.verifier = chain_.Decoy(question);
+    if (verdict_.outcome == BackendOutcome::kOk || verdict_.outcome == BackendOutcome::kDisabled) {
+      verdict_.reason = "nothing is stored for " + question.mechanism;
+    }
+    verdict_.outcome = BackendOutcome::kRefused;
+  }
+  End();
+}
+
 void ChainWalk::Conclude() {
+  if (question.operation == Operation::kFetchVerifier &&
+      verdict_.outcome != BackendOutcome::kTemporary) {
+    step_ = Step::kMakingVerifier;
+    answer = {};
+    return chain_.MakeVerifier(verdict_.stored_verifier, WeakSchemesOf(verdict_), *this);
+  }
   const bool nobody =
       verdict_.outcome == BackendOutcome::kUnknown || verdict_.outcome == BackendOutcome::kRefused;
   if (question.operation != Operation::kVerifyPassword || !nobody || computed_) return End();
@@ -172,10 +219,12 @@ void ChainWalk::Conclude() {
 }
 
 void ChainWalk::End() {
-  const bool overloaded = step_ == Step::kSpending && (answer.late || answer.queue_full);
+  const bool overloaded = (step_ == Step::kSpending || step_ == Step::kMakingVerifier) &&
+                          (answer.late || answer.queue_full);
   // Told as an overload, as it would be of somebody whom we know.
   if (!overloaded) answer = std::move(verdict_);
   answer.asked_us = asked_us_;
+  answer.computed = computed_;
   Ended ended = std::move(ended_);  // It may destroy this.
   ended(*this);
 }

@@ -8,6 +8,8 @@
 //
 // A name that nobody knows costs a hash computation as well, so that time does not tell, and so
 // does a wrong password for a back end that computes none on this machine.
+//
+// A question for a verifier ends with one, of whomever (verifiers.h), unless it could not be asked.
 
 #pragma once
 
@@ -19,6 +21,7 @@
 #include "auth/schemes/hasher_pool.h"
 #include "auth/service/backend_call.h"
 #include "auth/service/pool_port.h"
+#include "auth/service/verifiers.h"
 
 namespace poplar::auth {
 
@@ -30,9 +33,9 @@ struct ChainLink {
 
 class Chain {
  public:
-  // `hashers` and `hash_pool` outlive this.
-  Chain(std::vector<ChainLink> links, HasherPool& hashers, io::OffloadPool& hash_pool,
-        io::Reactor& reactor);
+  // `hashers`, `verifiers` and `hash_pool` outlive this.
+  Chain(std::vector<ChainLink> links, HasherPool& hashers, const VerifierMaker& verifiers,
+        io::OffloadPool& hash_pool, io::Reactor& reactor);
 
   Capabilities capabilities() const { return capabilities_; }
   bool idle() const;
@@ -44,10 +47,17 @@ class Chain {
   void Compare(base::Secret stored, WeakSchemes weak, BackendCall& call);
   // Answers it, with nothing, after one computation as well.
   void SpendOne(BackendCall& call);
+  // Answers it with what `stored` is good for, if anything. Where passwords may be stored in clear,
+  // it costs a computation, for everybody.
+  void MakeVerifier(const base::Secret& stored, WeakSchemes weak, BackendCall& call);
+  Verifier Decoy(const BackendQuestion& question) const {
+    return verifiers_.Decoy(question.mechanism, question.login);
+  }
 
  private:
   const std::vector<ChainLink> links_;
   HasherPool& hashers_;
+  const VerifierMaker& verifiers_;
   io::OffloadPool& hash_pool_;
   io::Reactor& reactor_;
   PoolAsker computations_;
@@ -73,7 +83,7 @@ class ChainWalk final : private BackendCall {
   BackendAnswer& result() { return answer; }
 
  private:
-  enum class Step : uint8_t { kAsking, kComparing, kSpending };
+  enum class Step : uint8_t { kAsking, kComparing, kSpending, kMakingVerifier };
 
   void AskNext();
   void Answered() override;
@@ -81,6 +91,7 @@ class ChainWalk final : private BackendCall {
   void Judge();
   // A password with what the back end has stored.
   void Compare();
+  void TakeVerifier();
   void Conclude();
   void End();
 

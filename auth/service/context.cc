@@ -14,6 +14,7 @@ AuthContext::AuthContext(const AuthServiceOptions& service_options, io::ShardSet
       chain(std::move(chain_sources)),
       throttle(service_options.throttle),
       key(LoginHasher::NewKey()),
+      verifiers(service_options.scram_iterations),
       on_shard(shard_set.count()) {}
 
 AuthContext::~AuthContext() = default;

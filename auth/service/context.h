@@ -34,6 +34,7 @@ struct AuthContext {
   const std::vector<BackendSource> chain;
   Throttle throttle;
   const LoginHasher::Key key;
+  const VerifierMaker verifiers;
   std::vector<std::unique_ptr<ShardAuthImpl>> on_shard;  // By shard index.
 };
 

@@ -13,6 +13,8 @@ BackendAnswer AskBackend(Backend& backend, const BackendQuestion& question) {
   switch (question.operation) {
     case Operation::kResolve:
       return backend.Resolve(question.login);
+    case Operation::kResolveLogin:
+      return backend.ResolveLogin(question.login);
     case Operation::kVerifyPassword: {
       BackendAnswer answer = backend.VerifyPassword(question.login, question.secret);
       // Its promise (backend.h).
@@ -20,12 +22,8 @@ BackendAnswer AskBackend(Backend& backend, const BackendQuestion& question) {
           answer.outcome != BackendOutcome::kUnknown && answer.stored_password.empty();
       return answer;
     }
-    case Operation::kFetchVerifier: {
-      Verifier verifier;
-      BackendAnswer answer = backend.FetchVerifier(question.login, question.mechanism, verifier);
-      answer.verifier = std::move(verifier);
-      return answer;
-    }
+    case Operation::kFetchVerifier:
+      return backend.FetchVerifier(question.login, question.mechanism);
     case Operation::kVerifyToken:
       return backend.VerifyToken(question.login, question.secret);
   }

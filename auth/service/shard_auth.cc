@@ -24,7 +24,8 @@ AuthResult Refused(std::string_view reason) {
 ShardAuthImpl::ShardAuthImpl(AuthContext& context, io::Shard& shard)
     : context_(context),
       shard_(shard),
-      chain_(context.LinksFor(shard), *context.pools.hashers, *context.pools.hash, shard.reactor()),
+      chain_(context.LinksFor(shard), *context.pools.hashers, context.verifiers,
+             *context.pools.hash, shard.reactor()),
       hasher_(context.key),
       home_(context, chain_, shard.reactor(), metrics_, faults_),
       resolved_({.ttl_ms = std::min(context.options.resolve_cache_ttl_ms, kResolveCacheTtlMsMax),
@@ -33,7 +34,7 @@ ShardAuthImpl::ShardAuthImpl(AuthContext& context, io::Shard& shard)
 ShardAuthImpl::~ShardAuthImpl() { POP_CHECK(idle()); }
 
 bool ShardAuthImpl::idle() const {
-  return home_.idle() && attempts_.empty() && walks_.empty() && probes_.empty() &&
+  return home_.idle() && attempts_.empty() && walks_.empty() && waits_.empty() && probes_.empty() &&
          flushes_.empty() && chain_.idle();
 }
 
@@ -106,43 +107,6 @@ void ShardAuthImpl::Resolve(std::string address, io::Completion<ResolveResult>& 
   }
   metrics_.of(result.outcome).Add();
   done.Set(std::move(result));
-}
-
-void ShardAuthImpl::FetchVerifier(std::string user, std::string mechanism, ClientInfo client,
-                                  io::Completion<VerifierResult>& done) {
-  if (!capabilities().verifiers) {
-    VerifierResult result;
-    result.outcome = Outcome::kUnsupported;
-    done.Set(std::move(result));
-    return;
-  }
-  BackendQuestion question;
-  question.operation = Operation::kFetchVerifier;
-  question.login = LookupKey(user);
-  question.mechanism = std::move(mechanism);
-  question.client = std::move(client);
-  AskChain(std::move(question),
-           [&done](BackendAnswer answer) { done.Set(ToVerifierResult(std::move(answer))); });
-}
-
-void ShardAuthImpl::VerifyToken(std::string user, base::Secret token, ClientInfo client,
-                                io::Completion<AuthResult>& done) {
-  if (!capabilities().token) {
-    AuthResult result;
-    result.outcome = Outcome::kUnsupported;
-    return AnswerLogin(std::move(result), done);
-  }
-  const uint64_t prefix = AddressPrefix(client.address);
-  BackendQuestion question;
-  question.operation = Operation::kVerifyToken;
-  question.login = LookupKey(user);
-  question.secret = std::move(token);
-  question.client = std::move(client);
-  AskChain(std::move(question), [this, prefix, &done](BackendAnswer answer) {
-    AuthResult result = ToAuthResult(std::move(answer));
-    if (result.outcome == Outcome::kRefused) context_.throttle.AddFailure(prefix, now_us());
-    AnswerLogin(std::move(result), done);
-  });
 }
 
 void ShardAuthImpl::ForgetEverywhere(BackendChanges changes, io::Completion<Status>& done) {

@@ -18,6 +18,7 @@
 #include "auth/service/login_home.h"
 #include "auth/service/metrics.h"
 #include "auth/service/pending.h"
+#include "auth/service/throttle_wait.h"
 #include "core/io/shard.h"
 
 namespace poplar::auth {
@@ -31,12 +32,11 @@ class ShardAuthImpl : public ShardAuth {
   ~ShardAuthImpl() override;
 
   Capabilities capabilities() const override { return chain_.capabilities(); }
-  std::vector<std::string_view> SaslMechanisms() const override {
+  std::vector<std::string_view> Mechanisms() const override {
     return SaslMechanismNames(capabilities());
   }
-  std::unique_ptr<SaslMechanism> StartSasl(std::string_view name) override {
-    return MakeSaslMechanism(name);
-  }
+  std::unique_ptr<SaslMechanism> StartSasl(std::string_view name,
+                                           SaslConnection connection) override;
   void Resolve(std::string address, io::Completion<ResolveResult>& done) override;
   void VerifyPassword(std::string user, base::Secret password, ClientInfo client,
                       io::Completion<AuthResult>& done) override;
@@ -44,6 +44,8 @@ class ShardAuthImpl : public ShardAuth {
                      io::Completion<VerifierResult>& done) override;
   void VerifyToken(std::string user, base::Secret token, ClientInfo client,
                    io::Completion<AuthResult>& done) override;
+  void ResolveLogin(std::string user, ClientInfo client, io::Completion<AuthResult>& done) override;
+  void CountLogin(Outcome outcome, const ClientInfo& client) override;
 
   // Drops what was remembered of these here, and what is under way will not be.
   void Forget(const BackendChanges& changes);
@@ -68,6 +70,12 @@ class ShardAuthImpl : public ShardAuth {
  private:
   // `done` gets what the chain says, once; faults are counted.
   void AskChain(BackendQuestion question, absl::AnyInvocable<void(BackendAnswer)> done);
+  // The same of a log-in: after the wait that its address has earned. kTemporary, and throttled,
+  // where too many wait.
+  void AskChainThrottled(BackendQuestion question,
+                         absl::AnyInvocable<void(BackendAnswer, bool throttled)> done);
+  void AnswerToken(BackendQuestion question, BackendAnswer answer, bool throttled,
+                   io::Completion<AuthResult>* done);
 
   AuthContext& context_;
   io::Shard& shard_;
@@ -80,6 +88,7 @@ class ShardAuthImpl : public ShardAuth {
   uint64_t changes_seen_ = 0;  // Calls of Forget.
   Pending<LoginAttempt> attempts_;
   Pending<ChainWalk> walks_;
+  Pending<ThrottleWait> waits_;
   Pending<ChainProbe> probes_;
   Pending<Forgetting> flushes_;
 };

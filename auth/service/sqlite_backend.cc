@@ -112,6 +112,27 @@ BackendAnswer SqliteBackend::VerifyPassword(std::string_view login, const base::
              "the stored hash of " + record.user.address + " cannot be used: set a new password");
 }
 
+BackendAnswer SqliteBackend::ResolveLogin(std::string_view login) {
+  StatusOr<std::optional<LoginRecord>> found = Find(login);
+  if (!found.ok()) return Fault(found.status());
+  if (!found->has_value()) return Say(BackendOutcome::kUnknown, "unknown user");
+  LoginRecord& record = **found;
+  base::Wipe(record.hash.data(), record.hash.size());
+  return LoggedIn(std::move(record.user));
+}
+
+BackendAnswer SqliteBackend::FetchVerifier(std::string_view login, std::string_view /*mechanism*/) {
+  StatusOr<std::optional<LoginRecord>> found = Find(login);
+  if (!found.ok()) return Fault(found.status());
+  if (!found->has_value()) return Say(BackendOutcome::kUnknown, "unknown user");
+  LoginRecord& record = **found;
+  BackendAnswer answer = LoggedIn(std::move(record.user));
+  answer.stored_verifier = base::Secret(record.hash);
+  answer.weak_schemes = options_.weak_schemes == WeakSchemes::kAllow;
+  base::Wipe(record.hash.data(), record.hash.size());
+  return answer;
+}
+
 void SqliteBackend::Rehash(std::string_view login, std::string_view stored,
                            const base::Secret& password) {
   if (!options_.rehash || !hashers_.NeedsRehash(stored, password)) return;

@@ -42,9 +42,15 @@ class SqliteBackend : public Backend {
                                                        HasherPool& hashers);
 
   std::string_view name() const override { return "users"; }
-  Capabilities capabilities() const override { return {.password = true}; }
+  Capabilities capabilities() const override {
+    return {.password = true,
+            .verifiers = true,
+            .clear_text = options_.weak_schemes == WeakSchemes::kAllow};
+  }
   BackendAnswer Resolve(std::string_view address) override;
+  BackendAnswer ResolveLogin(std::string_view login) override;
   BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password) override;
+  BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism) override;
   StatusOr<BackendChanges> TakeChanges() override;
 
  private:

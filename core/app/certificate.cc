@@ -173,6 +173,15 @@ std::vector<std::string> OwnNames() {
   return names;
 }
 
+std::string CheckAuthorities(const std::string& path) {
+  if (std::string fault = CannotRead(path); !fault.empty()) return fault;
+  const SslCtxPtr context(SSL_CTX_new(TLS_server_method()));
+  POP_CHECK(context != nullptr);
+  if (SSL_CTX_load_verify_locations(context.get(), path.c_str(), nullptr) == 1) return "";
+  return path + " holds no certificate that can be used (" + OpenSslReason() +
+         "); write those of the authorities, in PEM form";
+}
+
 CertificateFaults CheckCertificate(const std::string& certificate_path, const std::string& key_path,
                                    int64_t now_s) {
   CertificateFaults faults;

@@ -36,4 +36,7 @@ struct CertificateFaults {
 CertificateFaults CheckCertificate(const std::string& certificate_path, const std::string& key_path,
                                    int64_t now_s);
 
+// Does the file name authorities that can vouch for clients? Empty: it does.
+std::string CheckAuthorities(const std::string& path);
+
 }  // namespace poplar::app

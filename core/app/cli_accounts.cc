@@ -256,6 +256,10 @@ class AccountCommands {
         "--hash-stdin", [options] { options->password = PasswordSource::kHashStdin; },
         "Read a hash that another system stored (its first line): $6$..., {ARGON2ID}..., as it is");
     hash_from_stdin->excludes(from_stdin);
+    leaf->add_option("--scheme", options->scheme,
+                     "How to store the password, instead of users.hash; scram-sha-256 is for SCRAM")
+        ->check(CLI::IsMember({"yescrypt", "argon2id", "bcrypt", "sha512crypt", "scram-sha-256"}))
+        ->excludes(hash_from_stdin);
     leaf->add_flag_callback(
             "--no-password", [options] { options->password = PasswordSource::kNone; }, without_help)
         ->excludes(from_stdin)

@@ -102,12 +102,14 @@ Status Service::MakeStore() {
 
 Status Service::MakeAuth() {
   // The same scheme as new passwords have, so that a name that nobody has costs as much time.
-  hashers_ = std::make_unique<auth::HasherPool>(auth::HashOptionsOf(config_.users.hash));
+  hashers_ = std::make_unique<auth::HasherPool>(
+      auth::HashOptionsOf(config_.users.hash, config_.auth.scram_iterations));
   POP_ASSIGN_OR_RETURN(remote_backends_, StartRemoteBackends(config_, *shards_, policies_));
   POP_ASSIGN_OR_RETURN(std::vector<auth::BackendSource> chain,
                        MakeChain(config_, *hashers_, policies_, remote_backends_.get()));
   auth::AuthServiceOptions options;
   options.password_cache_ttl_ms = config_.users.cache_seconds * 1000;
+  options.scram_iterations = config_.auth.scram_iterations;
   const auth::AuthPools pools{
       .hash = hash_pool_.get(), .lookup = disk_pool_.get(), .hashers = hashers_.get()};
   auth_ = std::make_unique<auth::AuthService>(options, *shards_, pools, std::move(chain));
@@ -124,6 +126,10 @@ StatusOr<std::shared_ptr<const net::TlsContext>> Service::LoadTls(const tenant::
   options.version_min = config.tls.minimum == tenant::TlsVersion::k13
                             ? net::TlsOptions::Version::kTls13
                             : net::TlsOptions::Version::kTls12;
+  options.client_ca_path = config.tls.client_ca;
+  options.client_name = config.tls.client_name == tenant::ClientName::kEmail
+                            ? net::ClientName::kEmail
+                            : net::ClientName::kCommonName;
   options.kernel_tls = config.tls.ktls == tenant::KtlsMode::kAuto;
   POP_ASSIGN_OR_RETURN(std::shared_ptr<const net::TlsContext> tls,
                        net::TlsContext::Load(options, config.tls.tickets ? tickets_ : nullptr));

@@ -20,9 +20,9 @@ inline constexpr uint32_t kUidlBytesMax = 70;
 inline constexpr uint32_t kPasswordBytesMax = 1024;
 
 // RFC 2449 §4 allows 255 octets a command line, CRLF included; RFC 5034 §4 asks for 12,288 in an
-// authentication exchange.
+// authentication exchange. Bearer tokens of 10 KB, in base64, need some more.
 inline constexpr uint32_t kPop3CommandLineBytesMax = 512;
-inline constexpr uint32_t kSaslLineBytesMax = 12 * 1024;
+inline constexpr uint32_t kSaslLineBytesMax = 16 * 1024;
 static_assert(kPop3CommandLineBytesMax >= 255 && kPop3CommandLineBytesMax < kSaslLineBytesMax);
 
 // RFC 5321 §4.5.3.1.4 and .5 give 512 and 1,000; SMTPUTF8, SIZE and long addresses need more room.

@@ -55,6 +55,8 @@ pkg_check_modules(ldap REQUIRED IMPORTED_TARGET ldap lber)
 pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq)
 pkg_check_modules(libmariadb REQUIRED IMPORTED_TARGET libmariadb)
 pkg_check_modules(libcurl REQUIRED IMPORTED_TARGET libcurl)
+pkg_check_modules(cjose REQUIRED IMPORTED_TARGET cjose)
+pkg_check_modules(jansson REQUIRED IMPORTED_TARGET jansson)
 
 if(POPLAR_PCH)
   # One for libraries, one for programs, whose code the compiler makes differently.

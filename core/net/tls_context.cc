@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -42,6 +44,10 @@ struct TlsCallbacks {
                             EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int seal) {
     return Of(ssl).tickets_->Apply(key_name, iv, cipher, mac, seal != 0);
   }
+
+  // The session goes on as one whose client is not known: the verdict stays with it
+  // (SSL_get_verify_result).
+  static int AcceptAnyway(int, X509_STORE_CTX*) { return 1; }
 
   // Without it OpenSSL would ask on the terminal.
   static int RefusePassphrase(char*, int, int, void* asked) {
@@ -96,13 +102,19 @@ StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Load(const TlsOptions& o
   std::shared_ptr<TlsContext> context(new TlsContext(native, options, std::move(tickets)));
   POP_RETURN_IF_ERROR(context->Configure(options));
   POP_RETURN_IF_ERROR(context->LoadFiles(options));
+  if (!options.client_ca_path.empty()) {
+    POP_RETURN_IF_ERROR(context->LoadClientCa(options.client_ca_path));
+  }
   context->Inspect(options);
   return std::shared_ptr<const TlsContext>(std::move(context));
 }
 
 TlsContext::TlsContext(SSL_CTX* context, const TlsOptions& options,
                        std::shared_ptr<TicketKeys> tickets)
-    : context_(context), alpn_(options.alpn), tickets_(std::move(tickets)) {}
+    : context_(context),
+      alpn_(options.alpn),
+      client_name_(options.client_name),
+      tickets_(std::move(tickets)) {}
 
 TlsContext::~TlsContext() { SSL_CTX_free(context_); }
 
@@ -173,6 +185,35 @@ Status TlsContext::LoadFiles(const TlsOptions& options) {
                      "it does not belong to the certificate " + options.certificate_path);
   return FileError("key", options.key_path,
                    "no private key in PEM form could be read (" + reason + ")");
+}
+
+Status TlsContext::LoadClientCa(const std::string& path) {
+  POP_RETURN_IF_ERROR(CheckReadable("client CA", path));
+  STACK_OF(X509_NAME)* const names = SSL_load_client_CA_file(path.c_str());
+  if (names == nullptr || SSL_CTX_load_verify_locations(context_, path.c_str(), nullptr) != 1) {
+    sk_X509_NAME_pop_free(names, X509_NAME_free);
+    return FileError("client CA", path,
+                     "no certificate in PEM form could be read (" + TakeTlsError() + ")");
+  }
+  // A ticket that was given under other CAs is none here: its client is looked at again.
+  std::string all_names = "poplar, clients vouched for by ";
+  for (int i = 0; i < sk_X509_NAME_num(names); ++i) {
+    const unsigned char* der = nullptr;
+    size_t bytes = 0;
+    if (X509_NAME_get0_der(sk_X509_NAME_value(names, i), &der, &bytes) != 1) continue;
+    all_names.append(reinterpret_cast<const char*>(der), bytes);
+  }
+  SSL_CTX_set_client_CA_list(context_, names);
+  SSL_CTX_set_verify(context_, SSL_VERIFY_PEER, TlsCallbacks::AcceptAnyway);
+  std::array<unsigned char, EVP_MAX_MD_SIZE> id;
+  unsigned int id_bytes = 0;
+  if (EVP_Digest(all_names.data(), all_names.size(), id.data(), &id_bytes, EVP_sha256(), nullptr) !=
+      1) {
+    return MakeStatus(StatusCode::kUnavailable, "OpenSSL: " + TakeTlsError());
+  }
+  SSL_CTX_set_session_id_context(context_, id.data(),
+                                 std::min<unsigned int>(id_bytes, SSL_MAX_SID_CTX_LENGTH));
+  return OkStatus();
 }
 
 void TlsContext::Inspect(const TlsOptions& options) {

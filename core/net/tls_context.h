@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/base/status.h"
+#include "core/net/certificate_facts.h"
 #include "core/net/tls_tickets.h"
 
 namespace poplar::net {
@@ -28,6 +29,10 @@ struct TlsOptions {
   std::string certificate_path =
       {};                     // PEM: the certificate, then the chain that leads to its root.
   std::string key_path = {};  // PEM, without a passphrase.
+  // PEM: who vouches for clients. They are asked for a certificate; none, or one that is not good,
+  // keeps nobody from coming in. Empty: they are not asked.
+  std::string client_ca_path = {};
+  ClientName client_name = ClientName::kEmail;
   Version version_min = Version::kTls12;
   // Of TLS 1.2, in OpenSSL's notation. Forward secrecy and authenticated encryption only; these
   // are also what the kernel can encrypt.
@@ -55,17 +60,20 @@ class TlsContext {
   const std::vector<std::string>& warnings() const { return warnings_; }
   // When the certificate ends, in seconds since 1970.
   int64_t expires_s() const { return expires_s_; }
+  ClientName client_name() const { return client_name_; }
   SSL_CTX* native() const { return context_; }
 
  private:
   TlsContext(SSL_CTX* context, const TlsOptions& options, std::shared_ptr<TicketKeys> tickets);
 
   Status LoadFiles(const TlsOptions& options);
+  Status LoadClientCa(const std::string& path);
   Status Configure(const TlsOptions& options);
   void Inspect(const TlsOptions& options);
 
   SSL_CTX* const context_;
   const std::string alpn_;
+  const ClientName client_name_;
   const std::shared_ptr<TicketKeys> tickets_;
   std::vector<std::string> warnings_;
   int64_t expires_s_ = 0;

@@ -5,10 +5,12 @@
 #include <openssl/ssl.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/net/certificate_facts.h"
 #include "core/net/tls_error.h"
 
 namespace poplar::net {
@@ -119,5 +121,29 @@ int TlsSession::version() const { return SSL_version(ssl_); }
 std::string_view TlsSession::version_name() const { return SSL_get_version(ssl_); }
 std::string_view TlsSession::cipher_name() const { return SSL_get_cipher_name(ssl_); }
 bool TlsSession::resumed() const { return SSL_session_reused(ssl_) == 1; }
+
+// With TLS 1.2 it would be unique only together with an extension that few have.
+bool TlsSession::has_exporter() const { return version() == TLS1_3_VERSION; }
+
+std::string TlsSession::ExporterBinding() const {
+  constexpr std::string_view kLabel = "EXPORTER-Channel-Binding";
+  if (!has_exporter()) return "";
+  std::array<unsigned char, 32> data;
+  if (SSL_export_keying_material(ssl_, data.data(), data.size(), kLabel.data(), kLabel.size(),
+                                 nullptr, 0, 0) != 1) {
+    return "";
+  }
+  return {reinterpret_cast<const char*>(data.data()), data.size()};
+}
+
+std::string TlsSession::ServerEndPointBinding() const {
+  return EndPointBinding(SSL_get_certificate(ssl_));
+}
+
+std::vector<std::string> TlsSession::ClientNames() const {
+  const X509* const certificate = SSL_get0_peer_certificate(ssl_);
+  if (certificate == nullptr || SSL_get_verify_result(ssl_) != X509_V_OK) return {};
+  return NamesOf(certificate, context_->client_name());
+}
 
 }  // namespace poplar::net

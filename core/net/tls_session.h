@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/net/receiver.h"
 #include "core/net/tls_context.h"
@@ -56,12 +57,22 @@ class TlsSession {
   std::string_view version_name() const;
   std::string_view cipher_name() const;
   bool resumed() const;
+  // Whether there is any channel binding.
+  bool binds_channel() const { return !ServerEndPointBinding().empty() || has_exporter(); }
+  // The data of channel bindings, octets: tls-exporter (RFC 9266; TLS 1.3) and
+  // tls-server-end-point (RFC 5929 §4). Empty: there is none.
+  std::string ExporterBinding() const;
+  std::string ServerEndPointBinding() const;
+  // Users whom the peer's certificate names (TlsOptions::client_name); none unless it showed one
+  // that is good.
+  std::vector<std::string> ClientNames() const;
 
   // After kFailed. For logs: it names no secret.
   const std::string& failure() const { return failure_; }
   bool failed_by_alpn() const { return failed_by_alpn_; }
 
  private:
+  bool has_exporter() const;
   // What the call's result means.
   TlsStep Judge(int result);
 

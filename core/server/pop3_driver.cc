@@ -1,7 +1,11 @@
 #include "core/server/pop3_driver.h"
 
+#include <sys/random.h>
+
+#include <array>
 #include <utility>
 
+#include "core/base/check.h"
 #include "core/base/log.h"
 #include "core/server/outcome_table.h"
 
@@ -28,9 +32,25 @@ net::StreamOptions StreamOptionsOf(const Pop3Settings& settings) {
   return options;
 }
 
-pop3::Transport TransportOf(const Pop3Settings& settings, const Pop3Driver::Accepted& accepted) {
+// RFC 1939 §7: like a Message-ID, and never the same. Nobody can guess it either.
+std::string NewApopTimestamp(const Pop3Settings& settings) {
+  if (!settings.apop) return "";
+  std::array<unsigned char, 16> octets;
+  POP_CHECK(getrandom(octets.data(), octets.size(), 0) == static_cast<ssize_t>(octets.size()));
+  std::string text = "<";
+  for (const unsigned char octet : octets) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    text += kDigits[octet >> 4];
+    text += kDigits[octet & 15];
+  }
+  return text + "@" + settings.session.hostname + ">";
+}
+
+pop3::Transport TransportOf(const Pop3Settings& settings, const Pop3Driver::Accepted& accepted,
+                            std::string apop_timestamp) {
   return {.tls = accepted.implicit_tls,
-          .clear_text_login_allowed = settings.allow_cleartext || accepted.peer.is_loopback()};
+          .clear_text_login_allowed = settings.allow_cleartext || accepted.peer.is_loopback(),
+          .apop_timestamp = std::move(apop_timestamp)};
 }
 
 }  // namespace
@@ -41,7 +61,8 @@ Pop3Driver::Pop3Driver(ShardServices& services, Accepted accepted)
       settings_(services.settings),
       pop3_(accepted.exports ? settings_->exports : settings_->pop3),
       implicit_tls_(accepted.implicit_tls),
-      session_(pop3_.session, services.pop3_metrics, TransportOf(pop3_, accepted)),
+      apop_timestamp_(NewApopTimestamp(pop3_)),
+      session_(pop3_.session, services.pop3_metrics, TransportOf(pop3_, accepted, apop_timestamp_)),
       admission_(services.door),
       login_timer_(&services.reactor(), this),
       age_timer_(&services.reactor(), this) {
@@ -76,6 +97,7 @@ io::Task<void> Pop3Driver::Run() {
   if (implicit_tls_) usable = co_await StartTls(net::TlsStart::kImplicit);
   if (usable) co_await Serve();
   set_closing();
+  CountAbandoned();
   if (maildrop_) services_.metrics.pop3_sessions.Add(-1);
   view_.reset();
   maildrop_.reset();  // The lease is free before the close is waited for.
@@ -152,9 +174,12 @@ io::Task<bool> Pop3Driver::Perform(pop3::Action action) {
       co_await VerifyPassword(std::move(user), std::move(*action.secret));
       co_return true;
     }
+    case Kind::kVerifyApop:
+      StartSasl("APOP");
+      co_await StepSasl(std::move(action.secret));
+      co_return true;
     case Kind::kSaslStart:
-      if (!pop3_.session.exports) sasl_ = services_.auth.StartSasl(action.name);
-      sasl_since_us_ = services_.reactor().now_us();
+      StartSasl(action.name);
       co_await StepSasl(std::move(action.secret));
       co_return true;
     case Kind::kSaslRespond:
@@ -192,6 +217,7 @@ io::Task<bool> Pop3Driver::StartTls(net::TlsStart start) {
   const net::StreamEnd end = co_await done;
   set_in_handshake(false);
   tls_ = Judge(end);
+  if (tls_) SetTlsFacts();
   co_return tls_;
 }
 

@@ -17,6 +17,9 @@
 
 namespace poplar::server {
 
+// RFC 5321 allows addresses of 254 octets; more of a claim is of no use to a reader of the log.
+inline constexpr size_t kClaimedUserBytesMax = 254;
+
 class Pop3Driver : public Connection {
  public:
   struct Accepted {
@@ -42,13 +45,24 @@ class Pop3Driver : public Connection {
 
   // pop3_login.cc
   io::Task<void> VerifyPassword(std::string user, base::Secret password);
-  io::Task<void> StepSasl(std::optional<base::Secret> response);
   io::Task<void> StepExternal(std::optional<base::Secret> response);
   io::Task<void> FinishLogin(auth::AuthResult result, uint64_t since_us);
   // Opens the maildrop of who has the right password, if his tenant's rules let the session in.
   io::Task<pop3::LoginOutcome> Admit(auth::AuthResult* result);
   io::Task<storage::OpenResult> OpenMaildrop(storage::MaildropKey key);
   void LogLogin(std::string_view outcome, const auth::AuthResult& result);
+
+  // pop3_sasl.cc
+  void StartSasl(std::string_view mechanism);
+  // Who takes challenges and proves nothing has failed as well: they cost us something.
+  void CountAbandoned();
+  io::Task<void> StepSasl(std::optional<base::Secret> response);
+  // The answer to a question of the mechanism's, in `verifier_`, and what follows from it.
+  io::Task<auth::SaslStep> FetchVerifier(auth::SaslVerifierWanted wanted);
+  // What an end of the exchange is worth.
+  io::Task<auth::AuthResult> EndSasl(auth::SaslStep end);
+  auth::SaslConnection ConnectionFor(std::string_view mechanism) const;
+  void SetTlsFacts();
 
   // pop3_bodies.cc
   io::Task<bool> SendMessage(pop3::Action action);
@@ -78,9 +92,14 @@ class Pop3Driver : public Connection {
   const Pop3Settings& pop3_;
   const bool implicit_tls_;
   bool tls_ = false;
+  const std::string apop_timestamp_;  // Empty: no APOP.
   pop3::Session session_;
-  std::unique_ptr<auth::SaslMechanism> sasl_;
+  std::unique_ptr<auth::SaslMechanism> sasl_;  // While an exchange runs.
   uint64_t sasl_since_us_ = 0;
+  auth::VerifierResult verifier_;              // Of that exchange.
+  bool challenged_ = false;                    // It went to the client, and no proof came yet.
+  std::optional<pop3::LoginOutcome> refused_;  // Told when the client has answered why.
+  std::string mechanism_ = "USER";             // Of the last log-in; for the log.
 
   std::string claimed_user_;      // Who wants to log in; for the log, at most kClaimedUserBytesMax.
   uint64_t input_since_us_ = 0;   // When the input came that is being worked on.

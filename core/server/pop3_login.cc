@@ -4,7 +4,6 @@
 #include <openssl/ssl.h>
 
 #include <utility>
-#include <variant>
 
 #include "core/base/log.h"
 #include "core/server/lease_probe.h"
@@ -18,46 +17,17 @@ namespace {
 // A session that closes while the next one logs in (a phone that reconnects) is worth this wait.
 constexpr uint64_t kClosingWaitMs = 1000;
 constexpr uint64_t kClosingRetryMs = 20;
-// RFC 5321 allows addresses of 254 octets; more of a claim is of no use to a reader of the log.
-constexpr size_t kClaimedUserBytesMax = 254;
 
 }  // namespace
 
 io::Task<void> Pop3Driver::VerifyPassword(std::string user, base::Secret password) {
   const uint64_t since_us = services_.reactor().now_us();
   claimed_user_ = user.substr(0, kClaimedUserBytesMax);
+  mechanism_ = "USER";
   io::Completion<auth::AuthResult> verified;
   services_.auth.VerifyPassword(std::move(user), std::move(password), Client(), verified);
   auth::AuthResult result = co_await verified;
   co_await FinishLogin(std::move(result), since_us);
-}
-
-io::Task<void> Pop3Driver::StepSasl(std::optional<base::Secret> response) {
-  if (pop3_.session.exports) {
-    co_await StepExternal(std::move(response));
-    co_return;
-  }
-  std::optional<std::string_view> bytes;
-  if (response) bytes = response->Reveal();
-  auth::SaslStep step = sasl_->Step(bytes);
-  if (const auto* challenge = std::get_if<auth::SaslChallenge>(&step)) {
-    session_.SaslChallenge(challenge->bytes, stream_.output());
-    co_return;
-  }
-  sasl_.reset();
-  if (auto* credentials = std::get_if<auth::SaslCredentials>(&step)) {
-    claimed_user_ = credentials->user.substr(0, kClaimedUserBytesMax);
-    io::Completion<auth::AuthResult> verified;
-    services_.auth.VerifyPassword(std::move(credentials->user), std::move(credentials->password),
-                                  Client(), verified);
-    auth::AuthResult result = co_await verified;
-    co_await FinishLogin(std::move(result), sasl_since_us_);
-    co_return;
-  }
-  auth::AuthResult malformed;
-  malformed.outcome = auth::Outcome::kRefused;
-  malformed.reason = std::get<auth::SaslMalformed>(step).reason;
-  co_await FinishLogin(std::move(malformed), sasl_since_us_);
 }
 
 // RFC 4422 appendix A: the kernel said at the door who this is, and he says whose mail he wants.
@@ -164,7 +134,8 @@ void Pop3Driver::LogLogin(std::string_view outcome, const auth::AuthResult& resu
              {"peer", peer_.HostText()},
              {"tls", tls_},
              {"outcome", outcome},
-             {"reason", result.reason}});
+             {"reason", result.reason},
+             {"mechanism", mechanism_}});
 }
 
 }  // namespace poplar::server

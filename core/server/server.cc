@@ -87,8 +87,7 @@ std::shared_ptr<const Settings> Server::SettingsOf(const tenant::Config& config,
   pop3_connections_max_.Set(config.pop3.connections_max);
   lmtp_connections_max_.Set(config.lmtp.connections_max);
   return MakeSettings(
-      config,
-      {.tls = std::move(tls), .sasl_mechanisms = parts_.auth[0]->SaslMechanisms(), .run = run_});
+      config, {.tls = std::move(tls), .mechanisms = parts_.auth[0]->Mechanisms(), .run = run_});
 }
 
 Status Server::ListenOnAll(const tenant::Config& config, bool tls) {

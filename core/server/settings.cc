@@ -2,10 +2,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <utility>
 
 #include "core/base/limits.h"
+#include "core/base/log.h"
 
 namespace poplar::server {
 
@@ -16,6 +18,30 @@ std::string HostName(const tenant::Config& config) {
   return name;
 }
 
+namespace {
+
+// Of those that are configured, what works.
+void SetLoginMethods(const tenant::Config& config, const std::vector<std::string_view>& can_do,
+                     Pop3Settings& pop3) {
+  pop3.session.login = {.user = false, .sasl = {}};
+  for (const std::string_view name : config.auth.mechanisms) {
+    // Whoever verifies passwords does so however they come.
+    const std::string_view needed = name == tenant::kUserMechanism ? "PLAIN" : name;
+    if (std::ranges::find(can_do, needed) == can_do.end()) {
+      base::Log(base::LogLevel::kWarning, "mechanism_not_offered",
+                {{"mechanism", name}, {"reason", "no back end of the chain can serve it"}});
+    } else if (name == tenant::kUserMechanism) {
+      pop3.session.login.user = true;
+    } else if (name == tenant::kApopMechanism) {
+      pop3.apop = true;
+    } else {
+      pop3.session.login.sasl.emplace_back(name);
+    }
+  }
+}
+
+}  // namespace
+
 std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, SettingsInputs inputs) {
   auto settings = std::make_shared<Settings>();
   const std::string hostname = HostName(config);
@@ -23,7 +49,7 @@ std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, Setti
   Pop3Settings& pop3 = settings->pop3;
   pop3.session.hostname = hostname;
   pop3.session.stls_offered = inputs.tls != nullptr;
-  pop3.session.sasl_mechanisms.assign(inputs.sasl_mechanisms.begin(), inputs.sasl_mechanisms.end());
+  SetLoginMethods(config, inputs.mechanisms, pop3);
   pop3.session.failed_logins_max = config.pop3.auth_failures_max;
   pop3.session.out_bytes_soft_max = static_cast<uint32_t>(config.pop3.output_buffer_kib * kKiB);
   pop3.allow_cleartext = config.pop3.allow_cleartext;
@@ -49,7 +75,8 @@ std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, Setti
   settings->exports = pop3;
   settings->exports.session.exports = true;
   settings->exports.session.stls_offered = false;
-  settings->exports.session.sasl_mechanisms = {"EXTERNAL"};
+  settings->exports.apop = false;
+  settings->exports.session.login = {.user = true, .sasl = {"EXTERNAL"}};
   settings->exports.allow_cleartext = true;
   settings->exports.session_age_max_ms = 0;
   settings->imports = lmtp;

@@ -18,6 +18,7 @@ namespace poplar::server {
 
 struct Pop3Settings {
   pop3::SessionOptions session;
+  bool apop = false;
   bool allow_cleartext = false;
   uint64_t idle_timeout_ms = 0;
   uint64_t login_timeout_ms = 0;
@@ -43,7 +44,7 @@ struct Settings {
 
 struct SettingsInputs {
   std::shared_ptr<const net::TlsContext> tls;
-  std::vector<std::string_view> sasl_mechanisms;
+  std::vector<std::string_view> mechanisms;  // That the chain of back ends can do.
   std::string run;
 };
 

@@ -28,6 +28,7 @@ namespace poplar::tenant {
 
 enum class TlsVersion : uint8_t { k12, k13 };
 enum class KtlsMode : uint8_t { kAuto, kOff };
+enum class ClientName : uint8_t { kEmail, kCommonName };
 enum class OverQuota : uint8_t { kRetry, kRefuse };
 
 struct ServerConfig {
@@ -67,10 +68,17 @@ struct UsersConfig {
 // The back end that every server has: its own database of users.
 inline constexpr std::string_view kUsersBackend = "users";
 
+// Ways to log in that are no SASL mechanisms.
+inline constexpr std::string_view kUserMechanism = "USER";  // With PASS.
+inline constexpr std::string_view kApopMechanism = "APOP";
+
 struct AuthConfig {
   std::vector<std::string> chain = {std::string(kUsersBackend)};  // Back ends, asked in order.
-  uint32_t host_threads = 8;                                      // Of each plug-in's process.
-  uint32_t host_memory_mib = 256;  // A plug-in's process that has more is started anew.
+  // What clients are offered, in this order.
+  std::vector<std::string> mechanisms = {std::string(kUserMechanism), "PLAIN", "LOGIN"};
+  uint32_t scram_iterations = 65'536;  // Of new SCRAM keys, and what those without any are told.
+  uint32_t host_threads = 8;           // Of each plug-in's process.
+  uint32_t host_memory_mib = 256;      // A plug-in's process that has more is started anew.
 };
 
 enum class BackendDriver : uint8_t { kPlugin, kPasswdFile };
@@ -94,6 +102,8 @@ struct BackendConfig {
 struct TlsConfig {
   std::string certificate = "tls/cert.pem";  // Empty: no TLS.
   std::string key = "tls/key.pem";
+  std::string client_ca;  // Who vouches for clients' certificates; empty: they are not asked for.
+  ClientName client_name = ClientName::kEmail;  // Where a client's certificate names its user.
   TlsVersion minimum = TlsVersion::k12;
   KtlsMode ktls = KtlsMode::kAuto;
   bool tickets = true;

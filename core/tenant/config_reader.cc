@@ -3,6 +3,7 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <utility>
 
@@ -267,6 +268,33 @@ void ConfigReader::CheckTogether() {
   }
   CheckListenersDiffer();
   CheckChain();
+  CheckMechanisms();
+}
+
+void ConfigReader::CheckMechanisms() {
+  static constexpr std::array<std::string_view, 11> kKnown = {
+      kUserMechanism,  kApopMechanism,     "PLAIN",       "LOGIN",    "SCRAM-SHA-256-PLUS",
+      "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "EXTERNAL", "OAUTHBEARER",
+      "XOAUTH2"};
+  const Config& config = parsed_.config;
+  const std::vector<std::string>& all = config.auth.mechanisms;
+  const uint32_t line = LineOf("auth.mechanisms");
+  if (all.empty()) {
+    Fault(line, "auth.mechanisms is empty: nobody could log in; write [\"USER\", \"PLAIN\"]");
+  }
+  for (auto name = all.begin(); name != all.end(); ++name) {
+    if (std::ranges::find(kKnown, *name) == kKnown.end()) {
+      Fault(line, "auth.mechanisms: \"" + *name + "\" is none; write some of " +
+                      Listed({kKnown.begin(), kKnown.end()}));
+    } else if (std::find(all.begin(), name, *name) != name) {
+      Fault(line, "auth.mechanisms: \"" + *name + "\" is there twice; remove one of the two");
+    }
+  }
+  if (std::ranges::find(all, "EXTERNAL") != all.end() && config.tls.client_ca.empty()) {
+    Fault(line,
+          "auth.mechanisms: \"EXTERNAL\" needs to know whose certificates are good; write "
+          "client_ca = \"FILE\" under [tls]");
+  }
 }
 
 void ConfigReader::CheckListenersDiffer() {

@@ -51,6 +51,7 @@ class ConfigReader {
   void CheckTogether();
   void CheckListenersDiffer();
   void CheckChain();
+  void CheckMechanisms();
 
   // Where the setting "section.key" is written; 0 if it is not.
   uint32_t LineOf(std::string_view name) const;

@@ -30,6 +30,7 @@ constexpr std::array<std::string_view, 4> kLogLevels = {"debug", "info", "warnin
 constexpr std::array<std::string_view, 2> kLogFormats = {"text", "json"};
 constexpr std::array<std::string_view, 2> kTlsVersions = {"1.2", "1.3"};
 constexpr std::array<std::string_view, 2> kKtlsModes = {"auto", "off"};
+constexpr std::array<std::string_view, 2> kClientNames = {"email", "cn"};
 constexpr std::array<std::string_view, 2> kOverQuotas = {"retry", "refuse"};
 
 constexpr uint32_t kDayS = 86'400;
@@ -50,7 +51,8 @@ bool IsCongestionControl(std::string_view text) {
 }
 
 bool IsHash(std::string_view text) {
-  return text == "yescrypt" || text == "argon2id" || text == "bcrypt" || text == "sha512crypt";
+  return text == "yescrypt" || text == "argon2id" || text == "bcrypt" || text == "sha512crypt" ||
+         text == "scram-sha-256";
 }
 
 // A delimiter is a character of RFC 5322's atext that addresses use for little else.
@@ -156,11 +158,12 @@ std::vector<Setting> UsersSettings() {
        "How long a password that was right is known without asking again, at most 60.\n"
        "0: ask every time."},
       {"users", "hash",
-       TextForm{&At<s, &S::hash>, &IsHash,
-                "write \"yescrypt\", \"argon2id\", \"bcrypt\" or \"sha512crypt\""},
+       TextForm{
+           &At<s, &S::hash>, &IsHash,
+           "write \"yescrypt\", \"argon2id\", \"bcrypt\", \"sha512crypt\" or \"scram-sha-256\""},
        Takes::kRestart, Shown::kCommented,
        "How passwords that are set from now on are stored: \"yescrypt\", \"argon2id\",\n"
-       "\"bcrypt\" or \"sha512crypt\"."},
+       "\"bcrypt\", \"sha512crypt\" or, for SCRAM, \"scram-sha-256\"."},
       {"users", "rehash", SwitchForm{&At<s, &S::rehash>}, Takes::kRestart, Shown::kCommented,
        "Passwords that are stored otherwise are stored so after their next log-in."},
   };
@@ -173,6 +176,15 @@ std::vector<Setting> AuthSettings() {
       {"auth", "chain", NameListForm{&At<s, &S::chain>}, Takes::kRestart, Shown::kCommented,
        "Who is asked about log-ins and addresses, in this order: \"users\" is the database above,\n"
        "others have sections of their own, [backend.NAME] (auth/README.md)."},
+      {"auth", "mechanisms", NameListForm{&At<s, &S::mechanisms>}, Takes::kReload,
+       Shown::kCommented,
+       "How clients may log in, what they shall prefer first: \"USER\" (with PASS), \"APOP\", and\n"
+       "the SASL mechanisms \"PLAIN\", \"LOGIN\", \"SCRAM-SHA-256\", \"SCRAM-SHA-1\", either with\n"
+       "\"-PLUS\", \"EXTERNAL\", \"OAUTHBEARER\", \"XOAUTH2\". Clients take the strongest that is\n"
+       "offered, so offer SCRAM only once everybody has keys (auth/README.md)."},
+      {"auth", "scram_iterations", NumberForm{&At<s, &S::scram_iterations>, 4096, 5'000'000},
+       Takes::kRestart, Shown::kCommented,
+       "Of SCRAM's keys that are made from now on, and what users without keys are told."},
       {"auth", "host_threads", NumberForm{&At<s, &S::host_threads>, 1, 1024}, Takes::kRestart,
        Shown::kCommented, "How many questions a plug-in is asked at the same time."},
       {"auth", "host_memory_mib", NumberForm{&At<s, &S::host_memory_mib>, 16, 1024 * 1024},
@@ -190,6 +202,16 @@ std::vector<Setting> TlsSettings() {
        "The certificate, then those that vouch for it (PEM). Empty, like key: no TLS."},
       {"tls", "key", PathForm{&At<s, &S::key>, kFile, true}, Takes::kReload, Shown::kPlain,
        "Its private key (PEM, without a passphrase)."},
+      {"tls", "client_ca", PathForm{&At<s, &S::client_ca>, kFile, true}, Takes::kReload,
+       Shown::kCommented,
+       "Certificates (PEM) of who vouches for clients: clients are asked for theirs, and one that "
+       "is\n"
+       "good can log in by \"EXTERNAL\". Empty: they are not asked."},
+      {"tls", "client_name",
+       ChoiceForm{kClientNames, &GetChoice<s, &S::client_name>, &SetChoice<s, &S::client_name>},
+       Takes::kReload, Shown::kCommented,
+       "Where it names its user: \"email\" (an e-mail address among its alternative names) or\n"
+       "\"cn\" (the common name)."},
       {"tls", "minimum",
        ChoiceForm{kTlsVersions, &GetChoice<s, &S::minimum>, &SetChoice<s, &S::minimum>},
        Takes::kReload, Shown::kPlain, "The oldest version that is spoken: \"1.2\" or \"1.3\"."},

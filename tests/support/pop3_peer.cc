@@ -62,6 +62,9 @@ std::optional<EndReason> EndReasonByName(std::string_view name) {
   return ByName(name, {kIdle, kLoginTimeout, kSessionAge, kDrain, kKicked, kLeaseLost});
 }
 
+// RFC 1939 §7: of its example's timestamp and the secret "tanstaaf".
+constexpr std::string_view kApopDigest = "c4c9334bac560ecc979e58001b3e22fb";
+
 }  // namespace
 
 void MemoryMaildrop::Add(std::string_view wire_without_terminator, std::string_view uidl) {
@@ -102,7 +105,14 @@ std::string Pop3Peer::SetUp(std::string_view key, std::string_view value) {
   } else if (key == "clear-text") {
     transport_.clear_text_login_allowed = value == "yes";
   } else if (key == "mechanisms") {
-    options_.sasl_mechanisms = value == "none" ? std::vector<std::string>() : words;
+    options_.login.sasl = value == "none" ? std::vector<std::string>() : words;
+  } else if (key == "user") {
+    options_.login.user = value == "yes";
+  } else if (key == "apop") {
+    transport_.apop_timestamp = value;
+  } else if (key == "tls-facts") {
+    tls_facts_.binds_channel = std::ranges::find(words, "binding") != words.end();
+    tls_facts_.names_the_client = std::ranges::find(words, "certificate") != words.end();
   } else if (key == "expire") {
     expiry_ = ExpiryOf(words);
   } else if (key == "expire-login") {
@@ -169,6 +179,7 @@ std::string Pop3Peer::Expect(std::string_view key, std::string_view value) const
 void Pop3Peer::Start(std::string& output) {
   session_ = std::make_unique<pop3::Session>(options_, metrics_, transport_);
   if (expiry_) session_->SetTerms({.expiry = *expiry_, .login_delay = {}});
+  if (transport_.tls) session_->SetTlsFacts(tls_facts_);
   std::string_view none;
   Run(none, output);
 }
@@ -208,6 +219,12 @@ bool Pop3Peer::Run(std::string_view& input, std::string& output) {
         POP_CHECK(action.secret.has_value());
         Verify(action.name, action.secret->Reveal());
         break;
+      case Action::Kind::kVerifyApop: {
+        const std::string text(action.secret->Reveal());
+        const size_t blank = text.rfind(' ');
+        Verify(text.substr(0, blank), text.substr(blank + 1) == kApopDigest ? "secret" : "wrong");
+        break;
+      }
       case Action::Kind::kSaslStart:
         sasl_user_known_ = false;
         RunSasl(action);
@@ -222,6 +239,7 @@ bool Pop3Peer::Run(std::string_view& input, std::string& output) {
         POP_CHECK(input.empty() && session_->kept_bytes() == 0);
         Flush(output);
         session_->TlsStarted();
+        session_->SetTlsFacts(tls_facts_);
         tls_started_ = true;
         return false;
       case Action::Kind::kCommit:

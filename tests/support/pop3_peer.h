@@ -10,6 +10,9 @@
 //   @ stls yes              STLS is offered
 //   @ clear-text no         logging in without TLS is refused (here it is allowed by default)
 //   @ mechanisms PLAIN ...  instead of PLAIN LOGIN; `none` for none
+//   @ user no               USER and PASS are not offered
+//   @ apop <TIMESTAMP>      APOP is; the digest of RFC 1939's example is right
+//   @ tls-facts binding certificate   what is known after a handshake: one of the two, or both
 //   @ expire 0 USER | 30 | NEVER   what the policies say before the login
 //   @ expire-login 0 | NEVER       and after it
 //   @ soft-max 512          octets that the output may hold before it is flushed
@@ -107,8 +110,9 @@ class Pop3Peer : public TranscriptPeer {
 
   Pieces pieces_;
   pop3::SessionOptions options_{.hostname = "mail.example.org",
-                                .sasl_mechanisms = {"PLAIN", "LOGIN"}};
+                                .login = {.user = true, .sasl = {"PLAIN", "LOGIN"}}};
   pop3::Transport transport_{.clear_text_login_allowed = true};
+  pop3::TlsFacts tls_facts_;
   pop3::SessionMetrics metrics_;
   MemoryMaildrop maildrop_;
   std::unique_ptr<pop3::Session> session_;

@@ -51,6 +51,8 @@ class Checker {
     const CertificateFaults faults = CheckCertificate(tls.certificate, tls.key, now_s);
     if (!faults.certificate.empty()) Fault("tls.certificate", faults.certificate);
     if (!faults.key.empty()) Fault("tls.key", faults.key);
+    const std::string authorities = tls.client_ca.empty() ? "" : CheckAuthorities(tls.client_ca);
+    if (!authorities.empty()) Fault("tls.client_ca", authorities);
     for (const std::string& warning : faults.warnings)
       warnings_.push_back(About("tls.certificate", warning));
   }

@@ -35,7 +35,8 @@ StatusOr<std::string> NewHash(const UserPasswordOptions& options, const tenant::
   POP_ASSIGN_OR_RETURN(const base::Secret password, options.password == PasswordSource::kStdin
                                                         ? ReadPassword(console.in)
                                                         : AskTwice(console, options.address));
-  auth::PasswordHasher hasher(auth::HashOptionsOf(config.users.hash));
+  const std::string& scheme = options.scheme.empty() ? config.users.hash : options.scheme;
+  auth::PasswordHasher hasher(auth::HashOptionsOf(scheme, config.auth.scram_iterations));
   return hasher.Hash(password);
 }
 

@@ -19,6 +19,7 @@ enum class PasswordSource : uint8_t { kTerminal, kStdin, kHashStdin, kNone };
 struct UserPasswordOptions {
   std::string address;
   PasswordSource password = PasswordSource::kTerminal;
+  std::string scheme;  // How to store it, as users.hash says it; empty: as that says.
 };
 
 struct UserListOptions {

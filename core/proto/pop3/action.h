@@ -22,6 +22,8 @@ struct Action {
     kFlush,
     // USER and PASS came: verify and open the maildrop, then LoginDone.
     kVerifyPassword,
+    // APOP came: check its digest, open the maildrop, then LoginDone.
+    kVerifyApop,
     // AUTH came: start the mechanism, then SaslChallenge or LoginDone. A client may cancel or send
     // nonsense instead of a response; the session answers that itself, so the next kSaslStart may
     // find the mechanism before it unfinished.
@@ -51,7 +53,8 @@ struct Action {
   // kVerifyPassword: the user name as the client gave it. kSaslStart: the mechanism, as the options
   // spell it. Valid until the result is given, or End called.
   std::string_view name;
-  // kVerifyPassword: the password, never empty. kSaslStart: the initial response, if there was one
+  // kVerifyPassword: the password, never empty. kVerifyApop: name and digest, a blank between them.
+  // kSaslStart: the initial response, if there was one
   // (it may be empty). kSaslRespond: the response. Decoded already.
   std::optional<base::Secret> secret;
   // kCommit: what to delete, in order.

@@ -1,6 +1,6 @@
 #include "core/proto/pop3/capabilities.h"
 
-#include <string_view>
+#include <string>
 
 #include "core/proto/pop3/replies.h"
 
@@ -23,7 +23,25 @@ void AppendLoginDelay(const LoginDelay& delay, bool logged_in, base::ByteBuffer&
   out.Append("\r\n");
 }
 
+void AppendMechanisms(const CapabilitySituation& situation,
+                      std::span<const std::string> sasl_mechanisms, base::ByteBuffer& out) {
+  std::string_view before = "SASL ";
+  for (const std::string& mechanism : sasl_mechanisms) {
+    if (!IsOffered(mechanism, situation.tls, situation.exports)) continue;
+    out.Append(before);
+    out.Append(mechanism);
+    before = " ";
+  }
+  if (before == " ") out.Append("\r\n");
+}
+
 }  // namespace
+
+bool IsOffered(std::string_view sasl_mechanism, const TlsFacts& tls, bool exports) {
+  if (sasl_mechanism.ends_with("-PLUS")) return tls.binds_channel;
+  // Who uses the socket of exports was looked at by the kernel.
+  return sasl_mechanism != "EXTERNAL" || exports || tls.names_the_client;
+}
 
 void AppendCapabilities(const CapabilitySituation& situation,
                         std::span<const std::string> sasl_mechanisms, base::ByteBuffer& out) {
@@ -31,15 +49,8 @@ void AppendCapabilities(const CapabilitySituation& situation,
   out.Append("TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n");
   // RFC 2449 §5: what may be used to log in is announced after the login, too.
   if (situation.login_allowed) {
-    out.Append("USER\r\n");
-    if (!sasl_mechanisms.empty()) {
-      out.Append("SASL");
-      for (const std::string& mechanism : sasl_mechanisms) {
-        out.Append(' ');
-        out.Append(mechanism);
-      }
-      out.Append("\r\n");
-    }
+    if (situation.user) out.Append("USER\r\n");
+    AppendMechanisms(situation, sasl_mechanisms, out);
   }
   // RFC 2595 §4: STLS is announced in the AUTHORIZATION state only. RFC 2449 §6.9 lets
   // IMPLEMENTATION be kept for the TRANSACTION state, which tells strangers less.

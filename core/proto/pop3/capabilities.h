@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "core/base/byte_buffer.h"
 
@@ -30,15 +31,26 @@ struct Terms {
   LoginDelay login_delay;
 };
 
+// What is known of a TLS session once its handshake is done.
+struct TlsFacts {
+  bool binds_channel = false;     // "…-PLUS" works.
+  bool names_the_client = false;  // By a certificate that was found good: EXTERNAL works.
+};
+
 struct CapabilitySituation {
   bool logged_in = false;
-  bool login_allowed = false;                 // Not refused for want of TLS.
-  bool stls_possible = false;                 // Offered, and TLS is not active.
-  bool exports = false;                       // XDATES works.
+  bool login_allowed = false;  // Not refused for want of TLS.
+  bool user = true;            // USER and PASS work.
+  bool stls_possible = false;  // Offered, and TLS is not active.
+  bool exports = false;        // XDATES works, and EXTERNAL for everybody.
+  TlsFacts tls = {};
   std::optional<Terms> terms = std::nullopt;  // None: not announced.
 };
 
-// Appends the whole reply to CAPA.
+// Of a mechanism that the listener has: is this client offered it?
+bool IsOffered(std::string_view sasl_mechanism, const TlsFacts& tls, bool exports);
+
+// Appends the whole reply to CAPA, of the mechanisms those that are offered.
 void AppendCapabilities(const CapabilitySituation& situation,
                         std::span<const std::string> sasl_mechanisms, base::ByteBuffer& out);
 

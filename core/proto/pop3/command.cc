@@ -9,7 +9,7 @@ namespace poplar::pop3 {
 namespace {
 
 constexpr std::array<std::string_view, kVerbs> kNames = {
-    "unknown", "USER", "PASS", "AUTH", "STLS", "CAPA", "STAT", "LIST",
+    "unknown", "USER", "PASS", "APOP", "AUTH", "STLS", "CAPA", "STAT",  "LIST",
     "RETR",    "DELE", "NOOP", "RSET", "TOP",  "UIDL", "QUIT", "XDATES"};
 static_assert(static_cast<size_t>(Verb::kXdates) + 1 == kVerbs);
 
@@ -28,6 +28,8 @@ Verb VerbOf(std::string_view word) {
       return Verb::kUser;
     case Key("pass"):
       return Verb::kPass;
+    case Key("apop"):
+      return Verb::kApop;
     case Key("auth"):
       return Verb::kAuth;
     case Key("stls"):

@@ -13,6 +13,7 @@ enum class Verb : uint8_t {
   kUnknown,
   kUser,  // RFC 1939 §7
   kPass,  // RFC 1939 §7
+  kApop,  // RFC 1939 §7
   kAuth,  // RFC 5034 §4
   kStls,  // RFC 2595 §4
   kCapa,  // RFC 2449 §5
@@ -27,7 +28,7 @@ enum class Verb : uint8_t {
   kQuit,    // RFC 1939 §4 and §6
   kXdates,  // Our own: when each message was received; for exports.
 };
-inline constexpr size_t kVerbs = 16;
+inline constexpr size_t kVerbs = 17;
 
 // "USER"; "unknown" for kUnknown.
 std::string_view VerbName(Verb verb);

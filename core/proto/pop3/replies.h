@@ -29,6 +29,7 @@ inline constexpr std::string_view kLoggedIn = "-ERR Already logged in\r\n";
 // AUTHORIZATION state.
 inline constexpr std::string_view kSendPass = "+OK Send PASS\r\n";
 inline constexpr std::string_view kUserFirst = "-ERR Send USER first\r\n";
+inline constexpr std::string_view kNoUser = "-ERR USER and PASS are not offered here; use AUTH\r\n";
 inline constexpr std::string_view kUserTooLong = "-ERR User name too long\r\n";
 inline constexpr std::string_view kStlsBeforeLogin =
     "-ERR Logging in without TLS is refused; send STLS first\r\n";

@@ -21,6 +21,7 @@ constexpr std::array<Rule, kVerbs> kRules = {{
     {false, false, 0, 0},  // kUnknown
     {true, false, 1, 1},   // USER
     {true, false, 0, 0},   // PASS
+    {true, false, 2, 2},   // APOP
     {true, false, 0, 2},   // AUTH
     {true, false, 0, 0},   // STLS
     {true, true, 0, 0},    // CAPA
@@ -83,7 +84,12 @@ Action Session::Next(std::string_view& input, base::ByteBuffer& out) {
     phase_ = Phase::kAuthorization;
     out.Append("+OK POP3 service of ");
     out.Append(options_.hostname);
-    out.Append(" is ready\r\n");
+    out.Append(" is ready");
+    if (!transport_.apop_timestamp.empty()) {
+      out.Append(' ');
+      out.Append(transport_.apop_timestamp);
+    }
+    out.Append("\r\n");
   }
   Action action;
   while (action.kind == Action::Kind::kNeedInput) {
@@ -105,10 +111,21 @@ Action Session::Next(std::string_view& input, base::ByteBuffer& out) {
   return action;
 }
 
+// Clients put long tokens behind AUTH too, where RFC 5034 §4 has none of more than 255 octets.
+uint32_t Session::LineBytesMax(std::string_view input) const {
+  if (!sasl_mechanism_.empty()) return kSaslLineBytesMax;
+  if (phase_ != Phase::kAuthorization) return kPop3CommandLineBytesMax;
+  constexpr size_t kHeadBytes = 5;
+  std::string head(reader_.kept().substr(0, kHeadBytes));
+  head += input.substr(0, kHeadBytes - head.size());
+  const bool is_auth = ParseCommand(head).verb == Verb::kAuth && head.size() == kHeadBytes;
+  return is_auth ? kSaslLineBytesMax : kPop3CommandLineBytesMax;
+}
+
 void Session::TakeLine(std::string_view& input, Action& action, base::ByteBuffer& out) {
   const bool sasl = !sasl_mechanism_.empty();
   std::string_view line;
-  switch (reader_.Next(input, sasl ? kSaslLineBytesMax : kPop3CommandLineBytesMax, line)) {
+  switch (reader_.Next(input, LineBytesMax(input), line)) {
     case wire::LineReader::Result::kIncomplete:
       return;
     case wire::LineReader::Result::kTooLong:
@@ -133,6 +150,9 @@ void Session::TakeLine(std::string_view& input, Action& action, base::ByteBuffer
 void Session::RunCommand(std::string_view line, Action& action, base::ByteBuffer& out) {
   Command command = ParseCommand(line);
   if (command.verb == Verb::kXdates && !options_.exports) command.verb = Verb::kUnknown;
+  if (command.verb == Verb::kApop && transport_.apop_timestamp.empty()) {
+    command.verb = Verb::kUnknown;
+  }
   metrics_.commands[static_cast<size_t>(command.verb)].Add();
   // A password may hold any octet that a line can (RFC 1939 §7), but a NUL (RFC 5034 §4).
   const bool unsound =
@@ -162,6 +182,8 @@ void Session::Dispatch(Verb verb, const Arguments& arguments, Action& action,
   switch (verb) {
     case Verb::kUser:
       return User(arguments.first, out);
+    case Verb::kApop:
+      return Apop(arguments, action, out);
     case Verb::kAuth:
       return Auth(arguments, action, out);
     case Verb::kStls:
@@ -169,10 +191,12 @@ void Session::Dispatch(Verb verb, const Arguments& arguments, Action& action,
     case Verb::kCapa:
       return AppendCapabilities({.logged_in = logged_in(),
                                  .login_allowed = login_allowed(),
+                                 .user = options_.login.user,
                                  .stls_possible = stls_possible(),
                                  .exports = options_.exports,
+                                 .tls = tls_facts_,
                                  .terms = terms_},
-                                options_.sasl_mechanisms, out);
+                                options_.login.sasl, out);
     case Verb::kStat:
       return Stat(out);
     case Verb::kList:

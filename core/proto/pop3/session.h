@@ -31,12 +31,19 @@
 
 namespace poplar::pop3 {
 
+// How clients may log in; APOP is the transport's.
+struct LoginMethods {
+  bool user = true;  // USER and PASS.
+  // SASL mechanisms in the order that clients shall prefer, upper case. What binds the channel
+  // ("…-PLUS") or needs a certificate ("EXTERNAL") is there only for who can. None: no AUTH works.
+  std::vector<std::string> sasl = {};
+};
+
 // What a listener offers; one for all its sessions.
 struct SessionOptions {
   std::string hostname = {};  // For the greeting.
   bool stls_offered = false;
-  // In the order that clients shall prefer, upper case. None: no AUTH works.
-  std::vector<std::string> sasl_mechanisms = {};
+  LoginMethods login = {};
   // The listener hands mail to whoever may have all of it: there is XDATES.
   bool exports = false;
   // The session ends with the reply to so many wrong passwords.
@@ -52,6 +59,8 @@ struct SessionOptions {
 struct Transport {
   bool tls = false;                       // Implicit TLS (RFC 8314 §3): active from the start.
   bool clear_text_login_allowed = false;  // From loopback, or where the configuration says so.
+  std::string apop_timestamp =
+      {};  // Of the greeting (RFC 1939 §7), "<…>". Empty: there is no APOP.
 };
 
 class Session {
@@ -74,6 +83,8 @@ class Session {
   void BodySent() { body_follows_ = false; }
   void BodyFailed(BodyFailure failure, base::ByteBuffer& out);
   void TlsStarted();
+  // Whenever a handshake is done: for implicit TLS before the first Next.
+  void SetTlsFacts(const TlsFacts& facts) { tls_facts_ = facts; }
   void CommitDone(CommitOutcome outcome, base::ByteBuffer& out);
 
   // What CAPA says of the provider's rules from now on; before the first call it says nothing. The
@@ -98,6 +109,7 @@ class Session {
   bool login_allowed() const { return transport_.tls || transport_.clear_text_login_allowed; }
   bool stls_possible() const { return options_.stls_offered && !transport_.tls; }
 
+  uint32_t LineBytesMax(std::string_view input) const;
   void TakeLine(std::string_view& input, Action& action, base::ByteBuffer& out);
   void RunCommand(std::string_view line, Action& action, base::ByteBuffer& out);
   // Empty when the command may run now with these arguments, else the reply.
@@ -109,6 +121,7 @@ class Session {
   // AUTHORIZATION state: session_login.cc.
   void User(std::string_view name, base::ByteBuffer& out);
   void Pass(std::string_view password, Action& action, base::ByteBuffer& out);
+  void Apop(const Arguments& arguments, Action& action, base::ByteBuffer& out);
   void Auth(const Arguments& arguments, Action& action, base::ByteBuffer& out);
   void RunSaslLine(std::string_view line, Action& action, base::ByteBuffer& out);
   void FailSasl(std::string_view text, base::ByteBuffer& out);
@@ -138,6 +151,7 @@ class Session {
   std::optional<Terms> terms_;
   Listing listing_;
   Transport transport_;
+  TlsFacts tls_facts_;
   Phase phase_ = Phase::kGreeting;
   Owed owed_ = Owed::kNothing;
   CloseReason close_reason_ = CloseReason::kQuit;

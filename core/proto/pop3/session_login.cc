@@ -1,4 +1,4 @@
-// The session's AUTHORIZATION state: USER, PASS, AUTH and its exchanges, STLS.
+// The session's AUTHORIZATION state: USER, PASS, APOP, AUTH and its exchanges, STLS.
 
 #include <algorithm>
 
@@ -57,6 +57,7 @@ std::string_view Session::LoginRefusal() const {
 void Session::User(std::string_view name, base::ByteBuffer& out) {
   const std::string_view refusal = LoginRefusal();
   if (!refusal.empty()) return out.Append(refusal);
+  if (!options_.login.user) return out.Append(reply::kNoUser);
   if (name.size() > kAddressBytesMax) return out.Append(reply::kUserTooLong);
   user_ = name;
   out.Append(reply::kSendPass);
@@ -65,6 +66,7 @@ void Session::User(std::string_view name, base::ByteBuffer& out) {
 void Session::Pass(std::string_view password, Action& action, base::ByteBuffer& out) {
   const std::string_view refusal = LoginRefusal();
   if (!refusal.empty()) return out.Append(refusal);
+  if (!options_.login.user) return out.Append(reply::kNoUser);
   if (user_.empty()) return out.Append(reply::kUserFirst);
   // Some directories take an empty password for an anonymous login, so none ever gets there.
   if (password.empty()) return out.Append(reply::kMissingArgument);
@@ -74,22 +76,35 @@ void Session::Pass(std::string_view password, Action& action, base::ByteBuffer& 
   owed_ = Owed::kLogin;
 }
 
+void Session::Apop(const Arguments& arguments, Action& action, base::ByteBuffer& out) {
+  const std::string_view refusal = LoginRefusal();
+  if (!refusal.empty()) return out.Append(refusal);
+  if (arguments.first.size() > kAddressBytesMax) return out.Append(reply::kUserTooLong);
+  user_.clear();
+  action.kind = Action::Kind::kVerifyApop;
+  action.secret.emplace(std::string(arguments.first) + " " + std::string(arguments.second));
+  owed_ = Owed::kLogin;
+}
+
 void Session::Auth(const Arguments& arguments, Action& action, base::ByteBuffer& out) {
   const std::string_view refusal = LoginRefusal();
   if (!refusal.empty()) return out.Append(refusal);
   if (arguments.count == 0) {
     // No RFC says so, but Outlook asks for the mechanisms this way.
     out.Append(reply::kMechanismsFollow);
-    for (const std::string& mechanism : options_.sasl_mechanisms) {
+    for (const std::string& mechanism : options_.login.sasl) {
+      if (!IsOffered(mechanism, tls_facts_, options_.exports)) continue;
       out.Append(mechanism);
       out.Append("\r\n");
     }
     return out.Append(reply::kEndOfList);
   }
-  const auto mechanism = std::find_if(
-      options_.sasl_mechanisms.begin(), options_.sasl_mechanisms.end(),
-      [&](const std::string& offered) { return EqualIgnoringCase(offered, arguments.first); });
-  if (mechanism == options_.sasl_mechanisms.end()) return out.Append(reply::kUnknownMechanism);
+  const std::vector<std::string>& all = options_.login.sasl;
+  const auto mechanism = std::find_if(all.begin(), all.end(), [&](const std::string& offered) {
+    return IsOffered(offered, tls_facts_, options_.exports) &&
+           EqualIgnoringCase(offered, arguments.first);
+  });
+  if (mechanism == all.end()) return out.Append(reply::kUnknownMechanism);
   sasl_mechanism_ = *mechanism;
   if (arguments.count == 2) {
     // RFC 5034 §4: a single "=" is an empty initial response.

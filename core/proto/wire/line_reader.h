@@ -38,6 +38,10 @@ class LineReader {
   void Reset();
 
   uint32_t kept_bytes() const { return size_; }
+  // What is kept of an unfinished line.
+  std::string_view kept() const {
+    return complete_ ? std::string_view() : std::string_view(kept_.get(), size_);
+  }
 
  private:
   void Keep(std::string_view bytes, uint32_t line_bytes_max);

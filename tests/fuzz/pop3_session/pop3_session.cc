@@ -59,6 +59,12 @@ void SetUp(Pop3Peer& peer, uint8_t listener, uint8_t soft_max) {
   if ((listener & 8) != 0) Tell(peer, "mechanisms", "none", output);
   if ((listener & 16) != 0) Tell(peer, "login", "ok", output);
   if ((listener & 32) != 0) Tell(peer, "exports", "yes", output);
+  if ((listener & 64) != 0) Tell(peer, "apop", "<1896.697170952@dbc.mtview.ca.us>", output);
+  if ((listener & 128) != 0) {
+    Tell(peer, "user", "no", output);
+    Tell(peer, "tls-facts", "binding", output);
+    Tell(peer, "mechanisms", "LOGIN SCRAM-SHA-256-PLUS EXTERNAL PLAIN", output);
+  }
   Tell(peer, "soft-max", std::to_string(1 + soft_max * 8), output);
   Tell(peer, "wire", "dots A: b\r\n\r\n..\r\n..x\r\n\r\nlast\r\n", output);
   Tell(peer, "wire", "header Only: header\r\n", output);

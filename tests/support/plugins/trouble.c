@@ -76,9 +76,14 @@ static enum poplar_outcome known(const struct trouble* trouble,
       return question->secret_bytes == 6 && memcmp(question->secret, "secret", 7) == 0
                  ? POPLAR_OK
                  : POPLAR_REFUSED;
-    case POPLAR_FETCH_VERIFIER:
-      trouble->host->set(answer, POPLAR_VERIFIER, question->mechanism, strlen(question->mechanism));
+    case POPLAR_FETCH_VERIFIER: {
+      /* RFC 7677's example: of "pencil". */
+      static const char keys[] =
+          "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="
+          ":wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+      trouble->host->set(answer, POPLAR_VERIFIER, keys, strlen(keys));
       return POPLAR_OK;
+    }
   }
   return POPLAR_UNSUPPORTED;
 }
@@ -105,6 +110,11 @@ static enum poplar_outcome trouble_ask(void* instance, const struct poplar_quest
   if (is(question, "strange")) return (enum poplar_outcome)99;
   if (is(question, "off")) return POPLAR_DISABLED;
   if (is(question, "slow")) usleep(300000);
+  /* Knows tokens of accounts that are others'. */
+  if (is(question, "token") && question->operation == POPLAR_VERIFY_TOKEN) return POPLAR_OK;
+  /* Gets mail, and may not log in. */
+  if (is(question, "mailonly") && question->mechanism[0] != '\0') return POPLAR_DISABLED;
+  if (is(question, "token") || is(question, "mailonly")) return known(trouble, question, answer);
   if (is(question, "leak")) {
     const size_t bytes = (size_t)64 << 20;
     char* const kept = malloc(bytes);

@@ -32,13 +32,15 @@ TEST_F(CheckTest, SaysEveryFaultWithItsLine) {
 TEST_F(CheckTest, LooksAtWhatTheSettingsName) {
   Write(config_path_,
         "[server]\ncongestion_control = \"nonesuch\"\n[store]\npath = \"nowhere\"\n[users]\n"
-        "database = \"nobody.db\"\n[tls]\ncertificate = \"no.pem\"\n");
+        "database = \"nobody.db\"\n[tls]\ncertificate = \"no.pem\"\nclient_ca = "
+        "\"tls/key.pem\"\n");
   EXPECT_EQ(RunHere({"check"}), ExitCode::kConfig);
-  EXPECT_THAT(err_, AllOf(HasSubstr(":2: server.congestion_control: this kernel does not offer"),
-                          HasSubstr(":4: store.path: there is no store at " +
-                                    (folder_ / "nowhere").string()),
-                          HasSubstr(":6: users.database: there is no user database at"),
-                          HasSubstr(":8: tls.certificate: cannot read")));
+  EXPECT_THAT(
+      err_,
+      AllOf(HasSubstr(":2: server.congestion_control: this kernel does not offer"),
+            HasSubstr(":4: store.path: there is no store at " + (folder_ / "nowhere").string()),
+            HasSubstr(":6: users.database: there is no user database at"),
+            HasSubstr(":8: tls.certificate: cannot read"), HasSubstr(":9: tls.client_ca: ")));
 }
 
 TEST_F(CheckTest, WarningsAreNotFaults) {

@@ -63,6 +63,8 @@ TEST_F(CliTest, AWrongCommandLineIsOneSentence) {
       {"user", "add", "a@b", "--no-password", "--password-stdin"},
       {"user", "add", "a@b", "--no-password", "--hash-stdin"},
       {"user", "passwd", "a@b", "--password-stdin", "--hash-stdin"},
+      {"user", "passwd", "a@b", "--password-stdin", "--scheme", "md5"},
+      {"user", "passwd", "a@b", "--hash-stdin", "--scheme", "bcrypt"},
       {"session", "kick"},
       {"session", "kick", "1", "--user", "a@b"},
       {"check", "--config"},

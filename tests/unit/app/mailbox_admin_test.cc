@@ -18,8 +18,10 @@ using ::testing::HasSubstr;
 class OneUser : public auth::ShardAuth {
  public:
   auth::Capabilities capabilities() const override { return {}; }
-  std::vector<std::string_view> SaslMechanisms() const override { return {}; }
-  std::unique_ptr<auth::SaslMechanism> StartSasl(std::string_view) override { return nullptr; }
+  std::vector<std::string_view> Mechanisms() const override { return {}; }
+  std::unique_ptr<auth::SaslMechanism> StartSasl(std::string_view, auth::SaslConnection) override {
+    return nullptr;
+  }
   void Resolve(std::string address, io::Completion<auth::ResolveResult>& done) override {
     auth::ResolveResult result;
     result.outcome = auth::ResolveOutcome::kUnknown;
@@ -50,6 +52,10 @@ class OneUser : public auth::ShardAuth {
                    io::Completion<auth::AuthResult>&) override {
     POP_CHECK(false);
   }
+  void ResolveLogin(std::string, auth::ClientInfo, io::Completion<auth::AuthResult>&) override {
+    POP_CHECK(false);
+  }
+  void CountLogin(auth::Outcome, const auth::ClientInfo&) override { POP_CHECK(false); }
 };
 
 class MailboxAdminTest : public testing::Test {

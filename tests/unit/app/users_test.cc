@@ -71,6 +71,14 @@ TEST_F(UsersTest, PasswordsFromStandardInput) {
             ExitCode::kOk)
       << err_;
   EXPECT_TRUE(Fits("alice@acme.example", "s3cret word"));
+  EXPECT_EQ(RunHere({"user", "passwd", "alice@acme.example", "--password-stdin", "--scheme",
+                     "scram-sha-256"},
+                    "keyed"),
+            ExitCode::kOk)
+      << err_;
+  EXPECT_TRUE(Fits("alice@acme.example", "keyed"));
+  EXPECT_EQ(RunHere({"user", "show", "alice@acme.example", "--json"}), ExitCode::kOk);
+  EXPECT_EQ(json::parse(out_)["hash"], "scram-sha-256");
   EXPECT_EQ(RunHere({"user", "passwd", "alice@acme.example", "--password-stdin"}, "new"),
             ExitCode::kOk)
       << err_;

@@ -29,7 +29,9 @@ class ScriptedPort final : public BackendPort {
     call.answer.asked_us = 5;
     if (says == BackendOutcome::kOk) call.answer.principal.account = account;
     if (says == BackendOutcome::kOk || says == BackendOutcome::kDisabled) {
-      call.answer.stored_password = base::Secret(stored);
+      const bool verifier = call.question.operation == Operation::kFetchVerifier;
+      (verifier ? call.answer.stored_verifier : call.answer.stored_password) = base::Secret(stored);
+      call.answer.weak_schemes = can.clear_text;
     }
     call.Answered();
   }
@@ -69,12 +71,13 @@ class ChainTest : public testing::Test {
   BackendAnswer Ask(Operation operation = Operation::kVerifyPassword,
                     std::string_view password = "secret") {
     if (chain_ == nullptr) {
-      chain_ = std::make_unique<Chain>(std::move(links_), hashers_, *pool_, *reactor_);
+      chain_ = std::make_unique<Chain>(std::move(links_), hashers_, verifiers_, *pool_, *reactor_);
     }
     BackendQuestion question;
     question.operation = operation;
     question.login = "bob@example.org";
     question.secret = base::Secret(password);
+    question.mechanism = mechanism_;
     BackendAnswer answer;
     bool ended = false;
     auto walk = std::make_unique<ChainWalk>(*chain_, std::move(question), /*deadline_ms=*/20'000,
@@ -89,6 +92,8 @@ class ChainTest : public testing::Test {
   }
   BackendOutcome Verify() { return Ask().outcome; }
 
+  std::string mechanism_ = "SCRAM-SHA-256";
+  const VerifierMaker verifiers_{/*scram_iterations=*/4096};
   HasherPool hashers_{{.prefix = "$y$", .cost = 1}};
   std::unique_ptr<io::Reactor> reactor_;
   std::unique_ptr<io::OffloadPool> pool_;
@@ -201,6 +206,90 @@ TEST_F(ChainTest, WhoIsSwitchedOffIsToldAfterTheRightStoredPasswordOnly) {
 TEST_F(ChainTest, AnEmptyChainCanDoNothing) {
   EXPECT_EQ(Ask(Operation::kResolve).outcome, BackendOutcome::kUnsupported);
   EXPECT_FALSE(chain_->capabilities().password);
+}
+
+// RFC 7677 §3's "pencil".
+constexpr char kKeys[] =
+    "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
+    "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+
+TEST_F(ChainTest, VerifiersAreWhatIsStored) {
+  ScriptedPort& port = Add(BackendOutcome::kOk);
+  port.can.verifiers = true;
+  port.stored = kKeys;
+  const BackendAnswer answer = Ask(Operation::kFetchVerifier);
+  EXPECT_EQ(answer.outcome, BackendOutcome::kOk);
+  EXPECT_EQ(answer.verifier.material.Reveal(), kKeys);
+  port.says = BackendOutcome::kDisabled;
+  const BackendAnswer disabled = Ask(Operation::kFetchVerifier);
+  EXPECT_EQ(disabled.outcome, BackendOutcome::kDisabled) << "told after the proof";
+  EXPECT_EQ(disabled.verifier.material.Reveal(), kKeys);
+  port.says = BackendOutcome::kTemporary;
+  EXPECT_EQ(Ask(Operation::kFetchVerifier).outcome, BackendOutcome::kTemporary);
+}
+
+TEST_F(ChainTest, WhoHasNoKeysLooksAsIfHeHad) {
+  ScriptedPort& port = Add(BackendOutcome::kUnknown);
+  port.can.verifiers = true;
+  const auto fetch = [&] {
+    BackendAnswer answer = Ask(Operation::kFetchVerifier);
+    EXPECT_EQ(answer.outcome, BackendOutcome::kRefused);
+    return *ParseScramKeys(answer.verifier.material.Reveal());
+  };
+  const ScramKeys nobodys = fetch();
+  EXPECT_EQ(nobodys.iterations, 4096U);
+  EXPECT_EQ(nobodys.salt.size(), 16U);
+  EXPECT_EQ(fetch(), nobodys) << "the same each time";
+  port.says = BackendOutcome::kOk;
+  for (const char* stored : {"", "$6$saltstring$AIsRs", "{PLAIN}pencil", "SCRAM-SHA-1$x"}) {
+    port.stored = stored;
+    EXPECT_EQ(fetch(), nobodys) << stored;
+  }
+  mechanism_ = "SCRAM-SHA-1";
+  port.stored = kKeys;
+  const ScramKeys sha1 = fetch();
+  EXPECT_EQ(sha1.hash, ScramHash::kSha1) << "keys of the other hash are none";
+  EXPECT_NE(sha1.salt, nobodys.salt);
+  EXPECT_EQ(sha1.stored_key.size(), 20U);
+}
+
+TEST_F(ChainTest, KeysAreMadeOfClearTextWhereThatIsAllowed) {
+  ScriptedPort& port = Add(BackendOutcome::kOk);
+  port.can.verifiers = port.can.clear_text = true;
+  port.stored = "{PLAIN}pencil";
+  const BackendAnswer answer = Ask(Operation::kFetchVerifier);
+  EXPECT_EQ(answer.outcome, BackendOutcome::kOk);
+  const base::Secret right("pencil");
+  const base::Secret wrong("pencils");
+  EXPECT_EQ(hashers_.Verify(answer.verifier.material.Reveal(), right), HashVerdict::kMatch);
+  EXPECT_EQ(hashers_.Verify(answer.verifier.material.Reveal(), wrong), HashVerdict::kMismatch);
+  EXPECT_TRUE(answer.computed);
+  // The challenge of somebody who is not there: the same salt and count.
+  const ScramKeys made = *ParseScramKeys(answer.verifier.material.Reveal());
+  port.says = BackendOutcome::kUnknown;
+  const BackendAnswer nobody = Ask(Operation::kFetchVerifier);
+  EXPECT_EQ(nobody.outcome, BackendOutcome::kRefused);
+  EXPECT_TRUE(nobody.computed) << "costs as much";
+  const ScramKeys decoy = *ParseScramKeys(nobody.verifier.material.Reveal());
+  EXPECT_EQ(decoy.salt, made.salt);
+  EXPECT_EQ(decoy.iterations, made.iterations);
+  EXPECT_NE(decoy.stored_key, made.stored_key);
+  mechanism_ = "APOP";
+  port.says = BackendOutcome::kOk;
+  EXPECT_EQ(Ask(Operation::kFetchVerifier).verifier.material.Reveal(), "pencil");
+  port.says = BackendOutcome::kUnknown;
+  const BackendAnswer no_apop = Ask(Operation::kFetchVerifier);
+  EXPECT_EQ(no_apop.outcome, BackendOutcome::kRefused);
+  EXPECT_FALSE(no_apop.verifier.material.empty());
+}
+
+TEST_F(ChainTest, WhoCannotResolveIsNotAskedForAddresses) {
+  ScriptedPort& tokens = Add(BackendOutcome::kTemporary);
+  tokens.can = {.resolve = false, .token = true};
+  Add(BackendOutcome::kOk).account = "hers";
+  EXPECT_EQ(Ask(Operation::kResolve).principal.account, "hers");
+  EXPECT_EQ(Ask(Operation::kResolveLogin).principal.account, "hers");
+  EXPECT_EQ(tokens.asked, 0);
 }
 
 }  // namespace

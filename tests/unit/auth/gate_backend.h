@@ -53,10 +53,14 @@ class GateBackend : public Backend {
     if (known) answer.outcome = BackendOutcome::kRefused;
     return answer;
   }
-  BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism,
-                              Verifier& verifier) override {
-    verifier = {.mechanism = std::string(mechanism), .material = base::Secret("stored key")};
-    return Known(login);
+  BackendAnswer FetchVerifier(std::string_view login, std::string_view /*mechanism*/) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto user = users_.find(std::string(login));
+    if (user == users_.end()) return Unknown();
+    BackendAnswer answer = Known(login);
+    answer.stored_verifier = base::Secret(user->second);  // Whatever the test calls a password.
+    answer.weak_schemes = capabilities_.clear_text;
+    return answer;
   }
   BackendAnswer VerifyToken(std::string_view login, const base::Secret& token) override {
     if (token.Reveal() == "right token") return Known(login);

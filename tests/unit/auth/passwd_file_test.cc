@@ -139,5 +139,22 @@ TEST_F(PasswdFileBackendTest, WithoutItsFileItDoesNotStart) {
             StatusCode::kNotFound);
 }
 
+TEST_F(PasswdFileBackendTest, WithoutAPassword) {
+  const auto backend = Open();
+  EXPECT_TRUE(backend->capabilities().verifiers);
+  EXPECT_TRUE(backend->capabilities().clear_text);
+  const BackendAnswer answer = backend->FetchVerifier("a@acme.example", "APOP");
+  EXPECT_EQ(answer.outcome, BackendOutcome::kOk);
+  EXPECT_EQ(answer.stored_verifier.Reveal(), "{PLAIN}x");
+  EXPECT_TRUE(answer.weak_schemes);
+  EXPECT_EQ(answer.principal.tenant, TenantId(4));
+  EXPECT_EQ(backend->FetchVerifier("b@closed.example", "APOP").outcome, BackendOutcome::kDisabled);
+  EXPECT_EQ(backend->FetchVerifier("nobody@acme.example", "APOP").outcome,
+            BackendOutcome::kUnknown);
+  EXPECT_EQ(backend->ResolveLogin("a@acme.example").outcome, BackendOutcome::kOk);
+  EXPECT_EQ(backend->ResolveLogin("d@acme.example").outcome, BackendOutcome::kDisabled) << "locked";
+  EXPECT_EQ(backend->ResolveLogin("nobody@acme.example").outcome, BackendOutcome::kUnknown);
+}
+
 }  // namespace
 }  // namespace poplar::auth

@@ -225,5 +225,41 @@ TEST(HashOptionsOf, NewHashesCostWhatIsRightToday) {
   EXPECT_EQ(prefix_of("yescrypt", 3), "$y$");
 }
 
+TEST(PasswordHasherTest, MakesScramKeys) {
+  const PasswordHasher hasher(HashOptionsOf("scram-sha-256", 4096));
+  const base::Secret password("pencil");
+  const std::string stored = *hasher.Hash(password);
+  EXPECT_TRUE(stored.starts_with("SCRAM-SHA-256$4096:")) << stored;
+  EXPECT_NE(*hasher.Hash(password), stored) << "a fresh salt";
+  EXPECT_EQ(hasher.Verify(stored, password), HashVerdict::kMatch);
+  EXPECT_EQ(hasher.Verify(stored, base::Secret("Pencil")), HashVerdict::kMismatch);
+  EXPECT_FALSE(hasher.NeedsRehash(stored, password));
+  EXPECT_TRUE(
+      hasher.NeedsRehash(*PasswordHasher({.prefix = "$y$", .cost = 1}).Hash(password), password))
+      << "so users get keys as they log in";
+  EXPECT_TRUE(PasswordHasher(HashOptionsOf("scram-sha-256"))
+                  .Hash(password)
+                  ->starts_with("SCRAM-SHA-256$65536:"));
+}
+
+TEST(SaslPrepTest, AsRfc4013HasIt) {
+  const auto prepared = [](std::string_view text) {
+    const std::optional<base::Secret> secret = SaslPrep(text);
+    return secret ? std::string(secret->Reveal()) : "forbidden";
+  };
+  EXPECT_EQ(prepared("I\xc2\xadX"), "IX");
+  EXPECT_EQ(prepared("user"), "user");
+  EXPECT_EQ(prepared("USER"), "USER");
+  EXPECT_EQ(prepared("\xc2\xaa"), "a");
+  EXPECT_EQ(prepared("\xe2\x85\xa8"), "IX");
+  EXPECT_EQ(prepared("\x07"), "forbidden");
+  EXPECT_EQ(prepared("\xd8\xa7"
+                     "1"),
+            "forbidden")
+      << "both directions";
+  EXPECT_EQ(prepared(std::string_view("a\0b", 3)), "forbidden");
+  EXPECT_EQ(prepared("\xff"), "forbidden") << "no UTF-8";
+}
+
 }  // namespace
 }  // namespace poplar::auth

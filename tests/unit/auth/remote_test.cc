@@ -247,5 +247,65 @@ TEST_F(RemoteTest, WithoutItsProgramItSaysSo) {
   EXPECT_NE(Message(status).find("starting an auth host"), std::string::npos) << status;
 }
 
+TEST_F(RemoteTest, VerifiersAreWhatThePluginHasStored) {
+  StartTrouble();
+  const auto fetch = [&](const std::string& user, const std::string& mechanism) {
+    return Asking<VerifierResult>(*shards_, kFirst,
+                                  [&](io::Completion<VerifierResult>& done) {
+                                    service_->OnShard(kFirst).FetchVerifier(user, mechanism, {},
+                                                                            done);
+                                  })
+        .Get();
+  };
+  const VerifierResult found = fetch("ok@acme.example", "SCRAM-SHA-256");
+  EXPECT_EQ(found.outcome, Outcome::kOk) << found.reason;
+  EXPECT_EQ(found.principal.account, "of ok@acme.example");
+  EXPECT_TRUE(found.verifier.material.Reveal().starts_with("SCRAM-SHA-256$4096:W22ZaJ0"));
+  const VerifierResult closed = fetch("ok@closed.example", "SCRAM-SHA-256");
+  EXPECT_EQ(closed.outcome, Outcome::kDisabled) << "told after the proof";
+  EXPECT_TRUE(closed.verifier.material.Reveal().starts_with("SCRAM-SHA-256$4096:W22ZaJ0"));
+  for (const VerifierResult& decoy :
+       {fetch("ok@acme.example", "SCRAM-SHA-1"), fetch("nobody@acme.example", "SCRAM-SHA-256"),
+        fetch("ok@elsewhere.example", "SCRAM-SHA-256")}) {
+    EXPECT_EQ(decoy.outcome, Outcome::kRefused);
+    EXPECT_FALSE(decoy.verifier.material.empty());
+  }
+  EXPECT_EQ(fetch("down@acme.example", "SCRAM-SHA-256").outcome, Outcome::kTemporary);
+}
+
+TEST_F(RemoteTest, TokensOfAccountsThatOthersKnow) {
+  StartTrouble();
+  const auto verify = [&](const std::string& user, const std::string& token) {
+    return Asking<AuthResult>(*shards_, kSecond,
+                              [&](io::Completion<AuthResult>& done) {
+                                service_->OnShard(kSecond).VerifyToken(user, base::Secret(token),
+                                                                       {}, done);
+                              })
+        .Get();
+  };
+  EXPECT_EQ(verify("ok@acme.example", "secret").principal.account, "of ok@acme.example");
+  EXPECT_EQ(verify("ok@acme.example", "secrets").outcome, Outcome::kRefused);
+  // Good, and the account is found by RESOLVE.
+  EXPECT_EQ(verify("token@acme.example", "any").principal.account, "of token@acme.example");
+  EXPECT_EQ(verify("lie@acme.example", "any").outcome, Outcome::kTemporary) << "nor there";
+}
+
+TEST_F(RemoteTest, WhoLogsInWithoutAPasswordIsAskedAboutAsSuch) {
+  StartTrouble();
+  const auto resolve = [&](const std::string& user) {
+    return Asking<AuthResult>(*shards_, kFirst,
+                              [&](io::Completion<AuthResult>& done) {
+                                service_->OnShard(kFirst).ResolveLogin(user, {}, done);
+                              })
+        .Get()
+        .outcome;
+  };
+  EXPECT_EQ(resolve("ok@acme.example"), Outcome::kOk);
+  EXPECT_EQ(resolve("mailonly@acme.example"), Outcome::kDisabled);
+  EXPECT_EQ(Resolve(kFirst, "mailonly@acme.example").outcome, ResolveOutcome::kFound);
+  EXPECT_EQ(resolve("ok@closed.example"), Outcome::kDisabled);
+  EXPECT_EQ(resolve("nobody@acme.example"), Outcome::kRefused);
+}
+
 }  // namespace
 }  // namespace poplar::auth

@@ -37,11 +37,18 @@ bool IsLogin(const SaslStep& step, std::string_view user, std::string_view passw
 SaslStep PlainStep(std::string_view message) { return MakeSaslMechanism("PLAIN")->Step(message); }
 
 TEST(SaslTest, NamesFollowTheCapabilities) {
-  EXPECT_THAT(SaslMechanismNames({.password = true}), ElementsAre("PLAIN", "LOGIN"));
-  EXPECT_THAT(SaslMechanismNames({.token = true}), IsEmpty());
+  EXPECT_THAT(SaslMechanismNames({.resolve = false, .password = true}),
+              ElementsAre("PLAIN", "LOGIN"));
+  EXPECT_THAT(SaslMechanismNames({.token = true}),
+              ElementsAre("EXTERNAL", "OAUTHBEARER", "XOAUTH2"));
+  EXPECT_THAT(
+      SaslMechanismNames({.resolve = false, .verifiers = true}),
+      ElementsAre("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1"));
+  EXPECT_THAT(SaslMechanismNames({.resolve = false, .clear_text = true}), ElementsAre("APOP"));
+  EXPECT_THAT(SaslMechanismNames({.resolve = false}), IsEmpty());
   EXPECT_NE(MakeSaslMechanism("plain"), nullptr);
   EXPECT_NE(MakeSaslMechanism("Login"), nullptr);
-  for (const char* name : {"", "PLAI", "PLAINX", "CRAM-MD5", "EXTERNAL"}) {
+  for (const char* name : {"", "PLAI", "PLAINX", "CRAM-MD5", "SCRAM-SHA-512"}) {
     EXPECT_EQ(MakeSaslMechanism(name), nullptr) << name;
   }
 }

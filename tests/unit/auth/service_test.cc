@@ -249,15 +249,21 @@ TEST_F(ServiceTest, WhatNoBackEndCanDoIsUnsupported) {
   EXPECT_EQ(gate_->asked(), 0);
 }
 
+// RFC 7677 §3's.
+constexpr char kKeys[] =
+    "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
+    "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+
 TEST_F(ServiceTest, VerifiersAndTokensGoThroughTheSameDoor) {
   Start({.verifiers = true, .token = true});
+  gate_->SetUser(kAlice, kKeys);
   Asking<VerifierResult> verifier(*shards_, kSecond, [&](io::Completion<VerifierResult>& done) {
     service_->OnShard(kSecond).FetchVerifier(kAlice, "SCRAM-SHA-256", {}, done);
   });
   const VerifierResult found = verifier.Get();
   EXPECT_EQ(found.outcome, Outcome::kOk);
   EXPECT_EQ(found.verifier.mechanism, "SCRAM-SHA-256");
-  EXPECT_EQ(found.verifier.material.Reveal(), "stored key");
+  EXPECT_EQ(found.verifier.material.Reveal(), kKeys);
   for (const auto& [text, outcome] :
        {std::pair("right token", Outcome::kOk), std::pair("wrong token", Outcome::kRefused)}) {
     Asking<AuthResult> token(*shards_, kFirst, [&](io::Completion<AuthResult>& done) {
@@ -265,6 +271,52 @@ TEST_F(ServiceTest, VerifiersAndTokensGoThroughTheSameDoor) {
     });
     EXPECT_EQ(token.Get().outcome, outcome);
   }
+}
+
+TEST_F(ServiceTest, FailedProofsDelayTheNextChallenge) {
+  options_.throttle.failures_free = 1;
+  options_.throttle.delay_first_ms = 60'000;
+  options_.throttle.delay_max_ms = 60'000;
+  options_.throttle.waiting_max = 0;
+  Start({.verifiers = true, .token = true});
+  const auto fetch = [&](const std::string& from) {
+    return Asking<VerifierResult>(*shards_, kFirst,
+                                  [&](io::Completion<VerifierResult>& done) {
+                                    service_->OnShard(kFirst).FetchVerifier(
+                                        kAlice, "SCRAM-SHA-256",
+                                        {.address = from, .session = SessionId(1)}, done);
+                                  })
+        .Get()
+        .outcome;
+  };
+  const auto count = [&](Outcome outcome) {
+    shards_->RunOn(kFirst, [&](io::Shard&) {
+      service_->OnShard(kFirst).CountLogin(outcome,
+                                           {.address = "192.0.2.1", .session = SessionId(1)});
+    });
+  };
+  count(Outcome::kOk);
+  count(Outcome::kTemporary);
+  EXPECT_EQ(fetch("192.0.2.1"), Outcome::kRefused) << "a decoy";
+  count(Outcome::kRefused);
+  count(Outcome::kRefused);
+  EXPECT_EQ(fetch("192.0.2.1"), Outcome::kThrottled) << "and nobody may wait";
+  EXPECT_EQ(fetch("192.0.2.2"), Outcome::kRefused);
+  EXPECT_EQ(Metric("poplar_auth_logins_total", "refused"), 2);
+}
+
+TEST_F(ServiceTest, ProvedNamesAreResolved) {
+  Start({.password = true});
+  const auto resolve = [&](const std::string& user) {
+    return Asking<AuthResult>(*shards_, kSecond,
+                              [&](io::Completion<AuthResult>& done) {
+                                service_->OnShard(kSecond).ResolveLogin(user, {}, done);
+                              })
+        .Get();
+  };
+  EXPECT_EQ(resolve("Alice@Example.ORG").principal.account, "account of alice@example.org");
+  EXPECT_EQ(resolve("nobody@example.org").outcome, Outcome::kRefused);
+  EXPECT_EQ(resolve("").outcome, Outcome::kRefused);
 }
 
 }  // namespace

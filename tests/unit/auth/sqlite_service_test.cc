@@ -207,5 +207,36 @@ TEST_F(SqliteServiceTest, NoSecretIsLogged) {
   EXPECT_THAT(result.reason, Not(HasSubstr("secret-in-log")));
 }
 
+TEST_F(SqliteServiceTest, ScramKeysAreHandedOutAndNothingElse) {
+  const std::string keys =
+      *PasswordHasher(HashOptionsOf("scram-sha-256", 4096)).Hash(base::Secret("pencil"));
+  ASSERT_TRUE(database_->AddUser("bob@example.org", keys).ok());
+  const auto fetch = [&](const std::string& user) {
+    return Asking<VerifierResult>(*shards_, kFirst,
+                                  [&](io::Completion<VerifierResult>& done) {
+                                    service_->OnShard(kFirst).FetchVerifier(user, "SCRAM-SHA-256",
+                                                                            {}, done);
+                                  })
+        .Get();
+  };
+  const VerifierResult bob = fetch("Bob@Example.org");
+  EXPECT_EQ(bob.outcome, Outcome::kOk) << bob.reason;
+  EXPECT_EQ(bob.verifier.material.Reveal(), keys);
+  EXPECT_EQ(bob.principal.account, database_->FindUser("bob@example.org")->account);
+  for (const char* user : {"alice@example.org", "mute@example.org", "nobody@example.org"}) {
+    const VerifierResult decoy = fetch(user);
+    EXPECT_EQ(decoy.outcome, Outcome::kRefused) << user;
+    EXPECT_TRUE(decoy.verifier.material.Reveal().starts_with("SCRAM-SHA-256$65536:")) << user;
+  }
+  // A change counts at once: nothing is remembered of keys.
+  ASSERT_TRUE(database_->SetUserEnabled("bob@example.org", false).ok());
+  EXPECT_EQ(fetch("bob@example.org").outcome, Outcome::kDisabled);
+  Asking<AuthResult> login(*shards_, kFirst, [&](io::Completion<AuthResult>& done) {
+    service_->OnShard(kFirst).ResolveLogin("bob@example.org", {}, done);
+  });
+  EXPECT_EQ(login.Get().outcome, Outcome::kDisabled);
+  EXPECT_EQ(Resolve(kFirst, "bob@example.org").outcome, ResolveOutcome::kFound) << "mail goes on";
+}
+
 }  // namespace
 }  // namespace poplar::auth

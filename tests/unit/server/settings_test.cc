@@ -26,12 +26,11 @@ TEST(Settings, ThePrivateSocketsHaveLimitsOfTheirOwn) {
   tenant::Config config;
   config.pop3.session_age_max_s = 60;
   config.lmtp.message_mib_max = 1;
-  const auto settings =
-      MakeSettings(config, {.tls = nullptr, .sasl_mechanisms = {"PLAIN"}, .run = ""});
+  const auto settings = MakeSettings(config, {.tls = nullptr, .mechanisms = {"PLAIN"}, .run = ""});
   EXPECT_FALSE(settings->pop3.session.exports);
-  EXPECT_EQ(settings->pop3.session.sasl_mechanisms, std::vector<std::string>{"PLAIN"});
+  EXPECT_EQ(settings->pop3.session.login.sasl, std::vector<std::string>{"PLAIN"});
   EXPECT_TRUE(settings->exports.session.exports);
-  EXPECT_EQ(settings->exports.session.sasl_mechanisms, std::vector<std::string>{"EXTERNAL"});
+  EXPECT_EQ(settings->exports.session.login.sasl, std::vector<std::string>{"EXTERNAL"});
   EXPECT_EQ(settings->exports.session_age_max_ms, 0u);
   EXPECT_FALSE(settings->lmtp.session.imports);
   EXPECT_TRUE(settings->imports.session.imports);
@@ -57,6 +56,27 @@ TEST(Settings, NoDelimiterMeansAddressesAreTakenAsTheyAre) {
   EXPECT_EQ(MakeSettings(config, {})->lmtp.session.subaddress_delimiter, '-');
   config.lmtp.subaddress_delimiter.clear();
   EXPECT_EQ(MakeSettings(config, {})->lmtp.session.subaddress_delimiter, '\0');
+}
+
+// What is configured and can be done, in the configured order.
+TEST(Settings, LoginMethods) {
+  tenant::Config config;
+  const std::vector<std::string_view> all = {"SCRAM-SHA-256", "APOP", "PLAIN", "LOGIN"};
+  const auto by_default = MakeSettings(config, {.tls = nullptr, .mechanisms = all, .run = ""});
+  EXPECT_TRUE(by_default->pop3.session.login.user);
+  EXPECT_FALSE(by_default->pop3.apop);
+  EXPECT_EQ(by_default->pop3.session.login.sasl, (std::vector<std::string>{"PLAIN", "LOGIN"}));
+
+  config.auth.mechanisms = {"APOP", "PLAIN", "SCRAM-SHA-256", "OAUTHBEARER"};
+  const auto chosen = MakeSettings(config, {.tls = nullptr, .mechanisms = all, .run = ""});
+  EXPECT_FALSE(chosen->pop3.session.login.user);
+  EXPECT_TRUE(chosen->pop3.apop);
+  EXPECT_FALSE(chosen->exports.apop);
+  EXPECT_EQ(chosen->pop3.session.login.sasl, (std::vector<std::string>{"PLAIN", "SCRAM-SHA-256"}));
+
+  config.auth.mechanisms = {"USER", "PLAIN"};
+  const auto tokens = MakeSettings(config, {.tls = nullptr, .mechanisms = {"XOAUTH2"}, .run = ""});
+  EXPECT_FALSE(tokens->pop3.session.login.user) << "nobody verifies passwords";
 }
 
 }  // namespace

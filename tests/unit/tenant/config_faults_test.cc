@@ -90,6 +90,16 @@ TEST(ConfigFaults, WordsAndForms) {
   EXPECT_THAT(Faults("[http]\nlisten = \"9110\"\n"), ElementsAre(HasSubstr("\"127.0.0.1:1110\"")));
 }
 
+TEST(ConfigFaults, Mechanisms) {
+  EXPECT_THAT(Faults("[auth]\nmechanisms = []\n"), ElementsAre(HasSubstr("nobody could log in")));
+  EXPECT_THAT(Faults("[auth]\nmechanisms = [\"CRAM-MD5\"]\n"),
+              ElementsAre(HasSubstr("\"CRAM-MD5\" is none; write some of USER, APOP, PLAIN")));
+  EXPECT_THAT(Faults("[auth]\nmechanisms = [\"PLAIN\", \"PLAIN\"]\n"),
+              ElementsAre(HasSubstr("is there twice")));
+  EXPECT_THAT(Faults("[auth]\nmechanisms = [\"EXTERNAL\"]\n"),
+              ElementsAre(HasSubstr("client_ca = \"FILE\" under [tls]")));
+}
+
 TEST(ConfigFaults, Paths) {
   EXPECT_THAT(Faults("[store]\npath = \"\"\n"), ElementsAre(HasSubstr("store.path is empty")));
   EXPECT_THAT(Faults("[store]\npath = \"a\\u0000b\"\n"), ElementsAre(HasSubstr("NUL")));

@@ -84,6 +84,8 @@ hash = "bcrypt"
 rehash = false
 [auth]
 chain = ["flat", "users"]
+mechanisms = ["SCRAM-SHA-256", "EXTERNAL"]
+scram_iterations = 4096
 host_threads = 3
 host_memory_mib = 99
 [backend.flat]
@@ -94,6 +96,8 @@ profile = "x"
 [tls]
 certificate = "c"
 key = "k"
+client_ca = "ca"
+client_name = "cn"
 minimum = "1.3"
 ktls = "off"
 tickets = false

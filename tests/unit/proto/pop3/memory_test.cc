@@ -88,7 +88,7 @@ class MemoryTest : public testing::Test {
     out_.Clear();
   }
 
-  SessionOptions options_{.hostname = "h", .sasl_mechanisms = {"PLAIN"}};
+  SessionOptions options_{.hostname = "h", .login = {.user = true, .sasl = {"PLAIN"}}};
   SessionMetrics metrics_;
   test::MemoryMaildrop maildrop_;
   base::ByteBuffer out_;

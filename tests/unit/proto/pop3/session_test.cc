@@ -41,7 +41,7 @@ class SessionTest : public testing::Test {
   }
 
   SessionOptions options_{
-      .hostname = "h", .stls_offered = true, .sasl_mechanisms = {"PLAIN", "LOGIN"}};
+      .hostname = "h", .stls_offered = true, .login = {.user = true, .sasl = {"PLAIN", "LOGIN"}}};
   SessionMetrics metrics_;
   test::MemoryMaildrop maildrop_;
   Session session_{options_, metrics_, {.clear_text_login_allowed = true}};

@@ -1,0 +1,67 @@
+#include "auth/plugins/oauth/issuer.h"
+
+#include <algorithm>
+#include <ctime>
+#include <memory>
+#include <optional>
+
+#include "auth/plugins/oauth/jwt.h"
+
+namespace poplar::oauth {
+
+Verdict Issuer::Verify(std::string_view token, std::string_view login, Deadline deadline) {
+  return settings_.introspection_url.empty() ? VerifySigned(token, login, deadline)
+                                             : Introspect(token, login, deadline);
+}
+
+Verdict Issuer::VerifySigned(std::string_view token, std::string_view login, Deadline deadline) {
+  std::optional<SignedToken> parsed = SignedToken::Parse(token);
+  if (!parsed.has_value()) return {POPLAR_UNKNOWN, "no signed token"};
+  if (std::ranges::find(settings_.algorithms, parsed->algorithm()) == settings_.algorithms.end()) {
+    return {POPLAR_REFUSED, "the token is signed by an algorithm that is not allowed"};
+  }
+  const Json claims = parsed->Claims();
+  if (claims == nullptr) return {POPLAR_UNKNOWN, "the token says nothing"};
+  // Before its signature, so that tokens of others need none of our keys; it decides nothing else.
+  Verdict verdict =
+      CheckClaims(claims.get(), settings_, login, std::time(nullptr), /*introspected=*/false);
+  if (verdict.outcome != POPLAR_OK) return verdict;
+  std::string fault;
+  std::shared_ptr<const KeySet> keys = keys_.Get(deadline, fault);
+  if (keys == nullptr) return {POPLAR_TEMPORARY, fault};
+  SignatureVerdict signature = parsed->Verify(*keys);
+  if (signature == SignatureVerdict::kNoKey) {
+    keys = keys_.GetNewer(keys, deadline, fault);
+    if (keys != nullptr) signature = parsed->Verify(*keys);
+  }
+  switch (signature) {
+    case SignatureVerdict::kGood:
+      return verdict;
+    case SignatureVerdict::kWrong:
+      return {POPLAR_REFUSED, "the token's signature is wrong"};
+    case SignatureVerdict::kNoKey:
+      break;
+  }
+  if (!fault.empty()) return {POPLAR_TEMPORARY, "the token's key is not known, and " + fault};
+  return {POPLAR_REFUSED, "the issuer has no such key"};
+}
+
+Verdict Issuer::Introspect(std::string_view token, std::string_view login,
+                           Deadline deadline) const {
+  std::string fault;
+  const std::optional<std::string> reply =
+      Fetch({.url = settings_.introspection_url,
+             .form = "token_type_hint=access_token&token=" + UrlEncode(std::string(token))},
+            settings_, deadline, fault);
+  if (!reply.has_value()) return {POPLAR_TEMPORARY, fault};
+  const Json claims = ParseObject(*reply);
+  const json_t* const active = json_object_get(claims.get(), "active");
+  if (!IsBoolean(active)) {
+    return {POPLAR_TEMPORARY, settings_.introspection_url + ": the answer is none of RFC 7662"};
+  }
+  if (!json_is_true(active))
+    return {POPLAR_REFUSED, "the issuer says that the token is not active"};
+  return CheckClaims(claims.get(), settings_, login, std::time(nullptr), /*introspected=*/true);
+}
+
+}  // namespace poplar::oauth

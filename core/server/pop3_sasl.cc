@@ -1,0 +1,142 @@
+// Log-in by AUTH and APOP: the mechanism of auth/api says what it needs, and the driver asks for
+// it.
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "core/server/outcome_table.h"
+#include "core/server/pop3_driver.h"
+
+namespace poplar::server {
+namespace {
+
+bool IsBound(std::string_view mechanism) { return mechanism.ends_with("-PLUS"); }
+
+// May the exchange go on with this verifier? A decoy is one, too.
+bool HasVerifier(const auth::VerifierResult& fetched) {
+  return fetched.outcome == auth::Outcome::kOk || fetched.outcome == auth::Outcome::kDisabled ||
+         fetched.outcome == auth::Outcome::kRefused;
+}
+
+}  // namespace
+
+void Pop3Driver::SetTlsFacts() {
+  const net::TlsSession& tls = *stream_.tls();
+  session_.SetTlsFacts(
+      {.binds_channel = tls.binds_channel(), .names_the_client = !tls.ClientNames().empty()});
+}
+
+auth::SaslConnection Pop3Driver::ConnectionFor(std::string_view mechanism) const {
+  auth::SaslConnection connection;
+  connection.apop_timestamp = apop_timestamp_;
+  if (!tls_) return connection;
+  const net::TlsSession& tls = *stream_.tls();
+  if (mechanism == "EXTERNAL") connection.certificate_names = tls.ClientNames();
+  connection.binding_offered =
+      tls.binds_channel() && std::ranges::any_of(pop3_.session.login.sasl, IsBound);
+  if (IsBound(mechanism)) {
+    connection.tls_exporter = tls.ExporterBinding();
+    connection.tls_server_end_point = tls.ServerEndPointBinding();
+  }
+  return connection;
+}
+
+void Pop3Driver::CountAbandoned() {
+  if (!std::exchange(challenged_, false)) return;
+  auth::AuthResult result;
+  result.outcome = auth::Outcome::kRefused;
+  result.reason = "the client gave up";
+  services_.auth.CountLogin(result.outcome, Client());
+  LogLogin(pop3::Name(ToPop3(result.outcome)), result);
+}
+
+void Pop3Driver::StartSasl(std::string_view mechanism) {
+  CountAbandoned();
+  mechanism_ = mechanism;
+  claimed_user_.clear();
+  verifier_ = {};
+  refused_.reset();
+  sasl_since_us_ = services_.reactor().now_us();
+  if (pop3_.session.exports) return;
+  sasl_ = services_.auth.StartSasl(mechanism, ConnectionFor(mechanism));
+}
+
+io::Task<void> Pop3Driver::StepSasl(std::optional<base::Secret> response) {
+  if (pop3_.session.exports) {
+    co_await StepExternal(std::move(response));
+    co_return;
+  }
+  if (refused_) {
+    sasl_.reset();
+    session_.LoginDone(*refused_, nullptr, stream_.output());
+    co_return;
+  }
+  std::optional<std::string_view> bytes;
+  if (response) bytes = response->Reveal();
+  auth::SaslStep step = sasl_->Step(bytes);
+  if (auto* wanted = std::get_if<auth::SaslVerifierWanted>(&step)) {
+    auth::SaslVerifierWanted asked = std::move(*wanted);
+    step = co_await FetchVerifier(std::move(asked));
+  }
+  if (const auto* challenge = std::get_if<auth::SaslChallenge>(&step)) {
+    session_.SaslChallenge(challenge->bytes, stream_.output());
+    co_return;
+  }
+  const bool by_token = std::holds_alternative<auth::SaslToken>(step);
+  auth::AuthResult result = co_await EndSasl(std::move(step));
+  if (by_token && result.outcome == auth::Outcome::kRefused) {
+    // RFC 7628 §3.2.3: first why, and when the client has answered, that it failed.
+    refused_ = ToPop3(result.outcome);
+    LogLogin(pop3::Name(*refused_), result);
+    session_.SaslChallenge(sasl_->RefuseToken().bytes, stream_.output());
+    co_return;
+  }
+  sasl_.reset();
+  co_await FinishLogin(std::move(result), sasl_since_us_);
+}
+
+io::Task<auth::SaslStep> Pop3Driver::FetchVerifier(auth::SaslVerifierWanted wanted) {
+  claimed_user_ = wanted.user.substr(0, kClaimedUserBytesMax);
+  io::Completion<auth::VerifierResult> fetched;
+  services_.auth.FetchVerifier(std::move(wanted.user), std::move(wanted.mechanism), Client(),
+                               fetched);
+  verifier_ = co_await fetched;
+  challenged_ = HasVerifier(verifier_);
+  if (!challenged_) co_return auth::SaslProof{};
+  co_return sasl_->TakeVerifier(verifier_.verifier);
+}
+
+io::Task<auth::AuthResult> Pop3Driver::EndSasl(auth::SaslStep end) {
+  io::Completion<auth::AuthResult> verified;
+  if (auto* credentials = std::get_if<auth::SaslCredentials>(&end)) {
+    claimed_user_ = credentials->user.substr(0, kClaimedUserBytesMax);
+    services_.auth.VerifyPassword(std::move(credentials->user), std::move(credentials->password),
+                                  Client(), verified);
+  } else if (auto* token = std::get_if<auth::SaslToken>(&end)) {
+    claimed_user_ = token->user.substr(0, kClaimedUserBytesMax);
+    services_.auth.VerifyToken(std::move(token->user), std::move(token->token), Client(), verified);
+  } else if (auto* identity = std::get_if<auth::SaslIdentity>(&end)) {
+    claimed_user_ = identity->user.substr(0, kClaimedUserBytesMax);
+    services_.auth.ResolveLogin(std::move(identity->user), Client(), verified);
+  } else {
+    auth::AuthResult result;
+    result.outcome = auth::Outcome::kRefused;
+    const bool challenged = std::exchange(challenged_, false);
+    if (const auto* malformed = std::get_if<auth::SaslMalformed>(&end)) {
+      result.reason = malformed->reason;
+      if (challenged) services_.auth.CountLogin(result.outcome, Client());
+      co_return result;
+    }
+    const bool wrong = HasVerifier(verifier_) && !std::get<auth::SaslProof>(end).right;
+    if (!wrong) result.outcome = verifier_.outcome;
+    result.principal = std::move(verifier_.principal);
+    result.reason = wrong && verifier_.reason.empty() ? "wrong proof" : std::move(verifier_.reason);
+    services_.auth.CountLogin(result.outcome, Client());
+    co_return result;
+  }
+  auth::AuthResult result = co_await verified;
+  co_return result;
+}
+
+}  // namespace poplar::server

@@ -1,0 +1,265 @@
+"""Log-ins by bearer token: a real issuer on loopback, and what becomes of them when it is slow, down, or changes its keys."""
+
+import base64
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ALICE, BOB, PASSWORDS
+from issuer import Issuer, Key, b64
+from poplar_server import POPLAR, PoplarServer, needs, wait_for
+from sasl_client import asker, encode
+
+BUILD = Path(os.environ.get("POPLAR_BUILD", Path(POPLAR).resolve().parents[2]))
+OAUTH = BUILD / "auth/plugins/oauth.so"
+WRONG = "-ERR [AUTH] The user name or the password is wrong"
+LATER = "-ERR [SYS/TEMP] Logging in is not possible now; try again later"
+
+
+@pytest.fixture
+def issuer(tmp_path):
+    made = Issuer(tmp_path)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def serve(tmp_path, issuer):
+    made = []
+
+    def make(source="", more="", chain='"id", "users"'):
+        server = PoplarServer(tmp_path / "server")
+        made.append(server)
+        server.add_tenant("alpha", "alpha.example")
+        for user in (ALICE, BOB):
+            server.add_user(user, PASSWORDS[user])
+        server.config_path.write_text(server.config_path.read_text() + f"""
+[auth]
+chain = [{chain}]
+mechanisms = ["OAUTHBEARER", "XOAUTH2", "USER", "PLAIN"]
+[backend.id]
+plugin = "{OAUTH}"
+issuer = "{issuer.url}"
+{source or f'jwks_url = "{issuer.url}/keys"'}
+ca_file = "{issuer.ca_file}"
+audience = "poplar"
+{more}
+""")
+        return server.start()
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+def bearer(user, token):
+    return f"n,a={user},\x01host=localhost\x01port=110\x01auth=Bearer {token}\x01\x01"
+
+
+def xoauth2(user, token):
+    return f"user={user}\x01auth=Bearer {token}\x01\x01"
+
+
+def try_token(server, user, token, mechanism="OAUTHBEARER", one_line=True, dummy=None):
+    """What is said in the end."""
+    ask = asker(server.pop3())
+    message = encode((bearer if mechanism == "OAUTHBEARER" else xoauth2)(user, token).encode())
+    if one_line:
+        answer = ask(f"AUTH {mechanism} {message}")
+    else:
+        assert ask(f"AUTH {mechanism}") == "+ "
+        answer = ask(message)
+    if answer.startswith("+ "):
+        assert b'"status"' in base64.b64decode(answer[2:])
+        answer = ask({"OAUTHBEARER": "AQ==", "XOAUTH2": ""}[mechanism] if dummy is None else dummy)
+    elif answer.startswith("+OK"):
+        assert ask("QUIT").startswith("+OK")
+    return answer
+
+
+def logged(server, *texts):
+    """The log is written by a thread of its own."""
+    for text in texts:
+        wait_for(f"{text} in the log", 10, lambda: text in server.log())
+
+
+@pytest.mark.parametrize("mechanism", ["OAUTHBEARER", "XOAUTH2"])
+@pytest.mark.parametrize("one_line", [True, False], ids=["one-line", "two-lines"])
+def test_tokens(serve, issuer, mechanism, one_line):
+    server = serve()
+    for user in (ALICE, ALICE.upper()):
+        assert try_token(server, user, issuer.token(ALICE), mechanism, one_line).startswith("+OK")
+    long = issuer.token(ALICE, padding="x" * 7300)
+    assert 10_000 < len(long) < 12_000
+    assert try_token(server, ALICE, long, mechanism, one_line).startswith("+OK")
+    assert try_token(server, BOB, issuer.token(ALICE), mechanism, one_line) == WRONG
+    for dummy in ("AQ==", "", "bm9uc2Vuc2U="):
+        assert try_token(server, ALICE, "no.token.atall", mechanism, one_line, dummy) == WRONG
+    assert len([path for path, _ in issuer.asked if path == "/keys"]) == 1, "keys are kept"
+    assert server.metric("poplar_auth_logins_total", outcome="refused") == 4
+    logged(server, f"user={BOB}", "the token is of another user")
+    # The other ways in are there as well.
+    assert server.pop3(ALICE, PASSWORDS[ALICE]).stat() == (0, 0)
+
+
+def test_what_is_no_good_token(serve, issuer):
+    server = serve(more='scope = ["mail"]')
+    good = {"scope": "openid mail"}
+    assert try_token(server, ALICE, issuer.token(ALICE, **good)).startswith("+OK")
+    other = Key("one", "RS256")
+    signed = issuer.token(ALICE, **good)
+    for token in (
+        issuer.token(ALICE),  # Without the scope.
+        issuer.token(ALICE, aud="other", **good),
+        issuer.token(ALICE, iss="https://other.example", **good),
+        issuer.token(ALICE, exp=int(time.time()) - 100, **good),
+        issuer.token(ALICE, nbf=int(time.time()) + 100, **good),
+        issuer.token(ALICE, exp=None, **good),
+        issuer.token(ALICE, email=None, **good),
+        issuer.token(ALICE, email_verified=False, **good),
+        issuer.token(ALICE, key=other, **good),
+        issuer.token(ALICE, head={"alg": "none"}, **good),
+        issuer.token(ALICE, head={"alg": "HS256"}, **good),
+        issuer.token(ALICE, head={"crit": ["x"]}, **good),
+        signed[:-6] + "AAAAAA",
+        ".".join(signed.split(".")[:2]) + ".",
+        b64(b'{"alg":"none"}') + "." + signed.split(".")[1] + ".",
+    ):
+        server.stop()  # The throttle forgets.
+        server.start()
+        assert try_token(server, ALICE, token) == WRONG, token
+
+
+def test_accounts_are_the_chain_s(serve, issuer):
+    server = serve()
+    assert try_token(server, "nobody@alpha.example", issuer.token("nobody@alpha.example")) == WRONG
+    server.run("user", "disable", ALICE)
+    assert try_token(server, ALICE, issuer.token(ALICE)) == "-ERR [AUTH] This account is disabled"
+    # Whoever knows tokens only is not asked about mail.
+    issuer.stop()
+    server.deliver([BOB], b"Subject: x\r\n\r\nx\r\n")
+
+
+def test_a_new_key(serve, issuer):
+    server = serve()
+    assert try_token(server, ALICE, issuer.token(ALICE)).startswith("+OK")
+    issuer.keys = [Key("two", "ES256"), Key("three", "PS256")]
+    # Not before the pause is over: tokens with strange keys do not make us ask as often as they like.
+    fetched = len(issuer.asked)
+    for _ in range(3):
+        try_token(server, ALICE, issuer.token(ALICE))
+    assert len(issuer.asked) <= fetched + 1
+    wait_for("the new keys", 60, lambda: try_token(server, ALICE, issuer.token(ALICE)).startswith("+OK"))
+    assert try_token(server, ALICE, issuer.token(ALICE, key=issuer.keys[1])).startswith("+OK")
+
+
+def test_an_issuer_in_trouble(serve, issuer):
+    server = serve()
+    issuer.nonsense = True
+    assert try_token(server, ALICE, issuer.token(ALICE)) == LATER, "no keys yet, and none to be had"
+    logged(server, "no JWK set")
+    assert server.pop3(BOB, PASSWORDS[BOB]).stat() == (0, 0)
+    issuer.nonsense = False
+    # Its circuit breaker lets one question through now and then.
+    wait_for("the keys", 60, lambda: try_token(server, ALICE, issuer.token(ALICE)).startswith("+OK"))
+    # Keys that are known go on without it.
+    issuer.stop()
+    wait_for("the breaker of the other shard", 60, lambda: try_token(server, ALICE, issuer.token(ALICE)).startswith("+OK"))
+
+
+def test_a_certificate_of_nobody_is_not_believed(serve, issuer, tmp_path):
+    server = serve()
+    server.stop()
+    server.config_path.write_text(server.config_path.read_text().replace(f'ca_file = "{issuer.ca_file}"\n', ""))
+    server.start()
+    assert try_token(server, ALICE, issuer.token(ALICE)) == LATER
+    assert not issuer.asked
+
+
+def test_introspection(serve, issuer, tmp_path):
+    (tmp_path / "secret").write_text("s3cret\n")
+    server = serve(f'introspection_url = "{issuer.url}/introspect"\nclient_id = "poplar"\nclient_secret_file = "{tmp_path / "secret"}"')
+    issuer.introspected = {
+        "good": {"active": True, "aud": "poplar", "email": ALICE},
+        "others": {"active": True, "aud": "other", "email": ALICE},
+        "bobs": {"active": True, "aud": ["poplar"], "email": BOB},
+        "odd": {"aud": "poplar", "email": ALICE},
+    }
+    assert try_token(server, ALICE, "good").startswith("+OK")
+    assert issuer.asked[-1] == ("/introspect", "Basic " + encode(b"poplar:s3cret"))
+    for token in ("others", "bobs", "unknown"):
+        assert try_token(server, ALICE, token) == WRONG
+    assert try_token(server, ALICE, "odd") == LATER
+    # Slow: the log-in fails in time, for now.
+    issuer.delay_s = 15
+    assert try_token(server, ALICE, "good") == LATER
+
+
+def test_two_issuers(serve, issuer, tmp_path):
+    (tmp_path / "second").mkdir()
+    second = Issuer(tmp_path / "second")
+    try:
+        server = serve(chain='"id", "id2", "users"', more=f"""
+[backend.id2]
+plugin = "{OAUTH}"
+issuer = "{second.url}"
+jwks_url = "{second.url}/keys"
+ca_file = "{second.ca_file}"
+audience = "poplar"
+""")
+        assert try_token(server, ALICE, issuer.token(ALICE)).startswith("+OK")
+        assert try_token(server, BOB, second.token(BOB)).startswith("+OK")
+        assert try_token(server, BOB, second.token(BOB, iss=issuer.url)) == WRONG
+    finally:
+        second.stop()
+
+
+@pytest.mark.parametrize("mechanism", ["OAUTHBEARER", "XOAUTH2"])
+def test_curl(serve, issuer, mechanism):
+    server = serve()
+    server.deliver([ALICE], b"Subject: by token\r\n\r\nhello\r\n")
+
+    def curl(token):
+        return subprocess.run([needs("curl"), "-sS", "--fail", "--cacert", server.certificate, "--user", f"{ALICE}:", "--oauth2-bearer",
+                               token, "--login-options", f"AUTH={mechanism}", f"pop3s://localhost:{server.ports['pop3s']}/1"],
+                              capture_output=True, timeout=60)
+
+    result = curl(issuer.token(ALICE))
+    assert result.returncode == 0 and b"Subject: by token" in result.stdout, result.stderr
+    assert curl(issuer.token(BOB)).returncode != 0
+
+
+@pytest.mark.parametrize("mechanism", ["oauthbearer", "xoauth2"])
+def test_mpop(serve, issuer, tmp_path, mechanism):
+    server = serve()
+    server.deliver([ALICE], b"Subject: by token\r\n\r\nhello\r\n")
+    (tmp_path / "token").write_text(issuer.token(ALICE))
+    rc = tmp_path / "mpoprc"
+    rc.write_text(f"""
+account test
+host localhost
+port {server.ports["pop3s"]}
+user {ALICE}
+passwordeval "cat {tmp_path / "token"}"
+auth {mechanism}
+tls on
+tls_starttls off
+tls_trust_file {server.certificate}
+uidls_file {tmp_path / "uidls"}
+delivery mbox {tmp_path / "mbox"}
+keep on
+""")
+    rc.chmod(0o600)
+    result = subprocess.run([needs("mpop"), "-C", rc, "test"], capture_output=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert b"Subject: by token" in (tmp_path / "mbox").read_bytes()
+
+
+def test_a_wrong_configuration_is_a_fault_at_the_start(serve, issuer):
+    server = serve()
+    server.stop()
+    server.config_path.write_text(server.config_path.read_text().replace('audience = "poplar"', ""))
+    result = server.run("serve", check=False)
+    assert result.returncode == 78 and b"back end id: write audience" in result.stderr, result.stderr
