@@ -12,9 +12,10 @@
 namespace poplar::auth {
 
 AuthService::AuthService(const AuthServiceOptions& options, io::ShardSet& shards,
-                         const AuthPools& pools, std::vector<BackendSource> chain) {
+                         const AuthPools& pools, std::vector<BackendSource> chain,
+                         const PolicyBoard* tenants) {
   POP_CHECK(pools.hash != nullptr && pools.lookup != nullptr && pools.hashers != nullptr);
-  context_ = std::make_unique<AuthContext>(options, shards, pools, std::move(chain));
+  context_ = std::make_unique<AuthContext>(options, shards, pools, std::move(chain), tenants);
   shards.RunOnEach([this](io::Shard& shard) {
     context_->on_shard[shard.index().value()] = std::make_unique<ShardAuthImpl>(*context_, shard);
   });

@@ -25,6 +25,7 @@
 #include "auth/service/chain_probe.h"
 #include "auth/service/throttle.h"
 #include "core/base/ids.h"
+#include "core/base/mail_policy.h"
 #include "core/base/metrics.h"
 #include "core/io/offload_pool.h"
 #include "core/io/shard.h"
@@ -63,14 +64,16 @@ struct BackendSource {
   std::function<std::unique_ptr<BackendPort>(io::Shard& shard)> make_port;  // Without `backend`.
   bool next_after_refused = false;                                          // As ChainLink.
   bool next_after_failed = false;
+  bool configured = true;  // In the order that holds for everybody; else for tenants that name it.
 };
 
 class AuthService {
  public:
-  // The chain's links, in order. REQUIRES: called by a thread that is no shard's, and so is the
-  // end.
+  // The chain's links, in order, those that are not everybody's last. `tenants` may say in which
+  // order a tenant's are asked; it outlives the service, or is null. REQUIRES: called by a thread
+  // that is no shard's, and so is the end.
   AuthService(const AuthServiceOptions& options, io::ShardSet& shards, const AuthPools& pools,
-              std::vector<BackendSource> chain);
+              std::vector<BackendSource> chain, const PolicyBoard* tenants = nullptr);
   AuthService(const AuthService&) = delete;
   AuthService& operator=(const AuthService&) = delete;
   // Waits for questions that are still with a back end. REQUIRES: nobody waits for an answer.

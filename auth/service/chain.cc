@@ -37,6 +37,12 @@ BackendAnswer CompareWith(HasherPool& hashers, const base::Secret& stored, WeakS
   return Say(BackendOutcome::kTemporary, "the stored password cannot be used");
 }
 
+std::vector<std::string> NamesOf(const std::vector<ChainLink>& links) {
+  std::vector<std::string> names;
+  for (const ChainLink& link : links) names.emplace_back(link.port->name());
+  return names;
+}
+
 }  // namespace
 
 BackendAnswer Backend::VerifyPassword(std::string_view /*login*/,
@@ -50,9 +56,11 @@ BackendAnswer Backend::VerifyToken(std::string_view /*login*/, const base::Secre
   return {};
 }
 
-Chain::Chain(std::vector<ChainLink> links, HasherPool& hashers, const VerifierMaker& verifiers,
-             io::OffloadPool& hash_pool, io::Reactor& reactor)
+Chain::Chain(std::vector<ChainLink> links, size_t configured, const PolicyBoard* tenants,
+             HasherPool& hashers, const VerifierMaker& verifiers, io::OffloadPool& hash_pool,
+             io::Reactor& reactor)
     : links_(std::move(links)),
+      orders_(NamesOf(links_), configured, tenants),
       hashers_(hashers),
       verifiers_(verifiers),
       hash_pool_(hash_pool),
@@ -119,19 +127,25 @@ void Chain::MakeVerifier(const base::Secret& stored, WeakSchemes weak, BackendCa
 }
 
 ChainWalk::ChainWalk(Chain& chain, BackendQuestion asked, uint64_t deadline_ms, Ended ended)
-    : chain_(chain), ended_(std::move(ended)) {
+    : chain_(chain), ended_(std::move(ended)), order_(chain.OrderOf(asked.login)) {
   question = std::move(asked);
   deadline_us = chain.now_us() + deadline_ms * 1000;
 }
 
 void ChainWalk::AskNext() {
-  while (next_ < chain_.links().size()) {
-    BackendPort& port = *chain_.links()[next_++].port;
+  while (next_ < order_->links.size()) {
+    ++next_;
+    BackendPort& port = *link().port;
     if (!CanAnswer(port.capabilities(), question.operation)) continue;
     step_ = Step::kAsking;
     answer = {};
     port.Ask(*this);
     return;
+  }
+  // The one that is not there may know the name.
+  if (!order_->missing.empty()) {
+    verdict_ = Say(BackendOutcome::kTemporary, "the tenant's auth_chain names \"" +
+                                                   order_->missing + "\", which is no back end");
   }
   Conclude();
 }
@@ -161,7 +175,7 @@ void ChainWalk::Answered() {
 }
 
 void ChainWalk::Judge() {
-  const ChainLink& link = chain_.links()[next_ - 1];
+  const ChainLink& link = this->link();
   switch (answer.outcome) {
     case BackendOutcome::kUnknown:
       if (verdict_.outcome == BackendOutcome::kUnsupported) verdict_ = std::move(answer);

@@ -20,6 +20,7 @@
 #include "absl/functional/any_invocable.h"
 #include "auth/schemes/hasher_pool.h"
 #include "auth/service/backend_call.h"
+#include "auth/service/chain_orders.h"
 #include "auth/service/pool_port.h"
 #include "auth/service/verifiers.h"
 
@@ -34,12 +35,16 @@ struct ChainLink {
 class Chain {
  public:
   // `hashers`, `verifiers` and `hash_pool` outlive this.
-  Chain(std::vector<ChainLink> links, HasherPool& hashers, const VerifierMaker& verifiers,
-        io::OffloadPool& hash_pool, io::Reactor& reactor);
+  // The first `configured` links are everybody's, but for tenants that say otherwise.
+  Chain(std::vector<ChainLink> links, size_t configured, const PolicyBoard* tenants,
+        HasherPool& hashers, const VerifierMaker& verifiers, io::OffloadPool& hash_pool,
+        io::Reactor& reactor);
 
   Capabilities capabilities() const { return capabilities_; }
   bool idle() const;
   const std::vector<ChainLink>& links() const { return links_; }
+  // Whom to ask about a name, in order.
+  std::shared_ptr<const ChainOrder> OrderOf(std::string_view login) { return orders_.Of(login); }
   uint64_t now_us() const { return reactor_.now_us(); }
 
   // Answers `call` by whether its password is what `stored` is of: kOk, kRefused, or kTemporary
@@ -56,6 +61,7 @@ class Chain {
 
  private:
   const std::vector<ChainLink> links_;
+  ChainOrders orders_;
   HasherPool& hashers_;
   const VerifierMaker& verifiers_;
   io::OffloadPool& hash_pool_;
@@ -85,6 +91,7 @@ class ChainWalk final : private BackendCall {
  private:
   enum class Step : uint8_t { kAsking, kComparing, kSpending, kMakingVerifier };
 
+  const ChainLink& link() const { return chain_.links()[order_->links[next_ - 1]]; }
   void AskNext();
   void Answered() override;
   // Of `answer`: does somebody else know better?
@@ -97,7 +104,8 @@ class ChainWalk final : private BackendCall {
 
   Chain& chain_;
   Ended ended_;
-  size_t next_ = 0;
+  const std::shared_ptr<const ChainOrder> order_;
+  size_t next_ = 0;  // In it.
   Step step_ = Step::kAsking;
   BackendAnswer found_;    // While its password is compared.
   BackendAnswer verdict_;  // So far.

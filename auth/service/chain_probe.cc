@@ -9,6 +9,7 @@ namespace poplar::auth {
 ChainProbe::ChainProbe(Chain& chain, std::string login, base::Secret password, uint64_t deadline_ms,
                        Ended ended)
     : chain_(chain),
+      order_(chain.OrderOf(login)),
       login_(std::move(login)),
       password_(std::move(password)),
       deadline_ms_(deadline_ms),
@@ -17,12 +18,12 @@ ChainProbe::ChainProbe(Chain& chain, std::string login, base::Secret password, u
 void ChainProbe::AskNext() {
   const size_t questions_a_link = password_.empty() ? 1 : 2;
   const size_t link = asked_ / questions_a_link;
-  if (link == chain_.links().size()) {
+  if (link == order_->links.size()) {
     Ended ended = std::move(ended_);  // It may destroy this.
     ended(*this);
     return;
   }
-  BackendPort& port = *chain_.links()[link].port;
+  BackendPort& port = *chain_.links()[order_->links[link]].port;
   LinkReport& report = reports_.emplace_back();
   report.backend = port.name();
   report.with_password = asked_++ % questions_a_link == 1;

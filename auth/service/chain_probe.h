@@ -39,6 +39,7 @@ class ChainProbe final : private BackendCall {
   void Take();
 
   Chain& chain_;
+  const std::shared_ptr<const ChainOrder> order_;
   const std::string login_;
   const base::Secret password_;
   const uint64_t deadline_ms_;

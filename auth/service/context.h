@@ -18,11 +18,13 @@ class ShardAuthImpl;
 
 struct AuthContext {
   AuthContext(const AuthServiceOptions& options, io::ShardSet& shards, const AuthPools& pools,
-              std::vector<BackendSource> chain_sources);
+              std::vector<BackendSource> chain_sources, const PolicyBoard* tenant_board);
   ~AuthContext();
 
   // The chain as `shard` walks it.
   std::vector<ChainLink> LinksFor(io::Shard& shard) const;
+  // So many of them are everybody's.
+  size_t configured_links() const;
 
   ShardIndex HomeOf(const Mac& name) const {
     return ShardIndex(static_cast<uint32_t>(name.high % on_shard.size()));
@@ -32,6 +34,7 @@ struct AuthContext {
   io::ShardSet& shards;
   const AuthPools pools;
   const std::vector<BackendSource> chain;
+  const PolicyBoard* const tenants;
   Throttle throttle;
   const LoginHasher::Key key;
   const VerifierMaker verifiers;

@@ -24,8 +24,8 @@ AuthResult Refused(std::string_view reason) {
 ShardAuthImpl::ShardAuthImpl(AuthContext& context, io::Shard& shard)
     : context_(context),
       shard_(shard),
-      chain_(context.LinksFor(shard), *context.pools.hashers, context.verifiers,
-             *context.pools.hash, shard.reactor()),
+      chain_(context.LinksFor(shard), context.configured_links(), context.tenants,
+             *context.pools.hashers, context.verifiers, *context.pools.hash, shard.reactor()),
       hasher_(context.key),
       home_(context, chain_, shard.reactor(), metrics_, faults_),
       resolved_({.ttl_ms = std::min(context.options.resolve_cache_ttl_ms, kResolveCacheTtlMsMax),

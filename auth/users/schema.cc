@@ -114,6 +114,12 @@ CREATE TABLE tenant_settings (
   value TEXT NOT NULL,
   PRIMARY KEY (tenant, name)
 ) STRICT, WITHOUT ROWID;
+CREATE TRIGGER tenant_setting_is_told AFTER INSERT ON tenant_settings
+  BEGIN INSERT INTO changes (address_key) VALUES (''); END;
+CREATE TRIGGER tenant_setting_change_is_told AFTER UPDATE ON tenant_settings
+  BEGIN INSERT INTO changes (address_key) VALUES (''); END;
+CREATE TRIGGER tenant_setting_removal_is_told AFTER DELETE ON tenant_settings
+  BEGIN INSERT INTO changes (address_key) VALUES (''); END;
 ALTER TABLE tenants ADD COLUMN source TEXT NOT NULL DEFAULT '';
 )sql";
 

@@ -20,6 +20,17 @@ const tenant::BackendConfig* Find(const tenant::Config& config, const std::strin
   return found == config.backends.end() ? nullptr : &*found;
 }
 
+// Those of the chain in its order, then those that only tenants may name.
+std::vector<std::string> AllBackends(const tenant::Config& config) {
+  std::vector<std::string> names = config.auth.chain;
+  const auto add = [&names](const std::string& name) {
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  };
+  add(std::string(tenant::kUsersBackend));
+  for (const tenant::BackendConfig& backend : config.backends) add(backend.name);
+  return names;
+}
+
 Status MakeBackend(const tenant::BackendConfig& backend, const PolicyBoard& tenants,
                    auth::RemoteBackends* remote, auth::BackendSource& source) {
   switch (backend.driver) {
@@ -48,14 +59,13 @@ StatusOr<std::unique_ptr<auth::RemoteBackends>> StartRemoteBackends(const tenant
                                                                     io::ShardSet& shards,
                                                                     const PolicyBoard& tenants) {
   std::vector<auth::RemoteBackendSpec> specs;
-  for (const std::string& name : config.auth.chain) {
-    const tenant::BackendConfig* const backend = Find(config, name);
+  for (const tenant::BackendConfig& backend : config.backends) {
     // The server asks the others itself.
-    if (backend == nullptr || backend->driver != tenant::BackendDriver::kPlugin) continue;
-    specs.push_back({.name = name,
-                     .plugin = backend->plugin,
-                     .settings = backend->settings,
-                     .weak_schemes = backend->weak_schemes});
+    if (backend.driver != tenant::BackendDriver::kPlugin) continue;
+    specs.push_back({.name = backend.name,
+                     .plugin = backend.plugin,
+                     .settings = backend.settings,
+                     .weak_schemes = backend.weak_schemes});
   }
   if (specs.empty()) return std::unique_ptr<auth::RemoteBackends>();
   auth::RemoteBackendsOptions options;
@@ -70,8 +80,9 @@ StatusOr<std::vector<auth::BackendSource>> MakeChain(const tenant::Config& confi
                                                      const PolicyBoard& tenants,
                                                      auth::RemoteBackends* remote) {
   std::vector<auth::BackendSource> chain;
-  for (const std::string& name : config.auth.chain) {
+  for (const std::string& name : AllBackends(config)) {
     auth::BackendSource source;
+    source.configured = chain.size() < config.auth.chain.size();
     const tenant::BackendConfig* const backend = Find(config, name);
     if (backend == nullptr) {
       POP_ASSIGN_OR_RETURN(

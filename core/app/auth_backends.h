@@ -18,13 +18,14 @@
 
 namespace poplar::app {
 
-// Starts the hosts of those plug-ins that the chain names; null when there are none. Errors are
+// Starts the hosts of all plug-ins that are configured; null when there are none. Errors are
 // sentences for the operator.
 StatusOr<std::unique_ptr<auth::RemoteBackends>> StartRemoteBackends(const tenant::Config& config,
                                                                     io::ShardSet& shards,
                                                                     const PolicyBoard& tenants);
 
-// The chain of the configuration. `remote`, `tenants` and `hashers` outlive it.
+// The back ends of the configuration: its chain, then those that only tenants name. `remote`,
+// `tenants` and `hashers` outlive it.
 StatusOr<std::vector<auth::BackendSource>> MakeChain(const tenant::Config& config,
                                                      auth::HasherPool& hashers,
                                                      const PolicyBoard& tenants,

@@ -112,7 +112,8 @@ Status Service::MakeAuth() {
   options.scram_iterations = config_.auth.scram_iterations;
   const auth::AuthPools pools{
       .hash = hash_pool_.get(), .lookup = disk_pool_.get(), .hashers = hashers_.get()};
-  auth_ = std::make_unique<auth::AuthService>(options, *shards_, pools, std::move(chain));
+  auth_ =
+      std::make_unique<auth::AuthService>(options, *shards_, pools, std::move(chain), &policies_);
   removals_ = std::make_unique<RemovalSweep>(
       RemovalSweepOptions{.database_path = config_.users.database}, *shards_, *store_);
   return OkStatus();

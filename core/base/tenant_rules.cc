@@ -21,9 +21,13 @@ struct Delimiter {
   std::optional<std::string> TenantRules::* member;
 };
 
+struct Names {
+  std::string TenantRules::* member;
+};
+
 struct Row {
   TenantRuleInfo info;
-  std::variant<Flag, Number, Delimiter> form;
+  std::variant<Flag, Number, Delimiter, Names> form;
 };
 
 using R = TenantRules;
@@ -31,7 +35,7 @@ constexpr uint32_t kManyMax = 10'000'000;
 constexpr std::string_view kMany = "a number up to 10000000, 0: no limit";
 constexpr std::string_view kTruth = "true or false";
 
-constexpr std::array<Row, 11> kRows = {{
+constexpr std::array<Row, 12> kRows = {{
     {{"pop3", kTruth, "Its users may fetch mail; false: mail only comes in", "true"},
      Flag{&R::pop3}},
     {{"require_tls", kTruth, "No log-in without TLS, from loopback neither", "false"},
@@ -61,6 +65,9 @@ constexpr std::array<Row, 11> kRows = {{
       "one character that is no letter or digit, or none: addresses are taken as they are",
       "What ends the name in alice+shop@; \"default\": as [lmtp]", "default"},
      Delimiter{&R::subaddress_delimiter}},
+    {{"auth_chain", "names of back ends with commas, like users,ldap",
+      "The back ends of its users, in order; \"default\": as [auth]", ""},
+     Names{&R::auth_chain}},
 }};
 
 constexpr auto kInfos = [] {
@@ -101,12 +108,23 @@ bool Parse(const Delimiter& form, std::string_view value, TenantRules& rules) {
          (value.size() == 1 && kAllowed.find(value.front()) != std::string_view::npos);
 }
 
+bool Parse(const Names& form, std::string_view value, TenantRules& rules) {
+  rules.*form.member = std::string(value);
+  constexpr size_t kBytesMax = 1000;
+  const bool allowed = std::all_of(value.begin(), value.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == ',';
+  });
+  return allowed && value.size() <= kBytesMax && !value.starts_with(',') && !value.ends_with(',') &&
+         value.find(",,") == std::string_view::npos;
+}
+
 std::string Text(const Flag& form, const TenantRules& rules) {
   return rules.*form.member ? "true" : "false";
 }
 std::string Text(const Number& form, const TenantRules& rules) {
   return std::to_string(rules.*form.member);
 }
+std::string Text(const Names& form, const TenantRules& rules) { return rules.*form.member; }
 std::string Text(const Delimiter& form, const TenantRules& rules) {
   return (rules.*form.member).value_or("default");
 }

@@ -92,11 +92,17 @@ class Reader {
     key.set(parsed_.tenant, static_cast<uint64_t>(*number));
   }
 
-  // As settings of tenants are written elsewhere: a truth value, a number or a text.
+  // As settings of tenants are written elsewhere: a truth value, a number, a text, a list of texts.
   static std::string TextOf(const toml::node& node) {
     if (const auto truth = node.value_exact<bool>()) return *truth ? "true" : "false";
     if (const auto number = node.value_exact<int64_t>()) return std::to_string(*number);
-    return node.value_or(std::string("a table"));
+    const toml::array* const list = node.as_array();
+    if (list == nullptr) return node.value_or(std::string("a table"));
+    std::string text;
+    for (const toml::node& each : *list) {
+      text += (text.empty() ? "" : ",") + each.value_or(std::string("?"));
+    }
+    return text;
   }
 
   static std::string Unknown(const std::string& name) {

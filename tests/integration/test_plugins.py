@@ -86,6 +86,27 @@ def test_the_example_s_users(with_plugins, tmp_path):
     assert server.metric("poplar_backend_answers_total", backend="flat", outcome="ok") >= 3
 
 
+def test_a_tenant_has_a_chain_of_its_own(with_plugins, tmp_path):
+    users = tmp_path / "users.txt"
+    users.write_text(f"{ERIN}\t5f21c0de\t{{PLAIN}}secret\n{ALICE}\t77\t{{PLAIN}}another\n")
+    config = example_config(users).replace('chain = ["flat", "users"]\n', "") + "weak_schemes = true\n"
+    server = with_plugins(config).start()
+    # [auth] has the server's own users only.
+    assert codes(server, [ERIN, ALICE]) == [550, 250]
+    assert server.metric("poplar_backend_answers_total", backend="flat", outcome="ok") == 0
+    server.run("tenant", "set", "alpha", "--auth-chain", "flat,users")
+    wait_for("the tenant's chain holds", 30, lambda: codes(server, [ERIN]) == [250])
+    assert server.pop3(ERIN, "secret").stat()[0] == 1
+    # Who is in both is the first one's.
+    wait_for("what was remembered is forgotten", 10, lambda: server.try_login(ALICE, PASSWORDS[ALICE])[0] is None)
+    assert server.pop3(ALICE, "another").stat()[0] == 0
+    server.run("tenant", "set", "alpha", "--auth-chain", "users,gone")
+    wait_for("nobody is called unknown", 30, lambda: codes(server, [ERIN, ALICE]) == [451, 250])
+    assert "[SYS/TEMP]" in server.try_login(ERIN, "secret")[1]
+    server.run("tenant", "set", "alpha", "--auth-chain", "default")
+    wait_for("all is as it was", 30, lambda: codes(server, [ERIN]) == [550])
+
+
 def test_a_passwd_file_of_dovecot(with_plugins, tmp_path):
     users = tmp_path / "passwd"
     users.write_text(f"{ERIN}:{{SSHA}}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0:::::: userdb_quota_rule=*:bytes=900\n"

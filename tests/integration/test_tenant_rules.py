@@ -178,7 +178,7 @@ def test_a_tenant_is_disabled_and_enabled_and_gets_a_domain(server):
     server.run("tenant", "domain", "remove", "alpha", "alpha.test")
 
 
-def test_tenants_from_files(server):
+def test_tenants_from_files(server, monkeypatch):
     folder = server.directory / "tenants.d"
     folder.mkdir()
     file = folder / "gamma.toml"
@@ -190,7 +190,7 @@ def test_tenants_from_files(server):
 
     wait_for("the tenant appears", 30, tenant)
     server.add_user("dora@gamma.example", "d")
-    PASSWORDS["dora@gamma.example"] = "d"
+    monkeypatch.setitem(PASSWORDS, "dora@gamma.example", "d")
     wait_for("mail comes in", 30, lambda: codes(server, "dora@gamma.example") == [250])
     assert verdict(server, "dora@gamma.example") == "OK"
     file.write_text('domains = ["gamma.example"]\nrequire_tls = true\n')

@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,7 +22,7 @@ namespace {
 // Answers at once, or never while it is held.
 class ScriptedPort final : public BackendPort {
  public:
-  std::string_view name() const override { return "scripted"; }
+  std::string_view name() const override { return called; }
   Capabilities capabilities() const override { return can; }
   void Ask(BackendCall& call) override {
     ++asked;
@@ -39,6 +41,7 @@ class ScriptedPort final : public BackendPort {
 
   Capabilities can{.password = true, .verifiers = false, .token = false};
   BackendOutcome says = BackendOutcome::kUnknown;
+  std::string called;
   std::string account = "account";
   std::string stored;
   bool computes = false;
@@ -63,6 +66,7 @@ class ChainTest : public testing::Test {
     auto port = std::make_unique<ScriptedPort>();
     ScriptedPort& added = *port;
     added.says = says;
+    added.called = "b" + std::to_string(links_.size() + 1);
     links_.push_back({.port = std::move(port),
                       .next_after_refused = next_after_refused,
                       .next_after_failed = next_after_failed});
@@ -71,7 +75,9 @@ class ChainTest : public testing::Test {
   BackendAnswer Ask(Operation operation = Operation::kVerifyPassword,
                     std::string_view password = "secret") {
     if (chain_ == nullptr) {
-      chain_ = std::make_unique<Chain>(std::move(links_), hashers_, verifiers_, *pool_, *reactor_);
+      const size_t configured = std::min(configured_, links_.size());
+      chain_ = std::make_unique<Chain>(std::move(links_), configured, &tenants_, hashers_,
+                                       verifiers_, *pool_, *reactor_);
     }
     BackendQuestion question;
     question.operation = operation;
@@ -92,6 +98,16 @@ class ChainTest : public testing::Test {
   }
   BackendOutcome Verify() { return Ask().outcome; }
 
+  // From now on example.org is a tenant's that wants this chain.
+  void Publish(const std::string& auth_chain) {
+    auto tenants = std::make_shared<TenantPolicies>();
+    tenants->by_tenant[1].rules.auth_chain = auth_chain;
+    tenants->by_domain["example.org"] = {.tenant = TenantId(1), .name = "acme"};
+    tenants_.Publish(std::move(tenants));
+  }
+
+  size_t configured_ = SIZE_MAX;
+  PolicyBoard tenants_;
   std::string mechanism_ = "SCRAM-SHA-256";
   const VerifierMaker verifiers_{/*scram_iterations=*/4096};
   HasherPool hashers_{{.prefix = "$y$", .cost = 1}};
@@ -112,6 +128,41 @@ TEST_F(ChainTest, TheFirstWhoKnowsTheNameAnswers) {
   EXPECT_EQ(first.asked, 1);
   EXPECT_EQ(third.asked, 0);
   EXPECT_EQ(hashers_.computations(), 0U);
+}
+
+TEST_F(ChainTest, ATenantHasAChainOfItsOwn) {
+  ScriptedPort& first = Add(BackendOutcome::kOk);
+  ScriptedPort& second = Add(BackendOutcome::kUnknown);
+  ScriptedPort& third = Add(BackendOutcome::kOk);
+  third.account = "hers";
+  configured_ = 1;
+  Publish("b2,b3");
+  EXPECT_EQ(Ask().principal.account, "hers");
+  EXPECT_EQ(first.asked, 0);
+  EXPECT_EQ(second.asked, 1);
+  // Back to everybody's, which has the first one only.
+  Publish("");
+  EXPECT_EQ(Ask().principal.account, "account");
+  EXPECT_EQ(first.asked, 1);
+  EXPECT_EQ(third.asked, 1);
+}
+
+TEST_F(ChainTest, WhoIsNotEverybodysIsAskedForTenantsOnly) {
+  Add(BackendOutcome::kUnknown);
+  ScriptedPort& second = Add(BackendOutcome::kOk);
+  configured_ = 1;
+  EXPECT_EQ(Verify(), BackendOutcome::kUnknown);
+  EXPECT_EQ(second.asked, 0);
+}
+
+TEST_F(ChainTest, WhereABackEndIsMissingNobodyIsUnknown) {
+  ScriptedPort& first = Add(BackendOutcome::kUnknown);
+  Publish("b1,gone");
+  EXPECT_EQ(Verify(), BackendOutcome::kTemporary);
+  EXPECT_EQ(Ask(Operation::kResolve).outcome, BackendOutcome::kTemporary);
+  EXPECT_EQ(first.asked, 2);
+  first.says = BackendOutcome::kOk;
+  EXPECT_EQ(Verify(), BackendOutcome::kOk);
 }
 
 TEST_F(ChainTest, AWrongPasswordEndsTheSearch) {

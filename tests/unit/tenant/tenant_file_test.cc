@@ -31,6 +31,7 @@ expire_read_days = 0
 require_tls = true
 sessions_max = 100
 subaddress_delimiter = "-"
+auth_chain = ["ldap", "users"]
 )",
                                           "/etc/poplar/tenants.d/acme.toml");
   EXPECT_TRUE(parsed.faults.empty());
@@ -47,6 +48,7 @@ subaddress_delimiter = "-"
   EXPECT_TRUE(tenant.policy.rules.require_tls);
   EXPECT_EQ(tenant.policy.rules.sessions_max, 100U);
   EXPECT_EQ(tenant.policy.rules.subaddress_delimiter, "-");
+  EXPECT_EQ(tenant.policy.rules.auth_chain, "ldap,users");
 }
 
 TEST(TenantFileTest, ADomainIsEnough) {

@@ -1,0 +1,42 @@
+// In which order the back ends are asked for a name: the configured order, or that of the tenant
+// whose domain the name has (core/base/tenant_rules.h, auth_chain). One shard's.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/base/mail_policy.h"
+
+namespace poplar::auth {
+
+// Places in the list of back ends.
+struct ChainOrder {
+  std::vector<uint32_t> links;
+  std::string missing;  // A name that no back end has: nobody can be told to be unknown.
+};
+
+class ChainOrders {
+ public:
+  // `names` of all back ends; the first `configured` of them are everybody's order. `tenants` may
+  // be null: all have that one. It outlives this.
+  ChainOrders(std::vector<std::string> names, size_t configured, const PolicyBoard* tenants);
+
+  // Of a login name or an address in lower case; never null.
+  std::shared_ptr<const ChainOrder> Of(std::string_view login);
+
+ private:
+  // Tenants may come and go for years.
+  static constexpr size_t kKnownMax = 1024;
+
+  const std::vector<std::string> names_;
+  const std::shared_ptr<const ChainOrder> configured_;
+  PolicyReader tenants_;
+  std::unordered_map<std::string, std::shared_ptr<const ChainOrder>> known_;  // By the setting.
+};
+
+}  // namespace poplar::auth
