@@ -247,8 +247,10 @@ Status SnapshotPartition(EngineContext& context, uint32_t p, SnapshotWriter& wri
   return writer.Copy(p, cut, {{}, options.index_map_bytes, options.index_engine});
 }
 
-// Adds the segments that must be there.
+// Adds the segments that must be there. One that is not complete is not worth a copy.
 Status CutIndex(Index& index, PartitionCut& cut, std::set<uint32_t>& segments) {
+  POP_ASSIGN_OR_RETURN(const std::optional<IndexMeta> meta, index.ReadMeta());
+  if (!meta.has_value()) return OkStatus();
   POP_ASSIGN_OR_RETURN(const auto known, index.ReadSegments());
   for (const auto& [number, stats] : known) {
     if (stats.live_records > 0) segments.insert(number);

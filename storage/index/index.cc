@@ -221,6 +221,42 @@ StatusOr<std::map<MessageId, BlobId>> Index::ReadBlobs() {
   return blobs;
 }
 
+Status Index::CompareTotals(KeyValueTransaction& transaction) {
+  std::map<TenantId, TenantTotals> difference;
+  POP_RETURN_IF_ERROR(transaction.ForEach(
+      Database::kMaildrops, {}, [&](std::string_view key, std::string_view bytes) -> Status {
+        POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(key, bytes));
+        TenantTotals& tenant = difference[DecodeMaildropKey(key).tenant];
+        (IsKeptKey(key) ? tenant.kept_messages : tenant.messages) += totals.messages;
+        (IsKeptKey(key) ? tenant.kept_octets : tenant.octets) += totals.octets;
+        return OkStatus();
+      }));
+  POP_RETURN_IF_ERROR(transaction.ForEach(
+      Database::kTenants, {}, [&](std::string_view key, std::string_view bytes) -> Status {
+        if (key.size() != sizeof(uint64_t)) {
+          return MakeStatus(StatusCode::kDataLoss, "index tenant: not sound");
+        }
+        POP_ASSIGN_OR_RETURN(const TenantTotals totals, DecodeTenantTotals(key, bytes));
+        const auto counted = difference.try_emplace(TenantId(LoadBe64(key.data()))).first;
+        if (counted->second == totals) difference.erase(counted);
+        return OkStatus();
+      }));
+  for (const auto& [tenant, counted] : difference) {
+    if (counted == TenantTotals()) continue;
+    return MakeStatus(StatusCode::kDataLoss, "the lists of tenant " +
+                                                 std::to_string(tenant.value()) +
+                                                 " are not what the index counts for it");
+  }
+  return OkStatus();
+}
+
+Status Index::Check() {
+  POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kRead));
+  const Status sound = CompareTotals(*transaction);
+  if (sound.code() == StatusCode::kDataLoss) Found(sound, "");
+  return sound;
+}
+
 Status Index::Wipe(KeyValueTransaction& transaction, const std::string& key) {
   std::vector<std::string> keys;
   POP_RETURN_IF_ERROR(

@@ -83,6 +83,9 @@ class Index {
   StatusOr<std::map<uint32_t, SegmentStats>> ReadSegments();
   StatusOr<std::map<TenantId, TenantTotals>> ReadTenants();
   StatusOr<std::map<MessageId, BlobId>> ReadBlobs();
+  // Compares the totals of all lists with what is known of tenants, and checks them. kDataLoss: a
+  // list is damaged or missing, and so is the index from here on.
+  Status Check();
   // Whole or not at all, durably. What is unsound is left as it is.
   Status Write(const Checkpoint& checkpoint);
   // Damage was met. The index serves all others, but no checkpoint says any more
@@ -93,6 +96,7 @@ class Index {
   friend class IndexCopy;
 
   explicit Index(std::unique_ptr<KeyValueStore> store) : store_(std::move(store)) {}
+  Status CompareTotals(KeyValueTransaction& transaction);
   Status CheckAbsent(KeyValueTransaction& transaction, const std::string& key);
   Status WriteSums(KeyValueTransaction& transaction, const Checkpoint& checkpoint);
   Status Wipe(KeyValueTransaction& transaction, const std::string& key);
