@@ -48,6 +48,8 @@ void PartitionMetrics::Register(base::MetricRegistry& registry,
   registry.Add(checkpoint_us, 1e-6, "poplar_store_checkpoint_seconds", "Time of a checkpoint.",
                labels);
   registry.Add(damages, "poplar_store_damages_total", "Damage found and set aside.", labels);
+  registry.Add(index_unsound, "poplar_store_index_unsound",
+               "1 once damage was met in the index, until it is made anew.", labels);
   registry.Add(leases, "poplar_store_leases", "Maildrops held by sessions.", labels);
   registry.Add(pending_changes, "poplar_store_pending_changes",
                "Changes that the next checkpoint will write.", labels);
@@ -235,6 +237,7 @@ void Partition::Consider() {
   table_->Evict();
   metrics_.pending_changes.Set(static_cast<int64_t>(table_->changes()));
   metrics_.pending_maildrops.Set(static_cast<int64_t>(table_->changed_maildrops()));
+  metrics_.index_unsound.Set(index_->unsound() ? 1 : 0);
   metrics_.cached_bytes.Set(static_cast<int64_t>(table_->cached_bytes()));
   if (!checkpoint_.pending() && CheckpointDue()) BeginCheckpoint();
   log_->Hold(overfull() && !closing_);

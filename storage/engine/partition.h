@@ -35,6 +35,7 @@ struct alignas(base::kCacheLineBytes) PartitionMetrics {
   base::Counter kept;
   base::Counter restored;
   base::Counter over_quota;
+  base::Gauge index_unsound;
   base::Counter list_hits;
   base::Counter list_misses;
   base::Counter checkpoints;

@@ -355,7 +355,9 @@ Status Index::WriteSums(KeyValueTransaction& transaction, const Checkpoint& chec
 }
 
 Status Index::Write(const Checkpoint& checkpoint) {
-  POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kChange));
+  auto begun = store_->Begin(KeyValueStore::Access::kChange);
+  if (begun.status().code() == StatusCode::kDataLoss) Found(begun.status(), "");
+  POP_ASSIGN_OR_RETURN(const auto transaction, std::move(begun));
   // What it misses after damage stands in the log.
   const auto keep_on = [this](const Status& written, const std::string& key) {
     if (written.code() == StatusCode::kDataLoss) Found(written, key);
