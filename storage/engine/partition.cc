@@ -36,8 +36,16 @@ void PartitionMetrics::Register(base::MetricRegistry& registry,
                "Deleted messages that are kept for a while, of those.", labels);
   registry.Add(restored, "poplar_store_restored_total", "Kept messages that were brought back.",
                labels);
-  registry.Add(over_quota, "poplar_store_over_quota_total",
-               "Deliveries refused because a maildrop or tenant has its quota.", labels);
+  for (const auto& [limit, counter] :
+       {std::pair("maildrop_quota", &over_quota), std::pair("tenant_quota", &over_tenant_quota),
+        std::pair("maildrop_messages", &too_many)}) {
+    base::MetricLabels of_limit = labels;
+    of_limit.emplace_back("limit", limit);
+    registry.Add(*counter, "poplar_store_over_quota_total",
+                 "Deliveries refused by the quota of a maildrop or tenant, or because a maildrop "
+                 "holds as many messages as one may.",
+                 of_limit);
+  }
   registry.Add(list_hits, "poplar_store_list_hits_total", "Lists found in memory.", labels);
   registry.Add(list_misses, "poplar_store_list_misses_total", "Lists read from the index.", labels);
   registry.Add(checkpoints, "poplar_store_checkpoints_total", "Checkpoints written.", labels);
