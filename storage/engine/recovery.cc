@@ -303,7 +303,12 @@ Status CheckLogFormat(const RecoveryOptions& options, Lsn checkpoint) {
   const LogSurveyOptions survey{options.env, options.directory + "/log",
                                 options.superblock.store_id, options.partition, checkpoint};
   // Damage is named when the log is read.
-  return SurveyLog(survey, [](const Damage&) {}).status();
+  const Status status = SurveyLog(survey, [](const Damage&) {}).status();
+  if (status.code() != StatusCode::kNotFound) return status;
+  return MakeStatus(
+      StatusCode::kDataLoss,
+      "its log is missing: mount or put back what stood there, or see \"A part of the "
+      "store is missing\" in OPERATIONS.md");
 }
 
 StatusOr<RecoveredPartition> RecoverPartition(const RecoveryOptions& options) {
