@@ -135,7 +135,7 @@ def test_an_import_says_that_the_maildrop_is_full_and_goes_on(new_server, tmp_pa
 
 def test_whose_quota_it_is_is_told(server):
     """The tenant's is no full mailbox: to the MTA, in the log and in the metrics."""
-    server.run("tenant", "set", "quota", "--quota", "10000")
+    server.run("tenant", "set", "alpha", "--quota", "10000")
     wait_for("the quota is in force", 30, lambda: server.run_json("mailbox", "show", ALICE)["tenant"]["quota"]["octets"] == 10_000)
     assert after_data(server, [ALICE], 8_000)[0][0] == 250
     for code, text in (rcpt(server, BOB, 8_000), after_data(server, [BOB], 8_000)[0]):

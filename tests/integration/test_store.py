@@ -203,6 +203,9 @@ def test_upgrade(filled):
     content = bytearray(superblock.read_bytes())
     content[100] ^= 1
     superblock.write_bytes(content)
+    said = filled.run("store", "upgrade")  # It has a copy.
+    assert b"store_superblock_damaged" in said.stderr
+    (superblock.parent / "superblock.copy").write_bytes(content)
     assert filled.run("store", "upgrade", check=False).returncode == EX_IOERR
     superblock.unlink()
     assert filled.run("store", "upgrade", check=False).returncode == EX_NOUSER

@@ -94,6 +94,7 @@ TEST_F(SessionTest, RecipientOutcomesBecomeReplies) {
       {RecipientOutcome::kDisabled, "550 5.2.1"},
       {RecipientOutcome::kOverQuota, "452 4.2.2 This mailbox"},
       {RecipientOutcome::kOverTenantQuota, "452 4.2.2 The quota of all"},
+      {RecipientOutcome::kLimited, "451 4.7.1"},
       {RecipientOutcome::kDirectoryDown, "451 4.4.3"},
       {RecipientOutcome::kTemporary, "451 4.3.0"},
   };
