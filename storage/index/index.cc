@@ -79,7 +79,8 @@ StatusOr<std::shared_ptr<MessageList>> Index::Load(const std::string& key) {
 }
 
 // A key that was damaged stands between the same two as before, or they are out of order; so where
-// nothing is found the pairs beside that place tell whether there was something.
+// nothing is found, a value beside that place may be the one that is missed: it tells by its
+// checksum.
 Status Index::CheckAbsent(KeyValueTransaction& transaction, const std::string& key) {
   const auto before = transaction.LastBefore(Database::kMaildrops, key);
   const auto behind = transaction.FirstFrom(Database::kMaildrops, key);
@@ -89,7 +90,9 @@ Status Index::CheckAbsent(KeyValueTransaction& transaction, const std::string& k
     const auto& [found, value] = **beside;
     const bool in_order = beside == &before ? found < key : found > key;
     if (!in_order) return MakeStatus(StatusCode::kDataLoss, "index: keys out of order");
-    POP_RETURN_IF_ERROR(DecodeIndexTotals(found, value).status());
+    if (DecodeIndexTotals(key, value).ok()) {
+      return MakeStatus(StatusCode::kDataLoss, "index totals: under another key");
+    }
   }
   return OkStatus();
 }
