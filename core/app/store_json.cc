@@ -75,7 +75,6 @@ json ToJson(const storage::StoreStats& stats) {
 
 json ToJson(const storage::RebuiltIndex& index) {
   return {{"partition", index.partition},
-          {"before", index.before.has_value() ? ToJson(*index.before) : json()},
           {"after", ToJson(index.after)},
           {"records", index.records},
           {"damages", index.damages},
@@ -142,8 +141,7 @@ bool PrintStats(const json& stats, std::ostream& out) try {
 
 void PrintRebuilt(const storage::RebuiltIndex& index, std::ostream& out) {
   out << "partition " << index.partition << ": " << SumsText(index.after) << ", from "
-      << index.records << " records; before: "
-      << (index.before.has_value() ? SumsText(*index.before) : "it could not be read");
+      << index.records << " records";
   if (index.damages > 0) out << "; " << index.damages << " damages, named above";
   if (!index.aside.empty()) out << "; the old index is " << index.aside;
   out << '\n';

@@ -146,6 +146,7 @@ io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient, uint64_t declared_
     base::Log(base::LogLevel::kInfo, "recipient_refused",
               {{"session", id().value()},
                {"recipient", recipient.original},
+               {"tenant", result.principal.tenant_name},
                {"outcome", lmtp::Name(outcome)},
                {"reason", result.reason}});
   }
@@ -182,12 +183,18 @@ bool LmtpDriver::WithinRate(TenantId tenant) {
 io::Task<lmtp::RecipientOutcome> LmtpDriver::AskForRoom(const auth::Principal* principal,
                                                         uint64_t declared_octets,
                                                         std::string* reason) {
-  io::Completion<StatusOr<bool>> answered;
+  io::Completion<StatusOr<storage::Room>> answered;
   storage::DeliveryRecipient recipient{{principal->tenant, principal->account}, principal->quota};
   services_.store.HasRoom(std::move(recipient), declared_octets, answered);
-  const StatusOr<bool> has_room = co_await answered;
-  if (!has_room.ok()) *reason = Message(has_room.status());
-  co_return ToLmtp(has_room);
+  const StatusOr<storage::Room> room = co_await answered;
+  if (!room.ok()) {
+    *reason = Message(room.status());
+  } else if (*room == storage::Room::kOverTenantQuota) {
+    *reason = "the tenant has its quota";
+  } else if (*room == storage::Room::kOverQuota) {
+    *reason = "the maildrop has its quota";
+  }
+  co_return ToLmtp(room);
 }
 
 void LmtpDriver::BeginMessage(const lmtp::Envelope& envelope) {

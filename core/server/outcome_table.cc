@@ -107,9 +107,17 @@ lmtp::RecipientOutcome ToLmtp(auth::ResolveOutcome outcome) {
   return lmtp::RecipientOutcome::kDirectoryDown;
 }
 
-lmtp::RecipientOutcome ToLmtp(const StatusOr<bool>& has_room) {
-  if (!has_room.ok()) return lmtp::RecipientOutcome::kTemporary;
-  return *has_room ? lmtp::RecipientOutcome::kOk : lmtp::RecipientOutcome::kOverQuota;
+lmtp::RecipientOutcome ToLmtp(const StatusOr<storage::Room>& room) {
+  if (!room.ok()) return lmtp::RecipientOutcome::kTemporary;
+  switch (*room) {
+    case storage::Room::kEnough:
+      return lmtp::RecipientOutcome::kOk;
+    case storage::Room::kOverQuota:
+      return lmtp::RecipientOutcome::kOverQuota;
+    case storage::Room::kOverTenantQuota:
+      return lmtp::RecipientOutcome::kOverTenantQuota;
+  }
+  return lmtp::RecipientOutcome::kTemporary;
 }
 
 lmtp::DeliveryOutcome ToLmtp(storage::DeliveryOutcome outcome) {
@@ -120,6 +128,10 @@ lmtp::DeliveryOutcome ToLmtp(storage::DeliveryOutcome outcome) {
       return lmtp::DeliveryOutcome::kAlreadyThere;
     case storage::DeliveryOutcome::kOverQuota:
       return lmtp::DeliveryOutcome::kOverQuota;
+    case storage::DeliveryOutcome::kOverTenantQuota:
+      return lmtp::DeliveryOutcome::kOverTenantQuota;
+    case storage::DeliveryOutcome::kTooMany:
+      return lmtp::DeliveryOutcome::kTooMany;
     case storage::DeliveryOutcome::kFull:
       return lmtp::DeliveryOutcome::kFull;
     case storage::DeliveryOutcome::kTemporary:

@@ -23,7 +23,7 @@ pop3::BodyFailure ToPop3(const Status& body_status);
 
 lmtp::RecipientOutcome ToLmtp(auth::ResolveOutcome outcome);
 // Of a mailbox that was found, from what ShardStore::HasRoom said.
-lmtp::RecipientOutcome ToLmtp(const StatusOr<bool>& has_room);
+lmtp::RecipientOutcome ToLmtp(const StatusOr<storage::Room>& room);
 lmtp::DeliveryOutcome ToLmtp(storage::DeliveryOutcome outcome);
 // Why a message cannot be stored, from what Delivery::Write said.
 lmtp::StorageFailure ToLmtp(const Status& write_status);

@@ -135,10 +135,15 @@ struct DeliveryRequest {
 enum class DeliveryOutcome : uint8_t {
   kStored,        // Durable.
   kAlreadyThere,  // The maildrop holds a message with the imported UIDL, durably; nothing was done.
-  kFull,          // The disk, or kMessagesPerMaildropMax.
-  kOverQuota,     // It would exceed the maildrop's quota, or the tenant's.
-  kTemporary,     // 451.
+  kFull,          // The disk.
+  kOverQuota,     // It would exceed the maildrop's quota.
+  kOverTenantQuota,
+  kTooMany,    // The maildrop has kMessagesPerMaildropMax.
+  kTemporary,  // 451.
 };
+
+// Whether one more message is within the quotas, or whose it would exceed.
+enum class Room : uint8_t { kEnough, kOverQuota, kOverTenantQuota };
 
 // A message on its way in. Destroying it before Commit, or while none is under way, leaves nothing
 // behind.
@@ -207,7 +212,7 @@ class ShardStore {
   // Whether a message of `octets` (0: not known) is within the quotas now. For an early answer: the
   // delivery's commit is what counts. Answers at once where there is no quota.
   virtual void HasRoom(DeliveryRecipient recipient, uint64_t octets,
-                       io::Completion<StatusOr<bool>>& done) = 0;
+                       io::Completion<StatusOr<Room>>& done) = 0;
 
   // What was deleted and is kept, in no particular order.
   virtual void ListKept(MaildropKey key,

@@ -116,7 +116,7 @@ void TotalsCall::Expired() {
 // --- RoomCall
 
 void RoomCall::Start(DeliveryRecipient recipient, uint64_t octets,
-                     io::Completion<StatusOr<bool>>& done) {
+                     io::Completion<StatusOr<Room>>& done) {
   EngineContext& context = home_.context();
   recipient_ = std::move(recipient);
   octets_ = octets;
@@ -130,8 +130,9 @@ void RoomCall::Execute(io::Shard& /*target*/) {
   const TenantId tenant = recipient_.key.tenant;
   const TenantTotals used = partition.ledger().TotalsOf(tenant);
   const Quota& quota = partition.PolicyOf(tenant).quota;
-  answer_ = quota.Allows(used.octets + octets_, used.messages + 1);
-  if (!*answer_ || !recipient_.quota.limited()) return Reply();
+  const bool fits = quota.Allows(used.octets + octets_, used.messages + 1);
+  answer_ = fits ? Room::kEnough : Room::kOverTenantQuota;
+  if (!fits || !recipient_.quota.limited()) return Reply();
   partition.WithList(EncodeMaildropKey(recipient_.key), *this);
 }
 
@@ -139,14 +140,14 @@ void RoomCall::ListReady(MaildropState* maildrop, const Status& why) {
   if (maildrop == nullptr) {
     answer_ = why;
   } else {
-    answer_ = maildrop->Allows(recipient_.quota, octets_);
+    answer_ = maildrop->Allows(recipient_.quota, octets_) ? Room::kEnough : Room::kOverQuota;
   }
   Reply();
 }
 
 void RoomCall::Completed() {
-  io::Completion<StatusOr<bool>>& done = *done_;
-  const StatusOr<bool> answer = answer_;
+  io::Completion<StatusOr<Room>>& done = *done_;
+  const StatusOr<Room> answer = answer_;
   home_.room_calls.Give(*this);
   done.Set(answer);
 }

@@ -69,7 +69,7 @@ class TotalsCall final : public io::ShardRequest, private ListWaiter {
 class RoomCall final : public io::ShardRequest, private ListWaiter {
  public:
   explicit RoomCall(EmbeddedShardStore& home) : home_(home) {}
-  void Start(DeliveryRecipient recipient, uint64_t octets, io::Completion<StatusOr<bool>>& done);
+  void Start(DeliveryRecipient recipient, uint64_t octets, io::Completion<StatusOr<Room>>& done);
 
  private:
   void Execute(io::Shard& target) override;
@@ -81,8 +81,8 @@ class RoomCall final : public io::ShardRequest, private ListWaiter {
   DeliveryRecipient recipient_;
   uint64_t octets_ = 0;
   uint32_t partition_ = 0;
-  io::Completion<StatusOr<bool>>* done_ = nullptr;
-  StatusOr<bool> answer_ = false;
+  io::Completion<StatusOr<Room>>* done_ = nullptr;
+  StatusOr<Room> answer_ = Room::kEnough;
 };
 
 class RemoveCall final : public io::ShardRequest,

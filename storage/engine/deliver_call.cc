@@ -48,6 +48,7 @@ class DeliverCall::Append final : public LogAppend, public ListWaiter, public Im
   void Appended(AppendOutcome appended, Lsn at) override;
   void GiveBackReservations(bool stored);
   // Ends without a record.
+  void Refuse(DeliveryOutcome why);
   void LeaveOut(DeliveryOutcome why);
 
   MaildropState* charged_ = nullptr;  // Counts this as arriving; pinned.
@@ -91,7 +92,7 @@ void DeliverCall::Append::Start() {
   const MaildropState* const state = partition().table().Find(encoded_key);
   if (state != nullptr && state->list != nullptr &&
       state->list->count() >= kMessagesPerMaildropMax) {
-    LeaveOut(DeliveryOutcome::kFull);
+    Refuse(DeliveryOutcome::kTooMany);
   } else {
     Submit(nullptr);
   }
@@ -99,7 +100,7 @@ void DeliverCall::Append::Start() {
 
 void DeliverCall::Append::ListReady(MaildropState* state, const Status& /*why*/) {
   if (state == nullptr) return LeaveOut(DeliveryOutcome::kTemporary);
-  if (state->list->count() >= kMessagesPerMaildropMax) return LeaveOut(DeliveryOutcome::kFull);
+  if (state->list->count() >= kMessagesPerMaildropMax) return Refuse(DeliveryOutcome::kTooMany);
   if (!imported()) return Submit(state);
   const uint64_t now_us = call.delivery_.home_.context().options.clock->MonotonicUs();
   switch (
@@ -126,9 +127,8 @@ void DeliverCall::Append::Submit(MaildropState* state) {
   in_ledger_ =
       fits && of_tenant.limited() && partition().ledger().Reserve(tenant, record.octets, of_tenant);
   if (!fits || (of_tenant.limited() && !in_ledger_)) {
-    partition().metrics().over_quota.Add();
     if (imported()) partition().imported_uidls().Settle(encoded_key, record.uidl(), std::nullopt);
-    return LeaveOut(DeliveryOutcome::kOverQuota);
+    return Refuse(fits ? DeliveryOutcome::kOverTenantQuota : DeliveryOutcome::kOverQuota);
   }
   if (state != nullptr) {
     charged_ = state;
@@ -145,6 +145,14 @@ void DeliverCall::Append::GiveBackReservations(bool stored) {
   --charged_->arriving_messages;
   charged_->arriving_octets -= record.octets;
   partition().table().Unpin(*std::exchange(charged_, nullptr));
+}
+
+void DeliverCall::Append::Refuse(DeliveryOutcome why) {
+  PartitionMetrics& metrics = partition().metrics();
+  if (why == DeliveryOutcome::kOverQuota) metrics.over_quota.Add();
+  if (why == DeliveryOutcome::kOverTenantQuota) metrics.over_tenant_quota.Add();
+  if (why == DeliveryOutcome::kTooMany) metrics.too_many.Add();
+  LeaveOut(why);
 }
 
 void DeliverCall::Append::LeaveOut(DeliveryOutcome why) {

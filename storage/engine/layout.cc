@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "core/base/log.h"
+
 namespace poplar::storage {
 
 std::string PartitionDirectory(const std::string& store, uint32_t partition) {
@@ -17,15 +19,43 @@ std::string ParentOf(std::string path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-StatusOr<Superblock> ReadSuperblock(Env& env, const std::string& path) {
-  const StatusOr<std::string> block = ReadWholeFile(env, path + "/superblock", kBlockBytes);
-  if (block.status().code() == StatusCode::kNotFound) {
-    return MakeStatus(StatusCode::kNotFound, path + ": no store is there");
-  }
-  if (!block.ok()) return block.status();
-  StatusOr<Superblock> superblock = DecodeSuperblock(*block);
+StatusOr<Superblock> ReadSuperblockFile(Env& env, const std::string& path) {
+  POP_ASSIGN_OR_RETURN(const std::string block, ReadWholeFile(env, path, kBlockBytes));
+  StatusOr<Superblock> superblock = DecodeSuperblock(block);
   if (!superblock.ok()) return Annotate(superblock.status(), path);
   return superblock;
+}
+
+StatusOr<Superblock> ReadSuperblock(Env& env, const std::string& store) {
+  const std::string first = store + "/" + kSuperblockNames[0];
+  StatusOr<Superblock> superblock = ReadSuperblockFile(env, first);
+  const StatusCode code = superblock.status().code();
+  if (code == StatusCode::kNotFound) {
+    return MakeStatus(StatusCode::kNotFound, store + ": no store is there");
+  }
+  if (superblock.ok() || code == StatusCode::kFailedPrecondition) return superblock;
+  StatusOr<Superblock> copy = ReadSuperblockFile(env, store + "/" + kSuperblockNames[1]);
+  if (!copy.ok()) return superblock;
+  base::Log(base::LogLevel::kWarning, "store_superblock_damaged",
+            {{"file", first}, {"why", superblock.status().ToString()}, {"used", "its copy"}});
+  return copy;
+}
+
+Status WriteSuperblock(Env& env, const std::string& store, const Superblock& superblock) {
+  const std::string block = EncodeSuperblock(superblock);
+  POP_RETURN_IF_ERROR(ReplaceFile(env, store, kSuperblockNames[1], block));
+  return ReplaceFile(env, store, kSuperblockNames[0], block);
+}
+
+Status MendSuperblock(Env& env, const std::string& store, const Superblock& superblock) {
+  const std::string block = EncodeSuperblock(superblock);
+  for (const char* name : kSuperblockNames) {
+    const auto there = ReadSuperblockFile(env, store + "/" + name);
+    if (there.ok() && EncodeSuperblock(*there) == block) continue;
+    POP_RETURN_IF_ERROR(ReplaceFile(env, store, name, block));
+    base::Log(base::LogLevel::kInfo, "store_superblock_written", {{"file", store + "/" + name}});
+  }
+  return OkStatus();
 }
 
 }  // namespace poplar::storage

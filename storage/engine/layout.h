@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -15,7 +16,18 @@ std::string PartitionDirectory(const std::string& store, uint32_t partition);
 // The folder that `path` stands in.
 std::string ParentOf(std::string path);
 
-// kNotFound: no store is there. Else as DecodeSuperblock.
+// The two files that hold it, alike; the first is the one that makes a folder a store.
+inline constexpr std::array<const char*, 2> kSuperblockNames = {"superblock", "superblock.copy"};
+
+// Where the first is damaged the second counts, and a line in the log says so. kNotFound: no store
+// is there. Else as DecodeSuperblock.
 StatusOr<Superblock> ReadSuperblock(Env& env, const std::string& store);
+// Of one of the two.
+StatusOr<Superblock> ReadSuperblockFile(Env& env, const std::string& path);
+
+// Both files, the second first; durably.
+Status WriteSuperblock(Env& env, const std::string& store, const Superblock& superblock);
+// Those that are missing or damaged. REQUIRES: owns the store.
+Status MendSuperblock(Env& env, const std::string& store, const Superblock& superblock);
 
 }  // namespace poplar::storage

@@ -11,7 +11,7 @@
 namespace poplar::storage {
 namespace {
 
-constexpr std::string_view kSegmentMissing = "the message's segment is missing";
+constexpr const char* kSegmentMissing = "the message's segment is missing";
 
 }  // namespace
 
@@ -192,19 +192,24 @@ Status StoredBody::Damaged(std::string_view what) const {
   return MakeStatus(StatusCode::kDataLoss, what);
 }
 
-Status StoredBody::CheckHead(size_t got) const {
+const char* StoredBody::HeadFault(size_t got) const {
   const std::optional<uint64_t> salt = grant_->segments->SaltOf(entry_.lsn.segment());
-  if (!salt.has_value()) return Damaged(kSegmentMissing);
-  if (got != head_bytes_) return Damaged("the message's segment is cut short");
+  if (!salt.has_value()) return kSegmentMissing;
+  if (got != head_bytes_) return "the message's segment is cut short";
   const auto record = DecodeRecordHead({head_.data(), head_bytes_}, entry_.lsn, *salt);
   if (!record.has_value() || record->tenant != grant_->key.tenant ||
       record->account != grant_->key.account || record->id != entry_.id ||
       record->octets != entry_.octets || record->wire_bytes != entry_.wire_bytes ||
       record->header_bytes != entry_.header_bytes ||
       (in_blob() && record->reference != entry_.blob.value())) {
-    return Damaged("the record's head is not that of the message");
+    return "the record's head is not that of the message";
   }
-  return OkStatus();
+  return nullptr;
+}
+
+Status StoredBody::CheckHead(size_t got) const {
+  const char* const fault = HeadFault(got);
+  return fault == nullptr ? OkStatus() : Damaged(fault);
 }
 
 void StoredBody::Answer(const Status& status) {
@@ -223,7 +228,8 @@ bool StoredBody::TryReadAll(std::span<char> into) {
   const iovec pieces[] = {{head_.data(), head_bytes_}, {into.data(), entry_.wire_bytes}};
   const ssize_t got = segment_->TryRead(pieces, entry_.lsn.offset());
   if (got != static_cast<ssize_t>(head_bytes_ + uint64_t{entry_.wire_bytes})) return false;
-  head_sound_ = head_sound_ || CheckHead(head_bytes_).ok();
+  // What is damaged is named once: by the Verify that follows.
+  head_sound_ = head_sound_ || HeadFault(head_bytes_) == nullptr;
   return head_sound_;
 }
 

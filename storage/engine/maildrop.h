@@ -67,6 +67,9 @@ class StoredBody final : public io::Body, private io::OffloadJob {
   void StartRead();
   void OnRead(int32_t result);
   void AnswerRead(StatusOr<size_t> result);
+  // What is wrong with the head that was read, or null.
+  const char* HeadFault(size_t got) const;
+  // The same, and names it.
   Status CheckHead(size_t got) const;
   // Counted and named: whose message, and where.
   Status Damaged(std::string_view what) const;

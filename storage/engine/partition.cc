@@ -36,8 +36,16 @@ void PartitionMetrics::Register(base::MetricRegistry& registry,
                "Deleted messages that are kept for a while, of those.", labels);
   registry.Add(restored, "poplar_store_restored_total", "Kept messages that were brought back.",
                labels);
-  registry.Add(over_quota, "poplar_store_over_quota_total",
-               "Deliveries refused because a maildrop or tenant has its quota.", labels);
+  for (const auto& [limit, counter] :
+       {std::pair("maildrop_quota", &over_quota), std::pair("tenant_quota", &over_tenant_quota),
+        std::pair("maildrop_messages", &too_many)}) {
+    base::MetricLabels of_limit = labels;
+    of_limit.emplace_back("limit", limit);
+    registry.Add(*counter, "poplar_store_over_quota_total",
+                 "Deliveries refused by the quota of a maildrop or tenant, or because a maildrop "
+                 "holds as many messages as one may.",
+                 of_limit);
+  }
   registry.Add(list_hits, "poplar_store_list_hits_total", "Lists found in memory.", labels);
   registry.Add(list_misses, "poplar_store_list_misses_total", "Lists read from the index.", labels);
   registry.Add(checkpoints, "poplar_store_checkpoints_total", "Checkpoints written.", labels);
@@ -48,6 +56,8 @@ void PartitionMetrics::Register(base::MetricRegistry& registry,
   registry.Add(checkpoint_us, 1e-6, "poplar_store_checkpoint_seconds", "Time of a checkpoint.",
                labels);
   registry.Add(damages, "poplar_store_damages_total", "Damage found and set aside.", labels);
+  registry.Add(index_unsound, "poplar_store_index_unsound",
+               "1 once damage was met in the index, until it is made anew.", labels);
   registry.Add(leases, "poplar_store_leases", "Maildrops held by sessions.", labels);
   registry.Add(pending_changes, "poplar_store_pending_changes",
                "Changes that the next checkpoint will write.", labels);
@@ -235,6 +245,7 @@ void Partition::Consider() {
   table_->Evict();
   metrics_.pending_changes.Set(static_cast<int64_t>(table_->changes()));
   metrics_.pending_maildrops.Set(static_cast<int64_t>(table_->changed_maildrops()));
+  metrics_.index_unsound.Set(index_->unsound() ? 1 : 0);
   metrics_.cached_bytes.Set(static_cast<int64_t>(table_->cached_bytes()));
   if (!checkpoint_.pending() && CheckpointDue()) BeginCheckpoint();
   log_->Hold(overfull() && !closing_);

@@ -35,6 +35,9 @@ struct alignas(base::kCacheLineBytes) PartitionMetrics {
   base::Counter kept;
   base::Counter restored;
   base::Counter over_quota;
+  base::Counter over_tenant_quota;
+  base::Counter too_many;
+  base::Gauge index_unsound;
   base::Counter list_hits;
   base::Counter list_misses;
   base::Counter checkpoints;

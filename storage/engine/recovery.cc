@@ -31,23 +31,25 @@ class Recovery {
         index_directory_(options.directory + "/index") {}
 
   StatusOr<RecoveredPartition> Run() {
-    Status status = OpenIndex();
-    if (status.ok()) status = Replay();
+    Status status = Recover();
     if (status.code() == StatusCode::kDataLoss) {
       // Everything that the index knew stands in the segments.
       POP_RETURN_IF_ERROR(SetIndexAside(status));
-      POP_RETURN_IF_ERROR(OpenIndex());
-      POP_RETURN_IF_ERROR(Replay());
-    } else if (!status.ok()) {
-      return status;
+      status = Recover();
     }
-    // Where records were lost, what they named is no orphan.
-    const bool keep_blobs = result_.rebuilt && result_.damages > damages_before_;
-    POP_RETURN_IF_ERROR(DropOrphanBlobs(keep_blobs));
+    POP_RETURN_IF_ERROR(status);
     return std::move(result_);
   }
 
  private:
+  Status Recover() {
+    POP_RETURN_IF_ERROR(OpenIndex());
+    POP_RETURN_IF_ERROR(Replay());
+    // Where records were lost, what they named is no orphan.
+    const bool keep_blobs = result_.rebuilt && result_.damages > damages_before_;
+    return DropOrphanBlobs(keep_blobs);
+  }
+
   Status OpenIndex() {
     result_ = {};
     meta_ = {};
@@ -294,10 +296,19 @@ Status CheckFormats(const RecoveryOptions& options) {
     if (meta.status().code() == StatusCode::kFailedPrecondition) return meta.status();
     if (meta.ok() && meta->has_value()) checkpoint = (*meta)->checkpoint;
   }
+  return CheckLogFormat(options, checkpoint);
+}
+
+Status CheckLogFormat(const RecoveryOptions& options, Lsn checkpoint) {
   const LogSurveyOptions survey{options.env, options.directory + "/log",
                                 options.superblock.store_id, options.partition, checkpoint};
   // Damage is named when the log is read.
-  return SurveyLog(survey, [](const Damage&) {}).status();
+  const Status status = SurveyLog(survey, [](const Damage&) {}).status();
+  if (status.code() != StatusCode::kNotFound) return status;
+  return MakeStatus(
+      StatusCode::kDataLoss,
+      "its log is missing: mount or put back what stood there, or see \"A part of the "
+      "store is missing\" in OPERATIONS.md");
 }
 
 StatusOr<RecoveredPartition> RecoverPartition(const RecoveryOptions& options) {

@@ -45,6 +45,8 @@ struct RecoveredPartition {
 // Looks whether everything that RecoverPartition would read is of a format that this build knows,
 // and changes nothing. kFailedPrecondition: no.
 Status CheckFormats(const RecoveryOptions& options);
+// The same of the log alone, from `checkpoint` on.
+Status CheckLogFormat(const RecoveryOptions& options, Lsn checkpoint);
 
 StatusOr<RecoveredPartition> RecoverPartition(const RecoveryOptions& options);
 

@@ -11,7 +11,7 @@ namespace {
 
 constexpr uint64_t kPieceBytes = 256 * kKiB;
 constexpr uint64_t kCatchUpUs = 1'000'000;  // What may be made up for after a busy time.
-constexpr size_t kNamedMax = 10'000;        // Further places are not named.
+constexpr size_t kNamedMax = 10'000;        // Further places are only counted.
 
 }  // namespace
 
@@ -68,6 +68,7 @@ bool Scrub::ChooseSegment(const SegmentTable& table) {
     pass_began_us_ = reactor_.now_us();
     left_in_pass_ = sealed;
     passed_ = true;
+    index_due_ = true;
   }
   const auto end = table.segments.begin() + static_cast<ptrdiff_t>(sealed);
   auto next = std::find_if(table.segments.begin(), end,
@@ -98,6 +99,7 @@ void Scrub::Done() {
   }
   for (Damage& damage : found_) suspects_.push_back(std::move(damage));
   found_.clear();
+  index_due_ = false;
   if (segment_done_) EndSegment();
   OnTick();
 }
@@ -106,7 +108,7 @@ void Scrub::Done() {
 void Scrub::Judge() {
   while (!judging_ && !suspects_.empty() && options_.bytes_per_s > 0) {
     const Damage& damage = suspects_.front();
-    if (named_.contains(damage.at.value())) {
+    if (counted_.contains(damage.at.value())) {
       suspects_.pop_front();
     } else if (damage.id == MessageId(0)) {
       Name(damage);  // Nobody can tell what it was.
@@ -128,9 +130,10 @@ void Scrub::ListReady(MaildropState* maildrop, const Status& /*why*/) {
 }
 
 void Scrub::Name(const Damage& damage) {
-  if (named_.size() >= kNamedMax || !named_.insert(damage.at.value()).second) return;
+  if (!counted_.insert(damage.at.value()).second) return;
   metrics_.damages.Add();
   partition_.metrics().damages.Add();
+  if (counted_.size() > kNamedMax) return;
   base::Log(base::LogLevel::kError, "store_damage",
             {{"partition", options_.partition},
              {"at", PlaceText(damage.at)},
@@ -144,6 +147,7 @@ void Scrub::Name(const Damage& damage) {
 
 void Scrub::Work() {
   piece_bytes_ = 0;
+  if (index_due_) return CheckIndex();
   if (scanner_ == nullptr) {
     OpenSegment();
   } else if (!blobs_.empty()) {
@@ -152,6 +156,12 @@ void Scrub::Work() {
     ReadPiece();
   }
   segment_done_ = scanner_ == nullptr || (scanner_->done() && blobs_.empty());
+}
+
+void Scrub::CheckIndex() {
+  const Status sound = partition_.index().Check();
+  if (sound.code() != StatusCode::kDataLoss) return;
+  found_.push_back({Lsn(), 0, std::string(Message(sound)), {}, MessageId(0)});
 }
 
 std::string Scrub::SegmentFile(uint32_t number) const {

@@ -75,6 +75,7 @@ class Scrub final : private io::OffloadJob, private ListWaiter {
 
   // --- On the disk pool; what it uses is left alone by the shard meanwhile.
   void Work() override;
+  void CheckIndex();
   void OpenSegment();
   void ReadPiece();
   void ReadBlob();
@@ -91,8 +92,9 @@ class Scrub final : private io::OffloadJob, private ListWaiter {
   uint64_t left_in_pass_ = 0;
   uint64_t pass_began_us_ = 0;
   bool passed_ = false;
-  uint32_t number_ = 0;  // The segment that is read, or was last.
-  uint64_t end_ = 0;     // Where the log left it; what stands behind may be cut off meanwhile.
+  bool index_due_ = false;  // Of each pass the index is the first.
+  uint32_t number_ = 0;     // The segment that is read, or was last.
+  uint64_t end_ = 0;        // Where the log left it; what stands behind may be cut off meanwhile.
   uint64_t next_piece_us_ = 0;
 
   // The segment. It is pinned, and its file is open, only while a job reads: its space is never
@@ -110,7 +112,7 @@ class Scrub final : private io::OffloadJob, private ListWaiter {
   // Damage whose message may be gone by now.
   std::deque<Damage> suspects_;
   bool judging_ = false;
-  std::unordered_set<uint64_t> named_;  // LSNs.
+  std::unordered_set<uint64_t> counted_;  // LSNs; of the index, 0.
 };
 
 }  // namespace poplar::storage

@@ -98,13 +98,13 @@ void EmbeddedShardStore::Remove(MaildropKey key, io::Completion<Status>& done) {
 }
 
 void EmbeddedShardStore::HasRoom(DeliveryRecipient recipient, uint64_t octets,
-                                 io::Completion<StatusOr<bool>>& done) {
+                                 io::Completion<StatusOr<Room>>& done) {
   if (!ValidKey(recipient.key)) {
     done.Set(InvalidKey());
     return;
   }
   if (!recipient.quota.limited() && !policies_.Current().Of(recipient.key.tenant).quota.limited()) {
-    done.Set(true);
+    done.Set(Room::kEnough);
     return;
   }
   room_calls.Take(*this).Start(std::move(recipient), octets, done);

@@ -64,7 +64,7 @@ class EmbeddedShardStore final : public ShardStore {
   void Totals(MaildropKey key, io::Completion<StatusOr<MaildropTotals>>& done) override;
   void Remove(MaildropKey key, io::Completion<Status>& done) override;
   void HasRoom(DeliveryRecipient recipient, uint64_t octets,
-               io::Completion<StatusOr<bool>>& done) override;
+               io::Completion<StatusOr<Room>>& done) override;
   void ListKept(MaildropKey key, io::Completion<StatusOr<std::vector<KeptMessage>>>& done) override;
   void Undelete(MaildropKey key, UndeleteRequest request,
                 io::Completion<StatusOr<uint64_t>>& done) override;

@@ -52,6 +52,7 @@ class SnapshotWriter {
     }
     POP_RETURN_IF_ERROR(made);
     begun_ = true;
+    POP_RETURN_IF_ERROR(TryLink());
     return env_.MakeDirectory(unfinished_ + "/incoming");
   }
 
@@ -98,8 +99,7 @@ class SnapshotWriter {
   StatusOr<SnapshotReport> Finish() {
     POP_RETURN_IF_ERROR(env_.CreateFile(unfinished_ + "/lock").status());
     POP_RETURN_IF_ERROR(env_.SyncDirectory(unfinished_ + "/incoming"));
-    POP_RETURN_IF_ERROR(
-        ReplaceFile(env_, unfinished_, "superblock", EncodeSuperblock(superblock_)));
+    POP_RETURN_IF_ERROR(WriteSuperblock(env_, unfinished_, superblock_));
     POP_RETURN_IF_ERROR(env_.Rename(unfinished_, directory_));
     begun_ = false;
     POP_RETURN_IF_ERROR(env_.SyncDirectory(ParentOf(directory_)));
@@ -107,20 +107,31 @@ class SnapshotWriter {
   }
 
  private:
-  // False: it is not there. So it is where the target's folder is gone, but that cannot be flushed.
-  StatusOr<bool> LinkFile(const std::string& from, const std::string& to) {
-    if (cancel_) return MakeStatus(StatusCode::kCancelled, "the snapshot was given up");
+  // A young store may have nothing to link; a snapshot of it must not work where later ones cannot.
+  Status TryLink() {
+    const std::string trial = unfinished_ + "/superblock";
+    const Status linked = Link(store_ + "/superblock", trial);
+    if (linked.code() == StatusCode::kNotFound) return OkStatus();
+    return linked.ok() ? env_.Unlink(trial) : linked;
+  }
+
+  Status Link(const std::string& from, const std::string& to) {
     const Status linked = env_.Link(from, to);
-    if (linked.ok()) return true;
-    if (linked.code() == StatusCode::kNotFound) {
-      LeaveOut(from, "it is not there");
-      return false;
-    }
     if (linked.code() != StatusCode::kFailedPrecondition) return linked;
     return MakeStatus(StatusCode::kFailedPrecondition,
                       directory_ +
                           ": on another file system than the store, where no hard links "
                           "to it can be; make the snapshot beside the store and copy it");
+  }
+
+  // False: it is not there. So it is where the target's folder is gone, but that cannot be flushed.
+  StatusOr<bool> LinkFile(const std::string& from, const std::string& to) {
+    if (cancel_) return MakeStatus(StatusCode::kCancelled, "the snapshot was given up");
+    const Status linked = Link(from, to);
+    if (linked.ok()) return true;
+    if (linked.code() != StatusCode::kNotFound) return linked;
+    LeaveOut(from, "it is not there");
+    return false;
   }
 
   Status LinkBlobs(const std::string& from, const std::string& to) {
@@ -247,8 +258,10 @@ Status SnapshotPartition(EngineContext& context, uint32_t p, SnapshotWriter& wri
   return writer.Copy(p, cut, {{}, options.index_map_bytes, options.index_engine});
 }
 
-// Adds the segments that must be there.
+// Adds the segments that must be there. One that is not complete is not worth a copy.
 Status CutIndex(Index& index, PartitionCut& cut, std::set<uint32_t>& segments) {
+  POP_ASSIGN_OR_RETURN(const std::optional<IndexMeta> meta, index.ReadMeta());
+  if (!meta.has_value()) return OkStatus();
   POP_ASSIGN_OR_RETURN(const auto known, index.ReadSegments());
   for (const auto& [number, stats] : known) {
     if (stats.live_records > 0) segments.insert(number);

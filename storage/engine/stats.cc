@@ -18,9 +18,9 @@ void CountSegments(const std::map<uint32_t, SegmentStats>& segments, PartitionSt
 }
 
 Status CountIndex(Index& index, PartitionStats& stats) {
-  POP_ASSIGN_OR_RETURN(stats.index, index.ReadSums());
   POP_ASSIGN_OR_RETURN(const std::optional<IndexMeta> meta, index.ReadMeta());
-  if (!meta.has_value()) return OkStatus();
+  if (!meta.has_value()) return OkStatus();  // Of a rebuild that did not end, or not read any more.
+  POP_ASSIGN_OR_RETURN(stats.index, index.ReadSums());
   stats.epoch = meta->epoch;
   stats.checkpoint = meta->checkpoint;
   return OkStatus();
@@ -32,7 +32,8 @@ StatusOr<PartitionStats> ReadPartition(const StatsOptions& options, uint32_t par
   const auto index = Index::OpenToRead({directory, options.index_map_bytes});
   if (index.status().code() == StatusCode::kNotFound) return stats;  // Never served.
   if (!index.ok()) return Annotate(index.status(), directory);
-  POP_RETURN_IF_ERROR(CountIndex(**index, stats));
+  POP_RETURN_IF_ERROR(Annotate(CountIndex(**index, stats), directory));
+  if (stats.checkpoint == Lsn()) return stats;
   POP_ASSIGN_OR_RETURN(const auto segments, (*index)->ReadSegments());
   CountSegments(segments, stats);
   return stats;

@@ -340,7 +340,7 @@ Status CreateStore(const std::string& path, const CreateOptions& options) {
   }
   POP_RETURN_IF_ERROR(env.SyncDirectory(path));
   POP_RETURN_IF_ERROR(env.SyncDirectory(ParentOf(path)));
-  return ReplaceFile(env, path, "superblock", EncodeSuperblock(superblock));
+  return WriteSuperblock(env, path, superblock);
 }
 
 StatusOr<std::unique_ptr<EngineStore>> OpenStore(const StoreOptions& options, io::ShardSet& shards,
@@ -353,6 +353,7 @@ StatusOr<std::unique_ptr<EngineStore>> OpenStore(const StoreOptions& options, io
   POP_ASSIGN_OR_RETURN(std::unique_ptr<FileLock> lock, env.Lock(filled.path + "/lock"));
   auto context = std::make_unique<EngineContext>(std::move(filled), superblock, shards, disk);
   POP_RETURN_IF_ERROR(CheckAllFormats(*context));
+  POP_RETURN_IF_ERROR(MendSuperblock(env, context->options.path, superblock));
   POP_RETURN_IF_ERROR(EmptyIncoming(env, context->options.path + "/incoming"));
   POP_ASSIGN_OR_RETURN(std::vector<RecoveredPartition> recovered, RecoverAll(*context));
   LogOpened(*context, recovered);

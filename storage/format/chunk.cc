@@ -6,6 +6,7 @@
 #include "core/base/limits.h"
 #include "storage/format/bytes.h"
 #include "storage/format/checksum.h"
+#include "storage/format/index_format.h"
 
 namespace poplar::storage {
 namespace {
@@ -60,7 +61,7 @@ std::string_view Chunk::Text(size_t index) const {
   return std::string_view(texts).substr(at, entries[index].text_bytes());
 }
 
-std::string EncodeChunk(const Chunk& chunk) {
+std::string EncodeChunk(std::string_view key, const Chunk& chunk) {
   POP_CHECK(!chunk.entries.empty() && chunk.entries.size() <= kChunkEntriesMax);
   const size_t entry_bytes = chunk.entries.size() * sizeof(MessageEntry);
   std::string value(kHeadBytes + entry_bytes + chunk.texts.size(), '\0');
@@ -69,11 +70,11 @@ std::string EncodeChunk(const Chunk& chunk) {
   StoreLe<uint16_t>(at + 10, static_cast<uint16_t>(chunk.texts.size()));
   std::memcpy(at + kHeadBytes, chunk.entries.data(), entry_bytes);
   std::memcpy(at + kHeadBytes + entry_bytes, chunk.texts.data(), chunk.texts.size());
-  StoreLe<uint64_t>(at, Checksum(std::string_view(value).substr(8)));
+  StoreLe<uint64_t>(at, Checksum(std::string_view(value).substr(8), KeySeed(key)));
   return value;
 }
 
-StatusOr<Chunk> DecodeChunk(std::string_view value) {
+StatusOr<Chunk> DecodeChunk(std::string_view key, std::string_view value) {
   const auto damaged = [] { return MakeStatus(StatusCode::kDataLoss, "index chunk: not sound"); };
   if (value.size() < kHeadBytes) return damaged();
   const char* at = value.data();
@@ -82,7 +83,7 @@ StatusOr<Chunk> DecodeChunk(std::string_view value) {
   const size_t entry_bytes = count * sizeof(MessageEntry);
   if (count == 0 || count > kChunkEntriesMax ||
       value.size() != kHeadBytes + entry_bytes + text_bytes ||
-      LoadLe<uint64_t>(at) != Checksum(value.substr(8))) {
+      LoadLe<uint64_t>(at) != Checksum(value.substr(8), KeySeed(key))) {
     return damaged();
   }
   Chunk chunk;

@@ -88,9 +88,9 @@ inline std::string_view UidlIn(const MessageEntry& entry, std::string_view text)
   return text.substr(text.size() - entry.uidl_bytes);
 }
 
-// REQUIRES: 1 to kChunkEntriesMax entries.
-std::string EncodeChunk(const Chunk& chunk);
+// Its checksum covers its key in the index too. REQUIRES: 1 to kChunkEntriesMax entries.
+std::string EncodeChunk(std::string_view key, const Chunk& chunk);
 // kDataLoss: not sound.
-StatusOr<Chunk> DecodeChunk(std::string_view value);
+StatusOr<Chunk> DecodeChunk(std::string_view key, std::string_view value);
 
 }  // namespace poplar::storage

@@ -1,4 +1,7 @@
 // Values of the index other than chunks (FORMAT.md section 7). Any thread.
+//
+// The checksum of each but the meta's covers its key too: `key` is what it stands under, as a
+// whole. So what was damaged in a key shows when its value is read.
 
 #pragma once
 
@@ -11,6 +14,11 @@
 
 namespace poplar::storage {
 
+inline constexpr uint32_t kIndexVersion = 2;
+
+// What a value's checksum is seeded with.
+uint64_t KeySeed(std::string_view key);
+
 struct IndexMeta {
   StoreId store_id{};
   uint32_t partition = 0;
@@ -20,7 +28,7 @@ struct IndexMeta {
 };
 
 std::string EncodeIndexMeta(const IndexMeta& meta);
-// Errors as DecodeSuperblock.
+// Errors as DecodeSuperblock. kNotFound: of version 1, which is not read but made anew.
 StatusOr<IndexMeta> DecodeIndexMeta(std::string_view value);
 
 // What the index knows of one maildrop beside its chunks.
@@ -35,11 +43,11 @@ struct IndexTotals {
   friend bool operator==(const IndexTotals&, const IndexTotals&) = default;
 };
 
-std::string EncodeIndexTotals(const IndexTotals& totals);
-StatusOr<IndexTotals> DecodeIndexTotals(std::string_view value);
+std::string EncodeIndexTotals(std::string_view key, const IndexTotals& totals);
+StatusOr<IndexTotals> DecodeIndexTotals(std::string_view key, std::string_view value);
 
-std::string EncodeTenantTotals(const TenantTotals& totals);
-StatusOr<TenantTotals> DecodeTenantTotals(std::string_view value);
+std::string EncodeTenantTotals(std::string_view key, const TenantTotals& totals);
+StatusOr<TenantTotals> DecodeTenantTotals(std::string_view key, std::string_view value);
 
 struct SegmentStats {
   uint64_t salt = 0;
@@ -52,7 +60,10 @@ struct SegmentStats {
   friend bool operator==(const SegmentStats&, const SegmentStats&) = default;
 };
 
-std::string EncodeSegmentStats(const SegmentStats& stats);
-StatusOr<SegmentStats> DecodeSegmentStats(std::string_view value);
+std::string EncodeSegmentStats(std::string_view key, const SegmentStats& stats);
+StatusOr<SegmentStats> DecodeSegmentStats(std::string_view key, std::string_view value);
+
+std::string EncodeIndexBlob(std::string_view key, BlobId blob);
+StatusOr<BlobId> DecodeIndexBlob(std::string_view key, std::string_view value);
 
 }  // namespace poplar::storage

@@ -58,11 +58,12 @@ StatusOr<Superblock> DecodeSuperblock(std::string_view block) {
   return superblock;
 }
 
-Status CheckVersion(uint32_t version, uint32_t incompatible_features, std::string_view what) {
-  if (version != kFormatVersion) {
+Status CheckVersion(uint32_t version, uint32_t incompatible_features, std::string_view what,
+                    uint32_t known_version) {
+  if (version != known_version) {
     return MakeStatus(StatusCode::kFailedPrecondition,
                       std::string(what) + ": format version " + std::to_string(version) +
-                          ", this build reads version " + std::to_string(kFormatVersion) +
+                          ", this build reads version " + std::to_string(known_version) +
                           "; run the build that wrote it, or a newer one");
   }
   if ((incompatible_features & ~kKnownIncompatibleFeatures) != 0) {

@@ -42,7 +42,8 @@ std::string EncodeSuperblock(const Superblock& superblock);
 StatusOr<Superblock> DecodeSuperblock(std::string_view block);
 
 // Checks version and incompatible features of `what` in a sentence for the operator.
-Status CheckVersion(uint32_t version, uint32_t incompatible_features, std::string_view what);
+Status CheckVersion(uint32_t version, uint32_t incompatible_features, std::string_view what,
+                    uint32_t known_version = kFormatVersion);
 
 uint32_t PlacePartition(const Superblock& superblock, const MaildropKey& key);
 

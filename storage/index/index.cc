@@ -16,6 +16,24 @@ std::string ChunkKey(const std::string& maildrop, uint32_t number) {
   return key;
 }
 
+std::string SegmentKey(uint32_t number) {
+  std::string key;
+  AppendBe32(key, number);
+  return key;
+}
+
+std::string NumberKey(uint64_t number) {
+  std::string key;
+  AppendBe64(key, number);
+  return key;
+}
+
+Status PutChunk(KeyValueTransaction& transaction, const std::string& maildrop, uint32_t number,
+                const Chunk& chunk) {
+  const std::string key = ChunkKey(maildrop, number);
+  return transaction.Put(Database::kChunks, key, EncodeChunk(key, chunk));
+}
+
 KeyValueEngine& EngineOf(const IndexOptions& options) {
   return options.engine != nullptr ? *options.engine : Lmdb();
 }
@@ -38,13 +56,15 @@ StatusOr<std::optional<IndexMeta>> Index::ReadMeta() {
   const StatusOr<std::string_view> value = transaction->Get(Database::kMeta, kMetaKey);
   if (value.status().code() == StatusCode::kNotFound) return std::optional<IndexMeta>();
   if (!value.ok()) return value.status();
-  POP_ASSIGN_OR_RETURN(const IndexMeta meta, DecodeIndexMeta(*value));
-  return std::optional<IndexMeta>(meta);
+  const StatusOr<IndexMeta> meta = DecodeIndexMeta(*value);
+  if (meta.status().code() == StatusCode::kNotFound) return std::optional<IndexMeta>();
+  if (!meta.ok()) return meta.status();
+  return std::optional<IndexMeta>(*meta);
 }
 
 void Index::Found(const Status& damage, const std::string& key) {
   if (unsound_.exchange(true, std::memory_order_relaxed)) return;
-  const MaildropKey maildrop = DecodeMaildropKey(key);
+  const MaildropKey maildrop = key.empty() ? MaildropKey() : DecodeMaildropKey(key);
   base::Log(base::LogLevel::kError, "store_index_unsound",
             {{"tenant", maildrop.tenant.value()},
              {"account", maildrop.account},
@@ -58,18 +78,40 @@ StatusOr<std::shared_ptr<MessageList>> Index::Load(const std::string& key) {
   return list;
 }
 
+// A key that was damaged stands between the same two as before, or they are out of order; so where
+// nothing is found, a value beside that place may be the one that is missed: it tells by its
+// checksum.
+Status Index::CheckAbsent(KeyValueTransaction& transaction, const std::string& key) {
+  const auto before = transaction.LastBefore(Database::kMaildrops, key);
+  const auto behind = transaction.FirstFrom(Database::kMaildrops, key);
+  for (const auto* beside : {&before, &behind}) {
+    if (beside->status().code() == StatusCode::kNotFound) continue;
+    if (!beside->ok()) return beside->status();
+    const auto& [found, value] = **beside;
+    const bool in_order = beside == &before ? found < key : found > key;
+    if (!in_order) return MakeStatus(StatusCode::kDataLoss, "index: keys out of order");
+    if (DecodeIndexTotals(key, value).ok()) {
+      return MakeStatus(StatusCode::kDataLoss, "index totals: under another key");
+    }
+  }
+  return OkStatus();
+}
+
 StatusOr<std::shared_ptr<MessageList>> Index::Read(KeyValueTransaction& transaction,
                                                    const std::string& key) {
   const StatusOr<std::string_view> value = transaction.Get(Database::kMaildrops, key);
-  if (value.status().code() == StatusCode::kNotFound) return std::make_shared<MessageList>();
+  if (value.status().code() == StatusCode::kNotFound) {
+    POP_RETURN_IF_ERROR(CheckAbsent(transaction, key));
+    return std::make_shared<MessageList>();
+  }
   if (!value.ok()) return value.status();
-  POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(*value));
+  POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(key, *value));
   if (totals.chunks >= kExpectChunksMin) transaction.Expect(Database::kChunks, key);
   std::vector<NumberedChunk> chunks;
   MessageId before{0};
   POP_RETURN_IF_ERROR(transaction.ForEach(
       Database::kChunks, key, [&](std::string_view number, std::string_view bytes) -> Status {
-        POP_ASSIGN_OR_RETURN(Chunk chunk, DecodeChunk(bytes));
+        POP_ASSIGN_OR_RETURN(Chunk chunk, DecodeChunk(key + std::string(number), bytes));
         if (number.size() != sizeof(uint32_t) || chunk.entries.front().id <= before) {
           return MakeStatus(StatusCode::kDataLoss, "index chunk: out of order");
         }
@@ -103,11 +145,12 @@ StatusOr<std::vector<std::string>> Index::ReadAgedKeys(std::string_view after, s
   const Status status = transaction->ForEach(
       Database::kMaildrops, {}, [&](std::string_view key, std::string_view bytes) -> Status {
         if (key <= after) return OkStatus();
-        POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(bytes));
+        POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(key, bytes));
         if (totals.messages == 0 || !aged(key, totals.oldest_day)) return OkStatus();
         keys.emplace_back(key);
         return keys.size() < keys_max ? OkStatus() : MakeStatus(StatusCode::kCancelled, "enough");
       });
+  if (status.code() == StatusCode::kDataLoss) Found(status, "");
   if (!status.ok() && status.code() != StatusCode::kCancelled) return status;
   return keys;
 }
@@ -117,7 +160,7 @@ StatusOr<IndexSums> Index::ReadSums() {
   IndexSums sums;
   POP_RETURN_IF_ERROR(transaction->ForEach(
       Database::kMaildrops, {}, [&](std::string_view key, std::string_view bytes) -> Status {
-        POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(bytes));
+        POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(key, bytes));
         if (IsKeptKey(key)) {
           sums.kept_messages += totals.messages;
           sums.kept_octets += totals.octets;
@@ -146,7 +189,7 @@ StatusOr<std::map<uint32_t, SegmentStats>> Index::ReadSegments() {
         if (key.size() != sizeof(uint32_t)) {
           return MakeStatus(StatusCode::kDataLoss, "index segment: not sound");
         }
-        POP_ASSIGN_OR_RETURN(segments[LoadBe32(key.data())], DecodeSegmentStats(bytes));
+        POP_ASSIGN_OR_RETURN(segments[LoadBe32(key.data())], DecodeSegmentStats(key, bytes));
         return OkStatus();
       }));
   return segments;
@@ -160,7 +203,8 @@ StatusOr<std::map<TenantId, TenantTotals>> Index::ReadTenants() {
         if (key.size() != sizeof(uint64_t)) {
           return MakeStatus(StatusCode::kDataLoss, "index tenant: not sound");
         }
-        POP_ASSIGN_OR_RETURN(tenants[TenantId(LoadBe64(key.data()))], DecodeTenantTotals(bytes));
+        POP_ASSIGN_OR_RETURN(tenants[TenantId(LoadBe64(key.data()))],
+                             DecodeTenantTotals(key, bytes));
         return OkStatus();
       }));
   return tenants;
@@ -171,13 +215,49 @@ StatusOr<std::map<MessageId, BlobId>> Index::ReadBlobs() {
   std::map<MessageId, BlobId> blobs;
   POP_RETURN_IF_ERROR(transaction->ForEach(
       Database::kBlobs, {}, [&](std::string_view key, std::string_view bytes) -> Status {
-        if (key.size() != sizeof(uint64_t) || bytes.size() != sizeof(uint64_t)) {
+        if (key.size() != sizeof(uint64_t)) {
           return MakeStatus(StatusCode::kDataLoss, "index blob: not sound");
         }
-        blobs[MessageId(LoadBe64(key.data()))] = BlobId(LoadLe<uint64_t>(bytes.data()));
+        POP_ASSIGN_OR_RETURN(blobs[MessageId(LoadBe64(key.data()))], DecodeIndexBlob(key, bytes));
         return OkStatus();
       }));
   return blobs;
+}
+
+Status Index::CompareTotals(KeyValueTransaction& transaction) {
+  std::map<TenantId, TenantTotals> difference;
+  POP_RETURN_IF_ERROR(transaction.ForEach(
+      Database::kMaildrops, {}, [&](std::string_view key, std::string_view bytes) -> Status {
+        POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(key, bytes));
+        TenantTotals& tenant = difference[DecodeMaildropKey(key).tenant];
+        (IsKeptKey(key) ? tenant.kept_messages : tenant.messages) += totals.messages;
+        (IsKeptKey(key) ? tenant.kept_octets : tenant.octets) += totals.octets;
+        return OkStatus();
+      }));
+  POP_RETURN_IF_ERROR(transaction.ForEach(
+      Database::kTenants, {}, [&](std::string_view key, std::string_view bytes) -> Status {
+        if (key.size() != sizeof(uint64_t)) {
+          return MakeStatus(StatusCode::kDataLoss, "index tenant: not sound");
+        }
+        POP_ASSIGN_OR_RETURN(const TenantTotals totals, DecodeTenantTotals(key, bytes));
+        const auto counted = difference.try_emplace(TenantId(LoadBe64(key.data()))).first;
+        if (counted->second == totals) difference.erase(counted);
+        return OkStatus();
+      }));
+  for (const auto& [tenant, counted] : difference) {
+    if (counted == TenantTotals()) continue;
+    return MakeStatus(StatusCode::kDataLoss, "the lists of tenant " +
+                                                 std::to_string(tenant.value()) +
+                                                 " are not what the index counts for it");
+  }
+  return OkStatus();
+}
+
+Status Index::Check() {
+  POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kRead));
+  const Status sound = CompareTotals(*transaction);
+  if (sound.code() == StatusCode::kDataLoss) Found(sound, "");
+  return sound;
 }
 
 Status Index::Wipe(KeyValueTransaction& transaction, const std::string& key) {
@@ -198,7 +278,7 @@ Status Index::Append(KeyValueTransaction& transaction, const std::string& key,
   IndexTotals totals;
   const StatusOr<std::string_view> known = transaction.Get(Database::kMaildrops, key);
   if (known.ok()) {
-    POP_ASSIGN_OR_RETURN(totals, DecodeIndexTotals(*known));
+    POP_ASSIGN_OR_RETURN(totals, DecodeIndexTotals(key, *known));
   } else if (known.status().code() != StatusCode::kNotFound) {
     return known.status();
   }
@@ -213,7 +293,7 @@ Status Index::Append(KeyValueTransaction& transaction, const std::string& key,
       return MakeStatus(StatusCode::kDataLoss, "index totals: not those of the chunks");
     }
     number = LoadBe32(last_key.data() + key.size());
-    POP_ASSIGN_OR_RETURN(last, DecodeChunk(bytes));
+    POP_ASSIGN_OR_RETURN(last, DecodeChunk(last_key, bytes));
   }
   totals.chunks = std::max(totals.chunks, 1U);
   size_t text_at = 0;
@@ -224,8 +304,7 @@ Status Index::Append(KeyValueTransaction& transaction, const std::string& key,
     // A commit may have reached the disk although it was told to have failed.
     if (entry.id <= totals.last_id) continue;
     if (!AppendToChunk(last, entry, text)) {
-      POP_RETURN_IF_ERROR(
-          transaction.Put(Database::kChunks, ChunkKey(key, number), EncodeChunk(last)));
+      POP_RETURN_IF_ERROR(PutChunk(transaction, key, number, last));
       last = Chunk{{entry}, std::string(text)};
       ++number;
       ++totals.chunks;
@@ -237,8 +316,8 @@ Status Index::Append(KeyValueTransaction& transaction, const std::string& key,
     totals.wire_bytes += entry.wire_bytes;
     totals.last_id = std::max(totals.last_id, entry.id);
   }
-  POP_RETURN_IF_ERROR(transaction.Put(Database::kChunks, ChunkKey(key, number), EncodeChunk(last)));
-  return transaction.Put(Database::kMaildrops, key, EncodeIndexTotals(totals));
+  POP_RETURN_IF_ERROR(PutChunk(transaction, key, number, last));
+  return transaction.Put(Database::kMaildrops, key, EncodeIndexTotals(key, totals));
 }
 
 Status Index::WriteMaildrop(KeyValueTransaction& transaction, const MaildropChange& change) {
@@ -251,45 +330,48 @@ Status Index::WriteMaildrop(KeyValueTransaction& transaction, const MaildropChan
     POP_RETURN_IF_ERROR(transaction.Delete(Database::kChunks, ChunkKey(change.key, number)));
   }
   for (const auto& [number, chunk] : change.changes.put) {
-    POP_RETURN_IF_ERROR(
-        transaction.Put(Database::kChunks, ChunkKey(change.key, number), EncodeChunk(*chunk)));
+    POP_RETURN_IF_ERROR(PutChunk(transaction, change.key, number, *chunk));
   }
-  return transaction.Put(Database::kMaildrops, change.key, EncodeIndexTotals(*change.totals));
+  return transaction.Put(Database::kMaildrops, change.key,
+                         EncodeIndexTotals(change.key, *change.totals));
+}
+
+Status Index::WriteSums(KeyValueTransaction& transaction, const Checkpoint& checkpoint) {
+  for (const auto& [number, stats] : checkpoint.segments) {
+    const std::string key = SegmentKey(number);
+    POP_RETURN_IF_ERROR(transaction.Put(Database::kSegments, key, EncodeSegmentStats(key, stats)));
+  }
+  for (const uint32_t number : checkpoint.segments_gone) {
+    POP_RETURN_IF_ERROR(transaction.Delete(Database::kSegments, SegmentKey(number)));
+  }
+  for (const auto& [tenant, totals] : checkpoint.tenants) {
+    const std::string key = NumberKey(tenant.value());
+    POP_RETURN_IF_ERROR(transaction.Put(Database::kTenants, key, EncodeTenantTotals(key, totals)));
+  }
+  for (const auto& [message, blob] : checkpoint.blobs) {
+    const std::string key = NumberKey(message.value());
+    POP_RETURN_IF_ERROR(blob == BlobId(0)
+                            ? transaction.Delete(Database::kBlobs, key)
+                            : transaction.Put(Database::kBlobs, key, EncodeIndexBlob(key, blob)));
+  }
+  return OkStatus();
 }
 
 Status Index::Write(const Checkpoint& checkpoint) {
-  POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kChange));
+  auto begun = store_->Begin(KeyValueStore::Access::kChange);
+  if (begun.status().code() == StatusCode::kDataLoss) Found(begun.status(), "");
+  POP_ASSIGN_OR_RETURN(const auto transaction, std::move(begun));
+  // What it misses after damage stands in the log.
+  const auto keep_on = [this](const Status& written, const std::string& key) {
+    if (written.code() == StatusCode::kDataLoss) Found(written, key);
+    return written.ok() || written.code() == StatusCode::kDataLoss;
+  };
   for (const MaildropChange& change : checkpoint.maildrops) {
     const Status written = WriteMaildrop(*transaction, change);
-    // What it misses now stands in the log.
-    if (written.code() == StatusCode::kDataLoss) Found(written, change.key);
-    if (!written.ok() && written.code() != StatusCode::kDataLoss) return written;
+    if (!keep_on(written, change.key)) return written;
   }
-  for (const auto& [number, stats] : checkpoint.segments) {
-    std::string key;
-    AppendBe32(key, number);
-    POP_RETURN_IF_ERROR(transaction->Put(Database::kSegments, key, EncodeSegmentStats(stats)));
-  }
-  for (const uint32_t number : checkpoint.segments_gone) {
-    std::string key;
-    AppendBe32(key, number);
-    POP_RETURN_IF_ERROR(transaction->Delete(Database::kSegments, key));
-  }
-  for (const auto& [tenant, totals] : checkpoint.tenants) {
-    std::string key;
-    AppendBe64(key, tenant.value());
-    POP_RETURN_IF_ERROR(transaction->Put(Database::kTenants, key, EncodeTenantTotals(totals)));
-  }
-  for (const auto& [message, blob] : checkpoint.blobs) {
-    std::string key;
-    AppendBe64(key, message.value());
-    if (blob == BlobId(0)) {
-      POP_RETURN_IF_ERROR(transaction->Delete(Database::kBlobs, key));
-      continue;
-    }
-    std::string value(sizeof(uint64_t), '\0');
-    StoreLe<uint64_t>(value.data(), blob.value());
-    POP_RETURN_IF_ERROR(transaction->Put(Database::kBlobs, key, value));
+  if (const Status written = WriteSums(*transaction, checkpoint); !keep_on(written, "")) {
+    return written;
   }
   if (unsound()) {
     POP_RETURN_IF_ERROR(transaction->Delete(Database::kMeta, kMetaKey));

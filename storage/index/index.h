@@ -66,7 +66,7 @@ class Index {
   // store's lock says so). kNotFound: nothing was ever written to it. Else as Open.
   static StatusOr<std::unique_ptr<Index>> OpenToRead(const IndexOptions& options);
 
-  // Nothing: it is new.
+  // Nothing: it is new, or of a version that is made anew instead of read.
   StatusOr<std::optional<IndexMeta>> ReadMeta();
   // An empty list where the index knows nothing. kDataLoss: this maildrop's is unsound, and so is
   // the index from here on.
@@ -83,9 +83,12 @@ class Index {
   StatusOr<std::map<uint32_t, SegmentStats>> ReadSegments();
   StatusOr<std::map<TenantId, TenantTotals>> ReadTenants();
   StatusOr<std::map<MessageId, BlobId>> ReadBlobs();
-  // Whole or not at all, durably. A maildrop whose list is unsound is left as it is.
+  // Compares the totals of all lists with what is known of tenants, and checks them. kDataLoss: a
+  // list is damaged or missing, and so is the index from here on.
+  Status Check();
+  // Whole or not at all, durably. What is unsound is left as it is.
   Status Write(const Checkpoint& checkpoint);
-  // A list was met that is damaged. The index serves all others, but no checkpoint says any more
+  // Damage was met. The index serves all others, but no checkpoint says any more
   // that it is complete, so the next start builds it anew.
   bool unsound() const { return unsound_.load(std::memory_order_relaxed); }
 
@@ -93,11 +96,15 @@ class Index {
   friend class IndexCopy;
 
   explicit Index(std::unique_ptr<KeyValueStore> store) : store_(std::move(store)) {}
+  Status CompareTotals(KeyValueTransaction& transaction);
+  Status CheckAbsent(KeyValueTransaction& transaction, const std::string& key);
+  Status WriteSums(KeyValueTransaction& transaction, const Checkpoint& checkpoint);
   Status Wipe(KeyValueTransaction& transaction, const std::string& key);
   StatusOr<std::shared_ptr<MessageList>> Read(KeyValueTransaction& transaction,
                                               const std::string& key);
   Status WriteMaildrop(KeyValueTransaction& transaction, const MaildropChange& change);
   Status Append(KeyValueTransaction& transaction, const std::string& key, const Chunk& appended);
+  // `key`: of the list that is damaged; empty: it is not known whose.
   void Found(const Status& damage, const std::string& key);
 
   const std::unique_ptr<KeyValueStore> store_;

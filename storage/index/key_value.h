@@ -22,9 +22,11 @@ namespace poplar::storage {
 enum class Database : uint8_t { kMeta, kMaildrops, kChunks, kSegments, kBlobs, kTenants };
 inline constexpr size_t kDatabases = 6;
 
-// Given up unless it is committed. Views end with the transaction or its next change.
+// Given up unless it is committed. Views end with the transaction or its next change. kDataLoss of
+// any call: what it would go by is damaged; in a changing one the transaction may go on, if it can.
 class KeyValueTransaction {
  public:
+  using Pair = std::pair<std::string_view, std::string_view>;
   using Visit = absl::FunctionRef<Status(std::string_view key_rest, std::string_view value)>;
 
   virtual ~KeyValueTransaction() = default;
@@ -32,8 +34,9 @@ class KeyValueTransaction {
   // kNotFound where nothing is.
   virtual StatusOr<std::string_view> Get(Database database, std::string_view key) = 0;
   // The pair with the greatest key below `key`. kNotFound: there is none.
-  virtual StatusOr<std::pair<std::string_view, std::string_view>> LastBefore(
-      Database database, std::string_view key) = 0;
+  virtual StatusOr<Pair> LastBefore(Database database, std::string_view key) = 0;
+  // The pair with the least key that is not below `key`. kNotFound: there is none.
+  virtual StatusOr<Pair> FirstFrom(Database database, std::string_view key) = 0;
   // Every pair whose key begins with `prefix`, in order: `visit` gets the key behind the prefix,
   // and the value; its first error ends the visit and is returned. It changes nothing.
   virtual Status ForEach(Database database, std::string_view prefix, Visit visit) = 0;

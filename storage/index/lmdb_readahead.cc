@@ -1,6 +1,7 @@
 #include "storage/index/lmdb_readahead.h"
 
 #include <fcntl.h>
+#include <lmdb.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,12 +15,6 @@ namespace {
 
 // Below is the format of its files.
 static_assert(MDB_VERSION_MAJOR == 0 && MDB_VERSION_MINOR == 9);
-
-// What the main database holds of a named one (MDB_db).
-constexpr size_t kRecordBytes = 48;
-constexpr size_t kDepthAt = 6;
-constexpr size_t kRootAt = 40;
-constexpr uint16_t kDepthMax = 32;
 
 // A page: its number, flags, the end of the offsets of its nodes, those offsets.
 constexpr size_t kFlagsAt = 10;
@@ -109,22 +104,12 @@ class Reader {
 
 }  // namespace
 
-std::vector<uint64_t> ReadAhead(MDB_txn* transaction, MDB_dbi main, std::string_view name,
+std::vector<uint64_t> ReadAhead(int file, size_t page_bytes, const LmdbTree& tree,
                                 std::string_view prefix) {
-  MDB_env* const env = mdb_txn_env(transaction);
-  MDB_stat stat;
-  mdb_filehandle_t file = -1;
-  MDB_val key{name.size(), const_cast<char*>(name.data())}, record;
-  if (mdb_env_stat(env, &stat) != 0 || mdb_env_get_fd(env, &file) != 0 ||
-      mdb_get(transaction, main, &key, &record) != 0 || record.mv_size != kRecordBytes) {
-    return {};
-  }
-  const char* const at = static_cast<const char*>(record.mv_data);
-  const auto depth = LoadLe<uint16_t>(at + kDepthAt);
-  if (depth == 0 || depth > kDepthMax) return {};
-  Reader reader(file, stat.ms_psize);
-  std::vector<uint64_t> pages = {LoadLe<uint64_t>(at + kRootAt)};
-  for (uint16_t level = 1; level < depth; ++level) {
+  if (tree.depth == 0) return {};
+  Reader reader(file, page_bytes);
+  std::vector<uint64_t> pages = {tree.root};
+  for (uint16_t level = 1; level < tree.depth; ++level) {
     pages = reader.Below(pages, prefix);
     reader.Ask(pages);
   }

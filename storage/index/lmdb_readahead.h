@@ -6,20 +6,19 @@
 
 #pragma once
 
-#include <lmdb.h>
-
 #include <cstdint>
 #include <string_view>
 #include <vector>
 
+#include "storage/index/lmdb_pages.h"
+
 namespace poplar::storage {
 
-// The leaf pages that hold the keys which begin with `prefix`, in the order of the keys, and at
-// most one before them; the kernel was asked to read them all. Fewer where there are very many, or
-// where the file is not as expected. `main` is LMDB's unnamed database, `name` one that is named in
-// it. Blocks for the branch pages. REQUIRES: `transaction` only reads, and goes on while the pages
-// are wanted.
-std::vector<uint64_t> ReadAhead(MDB_txn* transaction, MDB_dbi main, std::string_view name,
+// The leaf pages that hold the keys of `tree` which begin with `prefix`, in the order of the keys,
+// and at most one before them; the kernel was asked to read them all. Fewer where there are very
+// many, or where `file` is not as expected. Blocks for the branch pages. REQUIRES: a transaction
+// that only reads goes on while the pages are wanted.
+std::vector<uint64_t> ReadAhead(int file, size_t page_bytes, const LmdbTree& tree,
                                 std::string_view prefix);
 
 }  // namespace poplar::storage

@@ -16,13 +16,13 @@ class Rebuild {
         directory_(PartitionDirectory(options.path, partition)),
         index_(directory_ + "/index") {}
 
-  // Before anything is changed.
-  Status Check() { return CheckFormats(Options(false)); }
+  // Before anything is changed. The old index is not looked at: it may be of any version, or
+  // garbage.
+  Status Check() { return CheckLogFormat(Options(false), Lsn()); }
 
   StatusOr<RebuiltIndex> Run() {
     RebuiltIndex rebuilt;
     rebuilt.partition = partition_;
-    if (const auto sums = Sums(); sums.ok()) rebuilt.before = *sums;
     rebuilt.aside = FreeName();
     POP_RETURN_IF_ERROR(env_.Rename(index_, rebuilt.aside));
     Status status = env_.MakeDirectory(index_);
@@ -39,11 +39,6 @@ class Rebuild {
   }
 
  private:
-  StatusOr<IndexSums> Sums() {
-    POP_ASSIGN_OR_RETURN(const auto index, Index::OpenToRead({index_, options_.index_map_bytes}));
-    return index->ReadSums();
-  }
-
   std::string FreeName() {
     for (int attempt = 0;; ++attempt) {
       std::string name = index_ + ".old-" + std::to_string(attempt);

@@ -1,7 +1,7 @@
 // Makes a partition's index anew from its segments and blobs alone, as a start does where the index
 // is unsound (FORMAT.md section 5): what was deleted stays deleted. The old index is set aside
-// first, and comes back if the new one cannot be made. An interrupted rebuild is finished by the
-// next start. Blocking.
+// first, unread, and comes back if the new one cannot be made. An interrupted rebuild is finished
+// by the next start. Blocking.
 
 #pragma once
 
@@ -20,7 +20,6 @@ namespace poplar::storage {
 
 struct RebuiltIndex {
   uint32_t partition = 0;
-  std::optional<IndexSums> before;  // Nothing: the old index could not be read.
   IndexSums after;
   uint64_t records = 0;  // Read from the log.
   uint64_t damages = 0;  // Named in the log of this process.

@@ -381,6 +381,13 @@ StatusOr<VerifyReport> VerifyStore(const VerifyOptions& options) {
   POP_ASSIGN_OR_RETURN(const Superblock superblock, ReadSuperblock(*filled.env, filled.path));
   POP_ASSIGN_OR_RETURN(const auto lock, filled.env->LockToRead(filled.path + "/lock"));
   VerifyReport report;
+  for (const char* name : kSuperblockNames) {
+    const Status sound = ReadSuperblockFile(*filled.env, filled.path + "/" + name).status();
+    if (sound.code() != StatusCode::kDataLoss) continue;  // A copy need not be there yet.
+    ++report.damages;
+    const Damage damage{Lsn(), 0, std::string(Message(sound)), {}, MessageId(0)};
+    if (filled.on_damage) filled.on_damage(0, damage);
+  }
   for (uint32_t p = 0; p < superblock.partitions; ++p) {
     const Status status = PartitionCheck(filled, superblock, p, report).Run();
     if (!status.ok()) return Annotate(status, PartitionDirectory(filled.path, p));

@@ -210,8 +210,37 @@ def verify(server, user, box, random_source):
             raise Fault(f"{user}: the UIDL of {token} changed from {known} to {uidl}")
         if token not in box.present and token not in box.maybe_added and token not in box.digests:
             raise Fault(f"{user}: {token} was never sent")
+        if token in box.deleted_tokens:
+            raise Fault(f"{user}: deleted message {token} came back, with the UIDL {uidl}")
         box.present[token] = uidl
     box.maybe_added.clear()
+
+
+def try_the_judge(server):
+    """A message that comes back after its deletion, with another UIDL as here it is delivered again, must be noticed."""
+    user, token = USERS[0], "0123456789abcdef"
+    content = b"Subject: %s\r\n\r\nagain\r\n" % token.encode()
+    box = Mailbox()
+    box.digests[token] = hashlib.sha256(content).hexdigest()
+    for attempt in range(2):
+        with server.lmtp(timeout=20) as client:
+            client.ehlo_or_helo_if_needed()
+            assert lmtp_transaction(client, [user], content)[0][0] == 250
+        box.present[token] = None
+        if attempt == 0:
+            verify(server, user, box, random.Random(1))
+        else:
+            try:
+                verify(server, user, box, random.Random(1))
+            except Fault as fault:
+                assert "came back" in str(fault), fault
+            else:
+                raise SystemExit("a deleted message that came back was not noticed")
+        client = server.pop3(user, PASSWORD, timeout=20)
+        uidl = client.uidl()[1][0].decode().split()[1]
+        client.dele(1)
+        client.quit()
+        forget(box, {uidl})
 
 
 def main():
@@ -235,6 +264,9 @@ def main():
         deadline = time.monotonic() + options.seconds
         rounds = 0
         try:
+            server.start()
+            try_the_judge(server)
+            server.kill()
             while rounds < options.rounds and (time.monotonic() < deadline or rounds < options.rounds_min):
                 server.start()
                 for user in USERS:

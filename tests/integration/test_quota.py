@@ -133,11 +133,29 @@ def test_an_import_says_that_the_maildrop_is_full_and_goes_on(new_server, tmp_pa
     assert held(server, ALICE) == 4
 
 
+def test_whose_quota_it_is_is_told(server):
+    """The tenant's is no full mailbox: to the MTA, in the log and in the metrics."""
+    server.run("tenant", "set", "alpha", "--quota", "10000")
+    wait_for("the quota is in force", 30, lambda: server.run_json("mailbox", "show", ALICE)["tenant"]["quota"]["octets"] == 10_000)
+    assert after_data(server, [ALICE], 8_000)[0][0] == 250
+    for code, text in (rcpt(server, BOB, 8_000), after_data(server, [BOB], 8_000)[0]):
+        assert code == 452 and text.startswith(b"4.2.2") and b"mailbox is full" not in text and b"customer" in text, text
+    wait_for("it is logged", 10, lambda: "over_tenant_quota" in server.log() and "the tenant has its quota" in server.log())
+    assert server.metric("poplar_lmtp_recipients_total", outcome="over_tenant_quota") == 1
+    assert server.metric("poplar_lmtp_deliveries_total", outcome="over_tenant_quota") == 1
+    assert server.metric("poplar_store_over_quota_total", limit="tenant_quota") == 1
+
+
 def test_quotas_are_exact_after_a_crash(server):
+    """To the octet: what fits after the crash is what is left, and not one more."""
     set_quota(server, 20_000)
     for _ in range(2):
         assert after_data(server, [ALICE], 8_000)[0][0] == 250
+    used = server.run_json("mailbox", "show", ALICE)["use"]["octets"]
     server.kill()
     server.start()
-    assert rcpt(server, ALICE, 8_000)[0] == 452
+    use = server.run_json("mailbox", "show", ALICE)["use"]
+    assert (use["messages"], use["octets"]) == (2, used)
+    assert rcpt(server, ALICE, 20_000 - used)[0] == 250
+    assert rcpt(server, ALICE, 20_000 - used + 1)[0] == 452
     assert held(server, ALICE) == 2

@@ -30,8 +30,14 @@ class Rest {
 };
 
 const char* NameOf(DeliveryOutcome outcome) {
-  constexpr const char* kNames[] = {"stored", "already there", "full", "over quota", "temporary"};
+  constexpr const char* kNames[] = {"stored",     "already there",     "full",
+                                    "over quota", "over tenant quota", "too many",
+                                    "temporary"};
   return kNames[static_cast<size_t>(outcome)];
+}
+
+bool IsOverQuota(DeliveryOutcome outcome) {
+  return outcome == DeliveryOutcome::kOverQuota || outcome == DeliveryOutcome::kOverTenantQuota;
 }
 
 }  // namespace
@@ -199,7 +205,7 @@ io::Task<void> Clients::Deliver(ShardIndex shard, std::vector<MaildropKey> recip
     const bool stored = outcome == DeliveryOutcome::kStored;
     ++(there ? counts_.already_there : stored ? counts_.stored : counts_.refused);
     if (stored && !imported_uidl.empty()) ++counts_.imported;
-    if (outcome == DeliveryOutcome::kOverQuota) ++counts_.over_quota;
+    if (IsOverQuota(outcome)) ++counts_.over_quota;
   }
   trace_.Note(said);
   model_.EndDelivery(number, outcomes);

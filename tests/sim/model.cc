@@ -74,8 +74,11 @@ void Model::EndDelivery(uint64_t number, std::vector<DeliveryOutcome> outcomes) 
     Copy& copy = *under_way->second[i];
     copy.answered_run = run_;
     ++copy.maildrop->changes;
-    if (outcomes[i] == DeliveryOutcome::kOverQuota) {
-      Require(quota_.limited() || PolicyOf(copy.maildrop->key.tenant).quota.limited(),
+    if (outcomes[i] == DeliveryOutcome::kOverQuota ||
+        outcomes[i] == DeliveryOutcome::kOverTenantQuota) {
+      Require(outcomes[i] == DeliveryOutcome::kOverQuota
+                  ? quota_.limited()
+                  : PolicyOf(copy.maildrop->key.tenant).quota.limited(),
               "over a quota that is not there: " + std::to_string(number));
       copy.gone = Gone::kYes;
     } else if (outcomes[i] == DeliveryOutcome::kAlreadyThere) {

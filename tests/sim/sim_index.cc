@@ -63,6 +63,13 @@ class SimIndexEngine::Transaction final : public KeyValueTransaction {
     return std::pair<std::string_view, std::string_view>(found->first, found->second);
   }
 
+  StatusOr<Pair> FirstFrom(Database database, std::string_view key) override {
+    const Pairs& pairs = Of(database);
+    const auto found = pairs.lower_bound(key);
+    if (found == pairs.end()) return MakeStatus(StatusCode::kNotFound, "index cursor");
+    return Pair(found->first, found->second);
+  }
+
   Status ForEach(Database database, std::string_view prefix, Visit visit) override {
     const Pairs& pairs = Of(database);
     for (auto at = pairs.lower_bound(prefix); at != pairs.end(); ++at) {

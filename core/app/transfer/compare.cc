@@ -3,6 +3,11 @@
 #include <unordered_map>
 
 namespace poplar::app {
+namespace {
+
+constexpr uint64_t kLineEndBytes = 2;
+
+}  // namespace
 
 Comparison CompareLists(const std::vector<Pop3Message>& theirs,
                         const std::vector<Pop3Message>& ours) {
@@ -17,8 +22,10 @@ Comparison CompareLists(const std::vector<Pop3Message>& theirs,
       if (comparison.missing.size() < kDetailsMax) comparison.missing.push_back(message.uidl);
       continue;
     }
-    ++comparison.identical;
-    if (ours[found->second].octets == message.octets) ++comparison.same_octets;
+    const uint64_t octets = ours[found->second].octets;
+    ++(octets == message.octets                   ? comparison.identical
+       : octets == message.octets + kLineEndBytes ? comparison.line_ends
+                                                  : comparison.other_size);
     comparison.same_order = comparison.same_order && found->second >= next;
     next = found->second + 1;
     here.erase(found);  // Each counts once.

@@ -25,8 +25,9 @@ Status StatusOfCode(int code, std::string_view text) {
   }
   if (code == 452 && text.starts_with("4.2.2")) {
     return MakeStatus(StatusCode::kResourceExhausted,
-                      "the maildrop or its tenant is over its quota here: raise it (`poplar user "
-                      "set`, `poplar tenant set`), then the same command goes on");
+                      "the maildrop or its tenant is over its quota here (" + std::string(text) +
+                          "): raise it (`poplar user set`, `poplar tenant set`), then the same "
+                          "command goes on");
   }
   if (code == 452) return MakeStatus(StatusCode::kResourceExhausted, text);
   return MakeStatus(StatusCode::kUnavailable, text);

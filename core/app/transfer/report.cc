@@ -53,14 +53,14 @@ void PrintDetails(const std::vector<std::string>& details, uint64_t count, std::
 
 void PrintComparison(const Comparison& comparison, std::ostream& out) {
   out << "  compared: " << comparison.identical << " of " << comparison.theirs << " identical";
-  if (comparison.identical != comparison.same_octets) {
-    out << ", " << comparison.identical - comparison.same_octets << " of another size";
-  }
+  if (comparison.line_ends > 0) out << ", " << comparison.line_ends << " but for a last line end";
+  if (comparison.other_size > 0) out << ", " << comparison.other_size << " of another size";
   if (!comparison.same_order) out << ", in another order";
   if (comparison.only_here > 0) out << "; " << comparison.only_here << " only here";
   out << '\n';
   for (const std::string& uidl : comparison.missing) out << "  missing: " << uidl << '\n';
-  PrintDetails({}, comparison.theirs - comparison.identical - comparison.missing.size(), out);
+  const uint64_t found = comparison.identical + comparison.line_ends + comparison.other_size;
+  PrintDetails({}, comparison.theirs - found - comparison.missing.size(), out);
 }
 
 json ToJson(const MailboxReport& report) {
@@ -84,9 +84,10 @@ json ToJson(const MailboxReport& report) {
   if (report.comparison.has_value()) {
     const Comparison& comparison = *report.comparison;
     made["comparison"] = {
-        {"theirs", comparison.theirs},           {"identical", comparison.identical},
-        {"same_octets", comparison.same_octets}, {"same_order", comparison.same_order},
-        {"only_here", comparison.only_here},     {"missing", comparison.missing}};
+        {"theirs", comparison.theirs},         {"identical", comparison.identical},
+        {"line_ends", comparison.line_ends},   {"other_size", comparison.other_size},
+        {"same_order", comparison.same_order}, {"only_here", comparison.only_here},
+        {"missing", comparison.missing}};
   }
   return made;
 }

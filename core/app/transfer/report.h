@@ -17,12 +17,17 @@ namespace poplar::app {
 
 // The same maildrop on two servers.
 struct Comparison {
-  uint64_t theirs = 0;     // Messages on the other server.
-  uint64_t identical = 0;  // Of those, here under the same UIDL.
-  uint64_t same_octets = 0;
+  uint64_t theirs = 0;  // Messages on the other server.
+  // Of those, here under the same UIDL:
+  uint64_t identical = 0;   // And of the same size.
+  uint64_t line_ends = 0;   // Two octets longer: some servers send the line end that a last line
+                            // lacks, but do not count it.
+  uint64_t other_size = 0;  // Of any other.
   bool same_order = true;
   uint64_t only_here = 0;
   std::vector<std::string> missing;  // UIDLs, at most kDetailsMax.
+
+  bool all_there() const { return identical + line_ends == theirs; }
 };
 
 // So many single messages are named for each mailbox.

@@ -17,6 +17,7 @@ constexpr std::array<Row, kRecipientOutcomes> kRecipients = {{
     {"unknown", reply::kUnknownMailbox},
     {"disabled", reply::kDisabledMailbox},
     {"over_quota", reply::kFullMailbox},
+    {"over_tenant_quota", reply::kFullTenant},
     {"limited", reply::kLimited},
     {"directory_down", reply::kDirectoryDown},
     {"temporary", reply::kTemporaryFailure},
@@ -26,6 +27,8 @@ constexpr std::array<Row, kDeliveryOutcomes> kDeliveries = {{
     {"stored", reply::kDeliveredAs},
     {"already_there", reply::kAlreadyThere},
     {"over_quota", reply::kFullMailbox},
+    {"over_tenant_quota", reply::kFullTenant},
+    {"too_many_messages", reply::kTooManyMessages},
     {"full", reply::kStorageFull},
     {"temporary", reply::kTemporaryFailure},
     {"unknown", reply::kUnknownMailbox},
@@ -33,15 +36,18 @@ constexpr std::array<Row, kDeliveryOutcomes> kDeliveries = {{
     {"permanent", reply::kPermanentFailure},
 }};
 
-std::string_view FullMailbox(OverQuota over_quota) {
-  return over_quota == OverQuota::kRefuse ? reply::kFullMailboxForGood : reply::kFullMailbox;
+// The same with 552, where that is the policy.
+std::string_view AsPolicySays(std::string_view reply, OverQuota over_quota) {
+  if (over_quota == OverQuota::kRetry) return reply;
+  if (reply == reply::kFullMailbox) return reply::kFullMailboxForGood;
+  if (reply == reply::kFullTenant) return reply::kFullTenantForGood;
+  return reply == reply::kTooManyMessages ? reply::kTooManyMessagesForGood : reply;
 }
 
 }  // namespace
 
 std::string_view ReplyTo(RecipientOutcome outcome, OverQuota over_quota) {
-  if (outcome == RecipientOutcome::kOverQuota) return FullMailbox(over_quota);
-  return kRecipients[static_cast<size_t>(outcome)].reply;
+  return AsPolicySays(kRecipients[static_cast<size_t>(outcome)].reply, over_quota);
 }
 
 std::string_view ReplyTo(StorageFailure failure) {
@@ -50,8 +56,7 @@ std::string_view ReplyTo(StorageFailure failure) {
 
 void AppendReply(DeliveryOutcome outcome, OverQuota over_quota, std::string_view id,
                  base::ByteBuffer& out) {
-  if (outcome == DeliveryOutcome::kOverQuota) return out.Append(FullMailbox(over_quota));
-  out.Append(kDeliveries[static_cast<size_t>(outcome)].reply);
+  out.Append(AsPolicySays(kDeliveries[static_cast<size_t>(outcome)].reply, over_quota));
   if (outcome != DeliveryOutcome::kStored) return;
   out.Append(id);
   out.Append("\r\n");

@@ -27,7 +27,8 @@ enum class CloseReason : uint8_t {
   kDiscardedBytes,
 };
 
-// What a client is told of a mailbox that is over its quota, at RCPT and for a message.
+// What a client is told of a mailbox that can take no more for now (its own quota, its tenant's, or
+// the number of its messages), at RCPT and for a message.
 enum class OverQuota : uint8_t {
   kRetry,   // 452 4.2.2: keep it and try again.
   kRefuse,  // 552 5.2.2: tell the sender.
@@ -36,14 +37,15 @@ enum class OverQuota : uint8_t {
 // The answer to kResolveRecipient.
 enum class RecipientOutcome : uint8_t {
   kOk,
-  kUnknown,        // 550 5.1.1
-  kDisabled,       // 550 5.2.1
-  kOverQuota,      // As OverQuota says.
+  kUnknown,    // 550 5.1.1
+  kDisabled,   // 550 5.2.1
+  kOverQuota,  // As OverQuota says.
+  kOverTenantQuota,
   kLimited,        // 451 4.7.1: the tenant has its fill for now.
   kDirectoryDown,  // 451 4.4.3: it could not be asked, or not in time.
   kTemporary,      // 451 4.3.0: anything else of ours.
 };
-inline constexpr size_t kRecipientOutcomes = 7;
+inline constexpr size_t kRecipientOutcomes = 8;
 
 // Why a message cannot be stored: the answer to kBeginMessage or to kBody, if it is a failure.
 enum class StorageFailure : uint8_t {
@@ -56,13 +58,15 @@ enum class DeliveryOutcome : uint8_t {
   kStored,        // 250 2.1.5, durable.
   kAlreadyThere,  // 250 2.2.0: it was imported before.
   kOverQuota,     // As OverQuota says.
-  kFull,          // 452 4.3.1
-  kTemporary,     // 451 4.3.0
-  kUnknown,       // 550 5.1.1: the account went away since RCPT.
-  kDisabled,      // 550 5.2.1
-  kPermanent,     // 554 5.3.0
+  kOverTenantQuota,
+  kTooMany,
+  kFull,       // 452 4.3.1
+  kTemporary,  // 451 4.3.0
+  kUnknown,    // 550 5.1.1: the account went away since RCPT.
+  kDisabled,   // 550 5.2.1
+  kPermanent,  // 554 5.3.0
 };
-inline constexpr size_t kDeliveryOutcomes = 8;
+inline constexpr size_t kDeliveryOutcomes = 10;
 
 // Each with its line end.
 std::string_view ReplyTo(RecipientOutcome outcome, OverQuota over_quota);

@@ -64,6 +64,14 @@ inline constexpr std::string_view kUnknownMailbox = "550 5.1.1 No such mailbox\r
 inline constexpr std::string_view kDisabledMailbox = "550 5.2.1 This mailbox is disabled\r\n";
 inline constexpr std::string_view kFullMailbox = "452 4.2.2 This mailbox is full\r\n";
 inline constexpr std::string_view kFullMailboxForGood = "552 5.2.2 This mailbox is full\r\n";
+inline constexpr std::string_view kFullTenant =
+    "452 4.2.2 The quota of all mailboxes of this customer is used up\r\n";
+inline constexpr std::string_view kFullTenantForGood =
+    "552 5.2.2 The quota of all mailboxes of this customer is used up\r\n";
+inline constexpr std::string_view kTooManyMessages =
+    "452 4.2.2 This mailbox holds as many messages as it may\r\n";
+inline constexpr std::string_view kTooManyMessagesForGood =
+    "552 5.2.2 This mailbox holds as many messages as it may\r\n";
 inline constexpr std::string_view kLimited =
     "451 4.7.1 Too much mail for this customer just now; try again later\r\n";
 inline constexpr std::string_view kDirectoryDown =

@@ -53,7 +53,8 @@ class MemoryStore : public storage::Store, public storage::ShardStore {
   std::unique_ptr<storage::Delivery> BeginDelivery(storage::DeliveryRequest) override {
     POP_CHECK(false);
   }
-  void HasRoom(storage::DeliveryRecipient, uint64_t, io::Completion<StatusOr<bool>>&) override {
+  void HasRoom(storage::DeliveryRecipient, uint64_t,
+               io::Completion<StatusOr<storage::Room>>&) override {
     POP_CHECK(false);
   }
   void Remove(storage::MaildropKey, io::Completion<Status>&) override { POP_CHECK(false); }

@@ -32,9 +32,12 @@ TEST(OutcomeTable, ACommitThatMayHaveHappenedIsNeverToldAsDoneOrAsFailed) {
 }
 
 TEST(OutcomeTable, TroubleOfTheStoresIsNeverAFullMailbox) {
-  EXPECT_EQ(ToLmtp(StatusOr<bool>(true)), lmtp::RecipientOutcome::kOk);
-  EXPECT_EQ(ToLmtp(StatusOr<bool>(false)), lmtp::RecipientOutcome::kOverQuota);
-  const StatusOr<bool> trouble = MakeStatus(StatusCode::kResourceExhausted, "busy");
+  EXPECT_EQ(ToLmtp(StatusOr<storage::Room>(storage::Room::kEnough)), lmtp::RecipientOutcome::kOk);
+  EXPECT_EQ(ToLmtp(StatusOr<storage::Room>(storage::Room::kOverQuota)),
+            lmtp::RecipientOutcome::kOverQuota);
+  EXPECT_EQ(ToLmtp(StatusOr<storage::Room>(storage::Room::kOverTenantQuota)),
+            lmtp::RecipientOutcome::kOverTenantQuota);
+  const StatusOr<storage::Room> trouble = MakeStatus(StatusCode::kResourceExhausted, "busy");
   EXPECT_EQ(ToLmtp(trouble), lmtp::RecipientOutcome::kTemporary);
 }
 

@@ -160,18 +160,25 @@ Pop3Message Listed(std::string uidl, uint64_t octets = 5) {
 TEST(CompareLists, WhatDiffers) {
   const Comparison same = CompareLists({Listed("a"), Listed("b")}, {Listed("a"), Listed("b")});
   EXPECT_EQ(same.identical, 2U);
-  EXPECT_EQ(same.same_octets, 2U);
+  EXPECT_TRUE(same.all_there());
   EXPECT_TRUE(same.same_order);
   EXPECT_EQ(same.only_here, 0U);
   const Comparison other =
       CompareLists({Listed("a"), Listed("b"), Listed("c"), Listed("c"), Listed("")},
                    {Listed("x"), Listed("b", 6), Listed("a"), Listed("c")});
   EXPECT_EQ(other.theirs, 5U);
-  EXPECT_EQ(other.identical, 3U);
-  EXPECT_EQ(other.same_octets, 2U);
+  EXPECT_EQ(other.identical, 2U);
+  EXPECT_EQ(other.other_size, 1U);
+  EXPECT_FALSE(other.all_there());
   EXPECT_FALSE(other.same_order);
   EXPECT_EQ(other.only_here, 1U);
   EXPECT_THAT(other.missing, ElementsAre("c", ""));
+  // Only a last line end may be the difference.
+  EXPECT_TRUE(CompareLists({Listed("a", 5)}, {Listed("a", 7)}).all_there());
+  EXPECT_EQ(CompareLists({Listed("a", 5)}, {Listed("a", 7)}).line_ends, 1U);
+  for (const uint64_t octets : {3, 4, 6, 8}) {
+    EXPECT_FALSE(CompareLists({Listed("a", 5)}, {Listed("a", octets)}).all_there());
+  }
 }
 
 }  // namespace

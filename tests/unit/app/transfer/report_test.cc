@@ -52,15 +52,17 @@ TEST(PrintReport, AComparison) {
   MailboxReport report;
   report.address = "a@b";
   report.messages = 1;
-  report.comparison = Comparison{.theirs = 4,
+  report.comparison = Comparison{.theirs = 6,
                                  .identical = 2,
-                                 .same_octets = 1,
+                                 .line_ends = 1,
+                                 .other_size = 1,
                                  .same_order = false,
                                  .only_here = 3,
                                  .missing = {"u1"}};
   EXPECT_EQ(Printed(report, ReportKind::kExport),
             "a@b: 1 message: 0 exported, 0 there before\n"
-            "  compared: 2 of 4 identical, 1 of another size, in another order; 3 only here\n"
+            "  compared: 2 of 6 identical, 1 but for a last line end, 1 of another size, in "
+            "another order; 3 only here\n"
             "  missing: u1\n  and 1 more\n");
 }
 

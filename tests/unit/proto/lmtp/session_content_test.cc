@@ -105,10 +105,16 @@ TEST_F(SessionContentTest, OneReplyARecipientInOrder) {
 
 TEST_F(SessionContentTest, DeliveryOutcomesBecomeReplies) {
   const std::vector<std::pair<DeliveryOutcome, std::string_view>> table = {
-      {DeliveryOutcome::kStored, "250 2.1.5"},    {DeliveryOutcome::kOverQuota, "452 4.2.2"},
-      {DeliveryOutcome::kFull, "452 4.3.1"},      {DeliveryOutcome::kTemporary, "451 4.3.0"},
-      {DeliveryOutcome::kUnknown, "550 5.1.1"},   {DeliveryOutcome::kDisabled, "550 5.2.1"},
-      {DeliveryOutcome::kPermanent, "554 5.3.0"}, {DeliveryOutcome::kAlreadyThere, "250 2.2.0"},
+      {DeliveryOutcome::kStored, "250 2.1.5"},
+      {DeliveryOutcome::kOverQuota, "452 4.2.2"},
+      {DeliveryOutcome::kOverTenantQuota, "452 4.2.2"},
+      {DeliveryOutcome::kTooMany, "452 4.2.2"},
+      {DeliveryOutcome::kFull, "452 4.3.1"},
+      {DeliveryOutcome::kTemporary, "451 4.3.0"},
+      {DeliveryOutcome::kUnknown, "550 5.1.1"},
+      {DeliveryOutcome::kDisabled, "550 5.2.1"},
+      {DeliveryOutcome::kPermanent, "554 5.3.0"},
+      {DeliveryOutcome::kAlreadyThere, "250 2.2.0"},
   };
   ASSERT_EQ(table.size(), kDeliveryOutcomes);
   Say("RSET\r\n");

@@ -89,9 +89,13 @@ TEST_F(SessionTest, AnHttpClientIsNotAnsweredForever) {
 
 TEST_F(SessionTest, RecipientOutcomesBecomeReplies) {
   const std::vector<std::pair<RecipientOutcome, std::string_view>> table = {
-      {RecipientOutcome::kOk, "250 2.1.5"},        {RecipientOutcome::kUnknown, "550 5.1.1"},
-      {RecipientOutcome::kDisabled, "550 5.2.1"},  {RecipientOutcome::kOverQuota, "452 4.2.2"},
-      {RecipientOutcome::kLimited, "451 4.7.1"},   {RecipientOutcome::kDirectoryDown, "451 4.4.3"},
+      {RecipientOutcome::kOk, "250 2.1.5"},
+      {RecipientOutcome::kUnknown, "550 5.1.1"},
+      {RecipientOutcome::kDisabled, "550 5.2.1"},
+      {RecipientOutcome::kOverQuota, "452 4.2.2 This mailbox"},
+      {RecipientOutcome::kOverTenantQuota, "452 4.2.2 The quota of all"},
+      {RecipientOutcome::kLimited, "451 4.7.1"},
+      {RecipientOutcome::kDirectoryDown, "451 4.4.3"},
       {RecipientOutcome::kTemporary, "451 4.3.0"},
   };
   ASSERT_EQ(table.size(), kRecipientOutcomes);
@@ -260,6 +264,8 @@ TEST(Replies, AreWellFormed) {
                                       reply::kUnknownMailbox,
                                       reply::kDisabledMailbox,
                                       reply::kFullMailbox,
+                                      reply::kFullTenant,
+                                      reply::kTooManyMessages,
                                       reply::kDirectoryDown,
                                       reply::kTooManyRecipients,
                                       reply::kMessageTooLarge,

@@ -55,9 +55,9 @@ class PolicyTest : public ::testing::Test {
     return fixture_.Run<DeliveryOutcome>(
         0, [&](ShardStore* store) { return DeliverWithQuota(store, {key, quota}, wire); });
   }
-  bool HasRoom(const MaildropKey& key, const Quota& quota, uint64_t octets) {
+  Room HasRoom(const MaildropKey& key, const Quota& quota, uint64_t octets) {
     return fixture_
-        .Run<StatusOr<bool>>(
+        .Run<StatusOr<Room>>(
             1, [&](ShardStore* store) { return HasRoomTask(store, {key, quota}, octets); })
         .value();
   }
@@ -101,9 +101,9 @@ class PolicyTest : public ::testing::Test {
     const std::vector<DeliveryOutcome> outcomes = co_await done;
     co_return outcomes.front();
   }
-  static io::Task<StatusOr<bool>> HasRoomTask(ShardStore* store, DeliveryRecipient recipient,
+  static io::Task<StatusOr<Room>> HasRoomTask(ShardStore* store, DeliveryRecipient recipient,
                                               uint64_t octets) {
-    io::Completion<StatusOr<bool>> done;
+    io::Completion<StatusOr<Room>> done;
     store->HasRoom(std::move(recipient), octets, done);
     co_return co_await done;
   }

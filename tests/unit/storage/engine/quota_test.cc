@@ -11,10 +11,10 @@ uint64_t OctetsOf(const std::string& wire) { return FactsOf(wire).octets; }
 
 TEST_F(QuotaTest, OfAMaildropInMessages) {
   const Quota quota{0, 2};
-  EXPECT_TRUE(HasRoom(Key("alice"), quota, 0));
+  EXPECT_EQ(HasRoom(Key("alice"), quota, 0), Room::kEnough);
   EXPECT_EQ(Deliver(Key("alice"), MakeMessage(1), quota), DeliveryOutcome::kStored);
   EXPECT_EQ(Deliver(Key("alice"), MakeMessage(2), quota), DeliveryOutcome::kStored);
-  EXPECT_FALSE(HasRoom(Key("alice"), quota, 0));
+  EXPECT_EQ(HasRoom(Key("alice"), quota, 0), Room::kOverQuota);
   EXPECT_EQ(Deliver(Key("alice"), MakeMessage(3), quota), DeliveryOutcome::kOverQuota);
   EXPECT_EQ(Deliver(Key("bob"), MakeMessage(4), quota), DeliveryOutcome::kStored);
   EXPECT_EQ(fixture_.Totals(0, Key("alice"))->messages, 2U);
@@ -27,8 +27,8 @@ TEST_F(QuotaTest, OfAMaildropInOctetsToTheLast) {
   const std::string wire = MakeMessage(1, 500);
   const Quota quota{2 * OctetsOf(wire), 0};
   EXPECT_EQ(Deliver(Key("alice"), wire, quota), DeliveryOutcome::kStored);
-  EXPECT_TRUE(HasRoom(Key("alice"), quota, OctetsOf(wire)));
-  EXPECT_FALSE(HasRoom(Key("alice"), quota, OctetsOf(wire) + 1));
+  EXPECT_EQ(HasRoom(Key("alice"), quota, OctetsOf(wire)), Room::kEnough);
+  EXPECT_EQ(HasRoom(Key("alice"), quota, OctetsOf(wire) + 1), Room::kOverQuota);
   EXPECT_EQ(Deliver(Key("alice"), wire, quota), DeliveryOutcome::kStored);
   EXPECT_EQ(Deliver(Key("alice"), MakeMessage(2, 100), quota), DeliveryOutcome::kOverQuota);
   Reopen();
@@ -41,12 +41,14 @@ TEST_F(QuotaTest, OfATenantOverAllItsMaildrops) {
     EXPECT_EQ(Deliver(Key("user" + std::to_string(i)), MakeMessage(i), {}),
               DeliveryOutcome::kStored);
   }
-  EXPECT_EQ(Deliver(Key("user9"), MakeMessage(9), {}), DeliveryOutcome::kOverQuota);
-  EXPECT_FALSE(HasRoom(Key("user9"), {}, 0));
+  EXPECT_EQ(Deliver(Key("user9"), MakeMessage(9), {}), DeliveryOutcome::kOverTenantQuota);
+  EXPECT_EQ(HasRoom(Key("user9"), {}, 0), Room::kOverTenantQuota);
   EXPECT_EQ(Deliver(Key("user9", 2), MakeMessage(9), {}), DeliveryOutcome::kStored);
   SetPolicy({.name = "one", .quota = {0, 6}});  // Without a restart.
   EXPECT_EQ(Deliver(Key("user9"), MakeMessage(9), {}), DeliveryOutcome::kStored);
-  EXPECT_EQ(Deliver(Key("user9"), MakeMessage(10), {}), DeliveryOutcome::kOverQuota);
+  EXPECT_EQ(Deliver(Key("user9"), MakeMessage(10), {}), DeliveryOutcome::kOverTenantQuota);
+  // Whose quota it is has the operator's metrics and log apart.
+  EXPECT_EQ(fixture_.Metric("poplar_store_over_quota_total"), 2);
 }
 
 TEST_F(QuotaTest, DeliveriesAtOnceDoNotExceedIt) {

@@ -155,12 +155,13 @@ TEST(FormatTest, Chunk) {
     }
     chunk.entries.push_back(entry);
   }
-  const std::string value = EncodeChunk(chunk);
-  const auto back = DecodeChunk(value);
+  const std::string value = EncodeChunk("key", chunk);
+  const auto back = DecodeChunk("key", value);
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(*back, chunk);
   EXPECT_EQ(back->Text(7), "uid18");
-  ExpectOnlyThisIsSound(value, [](std::string_view b) { return DecodeChunk(b).ok(); });
+  ExpectOnlyThisIsSound(value, [](std::string_view b) { return DecodeChunk("key", b).ok(); });
+  EXPECT_FALSE(DecodeChunk("kez", value).ok());
 }
 
 TEST(FormatTest, IndexValues) {
@@ -176,11 +177,25 @@ TEST(FormatTest, IndexValues) {
   ExpectOnlyThisIsSound(EncodeIndexMeta(meta),
                         [](std::string_view b) { return DecodeIndexMeta(b).ok(); });
   const IndexTotals totals{3, 100, 120, MessageId(9), 1};
-  EXPECT_EQ(*DecodeIndexTotals(EncodeIndexTotals(totals)), totals);
-  ExpectOnlyThisIsSound(EncodeIndexTotals(totals),
-                        [](std::string_view b) { return DecodeIndexTotals(b).ok(); });
+  EXPECT_EQ(*DecodeIndexTotals("key", EncodeIndexTotals("key", totals)), totals);
+  const TenantTotals tenant{1, 2, 3, 4};
+  EXPECT_EQ(*DecodeTenantTotals("key", EncodeTenantTotals("key", tenant)), tenant);
   const SegmentStats stats{1, 2, 3, 4, 5, true};
-  EXPECT_EQ(*DecodeSegmentStats(EncodeSegmentStats(stats)), stats);
+  EXPECT_EQ(*DecodeSegmentStats("key", EncodeSegmentStats("key", stats)), stats);
+  EXPECT_EQ(*DecodeIndexBlob("key", EncodeIndexBlob("key", BlobId(9))), BlobId(9));
+  // Under another key it is not sound.
+  for (const std::string key : {"key", "kez", ""}) {
+    const auto sound = [&](std::string_view b) {
+      return DecodeIndexTotals(key, b).ok() || DecodeTenantTotals(key, b).ok() ||
+             DecodeSegmentStats(key, b).ok() || DecodeIndexBlob(key, b).ok();
+    };
+    for (const std::string& value :
+         {EncodeIndexTotals("key", totals), EncodeTenantTotals("key", tenant),
+          EncodeSegmentStats("key", stats), EncodeIndexBlob("key", BlobId(9))}) {
+      EXPECT_EQ(sound(value), key == "key");
+      if (key == "key") ExpectOnlyThisIsSound(value, sound);
+    }
+  }
 }
 
 TEST(FormatTest, UidlsReadBack) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <lmdb.h>
 #include <unistd.h>
 
 #include <random>
@@ -75,7 +76,14 @@ class ReadAheadTest : public testing::Test {
   }
 
   std::vector<uint64_t> Ahead(std::string_view prefix) {
-    return ReadAhead(reader_, main_, kName, prefix);
+    mdb_filehandle_t file = -1;
+    EXPECT_EQ(mdb_env_get_fd(env_, &file), 0);
+    MDB_val key{kName.size(), const_cast<char*>(kName.data())}, record;
+    EXPECT_EQ(mdb_get(reader_, main_, &key, &record), 0);
+    LmdbTree tree;
+    EXPECT_EQ(LmdbPages::DecodeTree({static_cast<char*>(record.mv_data), record.mv_size}, 0, tree),
+              nullptr);
+    return ReadAhead(file, kPageBytes, tree, prefix);
   }
 
   const TemporaryFolder folder_;
@@ -107,10 +115,6 @@ TEST_F(ReadAheadTest, SeesWhatItsTransactionSees) {
   Grow(1000, 1100);
   EXPECT_EQ(Ahead({}), before);
   EXPECT_EQ(Ahead({}), PagesOf({}));
-}
-
-TEST_F(ReadAheadTest, KnowsNoOtherName) {
-  EXPECT_TRUE(ReadAhead(reader_, main_, "blobs", {}).empty());
 }
 
 // Whatever stands in the file, it ends, and touches nothing that is not its own.
