@@ -70,7 +70,8 @@ TEST(ImportClient, Refusals) {
   EXPECT_EQ(code_of("555 5.5.4 Unknown parameter\r\n550 x\r\n"), StatusCode::kUnavailable);
   const Status at_rcpt = import("250 ok\r\n452 4.2.2 This mailbox is full\r\n").status();
   EXPECT_EQ(at_rcpt.code(), StatusCode::kResourceExhausted);
-  EXPECT_NE(Message(at_rcpt).find("over its quota here (4.2.2 This mailbox is full): raise it"), std::string_view::npos);
+  EXPECT_NE(Message(at_rcpt).find("over its quota here (4.2.2 This mailbox is full): raise it"),
+            std::string_view::npos);
   EXPECT_EQ(import(accepted + "452 4.2.2 This mailbox is full\r\n").status(), at_rcpt);
   EXPECT_EQ(code_of(accepted + "452 4.3.1 full\r\n"), StatusCode::kResourceExhausted);
   EXPECT_EQ(code_of(accepted + "451 4.3.0 later\r\n"), StatusCode::kUnavailable);
