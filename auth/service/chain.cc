@@ -66,8 +66,10 @@ Chain::Chain(std::vector<ChainLink> links, size_t configured, const PolicyBoard*
       hash_pool_(hash_pool),
       reactor_(reactor),
       computations_(reactor) {
-  for (const ChainLink& link : links_) {
-    const Capabilities one = link.port->capabilities();
+  for (size_t i = 0; i < links_.size(); ++i) {
+    const Capabilities one = links_[i].port->capabilities();
+    clear_text_anywhere_ |= one.clear_text;
+    if (i >= configured) continue;
     capabilities_.resolve |= one.resolve;
     capabilities_.password |= one.password;
     capabilities_.verifiers |= one.verifiers;
@@ -107,7 +109,7 @@ void Chain::SpendOne(BackendCall& call) {
 void Chain::MakeVerifier(const base::Secret& stored, WeakSchemes weak, BackendCall& call) {
   const BackendQuestion& question = call.question;
   std::optional<Verifier> made = verifiers_.Take(question.mechanism, stored.Reveal(), weak);
-  if (!capabilities_.clear_text || !VerifierMaker::Computes(question.mechanism)) {
+  if (!clear_text_anywhere_ || !VerifierMaker::Computes(question.mechanism)) {
     call.answer.verifier = made ? std::move(*made) : Verifier();
     return call.Answered();
   }

@@ -40,6 +40,7 @@ class Chain {
         HasherPool& hashers, const VerifierMaker& verifiers, io::OffloadPool& hash_pool,
         io::Reactor& reactor);
 
+  // Of everybody's links: what can be offered before it is known who comes.
   Capabilities capabilities() const { return capabilities_; }
   bool idle() const;
   const std::vector<ChainLink>& links() const { return links_; }
@@ -68,6 +69,7 @@ class Chain {
   io::Reactor& reactor_;
   PoolAsker computations_;
   Capabilities capabilities_;
+  bool clear_text_anywhere_ = false;
 };
 
 // Of a password that a back end hands out.

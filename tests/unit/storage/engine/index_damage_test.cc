@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 constexpr size_t kPageBytes = 4096;
 constexpr uint64_t kBoxes = 120;
 constexpr uint64_t kKept = 9;
-constexpr int kTrials = 16;
+constexpr int kTrials = 8;
 // Exit codes of a child.
 constexpr int kFine = 0;
 constexpr int kSaidSo = 1;  // Damage was found, and named.
