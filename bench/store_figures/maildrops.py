@@ -22,7 +22,7 @@ LOAD_SECONDS_MAX = 60
 
 # Without the answers that authentication remembers: those would be found for a thousand users and
 # not for a million, and it is the store that is measured.
-SETTINGS = (f"[users]\ncache_seconds = 0\n"
+SETTINGS = (f"[users]\ncache_seconds = 0\nrehash = false\n"
             f"[store]\nindex_cache_mib = {INDEX_CACHE_MIB}\n"
             f"checkpoint_interval_s = {CHECKPOINT_S}\n")
 
