@@ -65,28 +65,37 @@ void UsageWriter::Write() {
 
 Status UsageWriter::TryWrite() {
   const std::shared_ptr<const TenantPolicies> policies = board_.Current();
+  for (const auto& [id, gate] : policies->gates) {
+    Counted& counted = counted_[gate.get()];
+    if (counted.gate != nullptr) continue;
+    const TenantId tenant(id);
+    counted = {.gate = gate, .tenant = tenant, .name = policies->Of(tenant).name};
+  }
   const auto day = static_cast<uint32_t>(base::SystemClock().WallUs() / kDayUs);
   std::vector<auth::UsageRecord> more;
-  for (const auto& [id, gate] : policies->gates) {
-    const auth::UsageFigures since = Difference(Read(gate->usage), written_[id]);
-    if (since == auth::UsageFigures()) continue;
-    const TenantId tenant(id);
-    more.push_back(
-        {.tenant = tenant, .tenant_name = policies->Of(tenant).name, .day = day, .figures = since});
+  std::vector<std::pair<Counted*, auth::UsageFigures>> seen;
+  for (auto& [gate, counted] : counted_) {
+    const auth::UsageFigures now = Read(gate->usage);
+    if (now == counted.written) continue;
+    seen.emplace_back(&counted, now);
+    more.push_back({.tenant = counted.tenant,
+                    .tenant_name = counted.name,
+                    .day = day,
+                    .figures = Difference(now, counted.written)});
   }
-  if (more.empty()) return OkStatus();
-  if (!database_) {
-    POP_ASSIGN_OR_RETURN(database_, auth::UsageDatabase::OpenOrCreate(options_.database_path));
+  if (!more.empty()) {
+    if (!database_) {
+      POP_ASSIGN_OR_RETURN(database_, auth::UsageDatabase::OpenOrCreate(options_.database_path));
+    }
+    POP_RETURN_IF_ERROR(database_->Add(more));
+    for (auto& [counted, now] : seen) counted->written = now;
   }
-  POP_RETURN_IF_ERROR(database_->Add(more));
-  for (const auth::UsageRecord& record : more) {
-    auth::UsageFigures& written = written_[record.tenant.value()];
-    written.sessions += record.figures.sessions;
-    written.messages_in += record.figures.messages_in;
-    written.octets_in += record.figures.octets_in;
-    written.messages_out += record.figures.messages_out;
-    written.octets_out += record.figures.octets_out;
-  }
+  // Nobody but this holds what is neither in force nor used by a session.
+  std::erase_if(counted_, [&](const auto& each) {
+    const Counted& counted = each.second;
+    return policies->GateOf(counted.tenant) != counted.gate && counted.gate.use_count() == 1 &&
+           Read(counted.gate->usage) == counted.written;
+  });
   return OkStatus();
 }
 

@@ -39,7 +39,15 @@ class UsageWriter {
   const PolicyBoard& board_;
   std::unique_ptr<auth::UsageDatabase>
       database_;  // Null before the first write, and after a fault.
-  std::unordered_map<uint64_t, auth::UsageFigures> written_;  // Of this run, by tenant.
+  // Whose use is counted, and how much of it is written. By the gate, as a tenant that goes and
+  // comes back counts from nothing.
+  struct Counted {
+    std::shared_ptr<TenantGate> gate;
+    TenantId tenant;
+    std::string name;
+    auth::UsageFigures written = {};
+  };
+  std::unordered_map<const TenantGate*, Counted> counted_;
   bool failing_ = false;
   std::jthread thread_;  // Last: it ends before what it uses.
 };

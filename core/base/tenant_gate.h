@@ -19,7 +19,7 @@ class RateGate {
   uint64_t Take(uint64_t now_us, uint64_t units, uint64_t units_per_minute, uint64_t burst_us) {
     if (units_per_minute == 0) return 0;
     const uint64_t now_ns = now_us * 1'000;
-    const uint64_t cost_ns = units * kMinuteNs / units_per_minute;
+    const uint64_t cost_ns = CostNs(units, units_per_minute);
     uint64_t until_ns = until_ns_.load(std::memory_order_relaxed);
     for (;;) {
       const uint64_t begin_ns = until_ns > now_ns ? until_ns : now_ns;
@@ -38,7 +38,7 @@ class RateGate {
   uint64_t Charge(uint64_t now_us, uint64_t units, uint64_t units_per_minute) {
     if (units_per_minute == 0) return 0;
     const uint64_t now_ns = now_us * 1'000;
-    const uint64_t cost_ns = units * kMinuteNs / units_per_minute;
+    const uint64_t cost_ns = CostNs(units, units_per_minute);
     uint64_t until_ns = until_ns_.load(std::memory_order_relaxed);
     uint64_t next_ns = 0;
     do {
@@ -48,7 +48,13 @@ class RateGate {
   }
 
  private:
-  static constexpr uint64_t kMinuteNs = 60'000'000'000;
+  // Octets of a large message times nanoseconds need more than 64 bits.
+  static uint64_t CostNs(uint64_t units, uint64_t units_per_minute) {
+    constexpr double kMinuteNs = 6e10;
+    return static_cast<uint64_t>(static_cast<double>(units) * kMinuteNs /
+                                 static_cast<double>(units_per_minute));
+  }
+
   std::atomic<uint64_t> until_ns_{0};
 };
 
