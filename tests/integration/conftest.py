@@ -58,7 +58,7 @@ def tls(tmp_path_factory):
 
 
 @pytest.fixture
-def closing():
+def closing(tmp_path):  # Before its folder goes.
     """Closes what a test made, the last first, and all of it whatever fails."""
     with contextlib.ExitStack() as made:
         yield made.callback
