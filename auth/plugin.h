@@ -33,7 +33,12 @@ enum poplar_operation {
   POPLAR_FETCH_VERIFIER = 4,  /* What is stored for a mechanism that never sends the password. */
   /* Is this bearer token good, and of that login name? OK without POPLAR_ACCOUNT: good, and whose
    * the account is, the back ends of the chain are asked by RESOLVE. */
-  POPLAR_VERIFY_TOKEN = 8
+  POPLAR_VERIFY_TOKEN = 8,
+  /* Which tenants are there? `login` says how many have been told already, in decimals: "0" begins
+   * anew, and what is told then stays as it is until the next "0". Answer with as many as fit; OK
+   * with none: that was all. UNSUPPORTED: this back end's settings say nothing of tenants. Asked
+   * every now and then, in a process of its own, for one back end (users.tenants_backend). */
+  POPLAR_LIST_TENANTS = 16
 };
 
 enum poplar_outcome {
@@ -60,7 +65,11 @@ enum poplar_field {
   POPLAR_REASON = 6, /* A few words for the server's log; never a secret. */
   /* With OK or DISABLED to VERIFY_PASSWORD, instead of comparing: the stored password, `{SCHEME}…`.
    * Poplar compares, with all schemes that it knows; the outcome holds once it is the right one. */
-  POPLAR_STORED_PASSWORD = 7
+  POPLAR_STORED_PASSWORD = 7,
+  /* To LIST_TENANTS: one tenant more, a setting a line: "name=acme\ndomain=acme.example\n". A name,
+   * a domain or several, and the settings of a tenant's file, as text; PLUGINS.md has them. Setting
+   * it again adds one, until no more fits. */
+  POPLAR_TENANT = 8
 };
 
 enum poplar_level { POPLAR_ERROR = 0, POPLAR_WARNING = 1, POPLAR_INFO = 2, POPLAR_DEBUG = 3 };
@@ -78,8 +87,8 @@ struct poplar_answer; /* The host's. */
 /* What Poplar does for a plug-in; valid until `close` returns. Any thread of the plug-in's. */
 struct poplar_host {
   uint32_t struct_bytes;
-  /* Sets a field of the answer at hand; the bytes are copied. Setting it again replaces it.
-   * Returns 0, or -1 where `field` is not known or `bytes` is longer than it may be. */
+  /* Sets a field of the answer at hand; the bytes are copied. Setting it again replaces it (but see
+   * POPLAR_TENANT). Returns 0, or -1 where `field` is not known or there is no room for `bytes`. */
   int (*set)(struct poplar_answer* answer, enum poplar_field field, const char* text, size_t bytes);
   /* A line in the server's log. Never a secret. */
   void (*log)(enum poplar_level level, const char* sentence);

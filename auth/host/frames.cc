@@ -49,7 +49,7 @@ void Fields(Visitor& visit, Frame& frame) {
           frame.mechanism, frame.client_address);
   } else {
     visit(frame.id, frame.outcome, frame.account, frame.address, frame.quota_octets,
-          frame.quota_messages, frame.verifier, frame.reason, frame.stored_password);
+          frame.quota_messages, frame.verifier, frame.reason, frame.stored_password, frame.tenants);
   }
 }
 
@@ -88,6 +88,12 @@ class Writer {
     return bytes;
   }
 
+  static size_t Size(const std::vector<std::string>& texts) {
+    size_t bytes = 0;
+    for (const std::string& text : texts) bytes += Size(text);
+    return bytes;
+  }
+
   template <std::unsigned_integral Number>
   void Put(uint8_t tag, Number number) {
     PutBytes(tag, {reinterpret_cast<const char*>(&number), sizeof number});
@@ -104,6 +110,9 @@ class Writer {
       PutBytes(tag, value);
     }
   }
+  void Put(uint8_t tag, const std::vector<std::string>& texts) {
+    for (const std::string& text : texts) PutBytes(tag, text);
+  }
   void PutBytes(uint8_t tag, std::string_view bytes) {
     const auto count = static_cast<uint32_t>(bytes.size());
     bytes_.push_back(static_cast<char>(tag));
@@ -119,7 +128,7 @@ class Writer {
   std::vector<char> bytes_;
 };
 
-// Each field at most once (settings may repeat), in the order of the struct; one that is not there
+// Each field at most once (lists may repeat), in the order of the struct; one that is not there
 // keeps its default.
 class Reader {
  public:
@@ -171,6 +180,9 @@ class Reader {
   }
   void Take(uint8_t tag, base::Secret& secret) {
     if (const auto bytes = Next(tag)) secret = base::Secret(*bytes);
+  }
+  void Take(uint8_t tag, std::vector<std::string>& texts) {
+    while (const auto text = Next(tag)) texts.emplace_back(*text);
   }
   void Take(uint8_t tag, PluginSettings& settings) {
     while (const auto name = Next(tag)) {

@@ -23,6 +23,8 @@ namespace poplar::auth {
 // Tokens are the longest things in them.
 inline constexpr size_t kFrameBytesMax = 48 * 1024;
 inline constexpr size_t kAnswerFieldBytesMax = 4 * 1024;
+// Of all tenants in one answer.
+inline constexpr size_t kTenantsBytesMax = 40 * 1024;
 
 enum class FrameType : uint8_t {
   // On the control socket, to the host: what to load; an instance to make, to end.
@@ -94,6 +96,7 @@ struct AnswerFrame {
   base::Secret verifier;
   std::string reason;
   base::Secret stored_password;
+  std::vector<std::string> tenants;  // Each as POPLAR_TENANT has it.
 };
 
 // The frame's octets; some hold secrets, so all are wiped when they end. kInvalidArgument: longer

@@ -29,10 +29,22 @@ bool SetNumber(std::string_view text, std::optional<uint64_t>& number) {
   return true;
 }
 
+int AddTenant(std::string_view value, std::vector<std::string>& tenants) {
+  // A field has a head of its own.
+  constexpr size_t kHeadBytes = 8;
+  size_t bytes = 0;
+  for (const std::string& tenant : tenants) bytes += tenant.size() + kHeadBytes;
+  if (bytes + value.size() + kHeadBytes > kTenantsBytesMax) return -1;
+  tenants.emplace_back(value);
+  return 0;
+}
+
 int SetField(poplar_answer* answer, poplar_field field, const char* text, size_t bytes) {
-  if (answer == nullptr || text == nullptr || bytes > kAnswerFieldBytesMax) return -1;
+  if (answer == nullptr || text == nullptr) return -1;
   const std::string_view value(text, bytes);
   AnswerFrame& frame = answer->frame;
+  if (field == POPLAR_TENANT) return AddTenant(value, frame.tenants);
+  if (bytes > kAnswerFieldBytesMax) return -1;
   switch (field) {
     case POPLAR_ACCOUNT:
       frame.account = value;
@@ -53,16 +65,22 @@ int SetField(poplar_answer* answer, poplar_field field, const char* text, size_t
     case POPLAR_STORED_PASSWORD:
       frame.stored_password = base::Secret(value);
       return 0;
+    case POPLAR_TENANT:
+      break;
   }
   return -1;
 }
 
 void MakeTemporary(AnswerFrame& frame, std::string reason) {
   const uint64_t id = frame.id;
-  frame = {};
+  frame = AnswerFrame();
   frame.id = id;
   frame.outcome = POPLAR_TEMPORARY;
   frame.reason = std::move(reason);
+}
+
+bool MayLackAccount(uint32_t operation) {
+  return operation == POPLAR_VERIFY_TOKEN || operation == POPLAR_LIST_TENANTS;
 }
 
 }  // namespace
@@ -132,7 +150,7 @@ AnswerFrame Plugin::Ask(void* instance, const QuestionFrame& question) const {
     MakeTemporary(frame, "the plug-in gave an outcome that there is not");
   } else if (frame.outcome == POPLAR_OK &&
              (frame.account.size() > kAccountIdBytesMax ||
-              (frame.account.empty() && question.operation != POPLAR_VERIFY_TOKEN))) {
+              (frame.account.empty() && !MayLackAccount(question.operation)))) {
     MakeTemporary(frame, "the plug-in named no account, or one of too many octets");
   } else if (frame.outcome == POPLAR_OK && question.operation == POPLAR_FETCH_VERIFIER &&
              frame.verifier.empty()) {

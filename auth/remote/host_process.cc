@@ -75,8 +75,9 @@ StatusOr<std::unique_ptr<HostProcess>> HostProcess::Start(const HostProcessOptio
   std::unique_ptr<HostProcess> host(new HostProcess());
   POP_RETURN_IF_ERROR(host->Spawn(options));
   POP_RETURN_IF_ERROR(
-      host->Send(Encode(LoadFrame{.path = options.plugin, .threads = options.threads})));
-  POP_ASSIGN_OR_RETURN(const base::Secret answer, host->Receive(options.start_timeout_ms));
+      Send(host->control_, Encode(LoadFrame{.path = options.plugin, .threads = options.threads})));
+  POP_ASSIGN_OR_RETURN(const base::Secret answer,
+                       host->Receive(host->control_, options.start_timeout_ms));
   if (!Decode(answer.Reveal(), host->loaded_)) return Gone();
   if (!host->loaded_.fault.empty()) {
     return MakeStatus(StatusCode::kInvalidArgument, host->loaded_.fault);
@@ -121,16 +122,16 @@ HostProcess::~HostProcess() {
   }
 }
 
-Status HostProcess::Send(const StatusOr<base::Secret>& frame) {
+Status HostProcess::Send(const base::UniqueFd& socket, const StatusOr<base::Secret>& frame) {
   if (!frame.ok()) return frame.status();
   const std::string_view bytes = frame->Reveal();
-  while (::send(control_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) {
+  while (::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) {
     if (errno != EINTR) return Gone();
   }
   return OkStatus();
 }
 
-StatusOr<base::Secret> HostProcess::Receive(uint32_t timeout_ms) {
+StatusOr<base::Secret> HostProcess::Receive(const base::UniqueFd& socket, uint32_t timeout_ms) {
   const base::Clock& clock = base::SystemClock();
   const uint64_t end_us = clock.MonotonicUs() + uint64_t{timeout_ms} * 1000;
   std::vector<char> packet(kFrameBytesMax);
@@ -139,9 +140,9 @@ StatusOr<base::Secret> HostProcess::Receive(uint32_t timeout_ms) {
     if (now_us >= end_us) {
       return MakeStatus(StatusCode::kUnavailable, "the auth host does not answer");
     }
-    pollfd waited{.fd = control_.get(), .events = POLLIN, .revents = 0};
+    pollfd waited{.fd = socket.get(), .events = POLLIN, .revents = 0};
     if (::poll(&waited, 1, static_cast<int>((end_us - now_us + 999) / 1000)) <= 0) continue;
-    const ssize_t got = ::recv(control_.get(), packet.data(), packet.size(), MSG_DONTWAIT);
+    const ssize_t got = ::recv(socket.get(), packet.data(), packet.size(), MSG_DONTWAIT);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return Gone();
     if (got < 0) continue;
     const std::string_view bytes(packet.data(), static_cast<size_t>(got));
@@ -155,12 +156,21 @@ Status HostProcess::Open(uint32_t instance, const PluginSettings& settings, uint
   OpenFrame open;
   open.instance = instance;
   open.settings = settings;
-  POP_RETURN_IF_ERROR(Send(Encode(open)));
-  POP_ASSIGN_OR_RETURN(const base::Secret answer, Receive(timeout_ms));
+  POP_RETURN_IF_ERROR(Send(control_, Encode(open)));
+  POP_ASSIGN_OR_RETURN(const base::Secret answer, Receive(control_, timeout_ms));
   OpenedFrame opened;
   if (!Decode(answer.Reveal(), opened) || opened.instance != instance) return Gone();
   if (opened.fault.empty()) return OkStatus();
   return MakeStatus(StatusCode::kInvalidArgument, opened.fault);
+}
+
+StatusOr<AnswerFrame> HostProcess::Ask(const QuestionFrame& question, uint32_t timeout_ms) {
+  const base::UniqueFd& socket = shard_sockets_.front();
+  POP_RETURN_IF_ERROR(Send(socket, Encode(question)));
+  POP_ASSIGN_OR_RETURN(const base::Secret bytes, Receive(socket, timeout_ms));
+  AnswerFrame answer;
+  if (!Decode(bytes.Reveal(), answer) || answer.id != question.id) return Gone();
+  return answer;
 }
 
 bool HostProcess::TakeLogs(const LogSink& sink) {

@@ -43,6 +43,9 @@ class HostProcess {
 
   // kInvalidArgument: what the plug-in says is wrong with the settings; kUnavailable as above.
   Status Open(uint32_t instance, const PluginSettings& settings, uint32_t timeout_ms);
+  // For who has the process for himself: asks by the first shard's socket and waits. kUnavailable:
+  // no answer in time, or the process has ended. REQUIRES: nobody took that socket.
+  StatusOr<AnswerFrame> Ask(const QuestionFrame& question, uint32_t timeout_ms);
   // Each once.
   base::UniqueFd TakeShardSocket(uint32_t shard) { return std::move(shard_sockets_[shard]); }
 
@@ -56,9 +59,9 @@ class HostProcess {
   HostProcess() = default;
 
   Status Spawn(const HostProcessOptions& options);
-  // The next frame on the control socket that is no line for the log.
-  StatusOr<base::Secret> Receive(uint32_t timeout_ms);
-  Status Send(const StatusOr<base::Secret>& frame);
+  // The next frame that is no line for the log.
+  StatusOr<base::Secret> Receive(const base::UniqueFd& socket, uint32_t timeout_ms);
+  static Status Send(const base::UniqueFd& socket, const StatusOr<base::Secret>& frame);
 
   pid_t pid_ = -1;
   base::UniqueFd control_;

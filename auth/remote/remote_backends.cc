@@ -10,6 +10,7 @@
 #include <deque>
 #include <utility>
 
+#include "auth/remote/plugin_log.h"
 #include "core/base/check.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
@@ -22,19 +23,6 @@ constexpr uint64_t kRestartPauseUs = 100'000;
 constexpr uint64_t kRestartPauseUsMax = 10'000'000;
 // One that lived so long is no longer in a row of failures.
 constexpr uint64_t kSettledUs = 30'000'000;
-
-base::LogLevel LevelOf(uint32_t level) {
-  switch (level) {
-    case POPLAR_ERROR:
-      return base::LogLevel::kError;
-    case POPLAR_WARNING:
-      return base::LogLevel::kWarning;
-    case POPLAR_INFO:
-      return base::LogLevel::kInfo;
-    default:
-      return base::LogLevel::kDebug;
-  }
-}
 
 Capabilities CapabilitiesOf(uint32_t operations) {
   return {.resolve = (operations & POPLAR_RESOLVE) != 0,
@@ -232,10 +220,8 @@ void RemoteBackends::Look(Host& host, uint64_t now_us, bool check_memory) {
     return;
   }
   std::string why;
-  const bool alive = host.process->TakeLogs([&](const LogFrame& frame) {
-    base::Log(LevelOf(frame.level), "auth_plugin",
-              {{"plugin", host.process->name()}, {"says", frame.sentence}});
-  });
+  const bool alive = host.process->TakeLogs(
+      [&](const LogFrame& frame) { LogOfPlugin(host.process->name(), frame); });
   if (!alive) {
     why = "it ended";
   } else if (host.replace.exchange(false, std::memory_order_relaxed)) {

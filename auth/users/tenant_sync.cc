@@ -29,6 +29,9 @@ Status FreeDomains(SqliteConnection& connection, const TenantRecord& tenant,
   return OkStatus();
 }
 
+// Whose a source is: "tenants.d" of "tenants.d/acme.toml".
+std::string_view KindOf(std::string_view source) { return source.substr(0, source.find('/')); }
+
 bool SameAs(const TenantRecord& record, const TenantSpec& spec) {
   std::vector<std::string> wanted;
   for (const std::string& domain : spec.domains) wanted.push_back(LookupKey(domain));
@@ -90,6 +93,9 @@ Status UserDatabase::Apply(const TenantSpec& spec, const TenantRecord* known) {
   } else if (known->source.empty()) {
     return MakeStatus(StatusCode::kAlreadyExists,
                       "`poplar tenant` has made a tenant of this name already");
+  } else if (known->enabled && KindOf(known->source) != KindOf(spec.source)) {
+    return MakeStatus(StatusCode::kAlreadyExists,
+                      known->source + " says already what tenant " + spec.name + " is");
   }
   POP_ASSIGN_OR_RETURN(const TenantId id, TenantIdOf(spec.name));
   for (const std::string& domain : spec.domains) {
@@ -136,7 +142,9 @@ StatusOr<std::vector<std::string>> UserDatabase::SyncTenants(
   for (const TenantRecord* record : retired) POP_RETURN_IF_ERROR(Retire(*record));
   for (const TenantSpec* spec : changed) {
     const auto found = known.find(spec->name);
-    if (found == known.end() || found->second->source.empty()) continue;
+    const bool is_ours =
+        found != known.end() && KindOf(found->second->source) == KindOf(spec->source);
+    if (!is_ours) continue;
     std::vector<std::string> wanted;
     for (const std::string& domain : spec->domains) wanted.push_back(LookupKey(domain));
     POP_RETURN_IF_ERROR(FreeDomains(*connection_, *found->second, wanted));

@@ -75,6 +75,11 @@ StatusOr<std::unique_ptr<auth::RemoteBackends>> StartRemoteBackends(const tenant
   return auth::RemoteBackends::Start(options, std::move(specs), shards, tenants);
 }
 
+auth::TenantListerOptions TenantListerOptionsOf(const tenant::Config& config) {
+  const tenant::BackendConfig* const backend = Find(config, config.users.tenants_backend);
+  return {.executable = kThisProgram, .plugin = backend->plugin, .settings = backend->settings};
+}
+
 StatusOr<std::vector<auth::BackendSource>> MakeChain(const tenant::Config& config,
                                                      auth::HasherPool& hashers,
                                                      const PolicyBoard& tenants,

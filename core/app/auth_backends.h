@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "auth/remote/remote_backends.h"
+#include "auth/remote/tenant_lister.h"
 #include "auth/schemes/hasher_pool.h"
 #include "auth/service/auth_service.h"
 #include "core/app/exit_code.h"
@@ -23,6 +24,9 @@ namespace poplar::app {
 StatusOr<std::unique_ptr<auth::RemoteBackends>> StartRemoteBackends(const tenant::Config& config,
                                                                     io::ShardSet& shards,
                                                                     const PolicyBoard& tenants);
+
+// How users.tenants_backend is asked. REQUIRES: it is set.
+auth::TenantListerOptions TenantListerOptionsOf(const tenant::Config& config);
 
 // The back ends of the configuration: its chain, then those that only tenants name. `remote`,
 // `tenants` and `hashers` outlive it.

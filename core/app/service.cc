@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <filesystem>
 #include <utility>
 #include <vector>
@@ -90,6 +91,14 @@ Status Service::MakeShardsAndPools() {
 }
 
 Status Service::MakeStore() {
+  if (!config_.users.tenants_backend.empty()) {
+    POP_ASSIGN_OR_RETURN(
+        tenant_query_,
+        TenantQuery::Start({.database_path = config_.users.database,
+                            .backend = config_.users.tenants_backend,
+                            .lister = TenantListerOptionsOf(config_),
+                            .period = std::chrono::seconds(config_.users.tenants_period_s)}));
+  }
   POP_ASSIGN_OR_RETURN(policy_watch_, PolicyWatch::Start({.database_path = config_.users.database,
                                                           .tenant_folder = config_.users.tenants},
                                                          policies_));
@@ -177,6 +186,7 @@ void Service::RegisterMetrics() {
   tenant_metrics_ =
       std::make_unique<TenantMetrics>(policies_, *store_, config_.http.tenant_metrics_max);
   tenant_metrics_->Register(metrics_);
+  if (tenant_query_ != nullptr) tenant_query_->Register(metrics_);
   auth_->Register(metrics_);
   if (remote_backends_) remote_backends_->Register(metrics_);
   server_->Register(metrics_);
@@ -295,6 +305,7 @@ Status Service::Drain() {
   server_.reset();
   usage_writer_.reset();
   removals_.reset();
+  tenant_query_.reset();
   policy_watch_.reset();
   auth_.reset();
   remote_backends_.reset();

@@ -15,6 +15,7 @@
 #include "core/app/policy_watch.h"
 #include "core/app/removal_sweep.h"
 #include "core/app/tenant_metrics.h"
+#include "core/app/tenant_query.h"
 #include "core/app/usage_writer.h"
 #include "core/base/metrics.h"
 #include "core/base/status.h"
@@ -69,6 +70,7 @@ class Service {
   std::unique_ptr<io::OffloadPool> disk_pool_;
   std::unique_ptr<auth::HasherPool> hashers_;
   PolicyBoard policies_;
+  std::unique_ptr<TenantQuery> tenant_query_;  // Null: no back end tells tenants.
   std::unique_ptr<PolicyWatch> policy_watch_;
   std::unique_ptr<storage::EngineStore> store_;
   std::unique_ptr<TenantMetrics> tenant_metrics_;

@@ -137,6 +137,16 @@ bool ConfigReader::AddPluginSetting(const std::string& name, const toml::node& n
   return true;
 }
 
+void ConfigReader::CheckTenantsBackend() {
+  const std::string& name = parsed_.config.users.tenants_backend;
+  if (name.empty()) return;
+  const auto found = std::ranges::find(parsed_.config.backends, name, &BackendConfig::name);
+  if (found == parsed_.config.backends.end() || found->driver != BackendDriver::kPlugin) {
+    Fault(LineOf("users.tenants_backend"),
+          "users.tenants_backend: there is no [backend." + name + "] with a plugin; write it");
+  }
+}
+
 void ConfigReader::CheckChain() {
   const std::vector<std::string>& chain = parsed_.config.auth.chain;
   const uint32_t line = LineOf("auth.chain");

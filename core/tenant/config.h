@@ -60,6 +60,8 @@ struct UsersConfig {
   std::string database = "users.db";
   std::string usage = "usage.db";     // What tenants used.
   std::string tenants = "tenants.d";  // A folder with a file for each tenant; empty: none.
+  std::string tenants_backend;        // That tells tenants, too; empty: none.
+  uint32_t tenants_period_s = 30;     // How often it is asked.
   uint32_t cache_seconds = 60;        // How long a verified password is remembered; 0: not at all.
   std::string hash = "yescrypt";      // For passwords that are set from now on.
   bool rehash = true;                 // Those stored otherwise become such ones at a log-in.

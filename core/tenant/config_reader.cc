@@ -267,6 +267,7 @@ void ConfigReader::CheckTogether() {
               std::to_string(blob_kib_max) + ", or a larger segment_mib");
   }
   CheckListenersDiffer();
+  CheckTenantsBackend();
   CheckChain();
   CheckMechanisms();
 }

@@ -50,6 +50,7 @@ class ConfigReader {
   // Rules between settings; only asked when each is right by itself.
   void CheckTogether();
   void CheckListenersDiffer();
+  void CheckTenantsBackend();
   void CheckChain();
   void CheckMechanisms();
 

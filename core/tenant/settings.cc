@@ -55,6 +55,13 @@ bool IsHash(std::string_view text) {
          text == "scram-sha-256";
 }
 
+// Whether there is one, ConfigReader sees.
+bool IsBackendName(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
 // A delimiter is a character of RFC 5322's atext that addresses use for little else.
 bool IsSubaddressDelimiter(std::string_view text) {
   constexpr std::string_view kDelimiters = "+-_=#%$!&*~^/|";
@@ -153,6 +160,14 @@ std::vector<Setting> UsersSettings() {
        Shown::kPlain,
        "A folder with a file NAME.toml for each tenant that is not made by `poplar tenant add`.\n"
        "Empty: none. It need not be there."},
+      {"users", "tenants_backend",
+       TextForm{&At<s, &S::tenants_backend>, &IsBackendName,
+                "write the name of a back end, as \"sql\" for [backend.sql]"},
+       Takes::kRestart, Shown::kCommented,
+       "A back end that tells which tenants there are and what they may, as sql with a\n"
+       "tenant_query (auth/SQL.md). Empty: none."},
+      {"users", "tenants_period_s", NumberForm{&At<s, &S::tenants_period_s>, 1, 86'400},
+       Takes::kRestart, Shown::kCommented, "How often it is asked."},
       {"users", "cache_seconds", NumberForm{&At<s, &S::cache_seconds>, 0, 60}, Takes::kRestart,
        Shown::kPlain,
        "How long a password that was right is known without asking again, at most 60.\n"

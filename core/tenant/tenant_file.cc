@@ -3,43 +3,14 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
-#include <limits>
-#include <optional>
 #include <utility>
 
-#include "core/tenant/nearest.h"
+#include "core/tenant/tenant_setting.h"
 #include "core/tenant/text_file.h"
 
 namespace poplar::tenant {
 namespace {
-
-constexpr int64_t kDaysMax = 36'500;
-constexpr int64_t kNumberMax = std::numeric_limits<int64_t>::max();
-
-struct NumberKey {
-  std::string_view name;
-  int64_t min;
-  int64_t max;
-  void (*set)(TenantSpec& tenant, uint64_t number);
-};
-
-constexpr std::array<NumberKey, 7> kNumbers = {{
-    {"quota_octets", 0, kNumberMax, [](TenantSpec& t, uint64_t n) { t.policy.quota.octets = n; }},
-    {"quota_messages", 0, kNumberMax,
-     [](TenantSpec& t, uint64_t n) { t.policy.quota.messages = n; }},
-    {"maildrop_quota_octets", 0, kNumberMax,
-     [](TenantSpec& t, uint64_t n) { t.maildrop_quota.octets = n; }},
-    {"maildrop_quota_messages", 0, kNumberMax,
-     [](TenantSpec& t, uint64_t n) { t.maildrop_quota.messages = n; }},
-    {"keep_deleted_days", 0, kDaysMax,
-     [](TenantSpec& t, uint64_t n) { t.policy.keep_deleted_days = static_cast<uint32_t>(n); }},
-    {"expire_days", 0, kDaysMax,
-     [](TenantSpec& t, uint64_t n) { t.policy.expire_days = static_cast<uint32_t>(n); }},
-    {"expire_read_days", 0, kDaysMax,
-     [](TenantSpec& t, uint64_t n) { t.policy.expire_read_days = static_cast<uint32_t>(n); }},
-}};
 
 class Reader {
  public:
@@ -57,15 +28,7 @@ class Reader {
   void Take(const std::string& name, const toml::node& node) {
     const uint32_t line = node.source().begin.line;
     if (name == "domains") return TakeDomains(node);
-    if (name == "enabled") {
-      if (!node.is_boolean()) return Fault(line, "enabled: write true or false");
-      parsed_.tenant.enabled = node.value_or(true);
-      return;
-    }
-    const auto* const number = std::ranges::find(kNumbers, name, &NumberKey::name);
-    if (number != kNumbers.end()) return TakeNumber(*number, node);
-    const Status set = SetTenantRule(parsed_.tenant.policy.rules, name, TextOf(node));
-    if (set.code() == StatusCode::kNotFound) return Fault(line, Unknown(name));
+    const Status set = SetTenantSetting(parsed_.tenant, name, TextOf(node));
     if (!set.ok()) Fault(line, std::string(Message(set)));
   }
 
@@ -82,16 +45,6 @@ class Reader {
     }
   }
 
-  void TakeNumber(const NumberKey& key, const toml::node& node) {
-    const std::optional<int64_t> number = node.value_exact<int64_t>();
-    if (!number.has_value() || *number < key.min || *number > key.max) {
-      return Fault(node.source().begin.line, std::string(key.name) + ": write a number from " +
-                                                 std::to_string(key.min) + " to " +
-                                                 std::to_string(key.max));
-    }
-    key.set(parsed_.tenant, static_cast<uint64_t>(*number));
-  }
-
   // As settings of tenants are written elsewhere: a truth value, a number, a text, a list of texts.
   static std::string TextOf(const toml::node& node) {
     if (const auto truth = node.value_exact<bool>()) return *truth ? "true" : "false";
@@ -103,15 +56,6 @@ class Reader {
       text += (text.empty() ? "" : ",") + each.value_or(std::string("?"));
     }
     return text;
-  }
-
-  static std::string Unknown(const std::string& name) {
-    std::vector<std::string_view> known = {"domains", "enabled"};
-    for (const NumberKey& key : kNumbers) known.push_back(key.name);
-    for (const TenantRuleInfo& rule : AllTenantRules()) known.push_back(rule.name);
-    std::string message = "there is no setting \"" + name + "\" of a tenant";
-    const std::string_view near = Nearest(name, known);
-    return near.empty() ? message : message + "; did you mean " + std::string(near) + "?";
   }
 
   void Fault(uint32_t line, std::string message) {

@@ -390,6 +390,93 @@ def test_a_server_that_cannot_say_now(new_database, new_poplar, closing):
     assert server.outcomes("accounts")["temporary"] == 0
 
 
+@pytest.fixture
+def tenant_poplar(database, new_poplar):
+    """The section "Tenants" of auth/SQL.md: tables, and what stands in poplar.toml."""
+    section = example("SQL.md", "Tenants")
+    tables, settings = section[:section.index("[users]")], section[section.index("[users]"):]
+    database.sql("DROP TABLE IF EXISTS mail_domains, mail_tenants CASCADE;" + tables)
+    backend = re.search(r"tenants_backend = .*", settings)[0]
+    query = settings[settings.index("tenant_query"):]
+
+    def tenant(name, *domains, **columns):
+        columns = {"name": database.text(name), **columns}
+        database.sql(f"INSERT INTO mail_tenants ({', '.join(columns)}) VALUES ({', '.join(columns.values())});")
+        for domain in domains:
+            database.sql(f"INSERT INTO mail_domains VALUES ({database.text(domain)}, {database.text(name)});")
+
+    def make():
+        server = new_poplar([database.server], more=query)
+        server.stop()
+        text = server.config_path.read_text()
+        server.config_path.write_text(text.replace("[users]\n", f"[users]\n{backend}\ntenants_period_s = 1\n", 1))
+        return server
+
+    return tenant, make
+
+
+def test_tenants_by_a_query(database, tenant_poplar):
+    tenant, make = tenant_poplar
+    tenant("gamma", "gamma.example", "gamma.test", quota_octets="1000000", sessions_max="5")
+    tenant("delta", "delta.example", enabled="false")
+    server = make()
+    server.start()
+
+    def tenants():
+        return {one["name"]: one for one in server.run_json("tenant", "list")}
+
+    # From the start on, beside the one that `poplar tenant add` made.
+    assert set(tenants()) == {"alpha", "gamma", "delta"}
+    assert tenants()["gamma"]["domains"] == ["gamma.example", "gamma.test"]
+    assert tenants()["gamma"]["source"] == "backend.accounts/gamma" and not tenants()["delta"]["enabled"]
+    database.sql(f"UPDATE mail_users SET address = 'bob@gamma.test' WHERE address = {database.text(USERS['bob'][ADDRESS])}")
+    assert server.codes("bob@gamma.test", "bob@gamma.example", "x@delta.example") == [250, 550, 550]
+    client = server.pop3("bob@gamma.test", "b\u00f6b's")
+    # A session of another goes on while they change.
+    database.sql("UPDATE mail_tenants SET enabled = true, quota_octets = 10 WHERE name = 'delta'")
+    database.sql(f"UPDATE mail_users SET address = 'carol@delta.example' WHERE address = {database.text(USERS['carol'][ADDRESS])}")
+    tenant("epsilon", "epsilon.example")
+    wait_for("delta is enabled, epsilon is there", 20, lambda: tenants()["delta"]["enabled"] and "epsilon" in tenants())
+    wait_for("delta's mail is over its quota", 20, lambda: server.codes("carol@delta.example") == [452])
+    assert client.stat()[0] == 1
+    # What is wrong with one is told, and harms nobody.
+    database.sql("UPDATE mail_tenants SET sessions_max = -1, quota_octets = 20 WHERE name = 'gamma'")
+    tenant("alpha", "alpha.test")
+    server.is_told("tenant gamma: sessions_max: ")
+    server.is_told("`poplar tenant` has made a tenant of this name already")
+    assert server.metric("poplar_tenant_query_faulty_tenants") == 2
+    assert tenants()["gamma"]["enabled"] and server.codes("bob@gamma.test") == [250]
+    # One that is gone is disabled, and nothing else is.
+    database.sql("DELETE FROM mail_domains WHERE tenant = 'delta'; DELETE FROM mail_tenants WHERE name = 'delta';")
+    wait_for("delta is disabled", 20, lambda: not tenants()["delta"]["enabled"])
+    wait_for("its mail is refused", 20, lambda: server.codes("carol@delta.example") == [550])
+    assert client.stat()[0] == 1
+    client.quit()
+    # An empty table, and a database that is down, say nothing; nor at a start.
+    database.sql("DELETE FROM mail_domains; DELETE FROM mail_tenants;")
+    server.is_told("there is no tenant in it")
+    database.kill()
+    server.stop()
+    server.start()
+    assert tenants()["gamma"]["enabled"] and tenants()["epsilon"]["enabled"]
+    assert server.metric("poplar_tenant_query_failures_total") >= 1
+    database.start()
+    tenant("gamma", "gamma.test")
+    wait_for("it is heard of again", 30, lambda: not tenants()["epsilon"]["enabled"])
+    assert tenants()["gamma"]["domains"] == ["gamma.test"]
+    assert server.metric("poplar_tenant_query_success_seconds") > 1_700_000_000
+
+
+def test_a_back_end_without_tenants_is_a_fault(database, new_poplar):
+    server = new_poplar([database.server])
+    server.stop()
+    text = server.config_path.read_text()
+    for backend, said in (("accounts", b"back end accounts: tenant_query is missing"), ("other", b"there is no [backend.other] with a plugin")):
+        server.config_path.write_text(text.replace("[users]\n", f'[users]\ntenants_backend = "{backend}"\n', 1))
+        result = server.run("serve", check=False)
+        assert result.returncode == 78 and said in result.stderr, result.stderr
+
+
 def test_replicas(new_database, new_poplar):
     primary, replica = new_database(0), new_database(1)
     server = new_poplar([primary.server], more=QUICK + f'replica = "{replica.server}"\n')

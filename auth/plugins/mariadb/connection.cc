@@ -37,10 +37,10 @@ class MariadbConnection final : public sql::Connection {
   bool Open(const sql::Settings& settings, const sql::Server& server, Deadline deadline,
             std::string& fault);
 
-  Reply Ask(const std::string& query, const std::vector<std::string>& values,
+  Reply Ask(const std::string& query, const std::vector<std::string>& values, size_t rows_max,
             Deadline deadline) override {
     Statement statement(&handle_, deadline);
-    Reply reply = statement.Ask(query, values);
+    Reply reply = statement.Ask(query, values, rows_max);
     broken_ = !statement.ended() || !reply.tried.answered();
     return reply;
   }

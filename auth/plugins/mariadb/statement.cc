@@ -104,13 +104,14 @@ Statement::~Statement() {
   mysql_stmt_close(statement_);
 }
 
-sql::Reply Statement::Ask(const std::string& query, const std::vector<std::string>& values) {
+sql::Reply Statement::Ask(const std::string& query, const std::vector<std::string>& values,
+                          size_t rows_max) {
   sql::Reply reply;
   if (statement_ == nullptr) {
     reply.tried = {.result = Tried::Result::kNoAnswer, .why = "no memory"};
     return reply;
   }
-  if (Execute(query, values, reply)) FetchRows(reply);
+  if (Execute(query, values, reply)) FetchRows(reply, rows_max);
   if (reply.tried.answered()) End();
   return reply;
 }
@@ -143,11 +144,11 @@ bool Statement::Execute(const std::string& query, const std::vector<std::string>
   return false;
 }
 
-void Statement::FetchRows(sql::Reply& reply) {
+void Statement::FetchRows(sql::Reply& reply, size_t rows_max) {
   Cells cells(statement_);
   bool in_time = true;
   int result = mysql_stmt_bind_result(statement_, cells.binds()) != 0 ? 1 : 0;
-  while (result == 0 && reply.rows.size() < sql::kRowsMax) {
+  while (result == 0 && reply.rows.size() < rows_max) {
     in_time = Drive(
         handle_, deadline_, [&] { return mysql_stmt_fetch_start(&result, statement_); },
         [&](int came) { return mysql_stmt_fetch_cont(&result, statement_, came); });

@@ -22,14 +22,14 @@ class Statement {
   // One that has not ended takes the connection with it.
   ~Statement();
 
-  sql::Reply Ask(const std::string& query, const std::vector<std::string>& values);
+  sql::Reply Ask(const std::string& query, const std::vector<std::string>& values, size_t rows_max);
   // All of the answer was read: the connection may be used again.
   bool ended() const { return statement_ == nullptr; }
 
  private:
   // False: `reply` says why.
   bool Execute(const std::string& query, const std::vector<std::string>& values, sql::Reply& reply);
-  void FetchRows(sql::Reply& reply);
+  void FetchRows(sql::Reply& reply, size_t rows_max);
   void End();
   // Puts into `reply` why a call failed, or that it was not in time. Returns false.
   bool Fault(bool in_time, sql::Reply& reply) const;

@@ -68,7 +68,7 @@ class PostgresqlConnection final : public sql::Connection {
  public:
   explicit PostgresqlConnection(Handle handle) : handle_(std::move(handle)) {}
 
-  Reply Ask(const std::string& query, const std::vector<std::string>& values,
+  Reply Ask(const std::string& query, const std::vector<std::string>& values, size_t rows_max,
             Deadline deadline) override;
   bool Usable() const override;
 
@@ -84,12 +84,12 @@ class PostgresqlConnection final : public sql::Connection {
 };
 
 Reply PostgresqlConnection::Ask(const std::string& query, const std::vector<std::string>& values,
-                                Deadline deadline) {
+                                size_t rows_max, Deadline deadline) {
   broken_ = true;  // Until all of the answer was read.
   if (!Send(query, values, deadline)) return NoAnswer(deadline);
   PQsetSingleRowMode(handle_.get());
   Reply reply;
-  while (reply.rows.size() < sql::kRowsMax) {
+  while (reply.rows.size() < rows_max) {
     Result result;
     if (!Receive(deadline, result)) return NoAnswer(deadline);
     if (result == nullptr) {

@@ -1,9 +1,11 @@
 #include "auth/plugins/sql/accounts.h"
 
+#include <charconv>
 #include <optional>
 #include <utility>
 
 #include "auth/plugins/common/placeholders.h"
+#include "auth/plugins/sql/tenant_rows.h"
 
 namespace poplar::sql {
 namespace {
@@ -11,6 +13,8 @@ namespace {
 using plugins::Deadline;
 using plugins::Servers;
 using plugins::Tried;
+
+constexpr size_t kNameShownBytes = 80;
 
 std::vector<std::string> NamesOf(const std::vector<Server>& servers) {
   std::vector<std::string> names;
@@ -32,10 +36,10 @@ Accounts::Group::Group(const std::vector<Server>& list, Servers::Order order,
            }) {}
 
 Reply Accounts::Group::Ask(const std::string& query, const std::vector<std::string>& values,
-                           Deadline deadline) {
+                           size_t rows_max, Deadline deadline) {
   Reply reply;
   const Tried tried = pool.Run(deadline, [&](Connection& one, Deadline until) {
-    reply = one.Ask(query, values, until);
+    reply = one.Ask(query, values, rows_max, until);
     return reply.tried;
   });
   // What came of all tries, where no connection came about too.
@@ -61,6 +65,7 @@ Accounts::Accounts(Settings settings, const Driver& driver, const poplar_host& h
 
 poplar_outcome Accounts::Ask(const poplar_question& question, poplar_answer* answer) {
   const Question asked(host_, question, answer);
+  if (asked.operation() == POPLAR_LIST_TENANTS) return ListTenants(asked);
   UserRow user;
   if (const poplar_outcome found = Find(asked, user); found != POPLAR_OK) return found;
   poplar_outcome outcome = Describe(asked, user);
@@ -95,11 +100,40 @@ poplar_outcome Accounts::Find(const Question& asked, UserRow& user) {
 Reply Accounts::Query(const Question& asked, const std::vector<std::string>& values) {
   const std::string& query = settings_.user_query.text();
   if (replicas_ != nullptr) {
-    Reply reply = replicas_->Ask(query, values, plugins::ShareOf(asked.deadline(), 2));
+    Reply reply =
+        replicas_->Ask(query, values, kUserRowsMax, plugins::ShareOf(asked.deadline(), 2));
     // A replica may lag: mail for somebody who is new must not bounce for that.
     if (reply.tried.answered() && !reply.rows.empty()) return reply;
   }
-  return primaries_.Ask(query, values, asked.deadline());
+  return primaries_.Ask(query, values, kUserRowsMax, asked.deadline());
+}
+
+poplar_outcome Accounts::ListTenants(const Question& asked) {
+  if (settings_.tenant_query.empty()) {
+    return asked.Say(POPLAR_UNSUPPORTED, "tenant_query is missing");
+  }
+  const std::lock_guard<std::mutex> lock(tenants_mutex_);
+  size_t told = 0;
+  const std::string_view from = asked.login();
+  std::from_chars(from.data(), from.data() + from.size(), told);
+  if (told == 0) {
+    const Reply reply =
+        primaries_.Ask(settings_.tenant_query, {}, kTenantRowsMax + 1, asked.deadline());
+    if (!reply.tried.answered()) return asked.Say(POPLAR_TEMPORARY, reply.tried.why);
+    if (!reply.refusal.empty()) {
+      return asked.Say(POPLAR_TEMPORARY, "tenant_query is refused: " + reply.refusal);
+    }
+    std::string fault;
+    tenants_ = TenantsOf(reply.rows, fault);
+    if (!fault.empty()) return asked.Say(POPLAR_TEMPORARY, "tenant_query: " + fault);
+  }
+  const size_t first = told;
+  while (told < tenants_.size() && asked.Set(POPLAR_TENANT, tenants_[told])) ++told;
+  if (told == first && told < tenants_.size()) {
+    return asked.Say(POPLAR_TEMPORARY, "a tenant has more domains than an answer can hold: " +
+                                           tenants_[told].substr(0, kNameShownBytes));
+  }
+  return POPLAR_OK;
 }
 
 poplar_outcome Accounts::HandOut(const Question& asked, const UserRow& user) const {

@@ -1,8 +1,10 @@
-// One back end of the configuration: questions about users, answered by a database. Any thread.
+// One back end of the configuration: questions about users and tenants, answered by a database. Any
+// thread.
 
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -17,7 +19,7 @@
 namespace poplar::sql {
 
 inline constexpr uint32_t kOperations =
-    POPLAR_RESOLVE | POPLAR_VERIFY_PASSWORD | POPLAR_FETCH_VERIFIER;
+    POPLAR_RESOLVE | POPLAR_VERIFY_PASSWORD | POPLAR_FETCH_VERIFIER | POPLAR_LIST_TENANTS;
 
 class Accounts {
  public:
@@ -37,7 +39,7 @@ class Accounts {
   struct Group {
     Group(const std::vector<Server>& list, plugins::Servers::Order order, const Settings& settings,
           const Driver& driver, const poplar_host& host);
-    Reply Ask(const std::string& query, const std::vector<std::string>& values,
+    Reply Ask(const std::string& query, const std::vector<std::string>& values, size_t rows_max,
               plugins::Deadline deadline);
 
     plugins::Servers servers;
@@ -47,6 +49,7 @@ class Accounts {
   // OK: `user` is the one that has the login name.
   poplar_outcome Find(const Question& asked, UserRow& user);
   Reply Query(const Question& asked, const std::vector<std::string>& values);
+  poplar_outcome ListTenants(const Question& asked);
   // Gives Poplar what is stored, where it was asked for: OK, or why it cannot.
   poplar_outcome HandOut(const Question& asked, const UserRow& user) const;
   // Tells Poplar of the user: OK, or what is wrong with the row.
@@ -56,6 +59,8 @@ class Accounts {
   const poplar_host& host_;
   Group primaries_;
   std::unique_ptr<Group> replicas_;  // Null: there are none.
+  std::mutex tenants_mutex_;
+  std::vector<std::string> tenants_;  // That the last query gave; guarded by tenants_mutex_.
 };
 
 }  // namespace poplar::sql

@@ -24,14 +24,15 @@ struct Column {
 };
 using Row = std::vector<Column>;
 
-// Whoever sees two rows knows enough.
-inline constexpr size_t kRowsMax = 2;
+// Of a question about one user: whoever sees two rows knows enough.
+inline constexpr size_t kUserRowsMax = 2;
 // A value that is longer fits nothing that Poplar could do with it.
 inline constexpr size_t kValueBytesMax = 4096;
 
 struct Reply {
   plugins::Tried tried;
-  // Where it was answered: why the server refuses the query, or else its rows, at most kRowsMax.
+  // Where it was answered: why the server refuses the query, or else its rows, as many as were
+  // asked for.
   std::string refusal;
   std::vector<Row> rows;
 };
@@ -44,9 +45,9 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
   virtual ~Connection() = default;
 
-  // `values` are the parameters of `query`, as text.
+  // `values` are the parameters of `query`, as text. The answer is read to `rows_max` rows.
   virtual Reply Ask(const std::string& query, const std::vector<std::string>& values,
-                    plugins::Deadline deadline) = 0;
+                    size_t rows_max, plugins::Deadline deadline) = 0;
   // False: an answer was not read to its end, or the other end has closed it meanwhile.
   virtual bool Usable() const = 0;
 };

@@ -85,6 +85,7 @@ std::optional<Settings> ReadSettings(const poplar_setting* settings, const Drive
   } else {
     reader.Fault("user_query: " + why);
   }
+  reader.Text("tenant_query", read.tenant_query);
   reader.Times(read.limits);
   reader.NothingElse();
   if (!reader.ok()) return std::nullopt;

@@ -31,7 +31,8 @@ struct Settings {
   std::string user;
   std::string password;
   Query user_query;
-  plugins::Limits limits;  // For the servers, and the same for the replicas.
+  std::string tenant_query;  // Empty: it knows nothing of tenants.
+  plugins::Limits limits;    // For the servers, and the same for the replicas.
 };
 
 // nullopt: `fault` is a sentence about the first setting that is wrong, missing or not known. Reads

@@ -14,7 +14,8 @@
  *   offstored@… the same, of an account that is switched off
  *
  * All others are unknown. The setting `refuse` makes it refuse to open; `prefix` stands before its
- * accounts; `only` is the one local part that it knows.
+ * accounts; `only` is the one local part that it knows; `tenants` is how many tenants it tells, or
+ * one of "hang", "crash" and "down".
  */
 
 #include <stdio.h>
@@ -32,6 +33,7 @@ struct trouble {
   const struct poplar_host* host;
   char prefix[64];
   char only[64];
+  char tenants[16];
 };
 
 static void* trouble_open(const struct poplar_host* host, const struct poplar_setting* settings,
@@ -47,6 +49,9 @@ static void* trouble_open(const struct poplar_host* host, const struct poplar_se
     }
     if (strcmp(settings->name, "only") == 0) {
       snprintf(made->only, sizeof made->only, "%s", settings->value);
+    }
+    if (strcmp(settings->name, "tenants") == 0) {
+      snprintf(made->tenants, sizeof made->tenants, "%s", settings->value);
     }
     if (strcmp(settings->name, "prefix") == 0) {
       snprintf(made->prefix, sizeof made->prefix, "%s", settings->value);
@@ -84,13 +89,37 @@ static enum poplar_outcome known(const struct trouble* trouble,
       trouble->host->set(answer, POPLAR_VERIFIER, keys, strlen(keys));
       return POPLAR_OK;
     }
+    case POPLAR_LIST_TENANTS:
+      break;
   }
   return POPLAR_UNSUPPORTED;
+}
+
+static enum poplar_outcome list_tenants(const struct trouble* trouble,
+                                        const struct poplar_question* question,
+                                        struct poplar_answer* answer) {
+  if (trouble->tenants[0] == '\0') return POPLAR_UNSUPPORTED;
+  if (strcmp(trouble->tenants, "hang") == 0) {
+    for (;;) pause();
+  }
+  if (strcmp(trouble->tenants, "crash") == 0) abort();
+  if (strcmp(trouble->tenants, "down") == 0) {
+    trouble->host->set(answer, POPLAR_REASON, "the directory is down", 21);
+    return POPLAR_TEMPORARY;
+  }
+  const long tenants = atol(trouble->tenants);
+  for (long i = atol(question->login); i < tenants; ++i) {
+    char text[64];
+    const int length = snprintf(text, sizeof text, "name=t%ld\ndomain=t%ld.example\n", i, i);
+    if (trouble->host->set(answer, POPLAR_TENANT, text, (size_t)length) != 0) break;
+  }
+  return POPLAR_OK;
 }
 
 static enum poplar_outcome trouble_ask(void* instance, const struct poplar_question* question,
                                        struct poplar_answer* answer) {
   const struct trouble* trouble = instance;
+  if (question->operation == POPLAR_LIST_TENANTS) return list_tenants(trouble, question, answer);
   if (trouble->only[0] != '\0' && !is(question, trouble->only)) return POPLAR_UNKNOWN;
   if (is(question, "hang")) {
     for (;;) pause();
@@ -140,8 +169,8 @@ const struct poplar_plugin* poplar_plugin_entry(void) {
       .version = TROUBLE_VERSION,
       .struct_bytes = sizeof(struct poplar_plugin),
       .name = "trouble",
-      .operations =
-          POPLAR_RESOLVE | POPLAR_VERIFY_PASSWORD | POPLAR_FETCH_VERIFIER | POPLAR_VERIFY_TOKEN,
+      .operations = POPLAR_RESOLVE | POPLAR_VERIFY_PASSWORD | POPLAR_FETCH_VERIFIER |
+                    POPLAR_VERIFY_TOKEN | POPLAR_LIST_TENANTS,
       .open = trouble_open,
       .ask = trouble_ask,
       .close = trouble_close,

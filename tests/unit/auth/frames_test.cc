@@ -73,6 +73,14 @@ TEST(Frames, SettingsMayRepeat) {
   EXPECT_EQ(back.settings, open.settings);
 }
 
+TEST(Frames, TenantsMayRepeat) {
+  AnswerFrame answer = SomeAnswer();
+  answer.tenants = {"name=a\ndomain=a.example\n", "", "name=b\n"};
+  AnswerFrame back;
+  ASSERT_TRUE(Decode(Bytes(Encode(answer)), back));
+  EXPECT_EQ(back.tenants, answer.tenants);
+}
+
 TEST(Frames, WhatIsCutOrOfAnotherTypeIsNone) {
   const std::string bytes = Bytes(Encode(SomeQuestion()));
   for (size_t cut = 0; cut < bytes.size(); ++cut) {

@@ -112,11 +112,30 @@ TEST_F(TenantSyncTest, WhatCannotBeReadStaysAsItIs) {
 TEST_F(TenantSyncTest, ThoseOfOtherSourcesStayAsTheyAre) {
   ASSERT_TRUE(users_->AddTenant("made", std::vector<std::string>{"made.example"}).ok());
   TenantSpec other = Spec("listed", {"listed.example"});
-  other.source = "backend:sql";
-  ASSERT_TRUE(users_->SyncTenants("backend:", std::vector<TenantSpec>{other}, {}).ok());
+  other.source = "backend.sql/listed";
+  const std::vector<TenantSpec> others = {other};
+  ASSERT_TRUE(users_->SyncTenants("backend.sql/", others, {}).ok());
   EXPECT_THAT(Sync({Spec("a", {"a.example"})}), IsEmpty());
   EXPECT_TRUE(Find("made").enabled);
   EXPECT_TRUE(Find("listed").enabled);
+  // Two that say it say the same things in turns.
+  EXPECT_THAT(Sync({Spec("a", {"a.example"}), Spec("listed", {"taken.example"})}),
+              ElementsAre(HasSubstr("backend.sql/listed says already what tenant listed is")));
+  EXPECT_THAT(Find("listed").domains, ElementsAre("listed.example"));
+  EXPECT_EQ(Find("listed").source, "backend.sql/listed");
+}
+
+TEST_F(TenantSyncTest, WhomOneSourceNoLongerNamesAnotherMayTake) {
+  EXPECT_THAT(Sync({Spec("a", {"a.example"}), Spec("moves", {"moves.example"})}), IsEmpty());
+  const TenantId id = Find("moves").id;
+  EXPECT_THAT(Sync({Spec("a", {"a.example"})}), IsEmpty());
+  TenantSpec moved = Spec("moves", {"moves.example"});
+  moved.source = "backend.sql/moves";
+  const std::vector<TenantSpec> others = {moved};
+  EXPECT_THAT(*users_->SyncTenants("backend.sql/", others, {}), IsEmpty());
+  EXPECT_EQ(Find("moves").id, id);
+  EXPECT_TRUE(Find("moves").enabled);
+  EXPECT_EQ(Find("moves").source, "backend.sql/moves");
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ TEST(TenantFileTest, ADomainIsEnough) {
 }
 
 TEST(TenantFileTest, EveryFaultIsToldWithItsLine) {
-  EXPECT_THAT(FaultsOf("domains = 'acme.example'\nquota_octets = -1\nexpire_days = '30'\n"
+  EXPECT_THAT(FaultsOf("domains = 'acme.example'\nquota_octets = -1\nexpire_days = '1 month'\n"
                        "sesions_max = 3\nlogin_delay_s = 'soon'\n"),
               ElementsAre(HasSubstr("acme.toml:1: domains: write a list"),
                           HasSubstr("acme.toml:2: quota_octets: write a number from 0"),

@@ -29,8 +29,9 @@ std::map<std::string, Reply>& Replies() {
 class Scripted final : public Connection {
  public:
   explicit Scripted(std::string server) : server_(std::move(server)) {}
-  Reply Ask(const std::string& query, const std::vector<std::string>& values,
+  Reply Ask(const std::string& query, const std::vector<std::string>& values, size_t rows_max,
             plugins::Deadline) override {
+    if (rows_max > kUserRowsMax) return Replies()["tenants"];
     EXPECT_EQ(query, "m = ?");
     EXPECT_EQ(values, std::vector<std::string>{"alice@a.example"});
     return Replies()[server_];
@@ -72,11 +73,12 @@ class AccountsTest : public testing::Test {
     accounts_ = Accounts::Make(plugins::SettingList(lines).data(), kDriver, host_, fault);
     ASSERT_NE(accounts_, nullptr) << fault;
   }
-  poplar_outcome Ask(poplar_operation operation, const char* mechanism = "") {
+  poplar_outcome Ask(poplar_operation operation, const char* mechanism = "",
+                     const char* login = "alice@a.example") {
     answer_.fields.clear();
     const poplar_question question = {.struct_bytes = sizeof(poplar_question),
                                       .operation = operation,
-                                      .login = "alice@a.example",
+                                      .login = login,
                                       .secret = "x",
                                       .secret_bytes = 1,
                                       .mechanism = mechanism,
@@ -90,6 +92,12 @@ class AccountsTest : public testing::Test {
       .struct_bytes = sizeof(poplar_host),
       .set =
           [](poplar_answer* answer, poplar_field field, const char* text, size_t bytes) {
+            // Room for two tenants.
+            if (field == POPLAR_TENANT && answer->fields[field].size() > 20) return -1;
+            if (field == POPLAR_TENANT) {
+              answer->fields[field] += std::string(text, bytes);
+              return 0;
+            }
             answer->fields[field] = std::string(text, bytes);
             return 0;
           },
@@ -147,6 +155,28 @@ TEST_F(AccountsTest, NobodyAndNobodyKnows) {
   twins.rows.push_back(twins.rows[0]);
   Replies()["/primary"] = twins;
   EXPECT_EQ(Ask(POPLAR_RESOLVE), POPLAR_TEMPORARY);
+}
+
+TEST_F(AccountsTest, TenantsAreToldInParts) {
+  EXPECT_EQ(Ask(POPLAR_LIST_TENANTS, "", "0"), POPLAR_UNSUPPORTED);
+  Use({{"tenant_query", "SELECT …"}});
+  Reply reply;
+  for (const char* name : {"a", "b", "c"}) {
+    reply.rows.push_back({{.name = "name", .value = name}, {.name = "domain", .value = name}});
+  }
+  Replies()["tenants"] = reply;
+  EXPECT_EQ(Ask(POPLAR_LIST_TENANTS, "", "0"), POPLAR_OK);
+  EXPECT_EQ(Told(POPLAR_TENANT), "name=a\ndomain=a\nname=b\ndomain=b\n");
+  // It stays as it is until somebody begins anew.
+  Replies()["tenants"] = NoAnswer();
+  EXPECT_EQ(Ask(POPLAR_LIST_TENANTS, "", "2"), POPLAR_OK);
+  EXPECT_EQ(Told(POPLAR_TENANT), "name=c\ndomain=c\n");
+  EXPECT_EQ(Ask(POPLAR_LIST_TENANTS, "", "3"), POPLAR_OK);
+  EXPECT_EQ(Told(POPLAR_TENANT), "");
+  EXPECT_EQ(Ask(POPLAR_LIST_TENANTS, "", "0"), POPLAR_TEMPORARY);
+  Replies()["tenants"] = {.tried = {}, .refusal = "no such table", .rows = {}};
+  EXPECT_EQ(Ask(POPLAR_LIST_TENANTS, "", "0"), POPLAR_TEMPORARY);
+  EXPECT_EQ(Told(POPLAR_REASON), "tenant_query is refused: no such table");
 }
 
 TEST_F(AccountsTest, AReplicaIsNotBelievedThatThereIsNobody) {
