@@ -7,6 +7,7 @@
 #include <iterator>
 #include <utility>
 
+#include "auth/users/address.h"
 #include "core/base/log.h"
 
 namespace poplar::auth {
@@ -36,6 +37,19 @@ StatusOr<std::unique_ptr<PasswdFileBackend>> PasswdFileBackend::Open(
   std::unique_ptr<PasswdFileBackend> backend(new PasswdFileBackend(options, tenants));
   POP_ASSIGN_OR_RETURN(const Stamp stamp, StampOf(options.path));
   POP_RETURN_IF_ERROR(backend->Read(stamp));
+  return backend;
+}
+
+std::unique_ptr<PasswdFileBackend> PasswdFileBackend::OfOne(const PasswdFileOptions& options,
+                                                            const std::string& address,
+                                                            const std::string& stored_password,
+                                                            const PolicyBoard& tenants) {
+  std::unique_ptr<PasswdFileBackend> backend(new PasswdFileBackend(options, tenants));
+  PasswdUsers users;
+  PasswdUser& user = users.by_login[LookupKey(address)];
+  user.stored_password = stored_password;
+  user.account = LookupKey(address);
+  backend->users_ = std::make_shared<const PasswdUsers>(std::move(users));
   return backend;
 }
 
@@ -123,8 +137,9 @@ BackendAnswer PasswdFileBackend::FetchVerifier(std::string_view login,
 }
 
 StatusOr<BackendChanges> PasswdFileBackend::TakeChanges() {
-  POP_ASSIGN_OR_RETURN(const Stamp stamp, StampOf(options_.path));
   BackendChanges changes;
+  if (options_.path.empty()) return changes;
+  POP_ASSIGN_OR_RETURN(const Stamp stamp, StampOf(options_.path));
   if (stamp == stamp_) return changes;
   POP_RETURN_IF_ERROR(Read(stamp));
   changes.everything = true;

@@ -28,6 +28,12 @@ class PasswdFileBackend final : public Backend {
   // the log. `tenants` outlives this.
   static StatusOr<std::unique_ptr<PasswdFileBackend>> Open(const PasswdFileOptions& options,
                                                            const PolicyBoard& tenants);
+  // One user, of the configuration: for a probe that logs in whatever becomes of the other back
+  // ends. `options.path` is empty.
+  static std::unique_ptr<PasswdFileBackend> OfOne(const PasswdFileOptions& options,
+                                                  const std::string& address,
+                                                  const std::string& stored_password,
+                                                  const PolicyBoard& tenants);
 
   std::string_view name() const override { return options_.name; }
   Capabilities capabilities() const override {

@@ -17,13 +17,14 @@ constexpr uint64_t kRetryMs = 10;
 }  // namespace
 
 struct HostLink::Question {
-  Question(HostLink& owner, Lane& of, QuestionFrame asked, Told to)
-      : link(owner), lane(of), frame(std::move(asked)), told(std::move(to)) {}
+  Question(HostLink& owner, Lane& of, TenantId whose, QuestionFrame asked, Told to)
+      : link(owner), lane(of), tenant(whose), frame(std::move(asked)), told(std::move(to)) {}
 
   void OnTime() { link.OnDeadline(*this); }
 
   HostLink& link;
   Lane& lane;
+  const TenantId tenant;
   QuestionFrame frame;
   Told told;  // Empty once it was told.
   bool sent = false;
@@ -66,7 +67,7 @@ void HostLink::BeginClose() {
   Disconnect();
   while (!questions_.empty()) {
     Question& question = *questions_.begin()->second;
-    std::erase(question.lane.waiting, question.frame.id);
+    question.lane.waiting.Remove(question.tenant, question.frame.id);
     Tell(question, nullptr, "the server ends");
     End(question);
   }
@@ -127,7 +128,7 @@ void HostLink::OnDeadline(Question& question) {
     if (lost_ >= options_.lost_max && !std::exchange(replace_asked_, true)) replace_();
     return;
   }
-  std::erase(question.lane.waiting, question.frame.id);
+  question.lane.waiting.Remove(question.tenant, question.frame.id);
   Tell(question, nullptr, "the back end was too busy to be asked in time");
   End(question);
 }
@@ -139,28 +140,52 @@ HostLink::Lane& HostLink::AddLane(uint32_t instance, RemoteMetrics& metrics) {
   return lane;
 }
 
-void HostLink::Ask(Lane& lane, QuestionFrame question, uint64_t deadline_us, Told told) {
+void HostLink::Ask(Lane& lane, TenantId tenant, QuestionFrame question, uint64_t deadline_us,
+                   Told told) {
   if (lane.waiting.size() >= options_.waiting_max) {
     told(nullptr, "too many questions wait for the back end");
     return;
   }
+  if (lane.waiting.SizeOf(tenant) >= std::max(options_.waiting_max / 2, 1U)) {
+    told(nullptr, "too many questions of this tenant wait for the back end");
+    return;
+  }
   question.id = ++last_id_;
   question.instance = lane.instance;
-  auto made = std::make_unique<Question>(*this, lane, std::move(question), std::move(told));
+  auto made = std::make_unique<Question>(*this, lane, tenant, std::move(question), std::move(told));
   made->deadline_us = deadline_us;
   const uint64_t now_us = reactor_.now_us();
   made->deadline.Arm((deadline_us - std::min(deadline_us, now_us)) / 1000);
-  lane.waiting.push_back(made->frame.id);
+  if (!lane.tenant.has_value()) lane.tenant = tenant;
+  lane.has_tenants |= *lane.tenant != tenant;
+  lane.waiting.Push(tenant, made->frame.id);
   lane.metrics->waiting.Add(1);
   questions_.emplace(made->frame.id, std::move(made));
   if (!std::exchange(lane.in_turns, true)) turns_.push_back(&lane);
   Pump();
 }
 
+bool HostLink::IsSlow(const Question& question) const {
+  return reactor_.now_us() - question.sent_us > options_.slow_us;
+}
+
 bool HostLink::Slow(const Lane& lane) const {
   return std::any_of(sent_.begin(), sent_.end(), [&](const Question* question) {
-    return &question->lane == &lane && reactor_.now_us() - question->sent_us > options_.slow_us;
+    return &question->lane == &lane && IsSlow(*question);
   });
+}
+
+bool HostLink::Slow(const Lane& lane, TenantId tenant) const {
+  return std::any_of(sent_.begin(), sent_.end(), [&](const Question* question) {
+    return &question->lane == &lane && question->tenant == tenant && IsSlow(*question);
+  });
+}
+
+size_t HostLink::AskedOfSlowTenants(const Lane& lane) const {
+  return static_cast<size_t>(
+      std::count_if(sent_.begin(), sent_.end(), [&](const Question* question) {
+        return &question->lane == &lane && Slow(lane, question->tenant);
+      }));
 }
 
 size_t HostLink::AskedOfSlowLanes() const {
@@ -182,7 +207,12 @@ HostLink::Question* HostLink::NextToAsk() {
     turns_.push_back(&lane);
     if (lane.asked >= options_.instance_calls_max) continue;
     if (Slow(lane) && AskedOfSlowLanes() >= std::max(options_.calls_max / 2, 1U)) continue;
-    return questions_.at(lane.waiting.front()).get();
+    const bool room_for_slow =
+        !lane.has_tenants ||
+        AskedOfSlowTenants(lane) < std::max(options_.instance_calls_max / 2, 1U);
+    const std::optional<uint64_t> next =
+        lane.waiting.Next([&](TenantId tenant) { return room_for_slow || !Slow(lane, tenant); });
+    if (next.has_value()) return questions_.at(*next).get();
   }
   return nullptr;
 }
@@ -201,7 +231,7 @@ bool HostLink::Send(Question& question) {
       static_cast<uint32_t>((question.deadline_us - std::min(question.deadline_us, now_us)) / 1000);
   const StatusOr<base::Secret> bytes = Encode(question.frame);
   if (!bytes.ok()) {
-    question.lane.waiting.pop_front();
+    question.lane.waiting.Remove(question.tenant, question.frame.id);
     Tell(question, nullptr, Message(bytes.status()));
     End(question);
     return true;
@@ -212,7 +242,7 @@ bool HostLink::Send(Question& question) {
     retry_.Arm(kRetryMs);
     return false;
   }
-  question.lane.waiting.pop_front();
+  question.lane.waiting.Remove(question.tenant, question.frame.id);
   question.frame.secret.Clear();
   question.sent = true;
   question.sent_us = now_us;

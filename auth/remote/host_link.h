@@ -1,9 +1,11 @@
 // One shard's way to one auth host: questions go out as the host has room for them, each within its
-// deadline, and several back ends (instances) of the host share it fairly.
+// deadline, and several back ends (instances) of the host share it fairly, and tenants each back
+// end.
 //
 // - At most `calls_max` questions are with the host, at most `instance_calls_max` of one instance,
 //   and at most half of `calls_max` of instances that are slow just now: directories that are down
-//   hold up nobody else's.
+//   hold up nobody else's. In the same way, where an instance has several tenants, at most half of
+//   what it may have out is of those whose questions are slow just now.
 // - A question that is late is answered so; its place stays taken until the host answers after all.
 //   When too many places are lost, the host is to be replaced.
 // - While there is no host, questions wait for the next one, within their deadlines.
@@ -16,6 +18,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +26,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "auth/host/frames.h"
 #include "auth/remote/remote_metrics.h"
+#include "auth/remote/tenant_queue.h"
 #include "auth/service/backend_call.h"
 #include "auth/service/pending.h"
 #include "core/base/fd.h"
@@ -34,7 +38,7 @@ namespace poplar::auth {
 struct HostLinkOptions {
   uint32_t calls_max = 4;
   uint32_t instance_calls_max = 2;
-  uint32_t waiting_max = 1024;  // For each instance.
+  uint32_t waiting_max = 1024;  // For each instance; of one tenant half of it.
   uint32_t lost_max = 2;
   uint64_t slow_us = 500'000;  // An instance with a question out for so long is slow.
 };
@@ -47,9 +51,11 @@ class HostLink {
     RemoteMetrics* metrics = nullptr;
 
     // For the link alone.
-    std::deque<uint64_t> waiting;
+    TenantQueue waiting;
     uint32_t asked = 0;
     bool in_turns = false;
+    std::optional<TenantId> tenant;  // The first that asked.
+    bool has_tenants = false;        // Others have asked as well.
   };
   // What the host said; null: it never did, for the reason given.
   using Told = std::function<void(AnswerFrame* answer, std::string_view reason)>;
@@ -73,7 +79,7 @@ class HostLink {
   Lane& AddLane(uint32_t instance, RemoteMetrics& metrics);
 
   // `told` comes once, by `deadline_us` at the latest, perhaps from within the call.
-  void Ask(Lane& lane, QuestionFrame question, uint64_t deadline_us, Told told);
+  void Ask(Lane& lane, TenantId tenant, QuestionFrame question, uint64_t deadline_us, Told told);
 
  private:
   struct Question;
@@ -88,6 +94,9 @@ class HostLink {
   Question* NextToAsk();
   bool Slow(const Lane& lane) const;
   size_t AskedOfSlowLanes() const;
+  bool IsSlow(const Question& question) const;
+  bool Slow(const Lane& lane, TenantId tenant) const;
+  size_t AskedOfSlowTenants(const Lane& lane) const;
   bool Send(Question& question);
   void Tell(Question& question, AnswerFrame* answer, std::string_view reason);
   void End(Question& question);

@@ -115,7 +115,7 @@ void RemotePort::Ask(BackendCall& call) {
     return call.Answered();
   }
   ++under_way_;
-  link_.Ask(lane_, FrameOf(call.question), call.deadline_us,
+  link_.Ask(lane_, tenant->tenant, FrameOf(call.question), call.deadline_us,
             [this, &call, tenant = *tenant](AnswerFrame* answer, std::string_view reason) {
               OnTold(call, tenant, answer, reason);
             });

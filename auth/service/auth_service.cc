@@ -49,7 +49,7 @@ void AuthService::Flush(const std::string& login, io::Completion<Status>& done) 
   io::Shard* here = io::Shard::Current();
   POP_CHECK(here != nullptr);
   BackendChanges changes;
-  changes.everything = login.empty();
+  changes.everything = changes.standby = login.empty();
   if (!login.empty()) changes.logins.push_back(LookupKey(login));
   context_->on_shard[here->index().value()]->ForgetEverywhere(std::move(changes), done);
 }

@@ -56,6 +56,7 @@ inline BackendAnswer Say(BackendOutcome outcome, std::string_view reason) {
 // Answers that may be different now from what was said before.
 struct BackendChanges {
   bool everything = false;
+  bool standby = false;  // With `everything`: what is kept for outages as well.
   std::vector<std::string> logins;
 };
 

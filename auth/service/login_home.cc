@@ -13,6 +13,7 @@ class LoginHome::Verification {
  public:
   Verification(LoginHome& home, const LoginQuestion& question)
       : macs_(question.macs),
+        login_(question.login),
         walk_(home.chain_, QuestionOf(question), home.context_.options.deadline_ms,
               [this, &home](ChainWalk&) { home.OnEnd(*this); }) {}
 
@@ -23,6 +24,7 @@ class LoginHome::Verification {
   }
 
   const LoginMacs& macs() const { return macs_; }
+  const std::string& login() const { return login_; }
   BackendAnswer& answer() { return walk_.result(); }
 
   // Something changed about its name since it was asked: not to be remembered, nor to be joined.
@@ -39,6 +41,7 @@ class LoginHome::Verification {
   }
 
   const LoginMacs macs_;
+  const std::string login_;
   ChainWalk walk_;
   std::vector<LoginAsker*> askers_;
 };
@@ -52,7 +55,8 @@ LoginHome::LoginHome(AuthContext& context, Chain& chain, io::Reactor& reactor, A
       faults_(faults),
       remembered_(
           {.ttl_ms = std::min(context.options.password_cache_ttl_ms, kPasswordCacheTtlMsMax),
-           .entries_max = context.options.password_cache_entries_max}) {}
+           .entries_max = context.options.password_cache_entries_max}),
+      standby_(context.tenants, context.options.password_cache_entries_max) {}
 
 LoginHome::~LoginHome() { POP_CHECK(idle()); }
 
@@ -81,6 +85,7 @@ void LoginHome::Verify(const LoginQuestion& question, LoginAsker& asker) {
 
 void LoginHome::Forget(const Mac& name) {
   remembered_.Erase(name);
+  standby_.Forget(name);
   metrics_.cache_entries.Set(static_cast<int64_t>(remembered_.size()));
   absl::erase_if(joinable_, [&](const auto& entry) {
     const bool same = entry.second->macs().name == name;
@@ -89,8 +94,9 @@ void LoginHome::Forget(const Mac& name) {
   });
 }
 
-void LoginHome::ForgetAll() {
+void LoginHome::ForgetAll(bool standby) {
   remembered_.Clear();
+  if (standby) standby_.ForgetAll();
   metrics_.cache_entries.Set(0);
   for (const auto& [login, verification] : joinable_) verification->stale = true;
   joinable_.clear();
@@ -101,7 +107,12 @@ void LoginHome::OnEnd(Verification& verification) {
   BackendAnswer& answer = verification.answer();
   if (answer.asked_us > 0) metrics_.verify_us.Observe(answer.asked_us);
   CountFault(answer, reactor_.now_us(), metrics_, faults_);
-  const AuthResult result = ToAuthResult(std::move(answer));
+  AuthResult result = ToAuthResult(std::move(answer));
+  if (result.outcome == Outcome::kTemporary) {
+    UseStandby(verification.macs(), result);
+  } else if (!verification.stale) {
+    KeepStandby(verification, result);
+  }
   if (result.outcome == Outcome::kOk && !verification.stale) {
     remembered_.Insert(verification.macs().name, {verification.macs().login, result.principal},
                        reactor_.now_us());
@@ -109,6 +120,24 @@ void LoginHome::OnEnd(Verification& verification) {
   }
   verification.AnswerAll(result);
   under_way_.End(verification);
+}
+
+// Also where something changed meanwhile: had it been about this name, nothing would be kept.
+void LoginHome::UseStandby(const LoginMacs& macs, AuthResult& result) {
+  const Principal* const before = standby_.Find(macs, reactor_.now_us());
+  if (before == nullptr) return;
+  metrics_.standby_logins.Add();
+  result = {.outcome = Outcome::kOk,
+            .principal = *before,
+            .reason = "as it was right before: " + result.reason};
+}
+
+void LoginHome::KeepStandby(const Verification& verification, const AuthResult& result) {
+  if (result.outcome == Outcome::kOk) {
+    standby_.Keep(verification.macs(), verification.login(), result.principal, reactor_.now_us());
+  } else if (result.outcome == Outcome::kRefused || result.outcome == Outcome::kDisabled) {
+    standby_.Drop(verification.macs());
+  }
 }
 
 void LoginHome::LeaveJoinable(Verification& verification) {

@@ -20,6 +20,7 @@
 #include "auth/service/keyed_hash.h"
 #include "auth/service/metrics.h"
 #include "auth/service/pending.h"
+#include "auth/service/standby_logins.h"
 #include "core/io/shard.h"
 
 namespace poplar::auth {
@@ -54,7 +55,8 @@ class LoginHome {
   void Verify(const LoginQuestion& question, LoginAsker& asker);
 
   void Forget(const Mac& name);
-  void ForgetAll();
+  // `standby`: what is kept for outages as well.
+  void ForgetAll(bool standby);
 
   bool idle() const { return under_way_.empty(); }
 
@@ -66,6 +68,9 @@ class LoginHome {
   };
 
   void OnEnd(Verification& verification);
+  // A better result, if the tenant allows one.
+  void UseStandby(const LoginMacs& macs, AuthResult& result);
+  void KeepStandby(const Verification& verification, const AuthResult& result);
   void LeaveJoinable(Verification& verification);
 
   AuthContext& context_;
@@ -73,7 +78,8 @@ class LoginHome {
   io::Reactor& reactor_;
   AuthMetrics& metrics_;
   FaultLog& faults_;
-  ExpiringMap<Mac, Remembered> remembered_;           // By name.
+  ExpiringMap<Mac, Remembered> remembered_;  // By name.
+  StandbyLogins standby_;
   absl::flat_hash_map<Mac, Verification*> joinable_;  // By log-in.
   Pending<Verification> under_way_;
 };

@@ -27,6 +27,8 @@ void AuthMetrics::Register(base::MetricRegistry& registry) const {
   registry.Add(cache_hits, "poplar_auth_cache_hits_total", "Log-ins answered from the cache.");
   registry.Add(cache_misses, "poplar_auth_cache_misses_total",
                "Log-ins that the cache could not answer.");
+  registry.Add(standby_logins, "poplar_auth_standby_logins_total",
+               "Log-ins let in as they were right before, while their back ends cannot be asked.");
   registry.Add(cache_entries, "poplar_auth_cache_entries", "Log-ins in the cache.");
   registry.Add(coalesced, "poplar_auth_coalesced_total",
                "Log-ins that shared the computation of another one under way.");

@@ -23,6 +23,7 @@ struct alignas(base::kCacheLineBytes) AuthMetrics {
   // On the shard of the login name.
   base::Counter cache_hits;
   base::Counter cache_misses;
+  base::Counter standby_logins;
   base::Gauge cache_entries;
   base::Counter coalesced;
   base::Histogram verify_us;

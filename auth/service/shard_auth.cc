@@ -135,7 +135,7 @@ void ShardAuthImpl::Probe(std::string login, base::Secret password,
 void ShardAuthImpl::Forget(const BackendChanges& changes) {
   ++changes_seen_;
   if (changes.everything) {
-    home_.ForgetAll();
+    home_.ForgetAll(changes.standby);
     resolved_.Clear();
     return;
   }

@@ -49,6 +49,13 @@ Status MakeBackend(const tenant::BackendConfig& backend, const PolicyBoard& tena
       source.backend = std::move(*file);
       return OkStatus();
     }
+    case tenant::BackendDriver::kStatic:
+      source.backend = auth::PasswdFileBackend::OfOne({.name = backend.name,
+                                                       .path = "",
+                                                       .default_domain = "",
+                                                       .weak_schemes = backend.weak_schemes},
+                                                      backend.address, backend.password, tenants);
+      return OkStatus();
   }
   return OkStatus();
 }

@@ -35,7 +35,7 @@ constexpr uint32_t kManyMax = 10'000'000;
 constexpr std::string_view kMany = "a number up to 10000000, 0: no limit";
 constexpr std::string_view kTruth = "true or false";
 
-constexpr std::array<Row, 12> kRows = {{
+constexpr std::array<Row, 13> kRows = {{
     {{"pop3", kTruth, "Its users may fetch mail; false: mail only comes in", "true"},
      Flag{&R::pop3}},
     {{"require_tls", kTruth, "No log-in without TLS, from loopback neither", "false"},
@@ -65,6 +65,9 @@ constexpr std::array<Row, 12> kRows = {{
       "one character that is no letter or digit, or none: addresses are taken as they are",
       "What ends the name in alice+shop@; \"default\": as [lmtp]", "default"},
      Delimiter{&R::subaddress_delimiter}},
+    {{"offline_logins_s", "seconds up to 86400, 0: none",
+      "So long after a log-in its password lets in while the back ends cannot be asked", "0"},
+     Number{&R::offline_logins_s, 86'400}},
     {{"auth_chain", "names of back ends with commas, like users,ldap",
       "The back ends of its users, in order; \"default\": as [auth]", ""},
      Names{&R::auth_chain}},

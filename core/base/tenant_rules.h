@@ -32,6 +32,8 @@ struct TenantRules {
   uint32_t deliveries_per_minute = 0;
   uint32_t egress_kib_per_s = 0;
   std::optional<std::string> subaddress_delimiter = {};  // None: that of [lmtp].
+  // So long after a right log-in the same one lets in while its back ends cannot be asked.
+  uint32_t offline_logins_s = 0;
   std::string auth_chain = {};  // Names of back ends, with commas; empty: that of [auth].
 
   friend bool operator==(const TenantRules&, const TenantRules&) = default;

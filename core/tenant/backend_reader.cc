@@ -49,8 +49,11 @@ void ConfigReader::ReadBackend(const std::string& name, const toml::table& table
   const std::string driver = table["driver"].value_or(std::string("plugin"));
   if (driver == "passwd-file") {
     backend.driver = BackendDriver::kPasswdFile;
+  } else if (driver == "static") {
+    backend.driver = BackendDriver::kStatic;
   } else if (driver != "plugin") {
-    return Fault(line, "backend." + name + ".driver: write \"plugin\" or \"passwd-file\"");
+    return Fault(line,
+                 "backend." + name + ".driver: write \"plugin\", \"passwd-file\" or \"static\"");
   }
   for (const auto& [key, value] : table) {
     const std::string setting(key.str());
@@ -66,6 +69,10 @@ void ConfigReader::ReadBackend(const std::string& name, const toml::table& table
       if (!TakePasswdFileSetting(setting, value, backend)) {
         Fault(at, where + ": a passwd-file has file = \"…\" and default_domain = \"…\"");
       }
+    } else if (backend.driver == BackendDriver::kStatic) {
+      if (!TakeStaticSetting(setting, value, backend)) {
+        Fault(at, where + ": a static back end has address = \"probe@…\" and password = \"$6$…\"");
+      }
     } else if (setting == "plugin") {
       if (!TakePath(value, backend.plugin)) {
         Fault(at, where + ": write the path of the plug-in, like \"/usr/lib/poplar/ldap.so\"");
@@ -78,6 +85,9 @@ void ConfigReader::ReadBackend(const std::string& name, const toml::table& table
     Fault(line, "[backend." + name + "] names no plug-in: write plugin = \"/usr/lib/poplar/….so\"");
   } else if (backend.driver == BackendDriver::kPasswdFile && backend.file.empty()) {
     Fault(line, "[backend." + name + "] names no file: write file = \"/etc/dovecot/users\"");
+  } else if (backend.driver == BackendDriver::kStatic &&
+             (backend.address.empty() || backend.password.empty())) {
+    Fault(line, "[backend." + name + "] names no user: write address and password, as stored");
   }
   parsed_.config.backends.push_back(std::move(backend));
 }
@@ -94,6 +104,15 @@ bool ConfigReader::TakePasswdFileSetting(const std::string& name, const toml::no
   if (name == "file") return TakePath(node, backend.file);
   backend.default_domain = node.value_or(std::string());
   return name == "default_domain" && !backend.default_domain.empty();
+}
+
+bool ConfigReader::TakeStaticSetting(const std::string& name, const toml::node& node,
+                                     BackendConfig& backend) {
+  const std::string text = node.value_or(std::string());
+  if (name == "address") backend.address = text;
+  if (name == "password") backend.password = text;
+  return (name == "address" && text.find('@') != std::string::npos) ||
+         (name == "password" && !text.empty());
 }
 
 void ConfigReader::ReadNextAfter(const std::string& where, const toml::node& node,

@@ -2,6 +2,7 @@
 
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/tenant/config_reader.h"
@@ -51,6 +52,19 @@ StatusOr<Config> LoadConfig(const std::string& path) {
     message += fault.ToString();
   }
   return MakeStatus(StatusCode::kInvalidArgument, message);
+}
+
+std::string MissingBackend(const Config& config, std::string_view chain) {
+  while (!chain.empty()) {
+    const std::string_view name = chain.substr(0, chain.find(','));
+    chain.remove_prefix(std::min(name.size() + 1, chain.size()));
+    const bool is_there =
+        name == kUsersBackend || std::ranges::any_of(config.backends, [name](const auto& backend) {
+          return backend.name == name;
+        });
+    if (!is_there) return std::string(name);
+  }
+  return "";
 }
 
 std::vector<std::string> SettingsThatNeedRestart(const Config& running, const Config& next) {

@@ -83,7 +83,7 @@ struct AuthConfig {
   uint32_t host_memory_mib = 256;      // A plug-in's process that has more is started anew.
 };
 
-enum class BackendDriver : uint8_t { kPlugin, kPasswdFile };
+enum class BackendDriver : uint8_t { kPlugin, kPasswdFile, kStatic };
 
 // [backend.NAME]: a back end beside the server's own database.
 struct BackendConfig {
@@ -92,6 +92,8 @@ struct BackendConfig {
   std::string plugin;          // The shared object.
   std::string file;            // Of kPasswdFile.
   std::string default_domain;  // Of kPasswdFile: of users without one.
+  std::string address;         // Of kStatic: its one user,
+  std::string password;        // and what is stored of his password.
   bool weak_schemes = false;   // Stored passwords that it hands out may be of weak schemes.
   bool next_after_refused = false;
   bool next_after_failed = false;
@@ -199,6 +201,10 @@ StatusOr<Config> LoadConfig(const std::string& path);
 
 // The poplar.toml of `poplar init`: every setting with its default and what it does.
 std::string DefaultConfigText();
+
+// The first name of a tenant's chain ("ldap,users") that no back end of the configuration has;
+// empty: there is none.
+std::string MissingBackend(const Config& config, std::string_view chain);
 
 // What a reload would have to change but cannot: "section.key" of each setting that differs and is
 // only read at the start.

@@ -38,6 +38,8 @@ class ConfigReader {
   void ReadBackend(const std::string& name, const toml::table& table, uint32_t line);
   // False: not what the setting wants.
   bool TakePath(const toml::node& node, std::string& path) const;
+  static bool TakeStaticSetting(const std::string& name, const toml::node& node,
+                                BackendConfig& backend);
   bool TakePasswdFileSetting(const std::string& name, const toml::node& node,
                              BackendConfig& backend) const;
   void ReadNextAfter(const std::string& where, const toml::node& node, BackendConfig& backend);

@@ -235,6 +235,26 @@ def test_frozen_and_thawed(slapd, new_poplar, mode):
     wait_for("alice is served again", 30, lambda: server.verdict(ALICE, PASSWORD) == "OK")
 
 
+def test_who_was_there_before_comes_in_while_it_is_down(slapd, new_poplar):
+    server = new_poplar("search-bind", [slapd.ldaps], more="connect_timeout_ms = 1000\ntimeout_ms = 1000\n")
+    changes = server.log().count("policies_changed")
+    server.run("tenant", "set", "alpha", "--offline-logins-s", "600")
+    wait_for("the setting holds", 30, lambda: server.log().count("policies_changed") > changes)
+    assert server.verdict(ALICE, PASSWORD) == "OK" and server.verdict(ALICE, "wrong") == "AUTH"
+    for trouble, mend in ((slapd.freeze, slapd.thaw), (slapd.kill, slapd.start)):
+        trouble()
+        assert server.verdict(ALICE, PASSWORD) == "OK"
+        assert server.verdict(ALICE, "wrong") == "SYS/TEMP"
+        assert server.verdict("bob@alpha.example", "b\u00f6b's") == "SYS/TEMP"  # Was not there before.
+        mend()
+        wait_for("bob is served", 30, lambda: server.verdict("bob@alpha.example", "b\u00f6b's") == "OK")
+        server.run("user", "flush", "bob@alpha.example")
+    assert server.metric("poplar_auth_standby_logins_total") >= 2
+    slapd.kill()
+    server.run("user", "flush", "--all")
+    assert server.verdict(ALICE, PASSWORD) == "SYS/TEMP"
+
+
 def test_many_wait_for_a_frozen_server(slapd, new_poplar):
     server = new_poplar("search-bind", [slapd.ldaps])
     slapd.freeze()

@@ -5,11 +5,13 @@ import os
 import poplib
 import re
 import signal
+import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
 from conftest import ALICE, PASSWORDS
-from poplar_server import POPLAR, PoplarServer, lmtp_transaction, wait_for
+from poplar_server import POPLAR, PoplarServer, lmtp_transaction, needs, wait_for
 
 BUILD = Path(os.environ.get("POPLAR_BUILD", Path(POPLAR).resolve().parents[2]))
 EXAMPLE = BUILD / "auth/plugins/example.so"
@@ -100,11 +102,35 @@ def test_a_tenant_has_a_chain_of_its_own(with_plugins, tmp_path):
     # Who is in both is the first one's.
     wait_for("what was remembered is forgotten", 10, lambda: server.try_login(ALICE, PASSWORDS[ALICE])[0] is None)
     assert server.pop3(ALICE, "another").stat()[0] == 0
-    server.run("tenant", "set", "alpha", "--auth-chain", "users,gone")
+    result = server.run("tenant", "set", "alpha", "--auth-chain", "users,gone", check=False)
+    assert result.returncode != 0 and b"there is no [backend.gone]" in result.stderr, result.stderr
+    # A chain can lose a back end afterwards.
+    with sqlite3.connect(server.directory / "users.db", timeout=30) as database:
+        database.execute("UPDATE tenant_settings SET value = 'users,gone' WHERE name = 'auth_chain'")
+    database.close()
+    result = server.run("check", check=False)
+    assert result.returncode == 78 and b"auth_chain of tenant alpha names [backend.gone]" in result.stderr, result.stderr
     wait_for("nobody is called unknown", 30, lambda: codes(server, [ERIN, ALICE]) == [451, 250])
     assert "[SYS/TEMP]" in server.try_login(ERIN, "secret")[1]
     server.run("tenant", "set", "alpha", "--auth-chain", "default")
     wait_for("all is as it was", 30, lambda: codes(server, [ERIN]) == [550])
+
+
+def test_a_probe_logs_in_whatever_becomes_of_the_others(with_plugins):
+    stored = subprocess.run([needs("openssl"), "passwd", "-6", "-stdin"], input=b"probing", check=True, capture_output=True, timeout=60).stdout
+    config = f"""
+[auth]
+chain = ["probe", "users"]
+[backend.probe]
+driver = "static"
+address = "Probe@Alpha.Example"
+password = "{stored.decode().strip()}"
+"""
+    server = with_plugins(config).start()
+    assert codes(server, ["probe@alpha.example", ALICE, "nobody@alpha.example"]) == [250, 250, 550]
+    assert server.pop3("probe@alpha.example", "probing").stat()[0] == 1
+    assert "[AUTH]" in server.try_login("probe@alpha.example", "wrong")[1]
+    server.pop3(ALICE, PASSWORDS[ALICE]).quit()
 
 
 def test_a_passwd_file_of_dovecot(with_plugins, tmp_path):
@@ -211,7 +237,7 @@ plugin = "{TROUBLE}"
     ('[auth]\nchain = []\n', b"nobody could log in"),
     ('[backend.x]\nfile = "x"\n', b"names no plug-in"),
     ('[auth]\nchain = ["x"]\n[backend.x]\ndriver = "passwd-file"\nfile = "/nowhere/users"\n', b"back end x: /nowhere/users"),
-    ('[backend.x]\ndriver = "ldap"\n', b'write "plugin" or "passwd-file"'),
+    ('[backend.x]\ndriver = "ldap"\n', b'write "plugin", "passwd-file" or "static"'),
 ], ids=["missing", "setting", "version", "symbol", "name", "empty", "no-plugin", "no-file", "driver"])
 def test_a_wrong_configuration_is_a_fault_at_the_start(with_plugins, auth, fault):
     server = with_plugins(auth)

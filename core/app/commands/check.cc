@@ -82,12 +82,24 @@ class Checker {
   void CheckUsers() {
     const std::string& database = parsed_.config.users.database;
     const auto opened = auth::UserDatabase::Open(database);
-    if (opened.ok()) return;
+    if (opened.ok()) return CheckChains(**opened);
     std::string message(Message(opened.status()));
     if (opened.status().code() == StatusCode::kNotFound)
       message = "there is no user database at " + database + "; make one with `poplar init " +
                 Folder() + "`";
     Fault("users.database", message);
+  }
+
+  void CheckChains(auth::UserDatabase& users) {
+    const auto tenants = users.ListTenants();
+    if (!tenants.ok()) return Fault("users.database", std::string(Message(tenants.status())));
+    for (const auth::TenantRecord& tenant : *tenants) {
+      const std::string missing =
+          tenant::MissingBackend(parsed_.config, tenant.policy.rules.auth_chain);
+      if (missing.empty()) continue;
+      Fault("users.database", "auth_chain of tenant " + tenant.name + " names [backend." + missing +
+                                  "], which is not there: its users cannot log in");
+    }
   }
 
   void CheckTenants() {
@@ -96,8 +108,12 @@ class Checker {
     const auto paths = TenantFilesIn(folder);
     if (!paths.ok()) return Fault("users.tenants", std::string(Message(paths.status())));
     for (const std::string& path : *paths) {
-      for (tenant::ConfigFault& fault : tenant::ReadTenant(path).faults) {
-        parsed_.faults.push_back(std::move(fault));
+      tenant::ParsedTenant parsed = tenant::ReadTenant(path);
+      for (tenant::ConfigFault& fault : parsed.faults) parsed_.faults.push_back(std::move(fault));
+      const std::string missing =
+          tenant::MissingBackend(parsed_.config, parsed.tenant.policy.rules.auth_chain);
+      if (!missing.empty()) {
+        parsed_.faults.push_back({path, 0, "auth_chain: there is no [backend." + missing + "]"});
       }
     }
   }

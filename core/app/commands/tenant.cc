@@ -34,6 +34,16 @@ void Apply(const TenantLimits& limits, TenantRecord& record) {
   }
 }
 
+// A chain that names what is not configured would keep everybody out.
+Status CheckChain(const TenantLimits& limits, const tenant::Config& config) {
+  TenantRecord record;
+  Apply(limits, record);
+  const std::string missing = tenant::MissingBackend(config, record.policy.rules.auth_chain);
+  if (missing.empty()) return OkStatus();
+  return MakeStatus(StatusCode::kInvalidArgument,
+                    "auth_chain: there is no [backend." + missing + "] in the configuration");
+}
+
 void Print(const TenantRecord& record, Console& console) {
   console.out << "tenant        " << record.name << "\nid            " << record.id.value()
               << "\nstate         " << (record.enabled ? "enabled" : "disabled")
@@ -54,6 +64,8 @@ void Print(const TenantRecord& record, Console& console) {
 
 ExitCode TenantAdd(const TenantAddOptions& options, const tenant::Config& config,
                    Console& console) {
+  const Status named = CheckChain(options.limits, config);
+  if (!named.ok()) return Fail(console, named);
   const auto users = OpenUsers(config);
   if (!users.ok()) return Fail(console, users.status());
   const auto added = (*users)->AddTenant(
@@ -70,6 +82,8 @@ ExitCode TenantSet(const TenantSetOptions& options, const tenant::Config& config
     return Fail(console, ExitCode::kUsage,
                 "nothing is to be changed (`poplar tenant set --help` says what can be)");
   }
+  const Status named = CheckChain(options.limits, config);
+  if (!named.ok()) return Fail(console, named);
   const auto users = OpenUsers(config);
   if (!users.ok()) return Fail(console, users.status());
   const auto changed = (*users)->ChangeTenant(

@@ -22,6 +22,11 @@ class GateBackend : public Backend {
     const std::lock_guard<std::mutex> lock(mutex_);
     users_[login] = password;
   }
+  // Cannot say who anybody is.
+  void SetDown(bool down) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    down_ = down;
+  }
   void Close() { SetOpen(false); }
   void Open() { SetOpen(true); }
   // Password questions so far, also those that wait at the gate.
@@ -48,6 +53,7 @@ class GateBackend : public Backend {
     const bool known = user != users_.end();
     const bool right = known && user->second == password.Reveal();  // As it is when asked.
     changed_.wait(lock, [&] { return open_; });
+    if (down_) return Say(BackendOutcome::kTemporary, "the gate is down");
     if (right) return Known(login);
     BackendAnswer answer = Unknown();
     if (known) answer.outcome = BackendOutcome::kRefused;
@@ -95,6 +101,7 @@ class GateBackend : public Backend {
   std::condition_variable changed_;
   std::map<std::string, std::string> users_;
   bool open_ = true;
+  bool down_ = false;
   int asked_ = 0;
 };
 

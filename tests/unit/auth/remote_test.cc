@@ -38,6 +38,10 @@ class RemoteTest : public ServiceFixture {
     acme.name = "acme";
     acme.maildrop_quota.octets = 12'345;
     tenants.by_domain["acme.example"] = acme;
+    TenantPolicies::Domain other = acme;
+    other.tenant = TenantId(2);
+    other.name = "other";
+    tenants.by_domain["other.example"] = other;
     acme.enabled = false;
     tenants.by_domain["closed.example"] = acme;
     board_.Publish(std::make_shared<TenantPolicies>(std::move(tenants)));
@@ -274,6 +278,26 @@ TEST_F(RemoteTest, VerifiersAreWhatThePluginHasStored) {
     EXPECT_FALSE(decoy.verifier.material.empty());
   }
   EXPECT_EQ(fetch("down@acme.example", "SCRAM-SHA-256").outcome, Outcome::kTemporary);
+}
+
+TEST_F(RemoteTest, ACrowdOfOneTenantHoldsUpNoOther) {
+  remote_options_.slow_us = 1'000;
+  options_.deadline_ms = 60'000;
+  StartTrouble();
+  EXPECT_EQ(Login(kFirst, "ok@other.example", "secret").outcome, Outcome::kOk);
+  // 20 questions of 300 ms each, one at a time: 6 s.
+  std::vector<std::unique_ptr<Asking<AuthResult>>> crowd;
+  for (int i = 0; i < 20; ++i) {
+    crowd.push_back(StartLogin(kFirst, "slow@acme.example", "wrong" + std::to_string(i),
+                               "192.0.2." + std::to_string(i + 1)));
+  }
+  ASSERT_TRUE(Eventually([&] { return Metric("poplar_backend_waiting") >= 10; }));
+  // Several names, as half of them are at home on the other shard.
+  for (const char* user : {"ok", "stored", "a", "b", "c", "d", "e"}) {
+    Login(kFirst, std::string(user) + "@other.example", "secret");
+  }
+  EXPECT_GT(Metric("poplar_backend_waiting"), 0) << "the crowd waits still";
+  for (const auto& one : crowd) EXPECT_EQ(one->Get().outcome, Outcome::kRefused);
 }
 
 TEST_F(RemoteTest, TokensOfAccountsThatOthersKnow) {

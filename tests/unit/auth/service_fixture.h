@@ -47,7 +47,7 @@ class ServiceFixture : public testing::Test {
     service_ = std::make_unique<AuthService>(
         options_, *shards_,
         AuthPools{.hash = hash_pool_.get(), .lookup = lookup_pool_.get(), .hashers = &hashers_},
-        std::move(chain));
+        std::move(chain), &tenants_);
     service_->Register(registry_);
   }
 
@@ -99,6 +99,7 @@ class ServiceFixture : public testing::Test {
   }
 
   AuthServiceOptions options_;
+  PolicyBoard tenants_;
   io::OffloadPoolOptions hash_pool_options_{.name = "hash", .threads = 2};
   HasherPool hashers_{{.prefix = "$y$", .cost = 1}};
   base::MetricRegistry registry_;
