@@ -158,11 +158,15 @@ std::string Address::Text() const {
   return family == Family::kIpv6 ? "[" + HostText() + "]" + port_text : HostText() + port_text;
 }
 
+base::IpAddress Address::ip_address() const {
+  POP_CHECK(family != Family::kUnix);
+  return {.is_ipv6 = family == Family::kIpv6, .octets = ip};
+}
+
 bool Address::IsIn(std::span<const base::IpNetwork> networks) const {
   if (family == Family::kUnix) return false;
-  const base::IpAddress address{.is_ipv6 = family == Family::kIpv6, .octets = ip};
   return std::ranges::any_of(
-      networks, [&](const base::IpNetwork& network) { return network.Contains(address); });
+      networks, [&](const base::IpNetwork& network) { return network.Contains(ip_address()); });
 }
 
 bool Address::is_loopback() const {

@@ -45,6 +45,8 @@ struct Address {
   std::string Text() const;
   // The address without its port.
   std::string HostText() const;
+  // REQUIRES: it is no Unix socket.
+  base::IpAddress ip_address() const;
   // On this machine: 127.0.0.0/8, ::1, or a Unix socket.
   bool is_loopback() const;
   // In one of them; a Unix socket is in none.
