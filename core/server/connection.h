@@ -32,7 +32,7 @@ enum class EndCause : uint8_t { kDrain, kKicked, kLoginTimeout, kSessionAge };
 struct Proxied {
   net::Address proxy;  // Who said it.
   std::optional<net::ProxiedTls> tls;
-  std::string server_name;
+  std::string server_name;  // In lower case; may be empty.
 };
 
 // What `poplar session list` shows.
@@ -60,11 +60,6 @@ class Connection {
   virtual ~Connection() = default;
 
   SessionId id() const { return id_; }
-  // The host that the client asked for when it began TLS, as a proxy in front told it; empty: it
-  // is not known.
-  std::string_view server_name() const {
-    return proxied_ ? proxied_->server_name : std::string_view();
-  }
   bool closing() const { return closing_; }
   virtual ConnectionInfo Info() const = 0;
 
@@ -90,6 +85,12 @@ class Connection {
   void set_committing(bool committing) { committing_ = committing; }
   // id, closing, peer, proxy, age_ms and idle_ms.
   ConnectionInfo CommonInfo() const;
+
+  // The host that the client asked for when it began TLS, in lower case, as a proxy that ended TLS
+  // told it; empty: none.
+  std::string_view server_name() const {
+    return proxied_ ? proxied_->server_name : std::string_view();
+  }
 
   // Reads the PROXY header that a connection of a trusted proxy begins with, before anything else;
   // the client is then who it says, or the proxy itself (its checks whether we live). False: there

@@ -1,5 +1,7 @@
 // The header of a proxy in front (the PROXY protocol), and who the client is then.
 
+#include <absl/strings/ascii.h>
+
 #include <utility>
 
 #include "core/base/log.h"
@@ -37,13 +39,16 @@ io::Task<bool> Connection::TakeProxyHeader() {
   header_timer_.Arm(kHeaderMs);
   const std::optional<ProxyOutcome> outcome = co_await ReadProxyHeader(&header);
   header_timer_.Disarm();
-  if (!outcome) co_return false;
+  if (!outcome) {
+    set_end_word("proxy_header");
+    co_return false;
+  }
   services_.metrics.proxy_headers[static_cast<size_t>(*outcome)].Add();
   if (*outcome == ProxyOutcome::kLocal) co_return true;
   if (*outcome == ProxyOutcome::kClient) {
     SpeakFor(std::move(*header.client));
     proxied_->tls = std::move(header.tls);
-    proxied_->server_name = std::move(header.server_name);
+    proxied_->server_name = absl::AsciiStrToLower(header.server_name);
     co_return true;
   }
   set_end_word("proxy_header");

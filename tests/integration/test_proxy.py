@@ -291,11 +291,13 @@ def test_a_common_name_is_no_email_address(server):
 # --- Real proxies.
 
 
-def test_haproxy_passes_tls_on(server, tmp_path, closing):
-    proxy = front.haproxy(tmp_path, "", f"127.0.0.1:{server.ports['pop3s']} source {PROXY} send-proxy check check-send-proxy inter 200ms")
+@pytest.mark.parametrize("options", [{}, {"send-proxy-v2": "send-proxy"}, {"send-proxy-v2 check": "send-proxy check check-send-proxy"},
+                                     {"check": "check check-send-proxy"}])
+def test_haproxy_passes_tls_on(server, tmp_path, closing, options):
+    proxy = front.haproxy(tmp_path, "listen pop3s", server.ports["pop3s"], PROXY, **options)
     closing(proxy.stop)
     # Its checks are quiet.
-    wait_for("it has looked twice", 30, lambda: headers(server, "local") + headers(server, "silent") + headers(server, "client") >= 2)
+    wait_for("it has looked twice", 30, lambda: server.metric("poplar_proxy_headers_total") >= 2)
     raw = socket.create_connection(("127.0.0.1", proxy.port), timeout=30, source_address=("127.0.0.3", 0))
     connection = server.tls().wrap_socket(raw, server_hostname="localhost")
     assert read_line(connection).startswith(b"+OK")
@@ -316,8 +318,8 @@ def test_haproxy_ends_tls(server, tmp_path, closing):
             "-out", "alice.pem")
     combined = tmp_path / "combined.pem"
     combined.write_bytes(server.certificate.read_bytes() + (server.directory / "tls/key.pem").read_bytes())
-    proxy = front.haproxy(tmp_path, f"ssl crt {combined} ca-file {certificates / 'ca.pem'} verify optional",
-                          f"127.0.0.1:{server.ports['pop3']} source {PROXY} send-proxy-v2-ssl-cn")
+    proxy = front.haproxy(tmp_path, "listen pop3s-ended-here", server.ports["pop3"], PROXY,
+                          **{"/etc/haproxy/pop.pem": f"{combined} ca-file {certificates / 'ca.pem'} verify optional"})
     closing(proxy.stop)
     context = server.tls()
     client = poplib.POP3_SSL("localhost", proxy.port, context=context, timeout=30)
@@ -432,10 +434,13 @@ def test_pop3_takes_its_client_from_xclient(server):
 
 @pytest.mark.skipif(not front.dovecot_is_there(), reason="Dovecot runs as root only")
 def test_dovecot_in_front(server, tmp_path, closing):
-    proxy = front.dovecot_proxy(tmp_path, server.ports["pop3"], SPEAKER)
+    proxy, lmtp_port = front.dovecot_proxy(tmp_path, server.ports["pop3"], server.ports["lmtp"], SPEAKER)
     closing(proxy.stop)
     client = Client(server, source="127.0.0.3", port=proxy.port)
     assert client.login().startswith(b"+OK"), proxy.log()
     assert client.say(b"STAT") == b"+OK 0 0"
     assert client.say(b"QUIT").startswith(b"+OK")
     logged(server, rf" login .* peer=127.0.0.3 .* outcome=ok .* proxy={re.escape(SPEAKER)}$")
+    with smtplib.LMTP("127.0.0.1", lmtp_port, local_hostname="mta.test", source_address=("127.0.0.3", 0), timeout=30) as mta:
+        deliver(mta)
+    assert received(server) == b"Received: from mta.test ([127.0.0.3])"

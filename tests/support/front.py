@@ -2,14 +2,18 @@
 
 import os
 import pwd
+import re
 import shutil
 import socket
 import struct
 import subprocess
+import textwrap
 from pathlib import Path
 
 from network import free_port
 from poplar_server import STOP_SECONDS, needs, wait_for
+
+OPERATIONS = Path(__file__).resolve().parents[2] / "core/OPERATIONS.md"
 
 
 def v1(client, port=40312):
@@ -60,25 +64,21 @@ class Program:
         self.process.wait(timeout=STOP_SECONDS)
 
 
-def haproxy(directory, bind, server):
-    """HAProxy before a server: `bind` and `server` are options of the lines of these names."""
+def example(first_line):
+    """A block of the operator's page, which must work as it stands there."""
+    block = re.search(rf"^    {first_line}\n(?:    .*\n)+", OPERATIONS.read_text(), re.M)
+    return textwrap.dedent(block[0])
+
+
+def haproxy(directory, first_line, target, source, **instead):
+    """HAProxy as the operator's page has it, before `target`; `instead`: other words for some of the example's."""
     port = free_port()
-    config = Path(directory) / f"haproxy-{port}.cfg"
-    config.write_text(f"""
-global
-    log stderr format raw local0
-defaults
-    mode tcp
-    log global
-    timeout connect 10s
-    timeout client 60s
-    timeout server 60s
-frontend clients
-    bind 127.0.0.1:{port} {bind}
-    default_backend poplar
-backend poplar
-    server poplar {server}
-""")
+    text = example(first_line)
+    for word, other in {":995": f"127.0.0.1:{port}", "10.0.0.10:1995": f"127.0.0.1:{target}", "10.0.0.10:1110": f"127.0.0.1:{target}",
+                        " send-": f" source {source} send-", " check": " check inter 200ms", **instead}.items():
+        text = text.replace(word, other)
+    config = Path(directory) / "haproxy.cfg"
+    config.write_text(f"global\n    log stderr format raw local0\n{text}")
     return Program([needs("haproxy"), "-db", "-f", str(config)], port, Path(directory) / "haproxy.log")
 
 
@@ -109,20 +109,20 @@ def dovecot_is_there():
     return shutil.which("dovecot") is not None and os.geteuid() == 0
 
 
-def dovecot_proxy(directory, target, source):
-    """Dovecot as a POP3 proxy that takes any user with any password to `target`, from the address `source`."""
+def dovecot_proxy(directory, pop3, lmtp, source):
+    """Dovecot as a proxy of POP3 and LMTP, whoever the user is, to these ports from the address `source`; and its own port of LMTP."""
     directory = Path(directory) / "dovecot"
     directory.mkdir()
     for folder in [directory, *directory.parents]:
         if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
             folder.chmod(folder.stat().st_mode | 0o711)
-    port = free_port()
+    port, lmtp_port = free_port(), free_port()
     owner = pwd.getpwnam("mail")
     (directory / "dovecot.conf").write_text(f"""
 base_dir = {directory}/run
 state_dir = {directory}/state
 instance_name = poplar-test-proxy
-protocols = pop3
+protocols = pop3 lmtp
 listen = 127.0.0.1
 log_path = {directory}/dovecot.log
 ssl = no
@@ -134,7 +134,19 @@ mail_gid = mail
 first_valid_uid = {owner.pw_uid}
 passdb {{
   driver = static
-  args = proxy=y nopassword=y host=127.0.0.1 port={target}
+  args = proxy=y nopassword=y host=127.0.0.1 port={pop3}
+}}
+lmtp_proxy = yes
+protocol lmtp {{
+  passdb {{
+    driver = static
+    args = proxy=y nopassword=y host=127.0.0.1 port={lmtp} source_ip={source}
+  }}
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    port = {lmtp_port}
+  }}
 }}
 userdb {{
   driver = static
@@ -149,4 +161,4 @@ service pop3-login {{
   }}
 }}
 """)
-    return Program([needs("dovecot"), "-F", "-c", str(directory / "dovecot.conf")], port, directory / "stderr")
+    return Program([needs("dovecot"), "-F", "-c", str(directory / "dovecot.conf")], port, directory / "stderr"), lmtp_port
