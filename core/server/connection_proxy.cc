@@ -69,7 +69,8 @@ io::Task<std::optional<ProxyOutcome>> Connection::ReadProxyHeader(net::ProxyHead
   while (head.size() < net::kProxyHeaderBytesMax) {
     const bool received = co_await Receive();
     if (end_cause_) co_return std::nullopt;
-    if (!received && header_late_) co_return ProxyOutcome::kLate;
+    const bool idle = end_word_ == net::StreamEndName(net::StreamEnd::kIdle);
+    if (!received && (header_late_ || idle)) co_return ProxyOutcome::kLate;
     if (!received) co_return head.empty() ? ProxyOutcome::kSilent : ProxyOutcome::kCut;
     const std::string_view input = stream_.input();
     const size_t before = head.size();

@@ -119,7 +119,11 @@ io::Task<bool> LmtpDriver::Perform(lmtp::Action action) {
 
 void LmtpDriver::TakeClient(const lmtp::Xclient& told) {
   const std::string proxy = proxied() != nullptr ? ProxyText() : peer_.HostText();
-  if (told.address) SpeakFor(net::Address::FromIp(*told.address, told.port.value_or(0)));
+  if (told.address) {
+    SpeakFor(net::Address::FromIp(*told.address, told.port.value_or(0)));
+  } else if (told.tells_address && proxied() != nullptr) {
+    SpeakFor(proxied()->proxy);  // For nobody known: no more for the one before.
+  }
   base::Log(base::LogLevel::kInfo, "xclient",
             {{"session", id().value()},
              {"protocol", "lmtp"},

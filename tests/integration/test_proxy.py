@@ -397,6 +397,11 @@ def test_lmtp_takes_its_client_from_xclient(server):
         assert mta.docmd("XCLIENT", f"ADDR=IPV6:{OTHER}")[0] == 220
         deliver(mta)
         assert received(server) == f"Received: from client.example ([IPv6:{OTHER}])".encode()
+        assert mta.docmd("XCLIENT", "ADDR=[UNAVAILABLE] HELO=[UNAVAILABLE]")[0] == 220
+        deliver(mta)
+        assert received(server) == b"Received: from mta.test (unknown)"
+        session = next(one for one in server.run_json("session", "list") if one["protocol"] == "lmtp")
+        assert session["peer"] == session["proxy"]
     with lmtp(server, "127.0.0.1") as mta:
         assert b"XCLIENT" not in mta.docmd("LHLO", "mta.test")[1]
         assert mta.docmd("XCLIENT", f"ADDR={CLIENT}") == (550, b"5.7.0 XCLIENT is not allowed from your address")
