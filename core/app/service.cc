@@ -31,6 +31,7 @@ json ToJson(const server::ConnectionInfo& info) {
           {"user", info.user},
           {"tenant", info.tenant},
           {"peer", info.peer},
+          {"proxy", info.proxy},
           {"tls", info.tls},
           {"state", info.state},
           {"age_s", info.age_ms / 1000},

@@ -69,16 +69,14 @@ Address Address::FromIpv4(const std::array<uint8_t, 16>& ip, uint16_t port) {
 }
 
 Address Address::FromIpv6(const std::array<uint8_t, 16>& ip, uint16_t port) {
-  constexpr std::array<uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  return FromIp(base::IpAddress::FromIpv6(ip), port);
+}
+
+Address Address::FromIp(const base::IpAddress& ip, uint16_t port) {
   Address result;
+  result.family = ip.is_ipv6 ? Family::kIpv6 : Family::kIpv4;
   result.port = port;
-  if (std::equal(kMapped.begin(), kMapped.end(), ip.begin())) {
-    result.family = Family::kIpv4;
-    std::copy_n(ip.begin() + kMapped.size(), 4, result.ip.begin());
-  } else {
-    result.family = Family::kIpv6;
-    result.ip = ip;
-  }
+  result.ip = ip.octets;
   return result;
 }
 
@@ -158,6 +156,17 @@ std::string Address::Text() const {
   if (family == Family::kUnix) return path.empty() ? "unix" : "unix:" + path;
   const std::string port_text = ":" + std::to_string(port);
   return family == Family::kIpv6 ? "[" + HostText() + "]" + port_text : HostText() + port_text;
+}
+
+base::IpAddress Address::ip_address() const {
+  POP_CHECK(family != Family::kUnix);
+  return {.is_ipv6 = family == Family::kIpv6, .octets = ip};
+}
+
+bool Address::IsIn(std::span<const base::IpNetwork> networks) const {
+  if (family == Family::kUnix) return false;
+  return std::ranges::any_of(
+      networks, [&](const base::IpNetwork& network) { return network.Contains(ip_address()); });
 }
 
 bool Address::is_loopback() const {

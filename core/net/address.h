@@ -7,9 +7,11 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "core/base/ip.h"
 #include "core/base/status.h"
 
 namespace poplar::net {
@@ -30,6 +32,7 @@ struct Address {
   // Of the first four octets, in network order, and of all; one mapped into IPv6 is IPv4.
   static Address FromIpv4(const std::array<uint8_t, 16>& ip, uint16_t port);
   static Address FromIpv6(const std::array<uint8_t, 16>& ip, uint16_t port);
+  static Address FromIp(const base::IpAddress& ip, uint16_t port);
   // getpeername(2). A peer that is gone already gives an error.
   static StatusOr<Address> OfPeer(int fd);
   // getsockname(2).
@@ -42,8 +45,12 @@ struct Address {
   std::string Text() const;
   // The address without its port.
   std::string HostText() const;
+  // REQUIRES: it is no Unix socket.
+  base::IpAddress ip_address() const;
   // On this machine: 127.0.0.0/8, ::1, or a Unix socket.
   bool is_loopback() const;
+  // In one of them; a Unix socket is in none.
+  bool IsIn(std::span<const base::IpNetwork> networks) const;
 
   friend bool operator==(const Address&, const Address&) = default;
 };

@@ -26,6 +26,12 @@ uint64_t HashOf(const auth::Principal& principal, uint64_t seed) {
 
 }  // namespace
 
+TransportGrade GradeOf(std::string_view tls_version) {
+  if (tls_version == "TLSv1.3") return TransportGrade::kTls13;
+  const bool is_tls12 = tls_version == "TLSv1.2" || tls_version.empty();
+  return is_tls12 ? TransportGrade::kTls12 : TransportGrade::kClear;
+}
+
 std::string_view Reason(AdmissionVerdict verdict) {
   switch (verdict) {
     case AdmissionVerdict::kAdmitted:

@@ -20,6 +20,10 @@ namespace poplar::server {
 // How a session's bytes travel.
 enum class TransportGrade : uint8_t { kClear, kTls12, kTls13 };
 
+// Of a TLS version as a proxy names it: "TLSv1.3". One that is not named is TLS all the same; one
+// that this server does not speak is worth no more than none.
+TransportGrade GradeOf(std::string_view tls_version);
+
 enum class AdmissionVerdict : uint8_t {
   kAdmitted,
   kPop3Off,

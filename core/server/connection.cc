@@ -19,7 +19,8 @@ Connection::Connection(ShardServices& services, Network& network, base::UniqueFd
       peer_(std::move(peer)),
       started_us_(services.reactor().now_us()),
       id_(services.registry.NewId()),
-      word_timer_(&services.reactor(), this) {}
+      word_timer_(&services.reactor(), this),
+      header_timer_(&services.reactor(), this) {}
 
 void Connection::Start() {
   task_ = RunToEnd();
@@ -84,6 +85,7 @@ ConnectionInfo Connection::CommonInfo() const {
   info.id = id_;
   info.closing = closing_;
   info.peer = peer_.Text();
+  if (proxied_) info.proxy = proxied_->proxy.Text();
   info.age_ms = (now_us - started_us_) / 1000;
   info.idle_ms = waiting_since_us_ == 0 ? 0 : (now_us - waiting_since_us_) / 1000;
   return info;

@@ -9,12 +9,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "core/base/ids.h"
 #include "core/io/task.h"
 #include "core/net/address.h"
+#include "core/net/proxy_header.h"
 #include "core/net/stream.h"
 #include "core/server/shard_services.h"
 
@@ -26,16 +28,24 @@ std::string_view Name(Protocol protocol);
 // Why the server ends a connection that would go on.
 enum class EndCause : uint8_t { kDrain, kKicked, kLoginTimeout, kSessionAge };
 
+// What somebody in front of the server, who is trusted, said of a client's connection.
+struct Proxied {
+  net::Address proxy;  // Who said it.
+  std::optional<net::ProxiedTls> tls;
+  std::string server_name;  // In lower case; may be empty.
+};
+
 // What `poplar session list` shows.
 struct ConnectionInfo {
   SessionId id;
   Protocol protocol = Protocol::kPop3;
   bool tls = false;
   bool closing = false;  // Its commit or its close is under way.
-  std::string peer;
-  std::string user;    // Empty before log-in.
-  std::string tenant;  // Empty before log-in.
-  std::string state;   // "authorization", "transaction", "envelope", "message"…
+  std::string peer;      // The client.
+  std::string proxy;     // Through whom it came; empty: nobody.
+  std::string user;      // Empty before log-in.
+  std::string tenant;    // Empty before log-in.
+  std::string state;     // "authorization", "transaction", "envelope", "message"…
   uint64_t age_ms = 0;
   uint64_t idle_ms = 0;  // How long the client has been waited for; 0 while it is being served.
 };
@@ -73,8 +83,25 @@ class Connection {
   void set_in_handshake(bool in_handshake) { in_handshake_ = in_handshake; }
   // While its commit is under way a connection is not cut: the answer is owed.
   void set_committing(bool committing) { committing_ = committing; }
-  // id, closing, peer, age_ms and idle_ms.
+  // id, closing, peer, proxy, age_ms and idle_ms.
   ConnectionInfo CommonInfo() const;
+
+  // The host that the client asked for when it began TLS, in lower case, as a proxy that ended TLS
+  // told it; empty: none.
+  std::string_view server_name() const {
+    return proxied_ ? proxied_->server_name : std::string_view();
+  }
+
+  // Reads the PROXY header that a connection of a trusted proxy begins with, before anything else;
+  // the client is then who it says, or the proxy itself (its checks whether we live). False: there
+  // was none that is right, or the connection is over.
+  io::Task<bool> TakeProxyHeader();
+  // From now on the client is this one, whom the peer speaks for.
+  void SpeakFor(net::Address client);
+  // Null: the client came by itself.
+  const Proxied* proxied() const { return proxied_.get(); }
+  // For logs: empty without one.
+  std::string ProxyText() const { return proxied_ ? proxied_->proxy.HostText() : ""; }
 
   // The stream's operations for a driver. False: the connection is over, and end_word() says why.
   // Receive: there is input, or an end_cause() to tell the session about.
@@ -87,23 +114,28 @@ class Connection {
 
   ShardServices& services_;
   net::Stream stream_;
-  const net::Address peer_;
+  net::Address peer_;  // The client, as far as it is known.
   const uint64_t started_us_;
 
  private:
   io::Task<void> RunToEnd();
   void Finished();
   void OnLastWordOver();
+  io::Task<std::optional<ProxyOutcome>> ReadProxyHeader(net::ProxyHeader* header);
+  void OnHeaderLate();
 
   const SessionId id_;
   uint64_t waiting_since_us_ = 0;  // For the client; 0: not waiting.
+  std::unique_ptr<Proxied> proxied_;
   std::optional<EndCause> end_cause_;
   bool closing_ = false;
   bool in_handshake_ = false;
   bool committing_ = false;
+  bool header_late_ = false;
   std::string_view end_word_ = "lost";  // How it ended; for the log.
   io::Task<void> task_;
   io::TimerFor<&Connection::OnLastWordOver> word_timer_;
+  io::TimerFor<&Connection::OnHeaderLate> header_timer_;
   io::WorkFor<&Connection::Finished> finished_{this};
 };
 

@@ -22,30 +22,15 @@ net::StreamOptions StreamOptionsOf(const LmtpSettings& settings) {
   return options;
 }
 
-// The peer as RFC 5321 §4.1.3 writes it.
-std::string AddressLiteral(const net::Address& peer) {
-  switch (peer.family) {
-    case net::Address::Family::kUnix:
-      return "local";
-    case net::Address::Family::kIpv4:
-      return "[" + peer.HostText() + "]";
-    case net::Address::Family::kIpv6:
-      return "[IPv6:" + peer.HostText() + "]";
-  }
-  return "local";
-}
-
 }  // namespace
 
-LmtpDriver::LmtpDriver(ShardServices& services, base::UniqueFd socket, const net::Address& peer,
-                       bool imports)
-    : Connection(services, *services.lmtp, std::move(socket), peer,
+LmtpDriver::LmtpDriver(ShardServices& services, Accepted accepted)
+    : Connection(services, *services.lmtp, std::move(accepted.socket), accepted.peer,
                  StreamOptionsOf(services.settings->lmtp)),
       settings_(services.settings),
-      lmtp_(imports ? settings_->imports : settings_->lmtp),
-      session_(lmtp_.session, services.lmtp_metrics, base::SystemClock(),
-               {.peer = AddressLiteral(peer),
-                .session_id = settings_->run + "-" + std::to_string(id().value())}) {
+      lmtp_(accepted.imports ? settings_->imports : settings_->lmtp),
+      begins_with_header_(accepted.proxied),
+      session_(lmtp_.session, services.lmtp_metrics, base::SystemClock(), ConnectionNow()) {
   services_.metrics.lmtp_connections.Add(1);
 }
 
@@ -61,7 +46,23 @@ ConnectionInfo LmtpDriver::Info() const {
   return info;
 }
 
+lmtp::Connection LmtpDriver::ConnectionNow() const {
+  const bool is_unix = peer_.family == net::Address::Family::kUnix;
+  return {.peer = is_unix ? "local" : lmtp::AddressLiteral(peer_.ip_address()),
+          .session_id = settings_->run + "-" + std::to_string(id().value()),
+          .xclient = peer_.IsIn(lmtp_.xclient_networks)};
+}
+
 io::Task<void> LmtpDriver::Run() {
+  if (begins_with_header_) {
+    const bool told = co_await TakeProxyHeader();
+    if (!told) co_return;
+    session_.SetConnection(ConnectionNow());
+  }
+  co_await Serve();
+}
+
+io::Task<void> LmtpDriver::Serve() {
   bool open = true;
   while (open) {
     if (end_cause()) session_.End(lmtp::EndReason::kDrain);
@@ -105,12 +106,32 @@ io::Task<bool> LmtpDriver::Perform(lmtp::Action action) {
       delivery_.reset();
       LogRefusal(action.refusal);
       co_return true;
+    case Kind::kTakeClient:
+      TakeClient(*action.client);
+      co_return true;
     case Kind::kClose:
       set_closing();
       co_await Flush();
       co_return false;
   }
   co_return false;
+}
+
+void LmtpDriver::TakeClient(const lmtp::Xclient& told) {
+  const std::string proxy = proxied() != nullptr ? ProxyText() : peer_.HostText();
+  if (told.address) {
+    SpeakFor(net::Address::FromIp(*told.address, told.port.value_or(0)));
+  } else if (told.tells_address && proxied() != nullptr) {
+    SpeakFor(proxied()->proxy);  // For nobody known: no more for the one before.
+  }
+  base::Log(base::LogLevel::kInfo, "xclient",
+            {{"session", id().value()},
+             {"protocol", "lmtp"},
+             {"peer", told.address ? told.address->Text() : ""},
+             {"name", told.name.value_or("")},
+             {"helo", told.helo.value_or("")},
+             {"login", told.login.value_or("")},
+             {"proxy", proxy}});
 }
 
 // An MTA that falls silent is told why; one that is being drained may still finish its message.

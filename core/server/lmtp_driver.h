@@ -15,15 +15,24 @@ namespace poplar::server {
 
 class LmtpDriver : public Connection {
  public:
-  // `imports`: it came in by the socket of imports.
-  LmtpDriver(ShardServices& services, base::UniqueFd socket, const net::Address& peer,
-             bool imports);
+  struct Accepted {
+    base::UniqueFd socket;
+    net::Address peer;
+    bool imports = false;  // By the socket of imports.
+    bool proxied = false;  // It begins with a PROXY header.
+  };
+
+  LmtpDriver(ShardServices& services, Accepted accepted);
   ~LmtpDriver() override;
 
   ConnectionInfo Info() const override;
 
  private:
   io::Task<void> Run() override;
+  io::Task<void> Serve();
+  // As the session wants to know it.
+  lmtp::Connection ConnectionNow() const;
+  void TakeClient(const lmtp::Xclient& told);
   io::Task<bool> Perform(lmtp::Action action);
   io::Task<bool> ReceiveMore();
 
@@ -44,6 +53,7 @@ class LmtpDriver : public Connection {
 
   const std::shared_ptr<const Settings> settings_;
   const LmtpSettings& lmtp_;
+  const bool begins_with_header_;
   lmtp::Session session_;
   // One for each recipient that the session accepted in this transaction, in order.
   std::vector<auth::Principal> principals_;

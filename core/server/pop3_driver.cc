@@ -7,6 +7,7 @@
 
 #include "core/base/check.h"
 #include "core/base/log.h"
+#include "core/proto/pop3/replies.h"
 #include "core/server/outcome_table.h"
 
 namespace poplar::server {
@@ -46,13 +47,6 @@ std::string NewApopTimestamp(const Pop3Settings& settings) {
   return text + "@" + settings.session.hostname + ">";
 }
 
-pop3::Transport TransportOf(const Pop3Settings& settings, const Pop3Driver::Accepted& accepted,
-                            std::string apop_timestamp) {
-  return {.tls = accepted.implicit_tls,
-          .clear_text_login_allowed = settings.allow_cleartext || accepted.peer.is_loopback(),
-          .apop_timestamp = std::move(apop_timestamp)};
-}
-
 }  // namespace
 
 Pop3Driver::Pop3Driver(ShardServices& services, Accepted accepted)
@@ -61,8 +55,11 @@ Pop3Driver::Pop3Driver(ShardServices& services, Accepted accepted)
       settings_(services.settings),
       pop3_(accepted.exports ? settings_->exports : settings_->pop3),
       implicit_tls_(accepted.implicit_tls),
+      begins_with_header_(accepted.proxied),
+      came_from_loopback_(accepted.peer.is_loopback()),
+      counted_(accepted.counted),
       apop_timestamp_(NewApopTimestamp(pop3_)),
-      session_(pop3_.session, services.pop3_metrics, TransportOf(pop3_, accepted, apop_timestamp_)),
+      session_(pop3_.session, services.pop3_metrics, TransportNow()),
       admission_(services.door),
       login_timer_(&services.reactor(), this),
       age_timer_(&services.reactor(), this) {
@@ -72,8 +69,27 @@ Pop3Driver::Pop3Driver(ShardServices& services, Accepted accepted)
 
 Pop3Driver::~Pop3Driver() {
   services_.metrics.pop3_connections.Add(-1);
-  services_.door.pop3_clients.Leave(peer_);
+  LeaveClients();
   services_.door.pop3.Leave();
+}
+
+// A client on the machine of a proxy is local to that one only.
+pop3::Transport Pop3Driver::TransportNow() const {
+  const bool local = came_from_loopback_ && peer_.is_loopback();
+  return {.tls = implicit_tls_ || tls_,
+          .clear_text_login_allowed = pop3_.allow_cleartext || local,
+          .apop_timestamp = apop_timestamp_,
+          .xclient = peer_.IsIn(pop3_.xclient_networks)};
+}
+
+bool Pop3Driver::CountClient() {
+  counted_ = services_.door.pop3_clients.Enter(peer_, pop3_.connections_per_address_max);
+  if (!counted_) services_.metrics.pop3_refused_per_address.Add();
+  return counted_;
+}
+
+void Pop3Driver::LeaveClients() {
+  if (std::exchange(counted_, false)) services_.door.pop3_clients.Leave(peer_);
 }
 
 ConnectionInfo Pop3Driver::Info() const {
@@ -94,7 +110,8 @@ auth::ClientInfo Pop3Driver::Client() const {
 io::Task<void> Pop3Driver::Run() {
   login_timer_.Arm(pop3_.login_timeout_ms);
   bool usable = true;
-  if (implicit_tls_) usable = co_await StartTls(net::TlsStart::kImplicit);
+  if (begins_with_header_) usable = co_await MeetClient();
+  if (usable && implicit_tls_) usable = co_await StartTls(net::TlsStart::kImplicit);
   if (usable) co_await Serve();
   set_closing();
   CountAbandoned();
@@ -116,7 +133,31 @@ io::Task<void> Pop3Driver::Run() {
              {"sent", messages_sent_},
              {"deleted", messages_deleted_},
              {"octets_out", stream_.sent_bytes()},
-             {"ms", (services_.reactor().now_us() - started_us_) / 1000}});
+             {"ms", (services_.reactor().now_us() - started_us_) / 1000},
+             {"proxy", ProxyText()}});
+}
+
+io::Task<bool> Pop3Driver::MeetClient() {
+  const bool told = co_await TakeProxyHeader();
+  if (!told) co_return false;
+  tls_ = proxied() != nullptr && proxied()->tls.has_value();
+  session_.SetTransport(TransportNow());
+  if (tls_) SetTlsFacts();
+  if (peer_.IsIn(pop3_.xclient_networks) || CountClient()) co_return true;
+  set_end_word("too_many_connections");
+  if (!implicit_tls_) stream_.output().Append(pop3::reply::kTooManyConnections);
+  co_await Flush();
+  co_return false;
+}
+
+void Pop3Driver::TakeClient(const pop3::Xclient& told) {
+  bool welcome = true;
+  if (told.address) {
+    LeaveClients();
+    SpeakFor(net::Address::FromIp(*told.address, told.port));
+    welcome = CountClient();
+  }
+  session_.ClientTaken(welcome, stream_.output());
 }
 
 void Pop3Driver::CountUsage() {
@@ -189,6 +230,9 @@ io::Task<bool> Pop3Driver::Perform(pop3::Action action) {
       const bool sent = co_await SendMessage(std::move(action));
       co_return sent;
     }
+    case Kind::kTakeClient:
+      TakeClient(action.client);
+      co_return true;
     case Kind::kStartTls: {
       const bool started = co_await StartTls(net::TlsStart::kUpgrade);
       if (!started) co_return false;

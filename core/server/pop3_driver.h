@@ -27,6 +27,8 @@ class Pop3Driver : public Connection {
     net::Address peer;
     bool implicit_tls = false;
     bool exports = false;  // By the socket of exports.
+    bool proxied = false;  // It begins with a PROXY header.
+    bool counted = false;  // Among the connections of its address.
   };
 
   Pop3Driver(ShardServices& services, Accepted accepted);
@@ -36,6 +38,13 @@ class Pop3Driver : public Connection {
 
  private:
   io::Task<void> Run() override;
+  // Reads the header of a proxy. False: the connection is over.
+  io::Task<bool> MeetClient();
+  pop3::Transport TransportNow() const;
+  // Counts the connection among those of its client. False: that has its fill.
+  bool CountClient();
+  void LeaveClients();
+  void TakeClient(const pop3::Xclient& told);
   io::Task<void> Serve();
   // Why the server, not the client, ends the session; nothing while it goes on.
   std::optional<pop3::EndReason> WhyToEnd() const;
@@ -62,6 +71,10 @@ class Pop3Driver : public Connection {
   // What an end of the exchange is worth.
   io::Task<auth::AuthResult> EndSasl(auth::SaslStep end);
   auth::SaslConnection ConnectionFor(std::string_view mechanism) const;
+  // The TLS that ends at the client itself; null: there is none, or a proxy has ended it.
+  const net::TlsSession* ClientTls() const;
+  // Users whom a certificate names that the client has shown, to us or to a proxy, and is good.
+  std::vector<std::string> CertificateNames() const;
   void SetTlsFacts();
 
   // pop3_bodies.cc
@@ -91,7 +104,10 @@ class Pop3Driver : public Connection {
   const std::shared_ptr<const Settings> settings_;
   const Pop3Settings& pop3_;
   const bool implicit_tls_;
-  bool tls_ = false;
+  const bool begins_with_header_;
+  const bool came_from_loopback_;     // Whoever connected, a proxy or the client.
+  bool counted_;                      // In door.pop3_clients, as peer_.
+  bool tls_ = false;                  // The client's, up to us or up to a proxy that says so.
   const std::string apop_timestamp_;  // Empty: no APOP.
   pop3::Session session_;
   std::unique_ptr<auth::SaslMechanism> sasl_;  // While an exchange runs.

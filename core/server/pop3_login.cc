@@ -3,6 +3,7 @@
 
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/base/log.h"
@@ -91,10 +92,15 @@ io::Task<pop3::LoginOutcome> Pop3Driver::Admit(auth::AuthResult* result) {
   co_return outcome;
 }
 
+// Of a way by several, the worst counts.
 TransportGrade Pop3Driver::Grade() const {
   if (!tls_) return TransportGrade::kClear;
-  return stream_.tls()->version() == TLS1_3_VERSION ? TransportGrade::kTls13
-                                                    : TransportGrade::kTls12;
+  TransportGrade grade = TransportGrade::kTls13;
+  if (stream_.tls() != nullptr && stream_.tls()->version() != TLS1_3_VERSION) {
+    grade = TransportGrade::kTls12;
+  }
+  const bool told = proxied() != nullptr && proxied()->tls.has_value();
+  return told ? std::min(grade, GradeOf(proxied()->tls->version)) : grade;
 }
 
 io::Task<storage::OpenResult> Pop3Driver::OpenMaildrop(storage::MaildropKey key) {
@@ -135,7 +141,8 @@ void Pop3Driver::LogLogin(std::string_view outcome, const auth::AuthResult& resu
              {"tls", tls_},
              {"outcome", outcome},
              {"reason", result.reason},
-             {"mechanism", mechanism_}});
+             {"mechanism", mechanism_},
+             {"proxy", ProxyText()}});
 }
 
 }  // namespace poplar::server

@@ -21,23 +21,35 @@ bool HasVerifier(const auth::VerifierResult& fetched) {
 
 }  // namespace
 
+// A channel that ends at a proxy cannot be bound to ours.
+const net::TlsSession* Pop3Driver::ClientTls() const {
+  return proxied() != nullptr && proxied()->tls ? nullptr : stream_.tls();
+}
+
+std::vector<std::string> Pop3Driver::CertificateNames() const {
+  if (const net::TlsSession* tls = ClientTls()) return tls->ClientNames();
+  if (proxied() == nullptr || !proxied()->tls || !pop3_.common_name_is_user) return {};
+  const std::string& name = proxied()->tls->common_name;
+  return name.empty() ? std::vector<std::string>() : std::vector{name};
+}
+
 void Pop3Driver::SetTlsFacts() {
-  const net::TlsSession& tls = *stream_.tls();
-  session_.SetTlsFacts(
-      {.binds_channel = tls.binds_channel(), .names_the_client = !tls.ClientNames().empty()});
+  const net::TlsSession* const tls = ClientTls();
+  session_.SetTlsFacts({.binds_channel = tls != nullptr && tls->binds_channel(),
+                        .names_the_client = !CertificateNames().empty()});
 }
 
 auth::SaslConnection Pop3Driver::ConnectionFor(std::string_view mechanism) const {
   auth::SaslConnection connection;
   connection.apop_timestamp = apop_timestamp_;
-  if (!tls_) return connection;
-  const net::TlsSession& tls = *stream_.tls();
-  if (mechanism == "EXTERNAL") connection.certificate_names = tls.ClientNames();
+  if (mechanism == "EXTERNAL") connection.certificate_names = CertificateNames();
+  const net::TlsSession* const tls = ClientTls();
+  if (tls == nullptr) return connection;
   connection.binding_offered =
-      tls.binds_channel() && std::ranges::any_of(pop3_.session.login.sasl, IsBound);
+      tls->binds_channel() && std::ranges::any_of(pop3_.session.login.sasl, IsBound);
   if (IsBound(mechanism)) {
-    connection.tls_exporter = tls.ExporterBinding();
-    connection.tls_server_end_point = tls.ServerEndPointBinding();
+    connection.tls_exporter = tls->ExporterBinding();
+    connection.tls_server_end_point = tls->ServerEndPointBinding();
   }
   return connection;
 }

@@ -1,5 +1,7 @@
 #include "core/server/server_metrics.h"
 
+#include <string>
+
 namespace poplar::server {
 
 void ServerMetrics::Register(base::MetricRegistry& registry) const {
@@ -14,6 +16,11 @@ void ServerMetrics::Register(base::MetricRegistry& registry) const {
                {{"protocol", "pop3"}, {"limit", "connections_per_address_max"}});
   registry.Add(lmtp_refused, "poplar_connections_refused_total", "Connections refused at a limit.",
                {{"protocol", "lmtp"}, {"limit", "connections_max"}});
+  for (size_t i = 0; i < kProxyOutcomes; ++i) {
+    registry.Add(proxy_headers[i], "poplar_proxy_headers_total",
+                 "Connections of proxies that must begin with a PROXY header, by what came.",
+                 {{"outcome", std::string(Name(static_cast<ProxyOutcome>(i)))}});
+  }
   constexpr std::string_view kCommand = "poplar_pop3_command_seconds";
   constexpr std::string_view kCommandHelp =
       "Time from a command until its reply is handed to the kernel (login: from the credentials to "

@@ -3,9 +3,24 @@
 
 #pragma once
 
+#include <array>
+#include <string_view>
+
 #include "core/base/metrics.h"
 
 namespace poplar::server {
+
+// What a connection began with that had to begin with a PROXY header.
+enum class ProxyOutcome : uint8_t {
+  kClient,  // It says where the client is.
+  kLocal,   // The connection is the proxy's own.
+  kSilent,  // Closed without an octet: somebody looked whether we listen.
+  kWrong,   // No header, or a wrong one.
+  kCut,     // Closed within the header.
+  kLate,    // It did not come in time.
+};
+inline constexpr size_t kProxyOutcomes = 6;
+std::string_view Name(ProxyOutcome outcome);
 
 struct alignas(base::kCacheLineBytes) ServerMetrics {
   base::Gauge pop3_connections;
@@ -14,6 +29,7 @@ struct alignas(base::kCacheLineBytes) ServerMetrics {
   base::Counter pop3_refused;  // Beyond connections_max.
   base::Counter pop3_refused_per_address;
   base::Counter lmtp_refused;
+  std::array<base::Counter, kProxyOutcomes> proxy_headers;
   // From the command to its reply, as POP3 clients feel it.
   base::Histogram login_us;  // From the credentials to the open maildrop.
   base::Histogram open_us;   // Of that, the maildrop alone.

@@ -58,6 +58,9 @@ std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, Setti
   pop3.session_age_max_ms = uint64_t{config.pop3.session_age_max_s} * 1000;
   pop3.connections_max = config.pop3.connections_max;
   pop3.connections_per_address_max = config.pop3.connections_per_address_max;
+  pop3.proxy_networks = config.pop3.proxy_networks;
+  pop3.xclient_networks = config.pop3.xclient_networks;
+  pop3.common_name_is_user = config.tls.client_name == tenant::ClientName::kCommonName;
 
   LmtpSettings& lmtp = settings->lmtp;
   lmtp.session.hostname = hostname;
@@ -70,6 +73,8 @@ std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, Setti
                                 : lmtp::OverQuota::kRetry;
   lmtp.idle_timeout_ms = uint64_t{config.lmtp.idle_timeout_s} * 1000;
   lmtp.connections_max = config.lmtp.connections_max;
+  lmtp.proxy_networks = config.lmtp.proxy_networks;
+  lmtp.xclient_networks = config.lmtp.xclient_networks;
 
   // Whoever may use these sockets may have everything: no passwords, no limits of the public ones.
   settings->exports = pop3;

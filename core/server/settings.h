@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/ip.h"
 #include "core/net/tls_context.h"
 #include "core/proto/lmtp/session.h"
 #include "core/proto/pop3/session.h"
@@ -25,12 +26,18 @@ struct Pop3Settings {
   uint64_t session_age_max_ms = 0;
   uint32_t connections_max = 0;              // Of the process.
   uint32_t connections_per_address_max = 0;  // Of the process.
+  std::vector<base::IpNetwork> proxy_networks;
+  std::vector<base::IpNetwork> xclient_networks;
+  // Whether the common name of a certificate, which a proxy may tell, is its user's.
+  bool common_name_is_user = false;
 };
 
 struct LmtpSettings {
   lmtp::SessionOptions session;
   uint64_t idle_timeout_ms = 0;
   uint32_t connections_max = 0;  // Of the process.
+  std::vector<base::IpNetwork> proxy_networks;
+  std::vector<base::IpNetwork> xclient_networks;
 };
 
 struct Settings {

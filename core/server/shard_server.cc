@@ -101,7 +101,10 @@ void ShardServer::AcceptPop3(base::UniqueFd socket, const net::Address& peer, Se
     services_.metrics.pop3_refused.Add();
     return net::RefuseConnection(std::move(socket), refusal);
   }
-  if (!door.pop3_clients.Enter(peer, settings.connections_per_address_max)) {
+  const bool proxied = peer.IsIn(settings.proxy_networks);
+  // Of those who speak for others, the others count, as soon as they are known.
+  const bool counted = !proxied && !peer.IsIn(settings.xclient_networks);
+  if (counted && !door.pop3_clients.Enter(peer, settings.connections_per_address_max)) {
     door.pop3.Leave();
     services_.metrics.pop3_refused_per_address.Add();
     return net::RefuseConnection(std::move(socket), refusal);
@@ -110,7 +113,9 @@ void ShardServer::AcceptPop3(base::UniqueFd socket, const net::Address& peer, Se
       std::make_unique<Pop3Driver>(services_, Pop3Driver::Accepted{.socket = std::move(socket),
                                                                    .peer = peer,
                                                                    .implicit_tls = implicit_tls,
-                                                                   .exports = exports}));
+                                                                   .exports = exports,
+                                                                   .proxied = proxied,
+                                                                   .counted = counted}));
 }
 
 void ShardServer::AcceptLmtp(base::UniqueFd socket, const net::Address& peer, Service service) {
@@ -123,7 +128,11 @@ void ShardServer::AcceptLmtp(base::UniqueFd socket, const net::Address& peer, Se
     services_.metrics.lmtp_refused.Add();
     return net::RefuseConnection(std::move(socket), lmtp::reply::kTooManyConnections);
   }
-  services_.registry.Add(std::make_unique<LmtpDriver>(services_, std::move(socket), peer, imports));
+  const bool proxied = peer.IsIn(services_.settings->lmtp.proxy_networks);
+  services_.registry.Add(std::make_unique<LmtpDriver>(
+      services_,
+      LmtpDriver::Accepted{
+          .socket = std::move(socket), .peer = peer, .imports = imports, .proxied = proxied}));
 }
 
 void ShardServer::BeginDrain() {

@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/ip.h"
 #include "core/base/log.h"
 #include "core/base/status.h"
 #include "core/tenant/listen_address.h"
@@ -126,6 +127,9 @@ struct Pop3Config {
   uint32_t connections_max = 20'000;  // Of the whole process.
   uint32_t connections_per_address_max = 200;
   uint32_t output_buffer_kib = 64;  // Replies waiting for a client; beyond it, no more is read.
+  // Whose connections begin with a PROXY header, and who may say XCLIENT.
+  std::vector<base::IpNetwork> proxy_networks;
+  std::vector<base::IpNetwork> xclient_networks;
 };
 
 struct Pop3sConfig {
@@ -141,6 +145,8 @@ struct LmtpConfig {
   uint32_t connections_max = 1000;
   std::string subaddress_delimiter = "+";  // Empty: addresses are taken as they are.
   OverQuota over_quota = OverQuota::kRetry;
+  std::vector<base::IpNetwork> proxy_networks;  // As those of [pop3].
+  std::vector<base::IpNetwork> xclient_networks;
 };
 
 struct HttpConfig {

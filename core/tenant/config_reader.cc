@@ -202,26 +202,38 @@ void ConfigReader::Take(const Setting& setting, const AddressForm& form, const t
   form.at(parsed_.config) = *std::move(address);
 }
 
-void ConfigReader::Take(const Setting& setting, const AddressListForm& form,
-                        const toml::node& node) {
-  std::vector<ListenAddress> addresses;
-  const auto add = [&](const toml::node& item) {
-    const std::string* text = TextOf(setting, item);
+// One text stands for a list of one.
+template <class Item>
+void ConfigReader::TakeList(const Setting& setting, std::vector<Item>& items,
+                            const toml::node& node) {
+  std::vector<Item> taken;
+  const auto add = [&](const toml::node& element) {
+    const std::string* text = TextOf(setting, element);
     if (text == nullptr) return;
-    auto address = ListenAddress::Parse(*text);
-    if (address.ok())
-      addresses.push_back(*std::move(address));
+    StatusOr<Item> item = Item::Parse(*text);
+    if (item.ok())
+      taken.push_back(*std::move(item));
     else
-      Fault(NodeLine(item), setting.Name() + ": " + std::string(Message(address.status())));
+      Fault(NodeLine(element), setting.Name() + ": " + std::string(Message(item.status())));
   };
   if (const auto* list = node.as_array()) {
-    for (const toml::node& item : *list) add(item);
+    for (const toml::node& element : *list) add(element);
   } else if (node.is_string()) {
     add(node);
   } else {
     return WrongType(setting, node, "a list of texts");
   }
-  form.at(parsed_.config) = std::move(addresses);
+  items = std::move(taken);
+}
+
+void ConfigReader::Take(const Setting& setting, const AddressListForm& form,
+                        const toml::node& node) {
+  TakeList(setting, form.at(parsed_.config), node);
+}
+
+void ConfigReader::Take(const Setting& setting, const NetworkListForm& form,
+                        const toml::node& node) {
+  TakeList(setting, form.at(parsed_.config), node);
 }
 
 void ConfigReader::Take(const Setting& setting, const NameListForm& form, const toml::node& node) {
@@ -291,7 +303,9 @@ void ConfigReader::CheckMechanisms() {
       Fault(line, "auth.mechanisms: \"" + *name + "\" is there twice; remove one of the two");
     }
   }
-  if (std::ranges::find(all, "EXTERNAL") != all.end() && config.tls.client_ca.empty()) {
+  // A proxy in front may have looked at them.
+  if (std::ranges::find(all, "EXTERNAL") != all.end() && config.tls.client_ca.empty() &&
+      config.pop3.proxy_networks.empty()) {
     Fault(line,
           "auth.mechanisms: \"EXTERNAL\" needs to know whose certificates are good; write "
           "client_ca = \"FILE\" under [tls]");

@@ -32,7 +32,10 @@ class ConfigReader {
   void Take(const Setting&, const ChoiceForm&, const toml::node&);
   void Take(const Setting&, const AddressForm&, const toml::node&);
   void Take(const Setting&, const AddressListForm&, const toml::node&);
+  void Take(const Setting&, const NetworkListForm&, const toml::node&);
   void Take(const Setting&, const NameListForm&, const toml::node&);
+  template <class Item>
+  void TakeList(const Setting& setting, std::vector<Item>& items, const toml::node& node);
 
   void ReadBackends(const toml::node& node);
   void ReadBackend(const std::string& name, const toml::table& table, uint32_t line);

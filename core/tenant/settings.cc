@@ -264,6 +264,13 @@ std::vector<Setting> Pop3Settings() {
       {"pop3", "output_buffer_kib", NumberForm{&At<s, &S::output_buffer_kib>, 16, 16'384},
        Takes::kReload, Shown::kCommented,
        "Replies kept for a client that does not read them; then it is no longer listened to."},
+      {"pop3", "proxy_networks", NetworkListForm{&At<s, &S::proxy_networks>}, Takes::kReload,
+       Shown::kCommented,
+       "Networks of proxies (\"10.0.0.0/8\") whose connections must begin with a PROXY header,\n"
+       "version 1 or 2, that says where the client is. From elsewhere none is believed."},
+      {"pop3", "xclient_networks", NetworkListForm{&At<s, &S::xclient_networks>}, Takes::kReload,
+       Shown::kCommented,
+       "Networks of POP3 proxies, like Dovecot's, that may say so by the command XCLIENT."},
   };
 }
 
@@ -296,6 +303,12 @@ std::vector<Setting> LmtpSettings() {
        Takes::kReload, Shown::kPlain,
        "What an MTA hears of a maildrop that is full: \"retry\" (452, it keeps the mail and tries\n"
        "again) or \"refuse\" (552, the sender is told at once)."},
+      {"lmtp", "proxy_networks", NetworkListForm{&At<s, &S::proxy_networks>}, Takes::kReload,
+       Shown::kCommented,
+       "Networks of proxies whose connections must begin with a PROXY header, as under [pop3]."},
+      {"lmtp", "xclient_networks", NetworkListForm{&At<s, &S::xclient_networks>}, Takes::kReload,
+       Shown::kCommented,
+       "Networks of MTAs that may say by the command XCLIENT for whom they speak."},
   };
 }
 
@@ -324,40 +337,6 @@ std::vector<Setting> AllSettings() {
   return all;
 }
 
-std::string Quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
-
-struct ValueWriter {
-  Config& config;
-
-  std::string operator()(const NumberForm& form) const { return std::to_string(form.at(config)); }
-  std::string operator()(const SwitchForm& form) const {
-    return form.at(config) ? "true" : "false";
-  }
-  std::string operator()(const TextForm& form) const { return Quoted(form.at(config)); }
-  std::string operator()(const PathForm& form) const { return Quoted(form.at(config)); }
-  std::string operator()(const ChoiceForm& form) const {
-    return Quoted(form.words[form.get(config)]);
-  }
-  std::string operator()(const AddressForm& form) const {
-    const auto& address = form.at(config);
-    return Quoted(address ? address->ToString() : "");
-  }
-  std::string operator()(const AddressListForm& form) const {
-    std::string text;
-    for (const ListenAddress& address : form.at(config)) {
-      if (!text.empty()) text += ", ";
-      text += Quoted(address.ToString());
-    }
-    return "[" + text + "]";
-  }
-  std::string operator()(const NameListForm& form) const {
-    std::string text;
-    for (const std::string& name : form.at(config))
-      text += (text.empty() ? "" : ", ") + Quoted(name);
-    return "[" + text + "]";
-  }
-};
-
 }  // namespace
 
 std::span<const Section> Sections() {
@@ -369,7 +348,9 @@ std::span<const Section> Sections() {
       {"auth", ""},
       {"tls", "Read again at a reload, without dropping a session."},
       {"pop3",
-       "POP3, in clear until the client asks for TLS (STLS). The limits hold for pop3s too."},
+       "POP3, in clear until the client asks for TLS (STLS). The limits and networks hold for "
+       "pop3s\n"
+       "too."},
       {"pop3s", "POP3 inside TLS from the first byte."},
       {"lmtp", "Where the mail comes from."},
       {"http", "/metrics for Prometheus, /healthz and /readyz."},
@@ -381,10 +362,6 @@ std::span<const Section> Sections() {
 std::span<const Setting> Settings() {
   static const std::vector<Setting> kSettings = AllSettings();
   return kSettings;
-}
-
-std::string ValueText(const Setting& setting, Config config) {
-  return std::visit(ValueWriter{config}, setting.form);
 }
 
 }  // namespace poplar::tenant

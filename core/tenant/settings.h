@@ -55,12 +55,16 @@ struct AddressListForm {
   std::vector<ListenAddress>& (*at)(Config&);
 };
 
+struct NetworkListForm {
+  std::vector<base::IpNetwork>& (*at)(Config&);
+};
+
 struct NameListForm {
   std::vector<std::string>& (*at)(Config&);
 };
 
 using Form = std::variant<NumberForm, SwitchForm, TextForm, PathForm, ChoiceForm, AddressForm,
-                          AddressListForm, NameListForm>;
+                          AddressListForm, NetworkListForm, NameListForm>;
 
 // When a changed value counts: at the next reload, or at the next start.
 enum class Takes : uint8_t { kReload, kRestart };

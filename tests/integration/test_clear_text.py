@@ -52,10 +52,11 @@ def start(network, tmp_path):
 
 
 class Client:
-    def __init__(self, server, address):
+    def __init__(self, server, address, head=b""):
         self.server = server
         self.connection = socket.create_connection((address, server.ports["pop3"]), timeout=30)
         assert self.connection.getsockname()[0] == address  # So this is how the server sees it.
+        self.connection.sendall(head)
         assert read_line(self.connection).startswith(b"+OK")
 
     def say(self, line):
@@ -134,6 +135,15 @@ def test_from_elsewhere_where_the_configuration_allows_it(start):
     wait_for("the server reloads", 20, lambda: " reloaded" in server.log())
     client = wait_for("it is in force", 20, lambda: refused_client(server))
     assert client.say(b"USER " + ALICE.encode()) == SEND_STLS
+
+
+def test_what_is_local_to_a_proxy_elsewhere_is_not_local_here(start):
+    server = start(pop3=f'proxy_networks = ["{ELSEWHERE}"]')
+    client = Client(server, ELSEWHERE, b"PROXY TCP4 127.0.0.1 127.0.0.1 40312 110\r\n")
+    assert offers(client) == [b"STLS"]
+    assert client.say(b"USER " + ALICE.encode()) == SEND_STLS
+    # Nor is a client from elsewhere, by a proxy that is.
+    assert offers(Client(server, HERE)) == [b"USER", b"SASL PLAIN LOGIN", b"STLS"]
 
 
 def refused_client(server):

@@ -87,7 +87,7 @@ void MemoryMaildrop::AddOctets(uint64_t octets, std::string_view uidl) {
 }
 
 std::string Pop3Peer::Directive(std::string_view key, std::string_view value, std::string& output) {
-  if (key == "login" || key == "body" || key == "commit" || key == "end") {
+  if (key == "login" || key == "body" || key == "commit" || key == "welcome" || key == "end") {
     return SetVerdict(key, value, output);
   }
   return session_ == nullptr ? SetUp(key, value) : Expect(key, value);
@@ -100,6 +100,8 @@ std::string Pop3Peer::SetUp(std::string_view key, std::string_view value) {
     transport_.tls = value == "yes";
   } else if (key == "exports") {
     options_.exports = value == "yes";
+  } else if (key == "xclient") {
+    transport_.xclient = value == "yes";
   } else if (key == "stls") {
     options_.stls_offered = value == "yes";
   } else if (key == "clear-text") {
@@ -139,6 +141,10 @@ std::string Pop3Peer::SetVerdict(std::string_view key, std::string_view value,
     login_verdict_ = LoginOutcomeByName(value);
     return login_verdict_ || value == "password" ? "" : "unknown outcome";
   }
+  if (key == "welcome") {
+    welcome_ = value == "yes";
+    return "";
+  }
   if (key == "commit") {
     const std::optional<CommitOutcome> outcome = CommitOutcomeByName(value);
     commit_verdict_ = outcome.value_or(CommitOutcome::kDone);
@@ -167,6 +173,7 @@ std::string Pop3Peer::Expect(std::string_view key, std::string_view value) const
     if (!committed_) return "no commit was asked for";
     return *committed_ == value ? "" : "committed were `" + *committed_ + "`";
   }
+  if (key == "client") return client_ == value ? "" : "the client is `" + client_ + "`";
   if (key == "open") return closed() ? "the session is closed" : "";
   if (key == "closed") {
     if (!close_reason_) return "the session is open";
@@ -235,6 +242,11 @@ bool Pop3Peer::Run(std::string_view& input, std::string& output) {
       case Action::Kind::kSendMessage:
         SendBody(action);
         break;
+      case Action::Kind::kTakeClient:
+        client_ = (action.client.address ? action.client.address->Text() : "-") + " " +
+                  std::to_string(action.client.port);
+        session_->ClientTaken(welcome_, out_);
+        break;
       case Action::Kind::kStartTls:
         POP_CHECK(input.empty() && session_->kept_bytes() == 0);
         Flush(output);
@@ -265,6 +277,7 @@ void Pop3Peer::Trace(const Action& action) {
   if (action.secret) trace_ += " <" + std::string(action.secret->Reveal()) + ">";
   trace_ += " " + std::to_string(action.message.value());
   if (action.top_lines) trace_ += " top " + std::to_string(*action.top_lines);
+  if (action.client.address) trace_ += " " + action.client.address->Text();
   for (const MessageIndex message : action.deleted) {
     trace_ += " -" + std::to_string(message.value());
   }

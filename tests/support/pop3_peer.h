@@ -7,6 +7,7 @@
 //
 //   @ tls yes               implicit TLS
 //   @ exports yes           the listener is for exports
+//   @ xclient yes           the client is trusted to say XCLIENT
 //   @ stls yes              STLS is offered
 //   @ clear-text no         logging in without TLS is refused (here it is allowed by default)
 //   @ mechanisms PLAIN ...  instead of PLAIN LOGIN; `none` for none
@@ -26,11 +27,13 @@
 //                           must be `secret` for any user otherwise: `@ login password`
 //   @ body ready | temporary | permanent | gone
 //   @ commit OUTCOME        as Name(CommitOutcome) says
+//   @ welcome no            the client that XCLIENT names has as many connections as it may
 //   @ end REASON            an event: the server ends the session, as Name(EndReason) says
 //
 // Expectations:
 //
 //   @ verified USER PASSWORD    the last login was asked for with these
+//   @ client ADDRESS PORT       XCLIENT said so last; `-` for no address
 //   @ committed [1 3 ...]       QUIT asked for these deletions
 //   @ open
 //   @ closed REASON             as Name(CloseReason) says
@@ -124,10 +127,13 @@ class Pop3Peer : public TranscriptPeer {
   std::optional<pop3::Expiry> expiry_;           // Before the login.
   std::optional<pop3::Expiry> expiry_of_login_;  // After it.
 
+  bool welcome_ = true;
+
   std::string sasl_user_;  // LOGIN's first answer.
   bool sasl_user_known_ = false;
   std::string verified_;  // "USER PASSWORD".
   std::optional<std::string> committed_;
+  std::string client_;  // "ADDRESS PORT".
   std::string trace_;
   std::optional<pop3::CloseReason> close_reason_;
   bool tls_started_ = false;

@@ -11,6 +11,7 @@
 
 #include "core/proto/lmtp/message_intake.h"
 #include "core/proto/lmtp/outcomes.h"
+#include "core/proto/lmtp/xclient.h"
 
 namespace poplar::lmtp {
 
@@ -54,6 +55,8 @@ struct Action {
     // Forget the message that MessageBegun answered to, also after MessageFailed; no result. Every
     // message begun ends with this or with kCommitMessage, or with the connection.
     kAbortMessage,
+    // XCLIENT: from now on the client is who `client` says; no result.
+    kTakeClient,
     // Send `out` and close. Next says so again if asked.
     kClose,
   };
@@ -70,6 +73,8 @@ struct Action {
   MessageSizes sizes = {};
   // kAbortMessage: what the client is told; empty if it gave the message up itself.
   std::string_view refusal = {};
+  // kTakeClient. Valid until the next Next.
+  const Xclient* client = nullptr;
   // kClose.
   CloseReason close_reason = CloseReason::kQuit;
 };

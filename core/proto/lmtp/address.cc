@@ -187,6 +187,10 @@ bool IsClientName(std::string_view name) {
   return IsDomain(name) || IsAddressLiteral(name);
 }
 
+std::string AddressLiteral(const base::IpAddress& address) {
+  return (address.is_ipv6 ? "[IPv6:" : "[") + address.Text() + "]";
+}
+
 Subaddress SplitSubaddress(std::string_view local, char delimiter) {
   if (delimiter == '\0' || local.starts_with('"')) return {local, {}};
   const size_t at = local.find(delimiter);

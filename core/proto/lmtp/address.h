@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/ip.h"
+
 namespace poplar::lmtp {
 
 struct Path {
@@ -38,6 +40,9 @@ PathResult ParsePath(std::string_view& text, Path& path);
 
 // Whether LHLO may name a client so: an ASCII domain or an address literal, 255 octets at most.
 bool IsClientName(std::string_view name);
+
+// An address as RFC 5321 §4.1.3 writes it: `[192.0.2.1]`, `[IPv6:2001:db8::1]`.
+std::string AddressLiteral(const base::IpAddress& address);
 
 struct Subaddress {
   std::string_view user;

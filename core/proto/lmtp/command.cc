@@ -1,17 +1,19 @@
 #include "core/proto/lmtp/command.h"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
 #include "core/base/limits.h"
 #include "core/proto/lmtp/replies.h"
+#include "core/proto/lmtp/xtext.h"
 
 namespace poplar::lmtp {
 namespace {
 
 constexpr std::array<std::string_view, kVerbs> kVerbNames = {
     "unknown", "LHLO", "HELO", "MAIL", "RCPT", "DATA", "BDAT",
-    "RSET",    "NOOP", "VRFY", "EXPN", "HELP", "QUIT"};
+    "RSET",    "NOOP", "VRFY", "EXPN", "HELP", "QUIT", "XCLIENT"};
 
 char ToUpper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
@@ -62,29 +64,12 @@ PathResult TakePath(std::string_view& rest, std::string_view keyword, Path& path
   return PathResult::kOk;
 }
 
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-// What RFC 1939 §7 allows as a UIDL, in the xtext of RFC 3461 §4.
+// What RFC 1939 §7 allows as a UIDL.
 bool ParseUidl(std::string_view xtext, std::string& uidl) {
-  uidl.clear();
-  for (size_t i = 0; i < xtext.size(); ++i) {
-    int byte = static_cast<unsigned char>(xtext[i]);
-    if (byte == '=') return false;
-    if (byte == '+') {
-      if (xtext.size() - i < 3) return false;
-      const int high = HexDigit(xtext[i + 1]);
-      const int low = HexDigit(xtext[i + 2]);
-      if (high < 0 || low < 0) return false;
-      byte = high * 16 + low;
-      i += 2;
-    }
-    if (byte <= 0x20 || byte >= 0x7f || uidl.size() == kUidlBytesMax) return false;
-    uidl.push_back(static_cast<char>(byte));
-  }
-  return !uidl.empty();
+  const std::optional<std::string> decoded = DecodeXtext(xtext);
+  if (!decoded || decoded->empty() || decoded->size() > kUidlBytesMax) return false;
+  uidl = *decoded;
+  return std::ranges::all_of(uidl, [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
 // Microseconds since 1970, with a sign for what is older; far from what would overflow.

@@ -28,8 +28,9 @@ enum class Verb : uint8_t {
   kExpn,
   kHelp,
   kQuit,
+  kXclient,  // Postfix's; xclient.h
 };
-inline constexpr size_t kVerbs = 13;
+inline constexpr size_t kVerbs = 14;
 
 // "MAIL"; "unknown" for kUnknown.
 std::string_view VerbName(Verb verb);

@@ -50,6 +50,11 @@ inline constexpr std::string_view kNonAsciiSender =
 inline constexpr std::string_view kNonAsciiRecipient =
     "553 5.6.7 A recipient that is not ASCII needs SMTPUTF8\r\n";
 
+inline constexpr std::string_view kUnknownAttribute = "501 5.5.4 Unknown XCLIENT attribute\r\n";
+inline constexpr std::string_view kBadAttribute = "501 5.5.4 Bad value of an XCLIENT attribute\r\n";
+inline constexpr std::string_view kNoXclient =
+    "550 5.7.0 XCLIENT is not allowed from your address\r\n";
+
 // Commands out of order.
 inline constexpr std::string_view kLhloFirst = "503 5.5.1 Say LHLO first\r\n";
 inline constexpr std::string_view kMailFirst = "503 5.5.1 Say MAIL first\r\n";

@@ -21,6 +21,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/byte_buffer.h"
@@ -62,6 +63,7 @@ struct SessionOptions {
 struct Connection {
   std::string peer;        // For the Received line: `[192.0.2.1]`, `[IPv6:2001:db8::1]`, `local`.
   std::string session_id;  // What logs call it: letters, digits, `-`, `.`.
+  bool xclient = false;    // It is trusted to say by XCLIENT for whom it speaks.
 };
 
 class Session {
@@ -70,6 +72,9 @@ class Session {
   // metrics.
   Session(const SessionOptions& options, SessionMetrics& metrics, const base::Clock& clock,
           Connection connection);
+
+  // What is known of the connection only after a proxy's header. REQUIRES: before the first Next.
+  void SetConnection(Connection connection) { connection_ = std::move(connection); }
 
   // Runs commands and content from the front of `input` until something has to be done, and appends
   // replies to `out`. The first call appends the greeting; it needs no input. What is consumed is
@@ -119,6 +124,7 @@ class Session {
   std::optional<Action> Rcpt(std::string_view rest, base::ByteBuffer& out);
   std::optional<Action> Data(std::string_view rest, base::ByteBuffer& out);
   std::optional<Action> Bdat(std::string_view rest, base::ByteBuffer& out);
+  std::optional<Action> TakeClient(std::string_view rest, base::ByteBuffer& out);
   std::string_view ContentRefusal() const;
   void ResetTransaction();
 
@@ -137,7 +143,7 @@ class Session {
   const SessionOptions& options_;
   SessionMetrics& metrics_;
   const base::Clock& clock_;
-  const Connection connection_;
+  Connection connection_;
   wire::LineReader reader_;
 
   Phase phase_ = Phase::kGreeting;
@@ -146,6 +152,10 @@ class Session {
   CloseReason close_reason_ = CloseReason::kQuit;
   uint32_t bad_commands_ = 0;  // In a row.
   std::string client_name_;    // Empty before LHLO.
+  // What XCLIENT said last of each; empty: nothing.
+  Xclient xclient_;
+  std::string xclient_name_;
+  std::string xclient_helo_;
 
   // The transaction, from MAIL on.
   bool in_transaction_ = false;

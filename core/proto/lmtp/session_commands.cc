@@ -55,6 +55,8 @@ std::optional<Action> Session::RunCommand(std::string_view line, base::ByteBuffe
     case Verb::kHelp:
       out.Append(reply::kHelp);
       break;
+    case Verb::kXclient:
+      return TakeClient(command.rest, out);
     case Verb::kQuit:
       if (command.rest.empty()) {
         Close(CloseReason::kQuit, reply::kBye, out);
@@ -86,6 +88,11 @@ void Session::Lhlo(std::string_view name, base::ByteBuffer& out) {
   out.AppendNumber(options_.message_octets_max);
   out.Append("\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n");
   if (options_.imports) out.Append("250-XIMPORT\r\n");
+  if (connection_.xclient) {
+    out.Append("250-XCLIENT ");
+    out.Append(kXclientAttributes);
+    out.Append("\r\n");
+  }
   out.Append("250 CHUNKING\r\n");
 }
 
@@ -143,6 +150,33 @@ std::optional<Action> Session::Rcpt(std::string_view rest, base::ByteBuffer& out
   owed_ = Owed::kRecipient;
   return Action{
       .kind = Action::Kind::kResolveRecipient, .recipient = &candidate_, .envelope = &envelope_};
+}
+
+// The session begins anew, with a greeting; what XCLIENT said stays until it says otherwise.
+std::optional<Action> Session::TakeClient(std::string_view rest, base::ByteBuffer& out) {
+  std::string_view fault;
+  Xclient told;
+  if (!connection_.xclient) {
+    fault = reply::kNoXclient;
+  } else if (in_transaction_) {
+    fault = reply::kNestedMail;
+  } else {
+    fault = ParseXclient(rest, told);
+  }
+  if (!fault.empty()) {
+    out.Append(fault);
+    return std::nullopt;
+  }
+  xclient_ = std::move(told);
+  if (xclient_.tells_address) {
+    connection_.peer = xclient_.address ? AddressLiteral(*xclient_.address) : "unknown";
+    xclient_name_.clear();  // A name belongs to an address.
+  }
+  if (xclient_.name) xclient_name_ = *xclient_.name;
+  if (xclient_.helo) xclient_helo_ = *xclient_.helo;
+  client_name_.clear();
+  phase_ = Phase::kGreeting;
+  return Action{.kind = Action::Kind::kTakeClient, .client = &xclient_};
 }
 
 // Why content cannot follow now, or nothing.

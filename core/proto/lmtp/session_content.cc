@@ -16,13 +16,16 @@ void Session::OpenIntake(MessageIntake::Framing framing) {
     intake_ = std::make_unique<MessageIntake>(framing, "", options_.message_octets_max);
     return;
   }
-  const std::string trace = TraceHeader({.sender = envelope_.sender,
-                                         .client_name = client_name_,
-                                         .peer = connection_.peer,
-                                         .hostname = options_.hostname,
-                                         .id = envelope_.id,
-                                         .smtputf8 = envelope_.smtputf8,
-                                         .wall_us = clock_.WallUs()});
+  const std::string peer =
+      xclient_name_.empty() ? connection_.peer : xclient_name_ + " " + connection_.peer;
+  const std::string trace =
+      TraceHeader({.sender = envelope_.sender,
+                   .client_name = xclient_helo_.empty() ? client_name_ : xclient_helo_,
+                   .peer = peer,
+                   .hostname = options_.hostname,
+                   .id = envelope_.id,
+                   .smtputf8 = envelope_.smtputf8,
+                   .wall_us = clock_.WallUs()});
   intake_ = std::make_unique<MessageIntake>(framing, trace, options_.message_octets_max);
 }
 

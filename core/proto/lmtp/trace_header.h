@@ -10,10 +10,10 @@ namespace poplar::lmtp {
 
 struct Trace {
   std::string_view sender;       // As Path::address; empty for the null sender.
-  std::string_view client_name;  // What LHLO said.
-  std::string_view peer;         // Where the connection came from: `[192.0.2.1]`, `local`.
-  std::string_view hostname;     // Ours.
-  std::string_view id;           // What logs call the transaction.
+  std::string_view client_name;  // What LHLO said, or XCLIENT's HELO.
+  std::string_view peer;  // Where it came from: `[192.0.2.1]`, `a.example [192.0.2.1]`, `local`.
+  std::string_view hostname;  // Ours.
+  std::string_view id;        // What logs call the transaction.
   bool smtputf8 = false;
   int64_t wall_us = 0;
 };

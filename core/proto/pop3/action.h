@@ -11,6 +11,7 @@
 #include "core/base/secret.h"
 #include "core/proto/pop3/maildrop_view.h"
 #include "core/proto/pop3/outcomes.h"
+#include "core/proto/pop3/xclient.h"
 
 namespace poplar::pop3 {
 
@@ -33,6 +34,8 @@ struct Action {
     // RETR or TOP: find the body, then BodyReady and, behind `out`, the body itself with its
     // terminator; or BodyFailed. Then Next.
     kSendMessage,
+    // XCLIENT: from now on the client is who `client` says, then ClientTaken.
+    kTakeClient,
     // STLS, and `out` ends with its +OK: send `out`, drop every byte received in clear until then,
     // shake hands, then TlsStarted.
     kStartTls,
@@ -57,6 +60,8 @@ struct Action {
   // kSaslStart: the initial response, if there was one
   // (it may be empty). kSaslRespond: the response. Decoded already.
   std::optional<base::Secret> secret;
+  // kTakeClient.
+  Xclient client = {};
   // kCommit: what to delete, in order.
   std::vector<MessageIndex> deleted;
 };

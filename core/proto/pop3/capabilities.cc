@@ -60,6 +60,7 @@ void AppendCapabilities(const CapabilitySituation& situation,
     AppendLoginDelay(situation.terms->login_delay, situation.logged_in, out);
   }
   if (situation.exports) out.Append("XDATES\r\n");
+  if (!situation.logged_in && situation.xclient) out.Append("XCLIENT\r\n");
   if (situation.logged_in) out.Append("IMPLEMENTATION Poplar\r\n");
   out.Append(reply::kEndOfList);
 }

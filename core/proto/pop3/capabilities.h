@@ -43,6 +43,7 @@ struct CapabilitySituation {
   bool user = true;            // USER and PASS work.
   bool stls_possible = false;  // Offered, and TLS is not active.
   bool exports = false;        // XDATES works, and EXTERNAL for everybody.
+  bool xclient = false;        // For whoever may speak for others.
   TlsFacts tls = {};
   std::optional<Terms> terms = std::nullopt;  // None: not announced.
 };

@@ -9,9 +9,9 @@ namespace poplar::pop3 {
 namespace {
 
 constexpr std::array<std::string_view, kVerbs> kNames = {
-    "unknown", "USER", "PASS", "APOP", "AUTH", "STLS", "CAPA", "STAT",  "LIST",
-    "RETR",    "DELE", "NOOP", "RSET", "TOP",  "UIDL", "QUIT", "XDATES"};
-static_assert(static_cast<size_t>(Verb::kXdates) + 1 == kVerbs);
+    "unknown", "USER", "PASS", "APOP", "AUTH", "STLS", "CAPA", "STAT",   "LIST",
+    "RETR",    "DELE", "NOOP", "RSET", "TOP",  "UIDL", "QUIT", "XDATES", "XCLIENT"};
+static_assert(static_cast<size_t>(Verb::kXclient) + 1 == kVerbs);
 
 // Up to eight letters as one number, lower case. Setting bit 0x20 makes no letter of what is
 // none: only the two cases of a letter give its lower case.
@@ -22,7 +22,7 @@ constexpr uint64_t Key(std::string_view letters) {
 }
 
 Verb VerbOf(std::string_view word) {
-  if (word.size() != 3 && word.size() != 4 && word.size() != 6) return Verb::kUnknown;
+  if (word.size() < 3 || word.size() > 7) return Verb::kUnknown;
   switch (Key(word)) {
     case Key("user"):
       return Verb::kUser;
@@ -56,6 +56,8 @@ Verb VerbOf(std::string_view word) {
       return Verb::kQuit;
     case Key("xdates"):
       return Verb::kXdates;
+    case Key("xclient"):
+      return Verb::kXclient;
     default:
       return Verb::kUnknown;
   }

@@ -23,12 +23,13 @@ enum class Verb : uint8_t {
   kDele,
   kNoop,
   kRset,
-  kTop,     // RFC 1939 §7
-  kUidl,    // RFC 1939 §7
-  kQuit,    // RFC 1939 §4 and §6
-  kXdates,  // Our own: when each message was received; for exports.
+  kTop,      // RFC 1939 §7
+  kUidl,     // RFC 1939 §7
+  kQuit,     // RFC 1939 §4 and §6
+  kXdates,   // Our own: when each message was received; for exports.
+  kXclient,  // Dovecot's; xclient.h
 };
-inline constexpr size_t kVerbs = 17;
+inline constexpr size_t kVerbs = 18;
 
 // "USER"; "unknown" for kUnknown.
 std::string_view VerbName(Verb verb);
@@ -43,8 +44,8 @@ struct Command {
 // known, followed by a blank or its end, is kUnknown.
 Command ParseCommand(std::string_view line);
 
-// The arguments of any verb but PASS: words between blanks. Blanks before, between and behind them
-// are fine, more than two of them are not needed by any command.
+// The arguments of any verb but PASS and XCLIENT: words between blanks. Blanks before, between and
+// behind them are fine, more than two of them are not needed by any command.
 struct Arguments {
   std::string_view first;
   std::string_view second;

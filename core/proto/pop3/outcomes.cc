@@ -33,8 +33,8 @@ std::string_view Name(EndReason reason) {
 }
 
 std::string_view Name(CloseReason reason) {
-  static constexpr std::string_view kNames[] = {"quit", "too_many_failed_logins",
-                                                "too_many_bad_commands", "ended"};
+  static constexpr std::string_view kNames[] = {
+      "quit", "too_many_failed_logins", "too_many_bad_commands", "too_many_connections", "ended"};
   return Pick(kNames, static_cast<uint8_t>(reason));
 }
 

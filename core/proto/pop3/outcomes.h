@@ -49,7 +49,8 @@ enum class CloseReason : uint8_t {
   kQuit,
   kTooManyFailedLogins,
   kTooManyBadCommands,
-  kEnded,  // By End.
+  kTooManyConnections,  // Of the client that XCLIENT named.
+  kEnded,               // By End.
 };
 
 // The word that logs and metrics use.

@@ -44,6 +44,10 @@ inline constexpr std::string_view kNotBase64 = "-ERR Invalid base64\r\n";
 inline constexpr std::string_view kSaslCancelled = "-ERR Authentication cancelled\r\n";
 inline constexpr std::string_view kCapabilitiesFollow = "+OK Capabilities follow\r\n";
 
+// What Dovecot's proxies are used to.
+inline constexpr std::string_view kClientTaken = "+OK Updated\r\n";
+inline constexpr std::string_view kBadXclient = "-ERR Invalid parameters\r\n";
+
 // Outcomes of a login. The first is the same for an unknown user and for a wrong password.
 inline constexpr std::string_view kBadCredentials =
     "-ERR [AUTH] The user name or the password is wrong\r\n";

@@ -10,7 +10,8 @@
 namespace poplar::pop3 {
 namespace {
 
-// Where a command may be given and how many arguments it takes. (PASS takes the rest of its line.)
+// Where a command may be given and how many arguments it takes. (PASS and XCLIENT take the rest of
+// their line.)
 struct Rule {
   bool authorization;
   bool transaction;
@@ -35,6 +36,7 @@ constexpr std::array<Rule, kVerbs> kRules = {{
     {false, true, 0, 1},   // UIDL
     {true, true, 0, 0},    // QUIT
     {false, true, 0, 0},   // XDATES
+    {true, false, 0, 0},   // XCLIENT
 }};
 
 std::string_view TextOf(EndReason reason) {
@@ -82,7 +84,8 @@ Action Session::Next(std::string_view& input, base::ByteBuffer& out) {
   POP_CHECK(!body_follows_ || phase_ == Phase::kClosing);
   if (phase_ == Phase::kGreeting) {
     phase_ = Phase::kAuthorization;
-    out.Append("+OK POP3 service of ");
+    // The mark saves a Dovecot in front the round trip of CAPA.
+    out.Append(transport_.xclient ? "+OK [XCLIENT] POP3 service of " : "+OK POP3 service of ");
     out.Append(options_.hostname);
     out.Append(" is ready");
     if (!transport_.apop_timestamp.empty()) {
@@ -150,6 +153,7 @@ void Session::TakeLine(std::string_view& input, Action& action, base::ByteBuffer
 void Session::RunCommand(std::string_view line, Action& action, base::ByteBuffer& out) {
   Command command = ParseCommand(line);
   if (command.verb == Verb::kXdates && !options_.exports) command.verb = Verb::kUnknown;
+  if (command.verb == Verb::kXclient && !transport_.xclient) command.verb = Verb::kUnknown;
   if (command.verb == Verb::kApop && transport_.apop_timestamp.empty()) {
     command.verb = Verb::kUnknown;
   }
@@ -160,11 +164,12 @@ void Session::RunCommand(std::string_view line, Action& action, base::ByteBuffer
   if (unsound) return AnswerBadCommand(reply::kControlByte, out);
   if (command.verb == Verb::kUnknown) return AnswerBadCommand(reply::kUnknownCommand, out);
   bad_commands_ = 0;
-  const bool verbatim = command.verb == Verb::kPass;
+  const bool verbatim = command.verb == Verb::kPass || command.verb == Verb::kXclient;
   const Arguments arguments = verbatim ? Arguments() : SplitArguments(command.rest);
   const std::string_view refusal = Refusal(command.verb, arguments);
   if (!refusal.empty()) return out.Append(refusal);
-  if (verbatim) return Pass(command.rest, action, out);
+  if (command.verb == Verb::kPass) return Pass(command.rest, action, out);
+  if (command.verb == Verb::kXclient) return TakeClient(command.rest, action, out);
   Dispatch(command.verb, arguments, action, out);
 }
 
@@ -194,6 +199,7 @@ void Session::Dispatch(Verb verb, const Arguments& arguments, Action& action,
                                  .user = options_.login.user,
                                  .stls_possible = stls_possible(),
                                  .exports = options_.exports,
+                                 .xclient = transport_.xclient,
                                  .tls = tls_facts_,
                                  .terms = terms_},
                                 options_.login.sasl, out);
@@ -218,6 +224,7 @@ void Session::Dispatch(Verb verb, const Arguments& arguments, Action& action,
       return Quit(action, out);
     case Verb::kUnknown:
     case Verb::kPass:
+    case Verb::kXclient:
       POP_CHECK(false);
   }
 }

@@ -60,13 +60,17 @@ struct Transport {
   bool tls = false;                       // Implicit TLS (RFC 8314 §3): active from the start.
   bool clear_text_login_allowed = false;  // From loopback, or where the configuration says so.
   std::string apop_timestamp =
-      {};  // Of the greeting (RFC 1939 §7), "<…>". Empty: there is no APOP.
+      {};                // Of the greeting (RFC 1939 §7), "<…>". Empty: there is no APOP.
+  bool xclient = false;  // The peer is trusted to say by XCLIENT for whom it speaks.
 };
 
 class Session {
  public:
   // REQUIRES: `options` and `metrics` outlive the session; its shard alone writes the metrics.
   Session(const SessionOptions& options, SessionMetrics& metrics, const Transport& transport);
+
+  // What is known of the connection only after a proxy's header. REQUIRES: before the first Next.
+  void SetTransport(const Transport& transport) { transport_ = transport; }
 
   // Runs commands from the front of `input` until something has to be done, and appends replies to
   // `out`. The first call appends the greeting; it needs no input. What is consumed is taken off
@@ -83,6 +87,8 @@ class Session {
   void BodySent() { body_follows_ = false; }
   void BodyFailed(BodyFailure failure, base::ByteBuffer& out);
   void TlsStarted();
+  // False: the client has as many connections as it may; the session ends.
+  void ClientTaken(bool welcome, base::ByteBuffer& out);
   // Whenever a handshake is done: for implicit TLS before the first Next.
   void SetTlsFacts(const TlsFacts& facts) { tls_facts_ = facts; }
   void CommitDone(CommitOutcome outcome, base::ByteBuffer& out);
@@ -104,7 +110,7 @@ class Session {
  private:
   enum class Phase : uint8_t { kGreeting, kAuthorization, kTransaction, kClosing };
   // The result that is owed.
-  enum class Owed : uint8_t { kNothing, kLogin, kBody, kTls, kCommit };
+  enum class Owed : uint8_t { kNothing, kLogin, kBody, kTls, kClient, kCommit };
 
   bool login_allowed() const { return transport_.tls || transport_.clear_text_login_allowed; }
   bool stls_possible() const { return options_.stls_offered && !transport_.tls; }
@@ -126,6 +132,7 @@ class Session {
   void RunSaslLine(std::string_view line, Action& action, base::ByteBuffer& out);
   void FailSasl(std::string_view text, base::ByteBuffer& out);
   void Stls(Action& action, base::ByteBuffer& out);
+  void TakeClient(std::string_view rest, Action& action, base::ByteBuffer& out);
   std::string_view LoginRefusal() const;
   void ForgetLogin();
 

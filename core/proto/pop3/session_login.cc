@@ -1,4 +1,4 @@
-// The session's AUTHORIZATION state: USER, PASS, APOP, AUTH and its exchanges, STLS.
+// The session's AUTHORIZATION state: USER, PASS, APOP, AUTH and its exchanges, STLS, XCLIENT.
 
 #include <algorithm>
 
@@ -179,6 +179,23 @@ void Session::TlsStarted() {
   owed_ = Owed::kNothing;
   transport_.tls = true;
   reader_.Reset();
+}
+
+// What was said before was not said for this client.
+void Session::TakeClient(std::string_view rest, Action& action, base::ByteBuffer& out) {
+  const std::optional<Xclient> told = ParseXclient(rest);
+  if (!told) return out.Append(reply::kBadXclient);
+  ForgetLogin();
+  action.kind = Action::Kind::kTakeClient;
+  action.client = *told;
+  owed_ = Owed::kClient;
+}
+
+void Session::ClientTaken(bool welcome, base::ByteBuffer& out) {
+  POP_CHECK(owed_ == Owed::kClient);
+  owed_ = Owed::kNothing;
+  out.Append(welcome ? reply::kClientTaken : reply::kTooManyConnections);
+  if (!welcome) Close(CloseReason::kTooManyConnections);
 }
 
 void Session::ForgetLogin() {

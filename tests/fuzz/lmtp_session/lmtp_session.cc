@@ -101,8 +101,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   std::string_view rest(reinterpret_cast<const char*>(bytes) + 1, size - 1);
 
   const SessionOptions options = Options((script & 128) != 0);
-  ScriptedDriver packets(options);
-  ScriptedDriver single_bytes(options);
+  const bool xclient = (script & 64) != 0;
+  ScriptedDriver packets(options, xclient);
+  ScriptedDriver single_bytes(options, xclient);
   SetScript(packets, script);
   SetScript(single_bytes, script);
   packets.Start();
@@ -119,6 +120,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   if (packets.body_failure) return 0;
   POP_CHECK(packets.output == single_bytes.output);
   POP_CHECK(packets.closed == single_bytes.closed);
+  POP_CHECK(packets.clients.size() == single_bytes.clients.size());
   POP_CHECK(packets.begun == single_bytes.begun && packets.aborted == single_bytes.aborted);
   POP_CHECK(packets.committed.size() == single_bytes.committed.size());
   for (size_t i = 0; i < packets.committed.size(); ++i) {

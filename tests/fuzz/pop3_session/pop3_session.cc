@@ -45,7 +45,8 @@ constexpr Verdict kVerdicts[] = {{"login", "password"},
                                  {"end", "kicked"},
                                  {"login", "too_many_failures"},
                                  {"login", "throttled"},
-                                 {"end", "lease_lost"}};
+                                 {"end", "lease_lost"},
+                                 {"welcome", "no"}};
 
 void Tell(Pop3Peer& peer, std::string_view key, std::string_view value, std::string& output) {
   POP_CHECK(peer.Directive(key, value, output).empty());
@@ -59,7 +60,10 @@ void SetUp(Pop3Peer& peer, uint8_t listener, uint8_t soft_max) {
   if ((listener & 8) != 0) Tell(peer, "mechanisms", "none", output);
   if ((listener & 16) != 0) Tell(peer, "login", "ok", output);
   if ((listener & 32) != 0) Tell(peer, "exports", "yes", output);
-  if ((listener & 64) != 0) Tell(peer, "apop", "<1896.697170952@dbc.mtview.ca.us>", output);
+  if ((listener & 64) != 0) {
+    Tell(peer, "apop", "<1896.697170952@dbc.mtview.ca.us>", output);
+    Tell(peer, "xclient", "yes", output);
+  }
   if ((listener & 128) != 0) {
     Tell(peer, "user", "no", output);
     Tell(peer, "tls-facts", "binding", output);

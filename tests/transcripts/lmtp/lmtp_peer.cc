@@ -53,7 +53,7 @@ std::string Differs(std::string_view what, std::string_view is) {
 LmtpPeer::LmtpPeer(Pieces pieces) : pieces_(pieces) { options_.hostname = "pop.example"; }
 
 void LmtpPeer::Start(std::string& output) {
-  driver_ = std::make_unique<lmtp::ScriptedDriver>(options_);
+  driver_ = std::make_unique<lmtp::ScriptedDriver>(options_, xclient_);
   driver_->resolve = [this](const lmtp::Recipient& recipient) {
     auto found = recipients_.find(recipient.address);
     if (found == recipients_.end()) found = recipients_.find(recipient.base_address);
@@ -95,6 +95,8 @@ std::string LmtpPeer::SetUp(std::string_view key, std::string_view value) {
     options_.bad_commands_max = static_cast<uint32_t>(Number(value));
   } else if (key == "imports") {
     options_.imports = value == "yes";
+  } else if (key == "xclient") {
+    xclient_ = value == "yes";
   } else if (key == "over-quota" && (value == "retry" || value == "refuse")) {
     options_.over_quota = value == "refuse" ? lmtp::OverQuota::kRefuse : lmtp::OverQuota::kRetry;
   } else if (key == "delimiter") {
@@ -140,12 +142,27 @@ std::string LmtpPeer::Expect(std::string_view key, std::string_view value) const
   if (key == "aborted") {
     return driver_->aborted == Number(value) ? "" : Differs(key, std::to_string(driver_->aborted));
   }
+  if (key == "client") return ExpectClient(value);
   const std::optional<lmtp::CloseReason> closed = driver_->closed;
   const std::string_view state = closed ? Name(*closed) : "open";
   if (key == "open") return state == "open" ? "" : Differs("the session", state);
   if (key == "closed") return state == value ? "" : Differs("the session", state);
   if (driver_->committed.empty()) return "no message was committed, or unknown directive";
   return ExpectMessage(key, value);
+}
+
+std::string LmtpPeer::ExpectClient(std::string_view value) const {
+  if (driver_->clients.empty()) return "there was no XCLIENT";
+  const lmtp::Xclient& client = driver_->clients.back();
+  const auto text = [](const std::optional<std::string>& said) {
+    return said ? (said->empty() ? "?" : *said) : "-";
+  };
+  const std::string address = client.address ? client.address->Text() : "?";
+  const std::string port = client.port ? std::to_string(*client.port) : "-";
+  const std::string is = text(client.name) + " " + (client.tells_address ? address : "-") + " " +
+                         (port == "0" ? "?" : port) + " " + text(client.helo) + " " +
+                         text(client.login);
+  return is == value ? "" : Differs("the client", is);
 }
 
 std::string LmtpPeer::ExpectMessage(std::string_view key, std::string_view value) const {

@@ -7,6 +7,7 @@
 //   @ bad-commands-max N
 //   @ delimiter C
 //   @ imports yes               the listener is for imports
+//   @ xclient yes               the client is trusted to say XCLIENT
 //   @ over-quota retry | refuse
 //
 // Verdicts, from here on (all is well unless told otherwise):
@@ -25,6 +26,8 @@
 //   @ sizes OCTETS WIRE HEADER    its sizes, our header included
 //   @ envelope SENDER RCPT...     `<>` for the null sender
 //   @ imported UIDL RECEIVED      what XUIDL and XRECEIVED said; `-` for what was not said
+//   @ client NAME ADDR PORT HELO LOGIN   what XCLIENT said last; `-` for what was not said, `?` for
+//   what is not known
 //   @ committed N                 so many messages were committed
 //   @ aborted N                   so many that were begun were aborted
 //   @ open
@@ -59,11 +62,13 @@ class LmtpPeer : public TranscriptPeer {
   std::string SetUp(std::string_view key, std::string_view value);
   std::string Verdict(std::string_view key, std::string_view value, std::string& output);
   std::string Expect(std::string_view key, std::string_view value) const;
+  std::string ExpectClient(std::string_view value) const;
   std::string ExpectMessage(std::string_view key, std::string_view value) const;
   void TakeOutput(std::string& output);
 
   const Pieces pieces_;
   lmtp::SessionOptions options_;
+  bool xclient_ = false;
   std::map<std::string, lmtp::RecipientOutcome, std::less<>> recipients_;
   std::map<std::string, lmtp::DeliveryOutcome, std::less<>> deliveries_;
   std::optional<lmtp::StorageFailure> begin_failure_;

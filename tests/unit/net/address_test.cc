@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 
 #include <cstring>
+#include <vector>
 
 namespace poplar::net {
 namespace {
@@ -46,6 +47,17 @@ TEST(Address, KnowsThisMachine) {
   EXPECT_FALSE(Address::Parse("[::2]:1")->is_loopback());
   EXPECT_FALSE(Address::Parse("[::]:1")->is_loopback());
   EXPECT_FALSE(Address::Parse("[1::1]:1")->is_loopback());
+}
+
+TEST(Address, IsInANetworkOfItsFamily) {
+  const std::vector<base::IpNetwork> networks = {*base::IpNetwork::Parse("10.0.0.0/8"),
+                                                 *base::IpNetwork::Parse("2001:db8::/32")};
+  EXPECT_TRUE(Address::Parse("10.1.2.3:1")->IsIn(networks));
+  EXPECT_TRUE(Address::Parse("[2001:db8::7]:1")->IsIn(networks));
+  EXPECT_FALSE(Address::Parse("11.1.2.3:1")->IsIn(networks));
+  EXPECT_FALSE(Address::Parse("/run/x")->IsIn(networks));
+  EXPECT_FALSE(Address().IsIn(std::vector{*base::IpNetwork::Parse("0.0.0.0/0")}));
+  EXPECT_FALSE(Address::Parse("10.1.2.3:1")->IsIn({}));
 }
 
 TEST(Address, MappedIpv4IsIpv4) {

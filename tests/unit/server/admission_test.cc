@@ -141,5 +141,14 @@ TEST_F(AdmissionTest, EgressBeyondTheRateWaits) {
   EXPECT_EQ(admission.ChargeEgress(1024 * 1024, 10 * kSecondUs), 0U);
 }
 
+TEST(Admission, AGradeForEachVersionThatAProxyNames) {
+  EXPECT_EQ(GradeOf("TLSv1.3"), TransportGrade::kTls13);
+  EXPECT_EQ(GradeOf("TLSv1.2"), TransportGrade::kTls12);
+  EXPECT_EQ(GradeOf(""), TransportGrade::kTls12);
+  for (const char* const old : {"TLSv1.1", "TLSv1", "SSLv3", "tlsv1.3", "?"}) {
+    EXPECT_EQ(GradeOf(old), TransportGrade::kClear) << old;
+  }
+}
+
 }  // namespace
 }  // namespace poplar::server

@@ -37,6 +37,19 @@ TEST(Settings, ThePrivateSocketsHaveLimitsOfTheirOwn) {
   EXPECT_EQ(settings->imports.session.message_octets_max, kMessageOctetsCeiling);
 }
 
+TEST(Settings, WhoSpeaksForOthers) {
+  tenant::Config config;
+  config.pop3.proxy_networks = {*base::IpNetwork::Parse("10.0.0.0/8")};
+  config.lmtp.xclient_networks = {*base::IpNetwork::Parse("::1")};
+  const auto settings = MakeSettings(config, {});
+  EXPECT_EQ(settings->pop3.proxy_networks, config.pop3.proxy_networks);
+  EXPECT_EQ(settings->lmtp.xclient_networks, config.lmtp.xclient_networks);
+  EXPECT_TRUE(settings->pop3.xclient_networks.empty());
+  EXPECT_FALSE(settings->pop3.common_name_is_user);
+  config.tls.client_name = tenant::ClientName::kCommonName;
+  EXPECT_TRUE(MakeSettings(config, {})->pop3.common_name_is_user);
+}
+
 TEST(Settings, WithoutCertificateNoStls) {
   tenant::Config config;
   EXPECT_FALSE(MakeSettings(config, {})->pop3.session.stls_offered);

@@ -98,6 +98,21 @@ TEST(ConfigFaults, Mechanisms) {
               ElementsAre(HasSubstr("is there twice")));
   EXPECT_THAT(Faults("[auth]\nmechanisms = [\"EXTERNAL\"]\n"),
               ElementsAre(HasSubstr("client_ca = \"FILE\" under [tls]")));
+  // A proxy in front may have verified them.
+  EXPECT_THAT(Faults("[auth]\nmechanisms = [\"EXTERNAL\"]\n[pop3]\nproxy_networks = \"::1\"\n"),
+              IsEmpty());
+}
+
+TEST(ConfigFaults, Networks) {
+  EXPECT_THAT(Faults("[pop3]\nproxy_networks = [\"10.0.0.0/8\",\n\"10.1.2.3/8\", \"x\"]\n"),
+              ElementsAre(AllOf(HasSubstr(":3: pop3.proxy_networks: \"10.1.2.3/8\""),
+                                HasSubstr("write \"10.0.0.0/8\"")),
+                          HasSubstr("pop3.proxy_networks: \"x\" is no network")));
+  EXPECT_THAT(
+      Faults("[lmtp]\nxclient_networks = 10\n"),
+      ElementsAre(HasSubstr("is a number; write a list of texts, like xclient_networks =")));
+  EXPECT_THAT(Faults("[pop3s]\nproxy_networks = []\n"),
+              ElementsAre(HasSubstr("it belongs under [pop3]")));
 }
 
 TEST(ConfigFaults, Paths) {

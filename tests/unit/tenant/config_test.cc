@@ -113,6 +113,8 @@ auth_failures_max = 3
 connections_max = 7
 connections_per_address_max = 6
 output_buffer_kib = 32
+proxy_networks = ["10.0.0.0/8", "::1"]
+xclient_networks = ["192.0.2.7"]
 [pop3s]
 listen = ["[::]:995", "127.0.0.1:0", "127.0.0.1:0"]
 [lmtp]
@@ -124,6 +126,8 @@ idle_timeout_s = 20
 connections_max = 9
 subaddress_delimiter = ""
 over_quota = "refuse"
+proxy_networks = ["2001:db8::/32"]
+xclient_networks = ["::ffff:10.0.0.0/104"]
 [http]
 listen = ""
 tenant_metrics_max = 5
@@ -147,6 +151,9 @@ TEST(Config, TakesEverySetting) {
   EXPECT_EQ(config.tls.ktls, KtlsMode::kOff);
   EXPECT_THAT(config.pop3.listen, ElementsAre(ListenAddress{"0.0.0.0", 110}));
   EXPECT_EQ(config.pop3s.listen.size(), 3U);
+  EXPECT_THAT(config.pop3.proxy_networks, ElementsAre(*base::IpNetwork::Parse("10.0.0.0/8"),
+                                                      *base::IpNetwork::Parse("::1/128")));
+  EXPECT_THAT(config.lmtp.xclient_networks, ElementsAre(*base::IpNetwork::Parse("10.0.0.0/8")));
   EXPECT_THAT(config.lmtp.listen, IsEmpty());
   EXPECT_EQ(config.lmtp.socket, "");
   EXPECT_FALSE(config.http.listen.has_value());

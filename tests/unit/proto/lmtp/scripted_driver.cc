@@ -7,9 +7,10 @@
 
 namespace poplar::lmtp {
 
-ScriptedDriver::ScriptedDriver(SessionOptions options)
+ScriptedDriver::ScriptedDriver(SessionOptions options, bool xclient)
     : options_(std::move(options)),
-      session_(options_, *metrics_, clock_, {.peer = "[192.0.2.1]", .session_id = "s1"}) {}
+      session_(options_, *metrics_, clock_,
+               {.peer = "[192.0.2.1]", .session_id = "s1", .xclient = xclient}) {}
 
 void ScriptedDriver::Receive(std::string_view bytes) {
   base::ByteBuffer out;
@@ -49,6 +50,10 @@ bool ScriptedDriver::Answer(const Action& action, std::string_view input, base::
       POP_CHECK(open_.has_value());
       open_.reset();
       ++aborted;
+      return false;
+    case Action::Kind::kTakeClient:
+      POP_CHECK(!open_.has_value());
+      clients.push_back(*action.client);
       return false;
     case Action::Kind::kClose:
       POP_CHECK(!open_.has_value());

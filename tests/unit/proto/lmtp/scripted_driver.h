@@ -32,7 +32,8 @@ class ScriptedDriver {
     std::string wire;
   };
 
-  explicit ScriptedDriver(SessionOptions options);
+  // `xclient`: the client is trusted to say it.
+  explicit ScriptedDriver(SessionOptions options, bool xclient = false);
 
   // Starts the session: the greeting.
   void Start() { Receive(""); }
@@ -52,6 +53,7 @@ class ScriptedDriver {
   // The record.
   std::string output;
   std::vector<Message> committed;
+  std::vector<Xclient> clients;
   size_t begun = 0;
   size_t aborted = 0;
   size_t bodies = 0;
