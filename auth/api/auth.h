@@ -113,8 +113,13 @@ class ShardAuth {
   virtual void ResolveLogin(std::string user, ClientInfo client,
                             io::Completion<AuthResult>& done) = 0;
 
-  // Counts the end of an exchange over FetchVerifier, a refusal against the client's address.
-  virtual void CountLogin(Outcome outcome, const ClientInfo& client) = 0;
+  // Counts the end of an exchange over FetchVerifier; a refusal against the client's address and
+  // the name that was asked about.
+  virtual void CountLogin(Outcome outcome, const std::string& user, const ClientInfo& client) = 0;
+
+  // The client of this session is gone. If a question of it waits for the end of a penalty, it is
+  // answered at once, kThrottled; else nothing changes.
+  virtual void Leave(SessionId session) = 0;
 };
 
 }  // namespace poplar::auth

@@ -26,17 +26,16 @@ LoginAttempt::LoginAttempt(ShardAuthImpl& source, LoginQuestion question, const 
     : source_(source),
       question_(std::move(question)),
       origin_(origin),
-      home_(source.context().HomeOf(question_.macs.name)),
-      wait_(&source.shard().reactor(), this) {}
+      home_(source.context().HomeOf(question_.macs.name)) {}
 
 bool LoginAttempt::is_local() const { return home_ == source_.shard().index(); }
 
 void LoginAttempt::Begin(bool not_remembered) {
   remembered_asked_ = not_remembered;
-  delay_ms_ = source_.context().throttle.DelayMs(origin_.prefix, source_.now_us());
-  if (delay_ms_ == 0) {
-    Ask(Depth::kVerify);
-  } else if (not_remembered) {
+  penalty_ = source_.context().throttle.Judge(origin_.source, source_.now_us());
+  if (penalty_.delay_ms == 0) return Ask(Depth::kVerify);
+  wait_.emplace(source_.waiting_room(), question_.client.session);
+  if (not_remembered) {
     Wait();
   } else {
     Ask(Depth::kRemembered);
@@ -55,21 +54,14 @@ void LoginAttempt::Ask(Depth depth) {
 }
 
 void LoginAttempt::Wait() {
-  AuthMetrics& metrics = source_.metrics();
-  if (metrics.waiting.Read() >= source_.context().options.throttle.waiting_max) {
-    result_.outcome = Outcome::kThrottled;
-    result_.reason = "too many failures from this address, and too many wait";
-    Finish();
-    return;
-  }
-  metrics.waiting.Add(1);
-  metrics.delayed.Add();
-  wait_.Arm(delay_ms_);
+  wait_->Begin(penalty_, [this](ThrottleWait&, ThrottleWait::End end) { OnWaited(end); });
 }
 
-void LoginAttempt::OnWaited() {
-  source_.metrics().waiting.Add(-1);
-  Ask(Depth::kVerify);
+void LoginAttempt::OnWaited(ThrottleWait::End end) {
+  if (end == ThrottleWait::End::kOver) return Ask(Depth::kVerify);
+  result_.outcome = Outcome::kThrottled;
+  result_.reason = Reason(end);
+  Finish();
 }
 
 void LoginAttempt::Execute(io::Shard& target) {
@@ -126,7 +118,10 @@ void LoginAttempt::Expired() {
 
 void LoginAttempt::Finish() {
   if (result_.outcome == Outcome::kRefused) {
-    source_.context().throttle.AddFailure(origin_.prefix, source_.now_us());
+    source_.CountFailure(origin_.source, question_.macs.login.low, question_.login,
+                         question_.client);
+  } else if (result_.outcome == Outcome::kOk) {
+    source_.CountSuccess(origin_.source);
   }
   source_.AnswerLogin(std::move(result_), *origin_.done);
   source_.EndAttempt(*this);
