@@ -4,7 +4,10 @@
 #include <string_view>
 #include <utility>
 
+#include "auth/service/results.h"
 #include "auth/service/shard_auth.h"
+#include "auth/users/networks.h"
+#include "auth/users/user_database.h"
 #include "core/base/limits.h"
 
 namespace poplar::auth {
@@ -18,6 +21,8 @@ void MakeRoom(AuthResult& result) {
   result.principal.address.reserve(kAddressBytesMax);
   result.principal.tenant_name.reserve(kAccountIdBytesMax);
   result.reason.reserve(kReasonBytesMax);
+  result.app_password.reserve(kAppPasswordLabelBytesMax);
+  result.from_networks.reserve(kNetworksBytesMax);
 }
 
 }  // namespace
@@ -71,11 +76,8 @@ void LoginAttempt::Execute(io::Shard& target) {
 void LoginAttempt::AskHome(LoginHome& home) {
   if (!remembered_asked_) {
     remembered_asked_ = true;
-    if (const Principal* principal = home.FindRemembered(question_.macs)) {
-      result_.outcome = Outcome::kOk;
-      result_.principal = *principal;
-      result_.reason = kFromCache;
-      GiveBack();
+    if (const AuthResult* remembered = home.FindRemembered(question_.macs)) {
+      Answer(*remembered);
       return;
     }
     if (depth_ == Depth::kRemembered) {
@@ -91,6 +93,8 @@ void LoginAttempt::Answer(const AuthResult& result) {
   result_.outcome = result.outcome;
   result_.principal = result.principal;
   result_.reason = std::string_view(result.reason).substr(0, kReasonBytesMax);
+  result_.app_password = result.app_password;
+  result_.from_networks = result.from_networks;
   GiveBack();
 }
 
@@ -117,6 +121,7 @@ void LoginAttempt::Expired() {
 }
 
 void LoginAttempt::Finish() {
+  RefuseFromElsewhere(question_.client, result_);
   if (result_.outcome == Outcome::kRefused) {
     source_.CountFailure(origin_.source, question_.macs.login.low, question_.login,
                          question_.client);

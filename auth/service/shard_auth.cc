@@ -6,6 +6,7 @@
 
 #include "auth/service/results.h"
 #include "auth/users/address.h"
+#include "auth/users/networks.h"
 #include "core/base/check.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
@@ -62,10 +63,13 @@ void ShardAuthImpl::VerifyPassword(std::string user, base::Secret password, Clie
   question.macs = hasher_.OfLogin(question.login, password);
   const bool at_home = context_.HomeOf(question.macs.name) == shard_.index();
   if (at_home) {
-    if (const Principal* principal = home_.FindRemembered(question.macs)) {
+    const AuthResult* const remembered = home_.FindRemembered(question.macs);
+    const bool usable =
+        remembered != nullptr && (remembered->from_networks.empty() ||
+                                  InNetworks(remembered->from_networks, client.address));
+    if (usable) {
       context_.throttle.AddSuccess(question.macs.name.low, PlaceOf(client.address), now_us());
-      return AnswerLogin({.outcome = Outcome::kOk, .principal = *principal, .reason = kFromCache},
-                         done);
+      return AnswerLogin(*remembered, done);
     }
   }
   question.password = std::move(password);

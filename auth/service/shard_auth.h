@@ -24,9 +24,6 @@
 
 namespace poplar::auth {
 
-// The reason of a log-in that was remembered.
-inline constexpr char kFromCache[] = "from cache";
-
 class ShardAuthImpl : public ShardAuth {
  public:
   ShardAuthImpl(AuthContext& context, io::Shard& shard);

@@ -32,6 +32,7 @@ struct TenantRules {
   uint32_t deliveries_per_minute = 0;
   uint32_t egress_kib_per_s = 0;
   std::optional<std::string> subaddress_delimiter = {};  // None: that of [lmtp].
+  bool require_app_password = false;
   std::string auth_chain = {};  // Names of back ends, with commas; empty: that of [auth].
 
   friend bool operator==(const TenantRules&, const TenantRules&) = default;

@@ -144,7 +144,8 @@ void Pop3Driver::LogLogin(std::string_view outcome, const auth::AuthResult& resu
              {"tls", tls_},
              {"outcome", outcome},
              {"reason", result.reason},
-             {"mechanism", mechanism_}});
+             {"mechanism", mechanism_},
+             {"app_password", result.app_password}});
 }
 
 }  // namespace poplar::server
