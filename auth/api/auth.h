@@ -54,6 +54,10 @@ struct AuthResult {
   Outcome outcome = Outcome::kTemporary;
   Principal principal;  // With kOk.
   std::string reason;   // For logs: "unknown user", "wrong password", "from cache", ...
+  // With kOk, by which of the user's app passwords: its label; empty: his own.
+  std::string app_password = {};
+  // From where that may be used (auth/users/networks.h); the door has seen to it.
+  std::string from_networks = {};
 };
 
 // Where a request comes from; for throttling and logs.
@@ -113,8 +117,13 @@ class ShardAuth {
   virtual void ResolveLogin(std::string user, ClientInfo client,
                             io::Completion<AuthResult>& done) = 0;
 
-  // Counts the end of an exchange over FetchVerifier, a refusal against the client's address.
-  virtual void CountLogin(Outcome outcome, const ClientInfo& client) = 0;
+  // Counts the end of an exchange over FetchVerifier; a refusal against the client's address and
+  // the name that was asked about.
+  virtual void CountLogin(Outcome outcome, const std::string& user, const ClientInfo& client) = 0;
+
+  // The client of this session is gone. If a question of it waits for the end of a penalty, it is
+  // answered at once, kThrottled; else nothing changes.
+  virtual void Leave(SessionId session) = 0;
 };
 
 }  // namespace poplar::auth

@@ -33,6 +33,9 @@ struct BackendAnswer {
   BackendOutcome outcome = BackendOutcome::kUnsupported;
   Principal principal;  // With kOk.
   std::string reason;   // For logs; never a secret.
+  // As in AuthResult, whose networks the door sees to.
+  std::string app_password = {};
+  std::string from_networks = {};
   // With kOk or kDisabled to a question for a verifier: what is stored, whatever it is good for.
   base::Secret stored_verifier;
   Verifier verifier;  // What a chain made of it.

@@ -4,7 +4,10 @@
 #include <string_view>
 #include <utility>
 
+#include "auth/service/results.h"
 #include "auth/service/shard_auth.h"
+#include "auth/users/networks.h"
+#include "auth/users/user_database.h"
 #include "core/base/limits.h"
 
 namespace poplar::auth {
@@ -18,6 +21,8 @@ void MakeRoom(AuthResult& result) {
   result.principal.address.reserve(kAddressBytesMax);
   result.principal.tenant_name.reserve(kAccountIdBytesMax);
   result.reason.reserve(kReasonBytesMax);
+  result.app_password.reserve(kAppPasswordLabelBytesMax);
+  result.from_networks.reserve(kNetworksBytesMax);
 }
 
 }  // namespace
@@ -26,17 +31,16 @@ LoginAttempt::LoginAttempt(ShardAuthImpl& source, LoginQuestion question, const 
     : source_(source),
       question_(std::move(question)),
       origin_(origin),
-      home_(source.context().HomeOf(question_.macs.name)),
-      wait_(&source.shard().reactor(), this) {}
+      home_(source.context().HomeOf(question_.macs.name)) {}
 
 bool LoginAttempt::is_local() const { return home_ == source_.shard().index(); }
 
 void LoginAttempt::Begin(bool not_remembered) {
   remembered_asked_ = not_remembered;
-  delay_ms_ = source_.context().throttle.DelayMs(origin_.prefix, source_.now_us());
-  if (delay_ms_ == 0) {
-    Ask(Depth::kVerify);
-  } else if (not_remembered) {
+  penalty_ = source_.context().throttle.Judge(origin_.source, source_.now_us());
+  if (penalty_.delay_ms == 0) return Ask(Depth::kVerify);
+  wait_.emplace(source_.waiting_room(), question_.client.session);
+  if (not_remembered) {
     Wait();
   } else {
     Ask(Depth::kRemembered);
@@ -55,21 +59,14 @@ void LoginAttempt::Ask(Depth depth) {
 }
 
 void LoginAttempt::Wait() {
-  AuthMetrics& metrics = source_.metrics();
-  if (metrics.waiting.Read() >= source_.context().options.throttle.waiting_max) {
-    result_.outcome = Outcome::kThrottled;
-    result_.reason = "too many failures from this address, and too many wait";
-    Finish();
-    return;
-  }
-  metrics.waiting.Add(1);
-  metrics.delayed.Add();
-  wait_.Arm(delay_ms_);
+  wait_->Begin(penalty_, [this](ThrottleWait&, ThrottleWait::End end) { OnWaited(end); });
 }
 
-void LoginAttempt::OnWaited() {
-  source_.metrics().waiting.Add(-1);
-  Ask(Depth::kVerify);
+void LoginAttempt::OnWaited(ThrottleWait::End end) {
+  if (end == ThrottleWait::End::kOver) return Ask(Depth::kVerify);
+  result_.outcome = Outcome::kThrottled;
+  result_.reason = Reason(end);
+  Finish();
 }
 
 void LoginAttempt::Execute(io::Shard& target) {
@@ -79,11 +76,8 @@ void LoginAttempt::Execute(io::Shard& target) {
 void LoginAttempt::AskHome(LoginHome& home) {
   if (!remembered_asked_) {
     remembered_asked_ = true;
-    if (const Principal* principal = home.FindRemembered(question_.macs)) {
-      result_.outcome = Outcome::kOk;
-      result_.principal = *principal;
-      result_.reason = kFromCache;
-      GiveBack();
+    if (const AuthResult* remembered = home.FindRemembered(question_.macs)) {
+      Answer(*remembered);
       return;
     }
     if (depth_ == Depth::kRemembered) {
@@ -99,6 +93,8 @@ void LoginAttempt::Answer(const AuthResult& result) {
   result_.outcome = result.outcome;
   result_.principal = result.principal;
   result_.reason = std::string_view(result.reason).substr(0, kReasonBytesMax);
+  result_.app_password = result.app_password;
+  result_.from_networks = result.from_networks;
   GiveBack();
 }
 
@@ -125,8 +121,12 @@ void LoginAttempt::Expired() {
 }
 
 void LoginAttempt::Finish() {
+  RefuseFromElsewhere(question_.client, result_);
   if (result_.outcome == Outcome::kRefused) {
-    source_.context().throttle.AddFailure(origin_.prefix, source_.now_us());
+    source_.CountFailure(origin_.source, question_.macs.login.low, question_.login,
+                         question_.client);
+  } else if (result_.outcome == Outcome::kOk) {
+    source_.CountSuccess(origin_.source);
   }
   source_.AnswerLogin(std::move(result_), *origin_.done);
   source_.EndAttempt(*this);

@@ -1,24 +1,25 @@
 // One VerifyPassword on the shard that was asked: to the shard of the login name and back, with a
-// wait before it where an address has failed too often. What is remembered is answered without the
-// wait.
+// wait before it where a penalty is due. What is remembered is answered without the wait.
 //
 // Lives on the asking shard; LoginHome sees it on the name's.
 
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "auth/service/login_home.h"
+#include "auth/service/throttle.h"
+#include "auth/service/throttle_wait.h"
 #include "core/io/shard.h"
 #include "core/io/task.h"
-#include "core/io/timer.h"
 
 namespace poplar::auth {
 
 class LoginAttempt : public io::ShardRequest, public LoginAsker {
  public:
   struct Origin {
-    uint64_t prefix = 0;  // Of the client's address.
+    LoginSource source;
     io::Completion<AuthResult>* done = nullptr;
   };
 
@@ -37,7 +38,7 @@ class LoginAttempt : public io::ShardRequest, public LoginAsker {
   // On the asking shard.
   void Ask(Depth depth);
   void Wait();
-  void OnWaited();
+  void OnWaited(ThrottleWait::End end);
   void OnAnswer();
   void Finish();
   void Completed() override { OnAnswer(); }
@@ -53,12 +54,12 @@ class LoginAttempt : public io::ShardRequest, public LoginAsker {
   const LoginQuestion question_;
   const Origin origin_;
   const ShardIndex home_;
-  uint32_t delay_ms_ = 0;
+  Penalty penalty_;
   Depth depth_ = Depth::kVerify;
   bool remembered_asked_ = false;
   bool missed_ = false;  // With kRemembered: it is not.
   AuthResult result_;
-  io::TimerFor<&LoginAttempt::OnWaited> wait_;
+  std::optional<ThrottleWait> wait_;  // Where there is a penalty.
 };
 
 }  // namespace poplar::auth

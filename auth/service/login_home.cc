@@ -60,14 +60,14 @@ LoginHome::LoginHome(AuthContext& context, Chain& chain, io::Reactor& reactor, A
 
 LoginHome::~LoginHome() { POP_CHECK(idle()); }
 
-const Principal* LoginHome::FindRemembered(const LoginMacs& macs) {
+const AuthResult* LoginHome::FindRemembered(const LoginMacs& macs) {
   const Remembered* found = remembered_.Find(macs.name, reactor_.now_us());
   if (found == nullptr || found->login != macs.login) {
     metrics_.cache_misses.Add();
     return nullptr;
   }
   metrics_.cache_hits.Add();
-  return &found->principal;
+  return &found->result;
 }
 
 void LoginHome::Verify(const LoginQuestion& question, LoginAsker& asker) {
@@ -114,8 +114,9 @@ void LoginHome::OnEnd(Verification& verification) {
     KeepStandby(verification, result);
   }
   if (result.outcome == Outcome::kOk && !verification.stale) {
-    remembered_.Insert(verification.macs().name, {verification.macs().login, result.principal},
-                       reactor_.now_us());
+    Remembered remembered{verification.macs().login, result};
+    remembered.result.reason = kFromCache;
+    remembered_.Insert(verification.macs().name, std::move(remembered), reactor_.now_us());
     metrics_.cache_entries.Set(static_cast<int64_t>(remembered_.size()));
   }
   verification.AnswerAll(result);

@@ -25,6 +25,9 @@
 
 namespace poplar::auth {
 
+// The reason of a log-in that was remembered.
+inline constexpr char kFromCache[] = "from cache";
+
 // Who asks for a log-in to be verified. Gets exactly one answer.
 class LoginAsker {
  public:
@@ -49,8 +52,9 @@ class LoginHome {
   LoginHome& operator=(const LoginHome&) = delete;
   ~LoginHome();
 
-  // Null: not remembered. Ends with the next call.
-  const Principal* FindRemembered(const LoginMacs& macs);
+  // Null: not remembered. Ends with the next call. Where the password may be used from is the
+  // caller's to see to, here and with Verify.
+  const AuthResult* FindRemembered(const LoginMacs& macs);
   // `asker` stays until its answer, which may come at once.
   void Verify(const LoginQuestion& question, LoginAsker& asker);
 
@@ -64,7 +68,7 @@ class LoginHome {
   class Verification;
   struct Remembered {
     Mac login;
-    Principal principal;
+    AuthResult result;
   };
 
   void OnEnd(Verification& verification);

@@ -1,5 +1,7 @@
 #include "auth/service/metrics.h"
 
+#include <string>
+
 namespace poplar::auth {
 namespace {
 
@@ -21,9 +23,20 @@ void AuthMetrics::Register(base::MetricRegistry& registry) const {
   }
   registry.Add(resolve_cache_hits, "poplar_auth_resolve_cache_hits_total",
                "Addresses found in the cache.");
-  registry.Add(delayed, "poplar_auth_delayed_total",
-               "Log-ins that waited because of failures from their address.");
+  for (size_t i = 0; i < kPenalties; ++i) {
+    const std::string by(Name(static_cast<PenaltyOf>(i)));
+    registry.Add(penalties[i].delayed, "poplar_auth_delayed_total",
+                 "Log-ins that waited for a penalty, by what has failed so often.", {{"by", by}});
+    registry.Add(penalties[i].begun, "poplar_auth_penalties_total",
+                 "Penalties that began, by what has failed so often.", {{"by", by}});
+  }
+  registry.Add(repeated_failures, "poplar_auth_repeated_failures_total",
+               "Wrong passwords that had been counted before.");
   registry.Add(waiting, "poplar_auth_delayed", "Log-ins that wait so now.");
+  registry.Add(delayed_refused, "poplar_auth_delays_cut_total",
+               "Log-ins that did not wait to the end.", {{"cut", "no_room"}});
+  registry.Add(delayed_left, "poplar_auth_delays_cut_total",
+               "Log-ins that did not wait to the end.", {{"cut", "client_left"}});
   registry.Add(cache_hits, "poplar_auth_cache_hits_total", "Log-ins answered from the cache.");
   registry.Add(cache_misses, "poplar_auth_cache_misses_total",
                "Log-ins that the cache could not answer.");

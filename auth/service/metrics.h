@@ -5,6 +5,7 @@
 #include <array>
 
 #include "auth/api/auth.h"
+#include "auth/service/throttle.h"
 #include "core/base/metrics.h"
 
 namespace poplar::auth {
@@ -17,8 +18,15 @@ struct alignas(base::kCacheLineBytes) AuthMetrics {
   std::array<base::Counter, kOutcomes> logins;
   std::array<base::Counter, kResolveOutcomes> resolves;
   base::Counter resolve_cache_hits;
-  base::Counter delayed;
+  struct OfPenalty {
+    base::Counter begun;
+    base::Counter delayed;
+  };
+  std::array<OfPenalty, kPenalties> penalties;
+  base::Counter repeated_failures;
   base::Gauge waiting;
+  base::Counter delayed_refused;
+  base::Counter delayed_left;
 
   // On the shard of the login name.
   base::Counter cache_hits;
@@ -36,6 +44,7 @@ struct alignas(base::kCacheLineBytes) AuthMetrics {
 
   base::Counter& of(Outcome outcome) { return logins[static_cast<size_t>(outcome)]; }
   base::Counter& of(ResolveOutcome outcome) { return resolves[static_cast<size_t>(outcome)]; }
+  OfPenalty& of(PenaltyOf penalty) { return penalties[static_cast<size_t>(penalty)]; }
 
   void Register(base::MetricRegistry& registry) const;
 };

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "auth/users/networks.h"
+
 namespace poplar::auth {
 namespace {
 
@@ -43,7 +45,9 @@ ResolveOutcome FoldResolve(BackendOutcome outcome) {
 AuthResult ToAuthResult(BackendAnswer answer) {
   return {.outcome = Fold(answer.outcome),
           .principal = std::move(answer.principal),
-          .reason = std::move(answer.reason)};
+          .reason = std::move(answer.reason),
+          .app_password = std::move(answer.app_password),
+          .from_networks = std::move(answer.from_networks)};
 }
 
 VerifierResult ToVerifierResult(BackendAnswer answer) {
@@ -51,6 +55,15 @@ VerifierResult ToVerifierResult(BackendAnswer answer) {
           .principal = std::move(answer.principal),
           .verifier = std::move(answer.verifier),
           .reason = std::move(answer.reason)};
+}
+
+void RefuseFromElsewhere(const ClientInfo& client, AuthResult& result) {
+  if (result.from_networks.empty() || InNetworks(result.from_networks, client.address)) return;
+  result.outcome = Outcome::kRefused;
+  result.principal = {};
+  result.reason = "the app password \"" + result.app_password + "\" is not for this address";
+  result.app_password.clear();
+  result.from_networks.clear();
 }
 
 ResolveResult ToResolveResult(BackendAnswer answer) {

@@ -6,8 +6,10 @@
 
 #include "auth/service/results.h"
 #include "auth/users/address.h"
+#include "auth/users/networks.h"
 #include "core/base/check.h"
 #include "core/base/limits.h"
+#include "core/base/log.h"
 
 namespace poplar::auth {
 namespace {
@@ -27,6 +29,8 @@ ShardAuthImpl::ShardAuthImpl(AuthContext& context, io::Shard& shard)
       chain_(context.LinksFor(shard), context.configured_links(), context.tenants,
              *context.pools.hashers, context.verifiers, *context.pools.hash, shard.reactor()),
       hasher_(context.key),
+      waiting_room_(shard.reactor(), context.options.throttle.waiting_max, metrics_),
+      tenants_(context.tenants),
       home_(context, chain_, shard.reactor(), metrics_, faults_),
       resolved_({.ttl_ms = std::min(context.options.resolve_cache_ttl_ms, kResolveCacheTtlMsMax),
                  .entries_max = context.options.resolve_cache_entries_max}) {}
@@ -59,15 +63,49 @@ void ShardAuthImpl::VerifyPassword(std::string user, base::Secret password, Clie
   question.macs = hasher_.OfLogin(question.login, password);
   const bool at_home = context_.HomeOf(question.macs.name) == shard_.index();
   if (at_home) {
-    if (const Principal* principal = home_.FindRemembered(question.macs)) {
-      return AnswerLogin({.outcome = Outcome::kOk, .principal = *principal, .reason = kFromCache},
-                         done);
+    const AuthResult* const remembered = home_.FindRemembered(question.macs);
+    const bool usable =
+        remembered != nullptr && (remembered->from_networks.empty() ||
+                                  InNetworks(remembered->from_networks, client.address));
+    if (usable) {
+      context_.throttle.AddSuccess(question.macs.name.low, PlaceOf(client.address), now_us());
+      return AnswerLogin(*remembered, done);
     }
   }
   question.password = std::move(password);
-  const LoginAttempt::Origin origin{.prefix = AddressPrefix(client.address), .done = &done};
+  const LoginAttempt::Origin origin{.source = SourceOf(question.login, question.macs.name, client),
+                                    .done = &done};
   question.client = std::move(client);
   attempts_.Add(std::make_unique<LoginAttempt>(*this, std::move(question), origin)).Begin(at_home);
+}
+
+LoginSource ShardAuthImpl::SourceOf(const std::string& login, const Mac& name,
+                                    const ClientInfo& client) {
+  // Names without a domain are one tenant's. So is a domain that nobody has: it looks like others.
+  const size_t at = login.rfind('@');
+  const std::string_view domain =
+      at == std::string::npos ? std::string_view() : std::string_view(login).substr(at + 1);
+  const TenantPolicies::Domain* const known = tenants_.Current().OfDomain(domain);
+  return {.place = PlaceOf(client.address),
+          .user = name.low,
+          .tenant = known != nullptr ? known->tenant.value() : hasher_.OfName(domain).low};
+}
+
+void ShardAuthImpl::CountFailure(const LoginSource& source, std::optional<uint64_t> guess,
+                                 const std::string& login, const ClientInfo& client) {
+  const Throttle::Counted counted = context_.throttle.AddFailure(source, guess, now_us());
+  if (counted.repeated) metrics_.repeated_failures.Add();
+  for (size_t i = 0; i < kPenalties; ++i) {
+    if (!counted.begun[i]) continue;
+    const auto penalty = static_cast<PenaltyOf>(i);
+    metrics_.of(penalty).begun.Add();
+    base::Log(base::LogLevel::kInfo, "penalty",
+              {{"by", Name(penalty)}, {"user", login}, {"peer", client.address}});
+  }
+}
+
+void ShardAuthImpl::CountSuccess(const LoginSource& source) {
+  context_.throttle.AddSuccess(source.user, source.place, now_us());
 }
 
 void ShardAuthImpl::AskChain(BackendQuestion question,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,9 +24,6 @@
 
 namespace poplar::auth {
 
-// The reason of a log-in that was remembered.
-inline constexpr char kFromCache[] = "from cache";
-
 class ShardAuthImpl : public ShardAuth {
  public:
   ShardAuthImpl(AuthContext& context, io::Shard& shard);
@@ -45,7 +43,8 @@ class ShardAuthImpl : public ShardAuth {
   void VerifyToken(std::string user, base::Secret token, ClientInfo client,
                    io::Completion<AuthResult>& done) override;
   void ResolveLogin(std::string user, ClientInfo client, io::Completion<AuthResult>& done) override;
-  void CountLogin(Outcome outcome, const ClientInfo& client) override;
+  void CountLogin(Outcome outcome, const std::string& user, const ClientInfo& client) override;
+  void Leave(SessionId session) override { waiting_room_.Leave(session); }
 
   // Drops what was remembered of these here, and what is under way will not be.
   void Forget(const BackendChanges& changes);
@@ -64,18 +63,32 @@ class ShardAuthImpl : public ShardAuth {
   LoginHome& home() { return home_; }
   AuthMetrics& metrics() { return metrics_; }
   FaultLog& faults() { return faults_; }
+  WaitingRoom& waiting_room() { return waiting_room_; }
+  // A log-in that was refused, or was right. `guess`: a keyed hash of name and password.
+  void CountFailure(const LoginSource& source, std::optional<uint64_t> guess,
+                    const std::string& login, const ClientInfo& client);
+  void CountSuccess(const LoginSource& source);
   void AnswerLogin(AuthResult result, io::Completion<AuthResult>& done);
   void EndAttempt(LoginAttempt& attempt) { attempts_.End(attempt); }
 
  private:
   // `done` gets what the chain says, once; faults are counted.
   void AskChain(BackendQuestion question, absl::AnyInvocable<void(BackendAnswer)> done);
-  // The same of a log-in: after the wait that its address has earned. kTemporary, and throttled,
-  // where too many wait.
-  void AskChainThrottled(BackendQuestion question,
+  // The same of a log-in: after the wait that is due. kTemporary, and throttled, where it was not
+  // waited for.
+  void AskChainThrottled(BackendQuestion question, const LoginSource& source,
                          absl::AnyInvocable<void(BackendAnswer, bool throttled)> done);
-  void AnswerToken(BackendQuestion question, BackendAnswer answer, bool throttled,
-                   io::Completion<AuthResult>* done);
+  // A token's way to its answer.
+  struct TokenQuestion {
+    BackendQuestion owner;  // Whose the name is, where the back end knows of tokens alone.
+    LoginSource source;
+    uint64_t guess = 0;
+    io::Completion<AuthResult>* done = nullptr;
+  };
+  void AnswerToken(TokenQuestion asked, BackendAnswer answer, bool throttled);
+  void EndToken(const TokenQuestion& asked, AuthResult result);
+  // Of a login name as LookupKey makes it.
+  LoginSource SourceOf(const std::string& login, const Mac& name, const ClientInfo& client);
 
   AuthContext& context_;
   io::Shard& shard_;
@@ -83,6 +96,8 @@ class ShardAuthImpl : public ShardAuth {
   FaultLog faults_;
   Chain chain_;
   LoginHasher hasher_;
+  WaitingRoom waiting_room_;
+  PolicyReader tenants_;
   LoginHome home_;
   ExpiringMap<std::string, Principal> resolved_;
   uint64_t changes_seen_ = 0;  // Calls of Forget.

@@ -17,9 +17,6 @@
 namespace poplar::auth {
 namespace {
 
-constexpr std::string_view kThrottledReason =
-    "too many failures from this address, and too many wait";
-
 std::string NewNonce() {
   std::array<char, 18> octets;  // Nothing of base64 is padding.
   POP_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(octets.data()),
@@ -50,28 +47,24 @@ std::unique_ptr<SaslMechanism> ShardAuthImpl::StartSasl(std::string_view name,
 }
 
 void ShardAuthImpl::AskChainThrottled(
-    BackendQuestion question, absl::AnyInvocable<void(BackendAnswer, bool throttled)> done) {
+    BackendQuestion question, const LoginSource& source,
+    absl::AnyInvocable<void(BackendAnswer, bool throttled)> done) {
   auto ask = [this](BackendQuestion asked,
                     absl::AnyInvocable<void(BackendAnswer, bool throttled)> then) {
     AskChain(std::move(asked), [then = std::move(then)](BackendAnswer answer) mutable {
       then(std::move(answer), /*throttled=*/false);
     });
   };
-  const uint32_t delay_ms =
-      context_.throttle.DelayMs(AddressPrefix(question.client.address), now_us());
-  if (delay_ms == 0) return ask(std::move(question), std::move(done));
-  if (metrics_.waiting.Read() >= context_.options.throttle.waiting_max) {
-    return done(Say(BackendOutcome::kTemporary, kThrottledReason), /*throttled=*/true);
-  }
-  metrics_.waiting.Add(1);
-  metrics_.delayed.Add();
-  waits_.Add(std::make_unique<ThrottleWait>(shard_.reactor(), delay_ms,
-                                            [this, ask, question = std::move(question),
-                                             done = std::move(done)](ThrottleWait& wait) mutable {
-                                              metrics_.waiting.Add(-1);
-                                              waits_.End(wait);
-                                              ask(std::move(question), std::move(done));
-                                            }));
+  const Penalty penalty = context_.throttle.Judge(source, now_us());
+  if (penalty.delay_ms == 0) return ask(std::move(question), std::move(done));
+  ThrottleWait& wait =
+      waits_.Add(std::make_unique<ThrottleWait>(waiting_room_, question.client.session));
+  wait.Begin(penalty, [this, ask, question = std::move(question), done = std::move(done)](
+                          ThrottleWait& ended, ThrottleWait::End end) mutable {
+    waits_.End(ended);
+    if (end == ThrottleWait::End::kOver) return ask(std::move(question), std::move(done));
+    done(Say(BackendOutcome::kTemporary, Reason(end)), /*throttled=*/true);
+  });
 }
 
 void ShardAuthImpl::FetchVerifier(std::string user, std::string mechanism, ClientInfo client,
@@ -85,8 +78,9 @@ void ShardAuthImpl::FetchVerifier(std::string user, std::string mechanism, Clien
   question.operation = Operation::kFetchVerifier;
   question.login = LookupKey(user);
   question.mechanism = std::move(mechanism);
+  const LoginSource source = SourceOf(question.login, hasher_.OfName(question.login), client);
   question.client = std::move(client);
-  AskChainThrottled(std::move(question), [&done](BackendAnswer answer, bool throttled) {
+  AskChainThrottled(std::move(question), source, [&done](BackendAnswer answer, bool throttled) {
     VerifierResult result = ToVerifierResult(std::move(answer));
     if (throttled) result.outcome = Outcome::kThrottled;
     done.Set(std::move(result));
@@ -102,9 +96,12 @@ void ShardAuthImpl::ResolveLogin(std::string user, ClientInfo client,
   question.operation = Operation::kResolveLogin;
   question.login = LookupKey(user);
   question.mechanism = "EXTERNAL";
+  const LoginSource source = SourceOf(question.login, hasher_.OfName(question.login), client);
   question.client = std::move(client);
-  AskChain(std::move(question), [this, &done](BackendAnswer answer) {
-    AnswerLogin(ToAuthResult(std::move(answer)), done);
+  AskChain(std::move(question), [this, source, &done](BackendAnswer answer) {
+    AuthResult result = ToAuthResult(std::move(answer));
+    if (result.outcome == Outcome::kOk) CountSuccess(source);
+    AnswerLogin(std::move(result), done);
   });
 }
 
@@ -114,40 +111,52 @@ void ShardAuthImpl::VerifyToken(std::string user, base::Secret token, ClientInfo
   if (!IsLoginName(user) || token.empty()) {
     return AnswerLogin(NotAsked(Outcome::kRefused, "no name or no token"), done);
   }
+  TokenQuestion asked;
+  asked.done = &done;
   BackendQuestion question;
   question.operation = Operation::kVerifyToken;
   question.login = LookupKey(user);
+  const LoginMacs macs = hasher_.OfLogin(question.login, token);
+  asked.guess = macs.login.low;
+  asked.source = SourceOf(question.login, macs.name, client);
   question.secret = std::move(token);
   question.client = std::move(client);
-  BackendQuestion next;  // Whose the name is, where the back end knows of tokens alone.
-  next.operation = Operation::kResolveLogin;
-  next.login = question.login;
-  next.mechanism = "OAUTHBEARER";
-  next.client = question.client;
-  AskChainThrottled(std::move(question), [this, next = std::move(next), &done](
-                                             BackendAnswer answer, bool throttled) mutable {
-    AnswerToken(std::move(next), std::move(answer), throttled, &done);
+  asked.owner.operation = Operation::kResolveLogin;
+  asked.owner.login = question.login;
+  asked.owner.mechanism = "OAUTHBEARER";
+  asked.owner.client = question.client;
+  const LoginSource source = asked.source;
+  AskChainThrottled(std::move(question), source,
+                    [this, asked = std::move(asked)](BackendAnswer answer, bool throttled) mutable {
+                      AnswerToken(std::move(asked), std::move(answer), throttled);
+                    });
+}
+
+void ShardAuthImpl::AnswerToken(TokenQuestion asked, BackendAnswer answer, bool throttled) {
+  const bool is_nobodys = answer.outcome == BackendOutcome::kOk && answer.principal.account.empty();
+  if (!is_nobodys) return EndToken(asked, ToAuthResult(std::move(answer), throttled));
+  BackendQuestion owner = asked.owner.Copy();
+  AskChain(std::move(owner), [this, asked = std::move(asked)](BackendAnswer found) {
+    EndToken(asked, ToAuthResult(std::move(found)));
   });
 }
 
-void ShardAuthImpl::AnswerToken(BackendQuestion question, BackendAnswer answer, bool throttled,
-                                io::Completion<AuthResult>* done) {
-  const bool is_nobodys = answer.outcome == BackendOutcome::kOk && answer.principal.account.empty();
-  if (is_nobodys) {
-    return AskChain(std::move(question), [this, done](BackendAnswer found) {
-      AnswerLogin(ToAuthResult(std::move(found)), *done);
-    });
+void ShardAuthImpl::EndToken(const TokenQuestion& asked, AuthResult result) {
+  if (result.outcome == Outcome::kRefused) {
+    CountFailure(asked.source, asked.guess, asked.owner.login, asked.owner.client);
+  } else if (result.outcome == Outcome::kOk) {
+    CountSuccess(asked.source);
   }
-  const uint64_t prefix = AddressPrefix(question.client.address);
-  AuthResult result = ToAuthResult(std::move(answer), throttled);
-  if (result.outcome == Outcome::kRefused) context_.throttle.AddFailure(prefix, now_us());
-  AnswerLogin(std::move(result), *done);
+  AnswerLogin(std::move(result), *asked.done);
 }
 
-void ShardAuthImpl::CountLogin(Outcome outcome, const ClientInfo& client) {
+void ShardAuthImpl::CountLogin(Outcome outcome, const std::string& user, const ClientInfo& client) {
   metrics_.of(outcome).Add();
-  if (outcome != Outcome::kRefused) return;
-  context_.throttle.AddFailure(AddressPrefix(client.address), now_us());
+  const std::string login = LookupKey(user);
+  const LoginSource source = SourceOf(login, hasher_.OfName(login), client);
+  // What password a proof was made of cannot be known: each counts.
+  if (outcome == Outcome::kRefused) CountFailure(source, std::nullopt, login, client);
+  if (outcome == Outcome::kOk) CountSuccess(source);
 }
 
 }  // namespace poplar::auth

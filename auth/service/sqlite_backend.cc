@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "core/base/clock.h"
+#include "auth/schemes/app_password.h"
 #include "core/base/log.h"
 
 namespace poplar::auth {
@@ -46,6 +46,8 @@ StatusOr<std::unique_ptr<SqliteBackend>> SqliteBackend::Open(const SqliteBackend
   POP_ASSIGN_OR_RETURN(backend->watch_, backend->OpenDatabase());
   return backend;
 }
+
+SqliteBackend::~SqliteBackend() { FlushUses(); }
 
 StatusOr<std::unique_ptr<UserDatabase>> SqliteBackend::OpenDatabase() const {
   return UserDatabase::Open(options_.path, {.busy_timeout_ms = options_.busy_timeout_ms});
@@ -92,6 +94,15 @@ BackendAnswer SqliteBackend::VerifyPassword(std::string_view login, const base::
   if (!found.ok()) return Fault(found.status());
   if (!found->has_value()) return Say(BackendOutcome::kUnknown, "unknown user");
   LoginRecord& record = **found;
+  if (std::optional<BackendAnswer> by_app = VerifyAppPassword(record, password)) {
+    return std::move(*by_app);
+  }
+  if (record.require_app_password) {
+    // Whether it would have been right is not to be seen, by time neither.
+    base::Wipe(record.hash.data(), record.hash.size());
+    hashers_.SpendOne(password);
+    return Say(BackendOutcome::kRefused, "only app passwords are taken");
+  }
 
   const HashVerdict verdict = hashers_.Verify(record.hash, password, options_.weak_schemes);
   const bool has_hash = !record.hash.empty();
@@ -112,6 +123,47 @@ BackendAnswer SqliteBackend::VerifyPassword(std::string_view login, const base::
              "the stored hash of " + record.user.address + " cannot be used: set a new password");
 }
 
+// A wrong one goes on to the user's own password, and costs as much as any other wrong one.
+std::optional<BackendAnswer> SqliteBackend::VerifyAppPassword(LoginRecord& record,
+                                                              const base::Secret& password) {
+  const std::optional<ParsedAppPassword> parsed = ParseAppPassword(password.Reveal());
+  if (!parsed) return std::nullopt;
+  const StatusOr<std::optional<AppPasswordRecord>> found = OnBorrowed([&](UserDatabase& database) {
+    return database.FindAppPassword(record.user.account, parsed->id);
+  });
+  if (!found.ok()) return Fault(found.status());
+  if (!found->has_value() || !IsAppPassword((*found)->hash, parsed->secret)) return std::nullopt;
+  const AppPasswordRecord& app = **found;
+  base::Wipe(record.hash.data(), record.hash.size());
+  const int64_t now_s = options_.clock->WallUs() / 1'000'000;
+  if (app.expires_s && *app.expires_s <= now_s) {
+    hashers_.SpendOne(password);
+    return Say(BackendOutcome::kRefused, "the app password \"" + app.label + "\" has expired");
+  }
+  const std::string account = record.user.account;
+  BackendAnswer answer = LoggedIn(std::move(record.user));
+  if (answer.outcome == BackendOutcome::kOk) {
+    answer.reason = "app password \"" + app.label + "\"";
+    answer.app_password = app.label;
+    uses_.Note(account, app.id, app.last_used_s, now_s);
+  }
+  answer.from_networks = app.networks;
+  return answer;
+}
+
+void SqliteBackend::FlushUses() {
+  std::vector<AppPasswordUse> uses = uses_.Take();
+  if (uses.empty()) return;
+  const StatusOr<bool> noted = OnBorrowed([&](UserDatabase& database) -> StatusOr<bool> {
+    POP_RETURN_IF_ERROR(database.NoteAppPasswordUses(uses));
+    return true;
+  });
+  if (noted.ok()) return;
+  uses_.PutBack(std::move(uses));
+  base::Log(base::LogLevel::kWarning, "app_password_uses_not_written",
+            {{"reason", Message(noted.status())}});
+}
+
 BackendAnswer SqliteBackend::ResolveLogin(std::string_view login) {
   StatusOr<std::optional<LoginRecord>> found = Find(login);
   if (!found.ok()) return Fault(found.status());
@@ -126,6 +178,10 @@ BackendAnswer SqliteBackend::FetchVerifier(std::string_view login, std::string_v
   if (!found.ok()) return Fault(found.status());
   if (!found->has_value()) return Say(BackendOutcome::kUnknown, "unknown user");
   LoginRecord& record = **found;
+  if (record.require_app_password) {
+    base::Wipe(record.hash.data(), record.hash.size());
+    return Say(BackendOutcome::kRefused, "only app passwords are taken");
+  }
   BackendAnswer answer = LoggedIn(std::move(record.user));
   answer.stored_verifier = base::Secret(record.hash);
   answer.weak_schemes = options_.weak_schemes == WeakSchemes::kAllow;
@@ -165,6 +221,11 @@ void SqliteBackend::ForgetFile() {
 }
 
 StatusOr<BackendChanges> SqliteBackend::TakeChanges() {
+  const uint64_t now_us = base::SystemClock().MonotonicUs();
+  if (now_us >= uses_from_us_) {
+    FlushUses();
+    uses_from_us_ = now_us + uint64_t{options_.uses_flush_ms} * 1000;
+  }
   const StatusOr<FileIdentity> identity = IdentityOf(options_.path);
   if (!identity.ok()) {
     // Without its file the database must not go on from the open descriptors.

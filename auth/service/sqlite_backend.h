@@ -17,9 +17,11 @@
 #include <vector>
 
 #include "auth/schemes/hasher_pool.h"
+#include "auth/service/app_password_uses.h"
 #include "auth/service/backend.h"
 #include "auth/users/file_identity.h"
 #include "auth/users/user_database.h"
+#include "core/base/clock.h"
 
 namespace poplar::auth {
 
@@ -30,6 +32,9 @@ struct SqliteBackendOptions {
   // Whether a stored hash of another scheme or cost than today's is replaced when its password is
   // at hand: after a log-in.
   bool rehash = true;
+  // When app passwords were used is written so often at most; at the end as well.
+  uint32_t uses_flush_ms = 60'000;
+  const base::Clock* clock = &base::SystemClock();
 };
 
 // After a new hash could not be stored, none is made for so long: the file may be read-only.
@@ -40,6 +45,8 @@ class SqliteBackend : public Backend {
   // Faults as UserDatabase::Open. `hashers` outlives this.
   static StatusOr<std::unique_ptr<SqliteBackend>> Open(const SqliteBackendOptions& options,
                                                        HasherPool& hashers);
+
+  ~SqliteBackend() override;
 
   std::string_view name() const override { return "users"; }
   Capabilities capabilities() const override {
@@ -60,6 +67,9 @@ class SqliteBackend : public Backend {
   StatusOr<std::optional<LoginRecord>> Find(std::string_view login);
   template <class Ask>
   auto OnBorrowed(Ask ask) -> decltype(ask(std::declval<UserDatabase&>()));
+  // What an app password gives its user. Nothing: it is none of his.
+  std::optional<BackendAnswer> VerifyAppPassword(LoginRecord& record, const base::Secret& password);
+  void FlushUses();
   // Stores a new hash of a password that was right, where one is due. The log-in does not depend on
   // it.
   void Rehash(std::string_view login, std::string_view stored, const base::Secret& password);
@@ -74,10 +84,12 @@ class SqliteBackend : public Backend {
   uint64_t file_generation_ = 0;  // Guarded by mutex_; which file idle_ has open.
 
   std::atomic<uint64_t> rehash_from_us_{0};  // Not before.
+  AppPasswordUses uses_;
 
   // Of the one thread in TakeChanges.
   std::unique_ptr<UserDatabase> watch_;  // Null after a fault.
   FileIdentity watched_file_;
+  uint64_t uses_from_us_ = 0;  // They are not written before.
 };
 
 }  // namespace poplar::auth

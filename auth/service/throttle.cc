@@ -1,119 +1,141 @@
 #include "auth/service/throttle.h"
 
 #include <arpa/inet.h>
-#include <sys/random.h>
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
 
-#include "core/base/check.h"
+#include "auth/service/seeded_mix.h"
 
 namespace poplar::auth {
 namespace {
 
-constexpr uint32_t kLevelLimit = 255;  // Eight bits.
-constexpr uint64_t kTimeMask = 0xffffff;
-constexpr uint64_t kTimeUnitsPerFailure = 16;
+constexpr size_t kNetworkBytes = 6;
+constexpr uint32_t kDayS = 86'400;
 
-uint64_t Random() {
-  uint64_t number = 0;
-  POP_CHECK(::getrandom(&number, sizeof(number), 0) == sizeof(number));
-  return number;
+// 8 bytes each.
+constexpr uint32_t kAddressesMax = 32 * 1024;
+constexpr uint32_t kNetworksMax = 4 * 1024;
+constexpr uint32_t kUsersMax = 64 * 1024;
+constexpr uint32_t kTenantsMax = 16 * 1024;
+constexpr uint32_t kKnownMax = 256 * 1024;
+constexpr uint32_t kGuessesMax = 64 * 1024;
+
+// A phone tries its old password every few minutes; somebody who makes us compute hashes, at once.
+constexpr uint32_t kRepeatsFree = 60;
+constexpr uint32_t kRepeatsForgetMs = 500;
+
+GuiltLimits LimitsOf(const ThrottleOptions& options, uint32_t free, uint32_t entries_max) {
+  return {.free = free,
+          .forget_ms = std::max(options.forget_ms / std::max(free, 1U), 1U),
+          .delay_first_ms = options.delay_first_ms,
+          .delay_max_ms = options.delay_max_ms,
+          .entries_max = entries_max};
 }
 
-uint32_t TagOf(uint64_t word) { return static_cast<uint32_t>(word >> 32); }
-uint32_t LevelOf(uint64_t word) { return static_cast<uint32_t>(word >> 24) & 0xff; }
-uint64_t TimeOf(uint64_t word) { return word & kTimeMask; }
+GuiltLimits LimitsOfUsers(const ThrottleOptions& options) {
+  GuiltLimits limits = LimitsOf(options, options.free_user, kUsersMax);
+  limits.delay_max_ms *= kUserDelayFactor;
+  return limits;
+}
 
-uint64_t Word(uint32_t tag, uint32_t level, uint64_t time) {
-  return (static_cast<uint64_t>(tag) << 32) | (static_cast<uint64_t>(level) << 24) |
-         (time & kTimeMask);
+GuiltLimits LimitsOfRepeats(const ThrottleOptions& options) {
+  GuiltLimits limits = LimitsOf(options, kRepeatsFree, kAddressesMax);
+  limits.forget_ms = kRepeatsForgetMs;
+  return limits;
 }
 
 }  // namespace
 
-uint64_t AddressPrefix(const std::string& address) {
+std::string_view Name(PenaltyOf penalty) {
+  constexpr std::array<std::string_view, kPenalties> kNames = {"address", "network", "user",
+                                                               "tenant", "repeats"};
+  return kNames[static_cast<size_t>(penalty)];
+}
+
+ClientPlace PlaceOf(const std::string& address) {
+  ClientPlace place;
   in_addr v4{};
-  if (::inet_pton(AF_INET, address.c_str(), &v4) == 1) return v4.s_addr;
+  if (::inet_pton(AF_INET, address.c_str(), &v4) == 1) {
+    place.address = v4.s_addr;
+    return place;
+  }
   in6_addr v6{};
-  if (::inet_pton(AF_INET6, address.c_str(), &v6) != 1) return UINT64_MAX;
-  uint64_t words[2];
-  std::memcpy(words, &v6, sizeof(words));
-  if (IN6_IS_ADDR_V4MAPPED(&v6)) return words[1] >> 32;  // As the IPv4 address itself.
-  return words[0];
+  if (::inet_pton(AF_INET6, address.c_str(), &v6) != 1) return place;
+  if (IN6_IS_ADDR_V4MAPPED(&v6)) {  // As the IPv4 address itself.
+    std::memcpy(&v4, &v6.s6_addr[12], sizeof(v4));
+    place.address = v4.s_addr;
+    return place;
+  }
+  std::memcpy(&place.address, &v6, sizeof(place.address));
+  std::memcpy(&place.network, &v6, kNetworkBytes);
+  return place;
 }
 
 Throttle::Throttle(const ThrottleOptions& options)
-    : options_(options),
-      seed_(Random()),
-      buckets_(std::bit_ceil(std::max<size_t>(options.prefixes_max / kWays, 1))),
-      words_(std::make_unique<std::atomic<uint64_t>[]>(buckets_ * kWays)) {
-  POP_CHECK(options_.forget_ms > 0);
-  // Guilt ends where more of it would change nothing for a while: the delay doubles each time.
-  const uint32_t doublings =
-      std::bit_width(options_.delay_max_ms / std::max<uint32_t>(options_.delay_first_ms, 1));
-  level_max_ = std::min(options_.failures_free + doublings + 5, kLevelLimit);
+    : seed_(NewSeed()),
+      addresses_(LimitsOf(options, options.free_address, kAddressesMax)),
+      networks_(LimitsOf(options, options.free_network, kNetworksMax)),
+      users_(LimitsOfUsers(options)),
+      tenants_(LimitsOf(options, options.free_tenant, kTenantsMax)),
+      repeats_(LimitsOfRepeats(options)),
+      known_({.ttl_s = options.known_days * kDayS, .entries_max = kKnownMax}),
+      guesses_({.ttl_s = kDayS, .entries_max = kGuessesMax}) {}
+
+uint64_t Throttle::PairOf(uint64_t user, const ClientPlace& place) const {
+  return SeededMix(seed_, user ^ SeededMix(seed_, place.address));
 }
 
-uint64_t Throttle::Mix(uint64_t prefix) const {
-  // SplitMix64's finisher over a random seed: strangers cannot choose whom they collide with.
-  uint64_t x = prefix ^ seed_;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
-  x = ((x ^ (x >> 27)) + seed_) * 0x94d049bb133111ebU;
-  return x ^ (x >> 31);
-}
-
-uint64_t Throttle::Units(uint64_t now_us) const {
-  return now_us * kTimeUnitsPerFailure / (uint64_t{options_.forget_ms} * 1000);
-}
-
-uint32_t Throttle::Level(uint64_t word, uint64_t now_us) const {
-  const uint64_t passed = (Units(now_us) - TimeOf(word)) & kTimeMask;
-  const uint64_t forgotten = passed / kTimeUnitsPerFailure;
-  return LevelOf(word) > forgotten ? LevelOf(word) - static_cast<uint32_t>(forgotten) : 0;
-}
-
-uint32_t Throttle::DelayMs(uint64_t prefix, uint64_t now_us) const {
-  const uint64_t mixed = Mix(prefix);
-  const auto tag = static_cast<uint32_t>(mixed);
-  const std::atomic<uint64_t>* bucket = &words_[((mixed >> 32) & (buckets_ - 1)) * kWays];
-  for (uint32_t i = 0; i < kWays; ++i) {
-    const uint64_t word = bucket[i].load(std::memory_order_relaxed);
-    if (word == 0 || TagOf(word) != tag) continue;
-    const uint32_t level = Level(word, now_us);
-    if (level <= options_.failures_free) return 0;
-    const uint32_t doublings = std::min(level - options_.failures_free - 1, 20U);
-    return static_cast<uint32_t>(
-        std::min<uint64_t>(uint64_t{options_.delay_first_ms} << doublings, options_.delay_max_ms));
-  }
-  return 0;
-}
-
-void Throttle::AddFailure(uint64_t prefix, uint64_t now_us) {
-  const uint64_t mixed = Mix(prefix);
-  const auto tag = static_cast<uint32_t>(mixed);
-  std::atomic<uint64_t>* bucket = &words_[((mixed >> 32) & (buckets_ - 1)) * kWays];
-  std::atomic<uint64_t>* place = bucket;  // Its own, or the least guilty one's.
-  uint32_t least = kLevelLimit + 1;
-  for (uint32_t i = 0; i < kWays; ++i) {
-    const uint64_t word = bucket[i].load(std::memory_order_relaxed);
-    if (word != 0 && TagOf(word) == tag) {
-      place = &bucket[i];
-      break;
+Penalty Throttle::Judge(const LoginSource& source, uint64_t now_us) const {
+  Penalty penalty;
+  const auto consider = [&](PenaltyOf of, uint32_t delay_ms) {
+    if (delay_ms > penalty.delay_ms) {
+      penalty.delay_ms = delay_ms;
+      penalty.because = of;
     }
-    const uint32_t level = word == 0 ? 0 : Level(word, now_us);
-    if (level < least) {
-      least = level;
-      place = &bucket[i];
-    }
+  };
+  const uint64_t pair = PairOf(source.user, source.place);
+  penalty.known = known_.Contains(source.user, pair, now_us);
+  const uint64_t here = penalty.known ? pair : source.place.address;
+  consider(PenaltyOf::kAddress, addresses_.DelayMs(here, now_us));
+  consider(PenaltyOf::kRepeats, repeats_.DelayMs(here, now_us));
+  if (penalty.known) return penalty;
+  if (source.place.network != 0) {
+    consider(PenaltyOf::kNetwork, networks_.DelayMs(source.place.network, now_us));
   }
-  uint64_t before = place->load(std::memory_order_relaxed);
-  uint64_t after = 0;
-  do {
-    const uint32_t level = before != 0 && TagOf(before) == tag ? Level(before, now_us) : 0;
-    after = Word(tag, std::min(level + 1, level_max_), Units(now_us));
-  } while (!place->compare_exchange_weak(before, after, std::memory_order_relaxed));
+  consider(PenaltyOf::kUser, users_.DelayMs(source.user, now_us));
+  consider(PenaltyOf::kTenant, tenants_.DelayMs(source.tenant, now_us));
+  return penalty;
+}
+
+Throttle::Counted Throttle::AddFailure(const LoginSource& source, std::optional<uint64_t> guess,
+                                       uint64_t now_us) {
+  Counted counted;
+  const auto begun = [&](PenaltyOf of, bool begins) {
+    counted.begun[static_cast<size_t>(of)] |= begins;
+  };
+  const uint64_t pair = PairOf(source.user, source.place);
+  const bool known = known_.Contains(source.user, pair, now_us);
+  // By place: whether somebody else uses that password, or did, is not to be seen from elsewhere.
+  counted.repeated =
+      guess && guesses_.Add(*guess, SeededMix(seed_, *guess ^ source.place.address), now_us);
+  if (counted.repeated) {
+    begun(PenaltyOf::kRepeats, repeats_.Add(known ? pair : source.place.address, now_us));
+    return counted;
+  }
+  if (known) begun(PenaltyOf::kAddress, addresses_.Add(pair, now_us));
+  begun(PenaltyOf::kAddress, addresses_.Add(source.place.address, now_us));
+  if (source.place.network != 0) {
+    begun(PenaltyOf::kNetwork, networks_.Add(source.place.network, now_us));
+  }
+  begun(PenaltyOf::kUser, users_.Add(source.user, now_us));
+  begun(PenaltyOf::kTenant, tenants_.Add(source.tenant, now_us));
+  return counted;
+}
+
+void Throttle::AddSuccess(uint64_t user, const ClientPlace& place, uint64_t now_us) {
+  known_.Add(user, PairOf(user, place), now_us);
 }
 
 }  // namespace poplar::auth

@@ -1,58 +1,102 @@
-// Failed log-ins by client address prefix (IPv4 /32, IPv6 /64): the more of them lately, the longer
-// further attempts from there wait. Nobody is locked out, here or elsewhere; what is not repeated
-// is forgotten, one failure each `forget_ms`.
+// Penalties for failed log-ins: attempts wait, the longer the more failures there were lately from
+// the client's address (IPv4 /32, IPv6 /64), from its network (IPv6 /48), for the login name, and
+// for its tenant. Nobody is locked out; what is not repeated is forgotten.
 //
-// One table for all shards, because the kernel spreads one client's connections over them: a fixed
-// array of atomic words, read with a load, written (without a lock) only when a log-in failed. Any
-// thread.
+// - Who logged in well from an address prefix before is known there: he waits for nobody's failures
+//   but those of his own name from there. That is remembered by keyed hashes, in memory only, for
+//   `known_days`; only a success puts anything there.
+// - The same wrong password for the same name from the same place counts once (a phone with an old
+//   one), as long as it is not tried more than twice a second for long: that is a load of its own.
+// - A name counts whether anybody has it or not, by the hash of how it was given.
+//
+// One set of fixed tables for all shards (guilt_table.h, recent_set.h). Any thread.
 
 #pragma once
 
-#include <atomic>
+#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+
+#include "auth/service/guilt_table.h"
+#include "auth/service/recent_set.h"
 
 namespace poplar::auth {
 
 struct ThrottleOptions {
-  uint32_t failures_free = 5;  // So many cost nothing.
+  // So many failures cost nothing, and all of them are forgotten again within `forget_ms`.
+  uint32_t free_address = 5;
+  uint32_t free_network = 50;
+  uint32_t free_user = 20;
+  uint32_t free_tenant = 1'000;
+  uint32_t forget_ms = 300'000;
   uint32_t delay_first_ms = 250;
-  uint32_t delay_max_ms = 4000;
-  uint32_t forget_ms = 60'000;
-  uint32_t prefixes_max = 16 * 1024;  // Rounded up to a power of two; the least guilty make room.
-  // Attempts that wait at one time, on each shard; beyond it they are refused at once.
-  uint32_t waiting_max = 1024;
+  uint32_t delay_max_ms = 4'000;  // For a name, kUserDelayFactor times as much; 0: nobody waits.
+  uint32_t known_days = 30;
+  // Attempts that wait at one time, on each shard; beyond it they are refused at once. Of those who
+  // are known, as many again.
+  uint32_t waiting_max = 1'024;
 };
 
-// Which addresses are one client: equal numbers. Unreadable ones (Unix sockets have none) are all
-// one.
-uint64_t AddressPrefix(const std::string& address);
+// Guesses at one name come from many addresses at once, so each of them waits longer.
+inline constexpr uint32_t kUserDelayFactor = 4;
+
+// What attempts wait for. In the order of their names.
+enum class PenaltyOf : uint8_t { kAddress, kNetwork, kUser, kTenant, kRepeats };
+inline constexpr size_t kPenalties = static_cast<size_t>(PenaltyOf::kRepeats) + 1;
+std::string_view Name(PenaltyOf penalty);
+
+// Where a client is: equal numbers are one. Addresses that cannot be read (Unix sockets have none)
+// are all one.
+struct ClientPlace {
+  uint64_t address = UINT64_MAX;  // IPv4 /32, IPv6 /64.
+  uint64_t network = 0;           // IPv6 /48; 0: none.
+};
+ClientPlace PlaceOf(const std::string& address);
+
+// What a log-in is judged by. `user` and `tenant` are keyed hashes: strangers choose the names.
+struct LoginSource {
+  ClientPlace place;
+  uint64_t user = 0;
+  uint64_t tenant = 0;
+};
+
+struct Penalty {
+  uint32_t delay_ms = 0;  // 0: none.
+  PenaltyOf because = PenaltyOf::kAddress;
+  bool known = false;  // Who has logged in from there before.
+};
 
 class Throttle {
  public:
   explicit Throttle(const ThrottleOptions& options);
 
-  // How long an attempt from there has to wait; 0: not at all.
-  uint32_t DelayMs(uint64_t prefix, uint64_t now_us) const;
-  void AddFailure(uint64_t prefix, uint64_t now_us);
+  Penalty Judge(const LoginSource& source, uint64_t now_us) const;
+
+  struct Counted {
+    bool repeated = false;  // That guess was counted before.
+    std::array<bool, kPenalties>
+        begun{};  // By PenaltyOf: who comes next waits, and did not before.
+  };
+  // `guess`: a keyed hash of name and password, if that can be known.
+  Counted AddFailure(const LoginSource& source, std::optional<uint64_t> guess, uint64_t now_us);
+  // A log-in that was right.
+  void AddSuccess(uint64_t user, const ClientPlace& place, uint64_t now_us);
 
  private:
-  static constexpr uint32_t kWays = 4;
+  // Of a name at a place.
+  uint64_t PairOf(uint64_t user, const ClientPlace& place) const;
 
-  // Failures of `word` that are not forgotten yet.
-  uint32_t Level(uint64_t word, uint64_t now_us) const;
-  uint64_t Mix(uint64_t prefix) const;
-  // Time in sixteenths of forget_ms.
-  uint64_t Units(uint64_t now_us) const;
-
-  const ThrottleOptions options_;
   const uint64_t seed_;
-  uint32_t level_max_ = 0;  // Where the delay has reached its maximum, and a few more.
-  const size_t buckets_;
-  // A word is tag (32 bits), failures (8), time of the last one in sixteenths of forget_ms (24); 0
-  // is free.
-  std::unique_ptr<std::atomic<uint64_t>[]> words_;
+  GuiltTable addresses_;  // Also names at places where they are known.
+  GuiltTable networks_;
+  GuiltTable users_;
+  GuiltTable tenants_;
+  GuiltTable repeats_;  // By address, or name at a place.
+  RecentSet known_;     // Places, by name.
+  RecentSet guesses_;   // That were counted.
 };
 
 }  // namespace poplar::auth

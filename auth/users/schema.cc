@@ -123,8 +123,45 @@ CREATE TRIGGER tenant_setting_removal_is_told AFTER DELETE ON tenant_settings
 ALTER TABLE tenants ADD COLUMN source TEXT NOT NULL DEFAULT '';
 )sql";
 
+// App passwords, found by their user and id; a user's NULL is what his tenant's setting says. When
+// one was used last concerns no cached answer, and is not told.
+constexpr char kVersion4[] = R"sql(
+ALTER TABLE users ADD COLUMN require_app_password INTEGER
+  CHECK (require_app_password IN (0, 1));
+CREATE TABLE app_passwords (
+  account TEXT NOT NULL REFERENCES users (account) ON DELETE CASCADE,
+  id TEXT NOT NULL CHECK (length(id) > 0),
+  label TEXT NOT NULL CHECK (length(label) > 0),
+  hash TEXT NOT NULL,
+  scope TEXT NOT NULL DEFAULT 'pop3',
+  networks TEXT NOT NULL DEFAULT '',
+  expires_s INTEGER,
+  created_s INTEGER NOT NULL,
+  last_used_s INTEGER,
+  PRIMARY KEY (account, id),
+  UNIQUE (account, label)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER app_password_is_told AFTER INSERT ON app_passwords
+  BEGIN
+    INSERT INTO changes (address_key)
+      SELECT address_key FROM users WHERE account = NEW.account;
+  END;
+CREATE TRIGGER app_password_change_is_told
+  AFTER UPDATE OF account, id, label, hash, scope, networks, expires_s ON app_passwords
+  BEGIN
+    INSERT INTO changes (address_key)
+      SELECT address_key FROM users WHERE account IN (OLD.account, NEW.account);
+  END;
+CREATE TRIGGER app_password_removal_is_told AFTER DELETE ON app_passwords
+  BEGIN
+    INSERT INTO changes (address_key)
+      SELECT address_key FROM users WHERE account = OLD.account;
+  END;
+)sql";
+
 // What makes each version of the one before.
-constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2, kVersion3};
+constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2, kVersion3,
+                                                            kVersion4};
 
 // From the tables of `version` (0: none) to today's. REQUIRES: a transaction.
 Status Upgrade(SqliteConnection& connection, int64_t version) {

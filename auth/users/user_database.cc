@@ -86,7 +86,10 @@ StatusOr<std::optional<LoginRecord>> UserDatabase::FindLogin(std::string_view ke
   SqliteQuery query(*connection_,
                     "SELECT u.account, u.tenant, t.name, u.address, u.enabled, t.enabled, u.hash, "
                     "u.quota_octets, u.quota_messages, "
-                    "t.maildrop_quota_octets, t.maildrop_quota_messages "
+                    "t.maildrop_quota_octets, t.maildrop_quota_messages, "
+                    "coalesce(u.require_app_password, (SELECT s.value = 'true'"
+                    " FROM tenant_settings AS s"
+                    " WHERE s.tenant = t.id AND s.name = 'require_app_password'), 0) "
                     "FROM users AS u JOIN tenants AS t ON t.id = u.tenant "
                     "WHERE u.address_key = ?1");
   POP_ASSIGN_OR_RETURN(const bool row, query.Bind(key).Step());
@@ -100,6 +103,7 @@ StatusOr<std::optional<LoginRecord>> UserDatabase::FindLogin(std::string_view ke
   record.user.tenant_enabled = query.Number(5) != 0;
   record.hash = query.Text(6);
   ReadUserQuota(query, 7, record.user);
+  record.require_app_password = query.Number(11) != 0;
   return std::optional<LoginRecord>(std::move(record));
 }
 

@@ -71,12 +71,36 @@ struct UserRecord {
   int64_t password_changed_s = 0;
   UserQuota own_quota;
   Quota quota;  // In force: his own, else the tenant's for each maildrop.
+  std::optional<bool> require_app_password;  // None: as the tenant's setting says.
 };
 
 // What a log-in needs to know.
 struct LoginRecord {
   UserRecord user;
-  std::string hash;  // Empty: no password is set. Never log it.
+  std::string hash;                   // Empty: no password is set. Never log it.
+  bool require_app_password = false;  // In force: his own, else the tenant's.
+};
+
+inline constexpr uint32_t kAppPasswordLabelBytesMax = 64;
+inline constexpr uint32_t kAppPasswordsMax = 64;  // Of one user.
+inline constexpr char kPop3Scope[] = "pop3";
+
+// A password of a user's beside his own, for one program or device (auth/schemes/app_password.h).
+struct AppPasswordRecord {
+  std::string id;
+  std::string label;  // Whose it is: "phone". One of each a user.
+  std::string hash;   // Never log it.
+  std::string scope = kPop3Scope;
+  std::string networks = {};  // From where it may be used (networks.h); empty: from anywhere.
+  std::optional<int64_t> expires_s = {};
+  int64_t created_s = 0;
+  std::optional<int64_t> last_used_s = {};  // Within an hour.
+};
+
+struct AppPasswordUse {
+  std::string account;
+  std::string id;
+  int64_t used_s = 0;
 };
 
 struct RemovedAccount {
@@ -162,6 +186,17 @@ class UserDatabase {
   // The account id stays known as a removed one.
   Status RemoveUser(std::string_view address);
 
+  // None: as the tenant's setting says.
+  Status SetRequireAppPassword(std::string_view address, std::optional<bool> require);
+
+  // --- App passwords. `record` has id, label, hash, networks and expiry. kAlreadyExists: the user
+  // has one of this label; kResourceExhausted: kAppPasswordsMax.
+  Status AddAppPassword(std::string_view address, const AppPasswordRecord& record);
+  // By label.
+  StatusOr<std::vector<AppPasswordRecord>> ListAppPasswords(std::string_view address);
+  // kNotFound: none of this label.
+  Status RemoveAppPassword(std::string_view address, std::string_view label);
+
   // --- Removed accounts whose maildrops the store still has to drop.
   StatusOr<std::vector<RemovedAccount>> RemovedAccounts();
   // The store has dropped them; they are not listed any more (but their ids stay taken). All or, on
@@ -176,6 +211,11 @@ class UserDatabase {
   // The change is told (TakeChanges) as any other.
   StatusOr<bool> ReplaceHash(std::string_view key, std::string_view old_hash,
                              std::string_view hash);
+  // Nothing: the account has no app password of this id for POP3.
+  StatusOr<std::optional<AppPasswordRecord>> FindAppPassword(std::string_view account,
+                                                             std::string_view id);
+  // Those that are there no more are passed over; what is known to be later stays.
+  Status NoteAppPasswordUses(std::span<const AppPasswordUse> uses);
   // The changes since the last call on this object, by anybody; the first call has to tell those
   // since Open. Cheap while there are none. After a fault, nothing was forgotten.
   StatusOr<UserChanges> TakeChanges();

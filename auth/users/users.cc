@@ -19,7 +19,7 @@ namespace {
 constexpr char kUserColumns[] =
     "SELECT u.account, u.tenant, t.name, u.address, u.enabled, t.enabled, u.hash, u.created_s,"
     " u.password_changed_s, u.quota_octets, u.quota_messages,"
-    " t.maildrop_quota_octets, t.maildrop_quota_messages"
+    " t.maildrop_quota_octets, t.maildrop_quota_messages, u.require_app_password"
     " FROM users AS u JOIN tenants AS t ON t.id = u.tenant";
 
 UserRecord ReadUser(const SqliteQuery& row) {
@@ -34,6 +34,8 @@ UserRecord ReadUser(const SqliteQuery& row) {
   user.created_s = row.Number(7);
   user.password_changed_s = row.Number(8);
   ReadUserQuota(row, 9, user);
+  const std::optional<int64_t> require = row.NumberOrNull(13);
+  if (require) user.require_app_password = *require != 0;
   return user;
 }
 

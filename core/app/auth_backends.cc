@@ -111,6 +111,17 @@ StatusOr<std::vector<auth::BackendSource>> MakeChain(const tenant::Config& confi
   return chain;
 }
 
+auth::ThrottleOptions ThrottleOptionsOf(const tenant::AuthConfig& config) {
+  return {.free_address = config.penalty_after,
+          .free_network = config.penalty_after_network,
+          .free_user = config.penalty_after_user,
+          .free_tenant = config.penalty_after_tenant,
+          .forget_ms = config.penalty_forget_s * 1000,
+          .delay_max_ms = config.penalty_delay_max_ms,
+          .known_days = config.penalty_known_days,
+          .waiting_max = config.penalty_waiting_max};
+}
+
 ExitCode RunPlugin(uint32_t shards) {
   auth::AuthHostSockets sockets;
   sockets.control = base::UniqueFd(auth::kAuthHostControlFd);

@@ -35,6 +35,9 @@ StatusOr<std::vector<auth::BackendSource>> MakeChain(const tenant::Config& confi
                                                      const PolicyBoard& tenants,
                                                      auth::RemoteBackends* remote);
 
+// What failed log-ins have to wait.
+auth::ThrottleOptions ThrottleOptionsOf(const tenant::AuthConfig& config);
+
 // `poplar auth-host`: this process becomes a plug-in's. REQUIRES: its sockets are where the server
 // that started it has put them.
 ExitCode RunPlugin(uint32_t shards);

@@ -96,6 +96,12 @@ class AccountCommands {
     });
   }
 
+  static StatusOr<std::optional<bool>> ParseTruth(std::string_view text) {
+    if (text == "true" || text == "false") return std::optional<bool>(text == "true");
+    if (text == "default") return std::optional<bool>();
+    return MakeStatus(StatusCode::kInvalidArgument, "write true, false or default");
+  }
+
   // A day, since 1970.
   static StatusOr<uint32_t> ParseDate(std::string_view text) {
     POP_ASSIGN_OR_RETURN(const int64_t second,
@@ -264,6 +270,10 @@ class AccountCommands {
             "--no-password", [options] { options->password = PasswordSource::kNone; }, without_help)
         ->excludes(from_stdin)
         ->excludes(hash_from_stdin);
+    if (command == &UserPasswd) {
+      leaf->add_flag("--end-sessions", options->end_sessions,
+                     "At once, and end the user's sessions");
+    }
     run_with_config_(leaf, [&console = console_, options, command](const Config& config) {
       return command(*options, config, console);
     });
@@ -292,13 +302,14 @@ class AccountCommands {
   }
 
   void AddUserSet(CLI::App* group) {
-    CLI::App* set = AddLeaf(group, "set",
-                            "Changes a user's own quota; a running server goes by it within about "
-                            "a second",
-                            "  poplar user set alice@example.org --quota 10GiB\n"
-                            "  poplar user set alice@example.org --quota none\n"
-                            "  poplar user set alice@example.org --quota default "
-                            "--quota-messages default");
+    CLI::App* set =
+        AddLeaf(group, "set",
+                "Changes a user's own quota and how he logs in; a running server goes by "
+                "it within about a second",
+                "  poplar user set alice@example.org --quota 10GiB\n"
+                "  poplar user set alice@example.org --quota none\n"
+                "  poplar user set alice@example.org --quota default "
+                "--quota-messages default");
     auto options = std::make_shared<UserSetOptions>();
     set->add_option("ADDRESS", options->address, "The user")->required();
     const std::string rest = "none: no limit; default: as the tenant's maildrops";
@@ -309,6 +320,11 @@ class AccountCommands {
     AddNumber<Number>(set, "--quota-messages", "NUMBER", "How many messages; " + rest,
                       Or<Number>("default", std::nullopt, OrNone(ParseCount)),
                       [options](Number messages) { options->quota_messages = messages; });
+    using Truth = std::optional<bool>;
+    AddNumber<Truth>(set, "--require-app-password", "VALUE",
+                     "true: only app passwords are taken; default: as the tenant's setting",
+                     &ParseTruth,
+                     [options](Truth require) { options->require_app_password = require; });
     run_with_config_(set, [&console = console_, options](const Config& config) {
       return UserSet(*options, config, console);
     });
@@ -323,7 +339,7 @@ class AccountCommands {
                                "--hash-stdin"),
                        "Without a password: mail arrives, but nobody can log in", &UserAdd);
     AddPasswordCommand(AddLeaf(group, "passwd", "Changes a password; asks for it",
-                               "  poplar user passwd alice@example.org"),
+                               "  poplar user passwd alice@example.org --end-sessions"),
                        "Take the password away: nobody can log in", &UserPasswd);
 
     CLI::App* list = AddLeaf(group, "list", "Lists users",
@@ -339,16 +355,20 @@ class AccountCommands {
     AddUserShow(group);
     AddUserSet(group);
     AddUserFlush(group, console_, run_with_config_);
-    AddAddressCommand(
+    AddAppPasswordCommands(group, console_, run_with_config_);
+    CLI::App* disable =
         AddLeaf(group, "disable", "Keeps a user from logging in; mail goes on coming in",
-                "  poplar user disable alice@example.org"),
-        [&console = console_](const std::string& address, const Config& config) {
-          return UserSetEnabled(address, false, config, console);
-        });
+                "  poplar user disable alice@example.org --end-sessions");
+    auto end_sessions = std::make_shared<bool>(false);
+    disable->add_flag("--end-sessions", *end_sessions, "At once, and end the user's sessions");
+    AddAddressCommand(disable, [&console = console_, end_sessions](const std::string& address,
+                                                                   const Config& config) {
+      return UserDisable(address, *end_sessions, config, console);
+    });
     AddAddressCommand(AddLeaf(group, "enable", "Lets a user log in again",
                               "  poplar user enable alice@example.org"),
                       [&console = console_](const std::string& address, const Config& config) {
-                        return UserSetEnabled(address, true, config, console);
+                        return UserEnable(address, config, console);
                       });
     AddAddressCommand(
         AddLeaf(group, "remove", "Removes a user", "  poplar user remove alice@example.org"),

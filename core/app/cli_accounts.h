@@ -17,6 +17,10 @@ void AddAccountCommands(CLI::App& app, Console& console,
 void AddAuthCommands(CLI::App& app, Console& console, const RunWithConfigFunction& run_with_config);
 void AddUserFlush(CLI::App* user, Console& console, const RunWithConfigFunction& run_with_config);
 
+// `app-password` of the group `user`. Likewise.
+void AddAppPasswordCommands(CLI::App* user, Console& console,
+                            const RunWithConfigFunction& run_with_config);
+
 // Maildrops of the running server. Likewise.
 void AddMailboxCommands(CLI::App& app, Console& console,
                         const RunWithConfigFunction& run_with_config);

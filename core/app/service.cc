@@ -120,6 +120,7 @@ Status Service::MakeAuth() {
   auth::AuthServiceOptions options;
   options.password_cache_ttl_ms = config_.users.cache_seconds * 1000;
   options.scram_iterations = config_.auth.scram_iterations;
+  options.throttle = ThrottleOptionsOf(config_.auth);
   const auth::AuthPools pools{
       .hash = hash_pool_.get(), .lookup = disk_pool_.get(), .hashers = hashers_.get()};
   auth_ =

@@ -35,7 +35,7 @@ constexpr uint32_t kManyMax = 10'000'000;
 constexpr std::string_view kMany = "a number up to 10000000, 0: no limit";
 constexpr std::string_view kTruth = "true or false";
 
-constexpr std::array<Row, 13> kRows = {{
+constexpr std::array<Row, 14> kRows = {{
     {{"pop3", kTruth, "Its users may fetch mail; false: mail only comes in", "true"},
      Flag{&R::pop3}},
     {{"require_tls", kTruth, "No log-in without TLS, from loopback neither", "false"},
@@ -68,6 +68,9 @@ constexpr std::array<Row, 13> kRows = {{
     {{"offline_logins_s", "seconds up to 86400, 0: none",
       "So long after a log-in its password lets in while the back ends cannot be asked", "0"},
      Number{&R::offline_logins_s, 86'400}},
+    {{"require_app_password", kTruth,
+      "Users of the built-in database log in by app passwords, not by their own", "false"},
+     Flag{&R::require_app_password}},
     {{"auth_chain", "names of back ends with commas, like users,ldap",
       "The back ends of its users, in order; \"default\": as [auth]", ""},
      Names{&R::auth_chain}},

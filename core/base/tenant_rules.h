@@ -34,6 +34,7 @@ struct TenantRules {
   std::optional<std::string> subaddress_delimiter = {};  // None: that of [lmtp].
   // So long after a right log-in the same one lets in while its back ends cannot be asked.
   uint32_t offline_logins_s = 0;
+  bool require_app_password = false;
   std::string auth_chain = {};  // Names of back ends, with commas; empty: that of [auth].
 
   friend bool operator==(const TenantRules&, const TenantRules&) = default;

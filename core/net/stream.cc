@@ -133,6 +133,7 @@ void Stream::OnReceiverNews() {
     case Wait::kClose:
       return ContinueClose();
     case Wait::kNothing:
+      return TellIfGone();
     case Wait::kOutput:
       return;
   }
@@ -247,7 +248,7 @@ void Stream::Abort(StreamEnd why) {
   Die(why);
   switch (wait_) {
     case Wait::kNothing:
-      return;
+      return TellIfGone();
     case Wait::kInput:
       return Answer(dead_);
     case Wait::kOutput:
@@ -273,6 +274,18 @@ void Stream::OnProbeTimer() {
   // acknowledgement.
   if (PeerIsSilent(socket_.get(), kProbeMs - 1'000)) return Abort(StreamEnd::kPeerLost);
   SetKeepalive(socket_.get(), kQuietKeepalive);
+}
+
+void Stream::WatchPeer(void* owner, GoneHandler gone) {
+  gone_owner_ = owner;
+  gone_ = gone;
+  TellIfGone();
+}
+
+void Stream::TellIfGone() {
+  if (gone_ == nullptr || (dead_ == StreamEnd::kNone && receiver_.end() == StreamEnd::kNone))
+    return;
+  std::exchange(gone_, nullptr)(gone_owner_);
 }
 
 // The first reason stays.

@@ -124,6 +124,12 @@ class Stream {
   // kProbeMs.
   void ProbePeer();
 
+  // While the driver waits for somebody else: `gone` comes once when the peer has closed or is
+  // lost, or the stream was aborted; at once if that is so already. What the peer sent before is
+  // not looked at. `gone` null: no longer.
+  using GoneHandler = void (*)(void* owner);
+  void WatchPeer(void* owner, GoneHandler gone);
+
   // Says goodbye (close_notify, FIN), lets the peer finish, and closes. `done`: the kernel holds
   // nothing of the stream any more; it may be destroyed. After an abort the connection is reset.
   void Close(io::Completion<Closed>& done);
@@ -149,6 +155,7 @@ class Stream {
   bool PeerTakesOutput();
   void OnProbeTimer();
   void Die(StreamEnd why);
+  void TellIfGone();
   void ContinueClose();
 
   const StreamEnv env_;
@@ -174,6 +181,8 @@ class Stream {
   uint64_t accepted_bytes_ = 0;             // By the peer, when the life timer was armed.
   uint64_t unread_bytes_ = 0;               // In the kernel's send buffer, at the last idle look.
   uint64_t lingered_bytes_ = 0;
+  void* gone_owner_ = nullptr;
+  GoneHandler gone_ = nullptr;  // Of who wants to know that the peer is gone.
   io::TimerFor<&Stream::OnLifeTimer> life_timer_;
   io::TimerFor<&Stream::OnProbeTimer> probe_timer_;
 };

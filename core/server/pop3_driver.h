@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "auth/api/sasl.h"
+#include "core/base/limits.h"
 #include "core/proto/pop3/session.h"
 #include "core/server/admission.h"
 #include "core/server/connection.h"
@@ -17,8 +18,8 @@
 
 namespace poplar::server {
 
-// RFC 5321 allows addresses of 254 octets; more of a claim is of no use to a reader of the log.
-inline constexpr size_t kClaimedUserBytesMax = 254;
+// No name of ours is longer: of a longer claim, the rest is of no use.
+inline constexpr size_t kClaimedUserBytesMax = kAddressBytesMax;
 
 class Pop3Driver : public Connection {
  public:
@@ -54,6 +55,8 @@ class Pop3Driver : public Connection {
 
   // pop3_login.cc
   io::Task<void> VerifyPassword(std::string user, base::Secret password);
+  // From when a question about the log-in is out: who hangs up does not wait for its answer.
+  void WatchForLeaving();
   io::Task<void> StepExternal(std::optional<base::Secret> response);
   io::Task<void> FinishLogin(auth::AuthResult result, uint64_t since_us);
   // Opens the maildrop of who has the right password, if his tenant's rules let the session in.

@@ -27,8 +27,17 @@ io::Task<void> Pop3Driver::VerifyPassword(std::string user, base::Secret passwor
   mechanism_ = "USER";
   io::Completion<auth::AuthResult> verified;
   services_.auth.VerifyPassword(std::move(user), std::move(password), Client(), verified);
+  WatchForLeaving();
   auth::AuthResult result = co_await verified;
+  stream_.WatchPeer(nullptr, nullptr);
   co_await FinishLogin(std::move(result), since_us);
+}
+
+void Pop3Driver::WatchForLeaving() {
+  stream_.WatchPeer(this, [](void* self) {
+    auto* const driver = static_cast<Pop3Driver*>(self);
+    driver->services_.auth.Leave(driver->id());
+  });
 }
 
 // RFC 4422 appendix A: the kernel said at the door who this is, and he says whose mail he wants.
@@ -142,7 +151,8 @@ void Pop3Driver::LogLogin(std::string_view outcome, const auth::AuthResult& resu
              {"outcome", outcome},
              {"reason", result.reason},
              {"mechanism", mechanism_},
-             {"proxy", ProxyText()}});
+             {"proxy", ProxyText()},
+             {"app_password", result.app_password}});
 }
 
 }  // namespace poplar::server

@@ -59,7 +59,7 @@ void Pop3Driver::CountAbandoned() {
   auth::AuthResult result;
   result.outcome = auth::Outcome::kRefused;
   result.reason = "the client gave up";
-  services_.auth.CountLogin(result.outcome, Client());
+  services_.auth.CountLogin(result.outcome, claimed_user_, Client());
   LogLogin(pop3::Name(ToPop3(result.outcome)), result);
 }
 
@@ -113,7 +113,9 @@ io::Task<auth::SaslStep> Pop3Driver::FetchVerifier(auth::SaslVerifierWanted want
   io::Completion<auth::VerifierResult> fetched;
   services_.auth.FetchVerifier(std::move(wanted.user), std::move(wanted.mechanism), Client(),
                                fetched);
+  WatchForLeaving();
   verifier_ = co_await fetched;
+  stream_.WatchPeer(nullptr, nullptr);
   challenged_ = HasVerifier(verifier_);
   if (!challenged_) co_return auth::SaslProof{};
   co_return sasl_->TakeVerifier(verifier_.verifier);
@@ -137,17 +139,19 @@ io::Task<auth::AuthResult> Pop3Driver::EndSasl(auth::SaslStep end) {
     const bool challenged = std::exchange(challenged_, false);
     if (const auto* malformed = std::get_if<auth::SaslMalformed>(&end)) {
       result.reason = malformed->reason;
-      if (challenged) services_.auth.CountLogin(result.outcome, Client());
+      if (challenged) services_.auth.CountLogin(result.outcome, claimed_user_, Client());
       co_return result;
     }
     const bool wrong = HasVerifier(verifier_) && !std::get<auth::SaslProof>(end).right;
     if (!wrong) result.outcome = verifier_.outcome;
     result.principal = std::move(verifier_.principal);
     result.reason = wrong && verifier_.reason.empty() ? "wrong proof" : std::move(verifier_.reason);
-    services_.auth.CountLogin(result.outcome, Client());
+    services_.auth.CountLogin(result.outcome, claimed_user_, Client());
     co_return result;
   }
+  WatchForLeaving();
   auth::AuthResult result = co_await verified;
+  stream_.WatchPeer(nullptr, nullptr);
   co_return result;
 }
 

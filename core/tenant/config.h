@@ -80,8 +80,17 @@ struct AuthConfig {
   // What clients are offered, in this order.
   std::vector<std::string> mechanisms = {std::string(kUserMechanism), "PLAIN", "LOGIN"};
   uint32_t scram_iterations = 65'536;  // Of new SCRAM keys, and what those without any are told.
-  uint32_t host_threads = 8;           // Of each plug-in's process.
-  uint32_t host_memory_mib = 256;      // A plug-in's process that has more is started anew.
+  // Failed log-ins that cost nothing; all of them are forgotten within penalty_forget_s.
+  uint32_t penalty_after = 5;  // From an IPv4 address or an IPv6 /64.
+  uint32_t penalty_after_network = 50;
+  uint32_t penalty_after_user = 20;
+  uint32_t penalty_after_tenant = 1'000;
+  uint32_t penalty_forget_s = 300;
+  uint32_t penalty_delay_max_ms = 4'000;
+  uint32_t penalty_known_days = 30;     // A client that logged in well is known for so long.
+  uint32_t penalty_waiting_max = 1024;  // Of each worker.
+  uint32_t host_threads = 8;            // Of each plug-in's process.
+  uint32_t host_memory_mib = 256;       // A plug-in's process that has more is started anew.
 };
 
 enum class BackendDriver : uint8_t { kPlugin, kPasswdFile, kStatic };

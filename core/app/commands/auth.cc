@@ -94,6 +94,15 @@ ExitCode AuthTest(const AuthTestOptions& options, const tenant::Config& config, 
   return code;
 }
 
+ExitCode EndSessions(const std::string& address, const tenant::Config& config, Console& console) {
+  const auto running = Ask(config, "session.list", json{{"user", address}});
+  if (running.status().code() == StatusCode::kFailedPrecondition) {
+    console.out << "No server runs, so no sessions had to end.\n";
+    return ExitCode::kOk;
+  }
+  return UserFlush({.address = address, .end_sessions = true}, config, console);
+}
+
 ExitCode UserFlush(const UserFlushOptions& options, const tenant::Config& config,
                    Console& console) {
   json arguments = json::object();

@@ -27,6 +27,10 @@ struct UserFlushOptions {
 // it would not; kNoUser: nobody of that name; kTemporary: that cannot be told now.
 ExitCode AuthTest(const AuthTestOptions& options, const tenant::Config& config, Console& console);
 
+// After a change of the built-in database: the running server goes by it at once, and the user's
+// sessions end. Without a server there is nothing to do.
+ExitCode EndSessions(const std::string& address, const tenant::Config& config, Console& console);
+
 ExitCode UserFlush(const UserFlushOptions& options, const tenant::Config& config, Console& console);
 
 }  // namespace poplar::app

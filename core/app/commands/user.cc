@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "auth/schemes/password_hasher.h"
+#include "core/app/commands/auth.h"
 #include "core/app/commands/limits_text.h"
 #include "core/app/commands/user_records.h"
 #include "core/app/table.h"
@@ -52,6 +53,12 @@ void Print(const UserRecord& user, Console& console) {
               << user.scheme << "\nquota     " << QuotaText(user.quota)
               << (own ? "" : " (as its tenant's maildrops)") << "\ncreated   "
               << TimeText(user.created_s) << '\n';
+  if (user.require_app_password) {
+    console.out << "log-in    "
+                << (*user.require_app_password ? "by app passwords only"
+                                               : "also by the own password")
+                << '\n';
+  }
 }
 
 }  // namespace
@@ -85,7 +92,7 @@ ExitCode UserPasswd(const UserPasswordOptions& options, const tenant::Config& co
   const Status set = (*users)->SetPasswordHash(options.address, *hash);
   if (!set.ok()) return Fail(console, set);
   console.out << "The password of " << found->address << " is changed.\n";
-  return ExitCode::kOk;
+  return options.end_sessions ? EndSessions(options.address, config, console) : ExitCode::kOk;
 }
 
 ExitCode UserList(const UserListOptions& options, const tenant::Config& config, Console& console) {
@@ -126,12 +133,17 @@ ExitCode UserShow(const UserShowOptions& options, const tenant::Config& config, 
 }
 
 ExitCode UserSet(const UserSetOptions& options, const tenant::Config& config, Console& console) {
-  if (!options.quota_octets.has_value() && !options.quota_messages.has_value()) {
+  if (!options.quota_octets && !options.quota_messages && !options.require_app_password) {
     return Fail(console, ExitCode::kUsage,
                 "nothing is to be changed (`poplar user set --help` says what can be)");
   }
   const auto users = OpenUsers(config);
   if (!users.ok()) return Fail(console, users.status());
+  if (options.require_app_password) {
+    const Status set =
+        (*users)->SetRequireAppPassword(options.address, *options.require_app_password);
+    if (!set.ok()) return Fail(console, set);
+  }
   const auto changed = (*users)->ChangeUserQuota(options.address, [&](auth::UserQuota& quota) {
     quota.octets = options.quota_octets.value_or(quota.octets);
     quota.messages = options.quota_messages.value_or(quota.messages);
@@ -141,17 +153,28 @@ ExitCode UserSet(const UserSetOptions& options, const tenant::Config& config, Co
   return ExitCode::kOk;
 }
 
-ExitCode UserSetEnabled(const std::string& address, bool enabled, const tenant::Config& config,
-                        Console& console) {
+ExitCode UserEnable(const std::string& address, const tenant::Config& config, Console& console) {
   const auto users = OpenUsers(config);
   if (!users.ok()) return Fail(console, users.status());
-  const Status set = (*users)->SetUserEnabled(address, enabled);
+  const Status set = (*users)->SetUserEnabled(address, true);
   if (!set.ok()) return Fail(console, set);
-  if (enabled)
-    console.out << address << " may log in again.\n";
-  else
-    console.out << address << " cannot log in any more. A session that is open goes on: "
-                << "`poplar session kick --user " << address << "` ends it.\n";
+  console.out << address << " may log in again.\n";
+  return ExitCode::kOk;
+}
+
+ExitCode UserDisable(const std::string& address, bool end_sessions, const tenant::Config& config,
+                     Console& console) {
+  const auto users = OpenUsers(config);
+  if (!users.ok()) return Fail(console, users.status());
+  const Status set = (*users)->SetUserEnabled(address, false);
+  if (!set.ok()) return Fail(console, set);
+  console.out << address << " cannot log in any more.";
+  if (end_sessions) {
+    console.out << '\n';
+    return EndSessions(address, config, console);
+  }
+  console.out << " A session that is open goes on: `poplar session kick --user " << address
+              << "` ends it.\n";
   return ExitCode::kOk;
 }
 

@@ -19,7 +19,8 @@ enum class PasswordSource : uint8_t { kTerminal, kStdin, kHashStdin, kNone };
 struct UserPasswordOptions {
   std::string address;
   PasswordSource password = PasswordSource::kTerminal;
-  std::string scheme;  // How to store it, as users.hash says it; empty: as that says.
+  std::string scheme;         // How to store it, as users.hash says it; empty: as that says.
+  bool end_sessions = false;  // After a change: the running ones.
 };
 
 struct UserListOptions {
@@ -37,6 +38,8 @@ struct UserSetOptions {
   // Outer: is to change. Inner: a quota of his own, 0 for no limit; none: the tenant's.
   std::optional<std::optional<uint64_t>> quota_octets;
   std::optional<std::optional<uint64_t>> quota_messages;
+  // Inner: whether only app passwords are taken; none: as the tenant says.
+  std::optional<std::optional<bool>> require_app_password;
 };
 
 ExitCode UserAdd(const UserPasswordOptions& options, const tenant::Config& config,
@@ -46,8 +49,9 @@ ExitCode UserPasswd(const UserPasswordOptions& options, const tenant::Config& co
 ExitCode UserList(const UserListOptions& options, const tenant::Config& config, Console& console);
 ExitCode UserShow(const UserShowOptions& options, const tenant::Config& config, Console& console);
 ExitCode UserSet(const UserSetOptions& options, const tenant::Config& config, Console& console);
-ExitCode UserSetEnabled(const std::string& address, bool enabled, const tenant::Config& config,
-                        Console& console);
+ExitCode UserEnable(const std::string& address, const tenant::Config& config, Console& console);
+ExitCode UserDisable(const std::string& address, bool end_sessions, const tenant::Config& config,
+                     Console& console);
 ExitCode UserRemove(const std::string& address, const tenant::Config& config, Console& console);
 
 }  // namespace poplar::app

@@ -56,7 +56,8 @@ nlohmann::json ToJson(const auth::UserRecord& record) {
           {"quota_octets", record.quota.octets},
           {"quota_messages", record.quota.messages},
           {"own_quota_octets", OrNull(record.own_quota.octets)},
-          {"own_quota_messages", OrNull(record.own_quota.messages)}};
+          {"own_quota_messages", OrNull(record.own_quota.messages)},
+          {"require_app_password", OrNull(record.require_app_password)}};
 }
 
 }  // namespace poplar::app

@@ -55,7 +55,10 @@ class OneUser : public auth::ShardAuth {
   void ResolveLogin(std::string, auth::ClientInfo, io::Completion<auth::AuthResult>&) override {
     POP_CHECK(false);
   }
-  void CountLogin(auth::Outcome, const auth::ClientInfo&) override { POP_CHECK(false); }
+  void CountLogin(auth::Outcome, const std::string&, const auth::ClientInfo&) override {
+    POP_CHECK(false);
+  }
+  void Leave(SessionId) override { POP_CHECK(false); }
 };
 
 class MailboxAdminTest : public testing::Test {

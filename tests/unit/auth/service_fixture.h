@@ -53,16 +53,17 @@ class ServiceFixture : public testing::Test {
 
   std::unique_ptr<Asking<AuthResult>> StartLogin(ShardIndex shard, const std::string& user,
                                                  const std::string& password,
-                                                 const std::string& from = "192.0.2.1") {
+                                                 const std::string& from = "192.0.2.1",
+                                                 SessionId session = SessionId(1)) {
     return std::make_unique<Asking<AuthResult>>(
         *shards_, shard, [&](io::Completion<AuthResult>& done) {
           service_->OnShard(shard).VerifyPassword(user, base::Secret(password),
-                                                  {.address = from, .session = SessionId(1)}, done);
+                                                  {.address = from, .session = session}, done);
         });
   }
   AuthResult Login(ShardIndex shard, const std::string& user, const std::string& password,
-                   const std::string& from = "192.0.2.1") {
-    return StartLogin(shard, user, password, from)->Get();
+                   const std::string& from = "192.0.2.1", SessionId session = SessionId(1)) {
+    return StartLogin(shard, user, password, from, session)->Get();
   }
   ResolveResult Resolve(ShardIndex shard, const std::string& address) {
     return Asking<ResolveResult>(*shards_, shard,

@@ -3,15 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <string>
-#include <thread>
 #include <utility>
-#include <vector>
 
 #include "auth/service/expiring_map.h"
 #include "auth/service/fair_key.h"
 #include "auth/service/fault_log.h"
 #include "auth/service/keyed_hash.h"
-#include "auth/service/throttle.h"
 
 namespace poplar::auth {
 namespace {
@@ -86,76 +83,6 @@ TEST(LoginHasherTest, IsSipHash) {
   const std::string fifteen("\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16", 15);
   EXPECT_EQ(hasher.OfName(fifteen).high, 0x11a8b03399e99354U);
   EXPECT_EQ(hasher.OfName(fifteen).low, 0xd9c3cf970fec087eU);
-}
-
-TEST(AddressPrefixTest, Ipv4AloneIpv6By64) {
-  EXPECT_NE(AddressPrefix("192.0.2.1"), AddressPrefix("192.0.2.2"));
-  EXPECT_EQ(AddressPrefix("2001:db8::1"), AddressPrefix("2001:db8::ffff:2"));
-  EXPECT_NE(AddressPrefix("2001:db8::1"), AddressPrefix("2001:db8:0:1::1"));
-  EXPECT_EQ(AddressPrefix("::ffff:192.0.2.1"), AddressPrefix("192.0.2.1"));
-  EXPECT_EQ(AddressPrefix(""), AddressPrefix("unix"));
-}
-
-TEST(ThrottleTest, DelaysGrowAndEnd) {
-  Throttle throttle({.failures_free = 2, .delay_first_ms = 250, .delay_max_ms = 4000});
-  const uint64_t prefix = AddressPrefix("192.0.2.1");
-  std::vector<uint32_t> delays;
-  for (int i = 0; i < 9; ++i) {
-    throttle.AddFailure(prefix, 0);
-    delays.push_back(throttle.DelayMs(prefix, 0));
-  }
-  EXPECT_EQ(delays, (std::vector<uint32_t>{0, 0, 250, 500, 1000, 2000, 4000, 4000, 4000}));
-  EXPECT_EQ(throttle.DelayMs(AddressPrefix("192.0.2.2"), 0), 0U);
-}
-
-TEST(ThrottleTest, LoopbackIsNobodySpecial) {
-  Throttle throttle({.failures_free = 0});
-  for (const char* address : {"127.0.0.1", "::1"}) {
-    throttle.AddFailure(AddressPrefix(address), 0);
-    EXPECT_GT(throttle.DelayMs(AddressPrefix(address), 0), 0U) << address;
-  }
-}
-
-TEST(ThrottleTest, ForgetsOneFailureAtATime) {
-  Throttle throttle({.failures_free = 1, .delay_first_ms = 100, .forget_ms = 60'000});
-  const uint64_t start = 1'000'000 * kSecondUs;
-  const uint64_t prefix = AddressPrefix("192.0.2.1");
-  for (int i = 0; i < 3; ++i) throttle.AddFailure(prefix, start);
-  EXPECT_EQ(throttle.DelayMs(prefix, start), 200U);
-  EXPECT_EQ(throttle.DelayMs(prefix, start + 65 * kSecondUs), 100U);
-  EXPECT_EQ(throttle.DelayMs(prefix, start + 125 * kSecondUs), 0U);
-  throttle.AddFailure(prefix, start + 125 * kSecondUs);
-  EXPECT_EQ(throttle.DelayMs(prefix, start + 125 * kSecondUs), 100U);
-  EXPECT_EQ(throttle.DelayMs(prefix, start + 3600 * kSecondUs), 0U);
-}
-
-TEST(ThrottleTest, EvenLongGuiltIsForgottenInTime) {
-  Throttle throttle({});
-  const uint64_t prefix = AddressPrefix("192.0.2.1");
-  for (int i = 0; i < 10'000; ++i) throttle.AddFailure(prefix, 0);
-  EXPECT_EQ(throttle.DelayMs(prefix, 0), 4000U);
-  EXPECT_EQ(throttle.DelayMs(prefix, 15 * 60 * kSecondUs), 0U);
-}
-
-TEST(ThrottleTest, AFullTableKeepsTheGuiltiest) {
-  Throttle throttle({.failures_free = 0, .prefixes_max = 4});
-  for (int i = 0; i < 5; ++i) throttle.AddFailure(1, 0);
-  for (uint64_t prefix = 2; prefix < 100; ++prefix) throttle.AddFailure(prefix, 0);
-  EXPECT_EQ(throttle.DelayMs(1, 0), 4000U);
-}
-
-TEST(ThrottleTest, CountsFromManyThreads) {
-  Throttle throttle({.failures_free = 100, .delay_first_ms = 100, .delay_max_ms = 100});
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&] {
-      for (int n = 0; n < 25; ++n) throttle.AddFailure(42, 0);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(throttle.DelayMs(42, 0), 0U) << "exactly a hundred";
-  throttle.AddFailure(42, 0);
-  EXPECT_EQ(throttle.DelayMs(42, 0), 100U);
 }
 
 TEST(FairKeyTest, IsTheDomains) {

@@ -102,6 +102,61 @@ TEST(Stream, ClientThatNeverReadsIsReadNoMore) {
   });
 }
 
+// While its driver waits for somebody else.
+class WatchedStream : public testing::Test {
+ protected:
+  WatchedStream() {
+    EXPECT_EQ(send(socket_.get(), "HOLD\n", 5, MSG_NOSIGNAL), 5);
+    EXPECT_TRUE(server_.RunUntil([&] { return server_.metrics().bytes_out.Read() > 0; }));
+  }
+  ~WatchedStream() override {
+    server_.streams().at(0)->WatchPeer(nullptr, nullptr);
+    socket_.Reset();
+    server_.Release();
+    EXPECT_TRUE(server_.RunUntil([&] { return server_.streams().empty(); }));
+  }
+  void Watch() {
+    server_.streams().at(0)->WatchPeer(&gone_, [](void* gone) { ++*static_cast<int*>(gone); });
+  }
+
+  TestServer server_;
+  base::UniqueFd socket_ = server_.Connect();
+  int gone_ = 0;
+};
+
+TEST_F(WatchedStream, TellsOnceThatThePeerIsGone) {
+  Watch();
+  EXPECT_EQ(send(socket_.get(), "ECHO 1\n", 7, MSG_NOSIGNAL), 7);
+  EXPECT_TRUE(server_.RunUntil([&] { return server_.metrics().bytes_in.Read() == 12; }));
+  EXPECT_EQ(gone_, 0) << "who sends more is there";
+  socket_.Reset();
+  EXPECT_TRUE(server_.RunUntil([&] { return gone_ > 0; }));
+  server_.streams().at(0)->Abort(StreamEnd::kAborted);
+  EXPECT_EQ(gone_, 1);
+}
+
+TEST_F(WatchedStream, TellsAtOnceOfAPeerThatIsGoneAlready) {
+  shutdown(socket_.get(), SHUT_WR);
+  EXPECT_TRUE(server_.RunUntil([&] {
+    gone_ = 0;
+    Watch();
+    return gone_ == 1;  // From within.
+  }));
+}
+
+TEST_F(WatchedStream, TellsOfAnAbort) {
+  Watch();
+  server_.streams().at(0)->Abort(StreamEnd::kAborted);
+  EXPECT_EQ(gone_, 1);
+}
+
+TEST_F(WatchedStream, TellsNobodyWhoDoesNotAskAnyMore) {
+  Watch();
+  server_.streams().at(0)->WatchPeer(nullptr, nullptr);
+  server_.streams().at(0)->Abort(StreamEnd::kAborted);
+  EXPECT_EQ(gone_, 0);
+}
+
 // What a stream takes of mail that waits in the kernel while its driver is busy elsewhere.
 uint64_t TakenWhileDriverIsBusy(InputKind input) {
   constexpr size_t kSentBytes = 12 * 4096;  // Within what any receive window holds.

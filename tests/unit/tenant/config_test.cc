@@ -88,6 +88,14 @@ rehash = false
 chain = ["flat", "users"]
 mechanisms = ["SCRAM-SHA-256", "EXTERNAL"]
 scram_iterations = 4096
+penalty_after = 6
+penalty_after_network = 60
+penalty_after_user = 16
+penalty_after_tenant = 600
+penalty_forget_s = 66
+penalty_delay_max_ms = 6000
+penalty_known_days = 6
+penalty_waiting_max = 666
 host_threads = 3
 host_memory_mib = 99
 [backend.flat]

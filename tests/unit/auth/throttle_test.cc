@@ -1,0 +1,313 @@
+// Penalties, by a clock of the test's own.
+
+#include "auth/service/throttle.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "auth/service/guilt_table.h"
+#include "auth/service/recent_set.h"
+
+namespace poplar::auth {
+namespace {
+
+constexpr uint64_t kSecondUs = 1'000'000;
+constexpr uint64_t kDayUs = 86'400 * kSecondUs;
+constexpr uint64_t kAlice = 1;
+constexpr uint64_t kBob = 2;
+constexpr uint64_t kTenant = 7;
+
+TEST(GuiltTableTest, DelaysGrowAndEnd) {
+  GuiltTable table({.free = 2, .delay_first_ms = 250, .delay_max_ms = 4000});
+  std::vector<uint32_t> delays;
+  std::vector<bool> begun;
+  for (int i = 0; i < 9; ++i) {
+    begun.push_back(table.Add(1, 0));
+    delays.push_back(table.DelayMs(1, 0));
+  }
+  EXPECT_EQ(delays, (std::vector<uint32_t>{0, 0, 250, 500, 1000, 2000, 4000, 4000, 4000}));
+  EXPECT_EQ(begun,
+            (std::vector<bool>{false, false, true, false, false, false, false, false, false}));
+  EXPECT_EQ(table.DelayMs(2, 0), 0U);
+}
+
+TEST(GuiltTableTest, ForgetsOneFailureAtATime) {
+  GuiltTable table({.free = 1, .forget_ms = 60'000, .delay_first_ms = 100});
+  const uint64_t start = 1'000'000 * kSecondUs;
+  for (int i = 0; i < 3; ++i) table.Add(1, start);
+  EXPECT_EQ(table.DelayMs(1, start), 200U);
+  EXPECT_EQ(table.DelayMs(1, start + 65 * kSecondUs), 100U);
+  EXPECT_EQ(table.DelayMs(1, start + 125 * kSecondUs), 0U);
+  EXPECT_TRUE(table.Add(1, start + 125 * kSecondUs)) << "it begins again";
+  EXPECT_EQ(table.DelayMs(1, start + 125 * kSecondUs), 100U);
+  EXPECT_EQ(table.DelayMs(1, start + 3600 * kSecondUs), 0U);
+}
+
+TEST(GuiltTableTest, EvenLongGuiltIsForgottenAndStaysSo) {
+  GuiltTable table({});
+  for (int i = 0; i < 10'000; ++i) table.Add(1, 0);
+  EXPECT_EQ(table.DelayMs(1, 0), 4000U);
+  for (uint64_t day = 0; day < 4000; ++day) {
+    ASSERT_EQ(table.DelayMs(1, 16 * 60 * kSecondUs + day * kDayUs), 0U) << day;
+  }
+}
+
+TEST(GuiltTableTest, NobodyWaitsWithoutADelay) {
+  GuiltTable table({.free = 0, .delay_max_ms = 0});
+  EXPECT_FALSE(table.Add(1, 0));
+  EXPECT_EQ(table.DelayMs(1, 0), 0U);
+}
+
+TEST(GuiltTableTest, AFullTableKeepsTheGuiltiest) {
+  GuiltTable table({.free = 0, .entries_max = 4});
+  for (int i = 0; i < 5; ++i) table.Add(1, 0);
+  for (uint64_t key = 2; key < 100; ++key) table.Add(key, 0);
+  EXPECT_EQ(table.DelayMs(1, 0), 4000U);
+}
+
+TEST(GuiltTableTest, AFloodOfInventedNamesWashesNothingAway) {
+  GuiltTable table({.free = 5, .entries_max = 1024});
+  for (uint64_t key = 0; key < 100; ++key) {
+    for (int i = 0; i < 8; ++i) table.Add(key, 0);
+  }
+  for (uint64_t key = 1000; key < 200'000; ++key) table.Add(key, kSecondUs);
+  int forgotten = 0;
+  for (uint64_t key = 0; key < 100; ++key) forgotten += table.DelayMs(key, kSecondUs) == 0 ? 1 : 0;
+  // Where more than four of the hundred met in one bucket of 256, one had to go.
+  EXPECT_LE(forgotten, 2);
+}
+
+TEST(GuiltTableTest, CountsFromManyThreads) {
+  GuiltTable table({.free = 100, .delay_first_ms = 100, .delay_max_ms = 100});
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int n = 0; n < 25; ++n) table.Add(42, 0);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(table.DelayMs(42, 0), 0U) << "exactly a hundred";
+  table.Add(42, 0);
+  EXPECT_EQ(table.DelayMs(42, 0), 100U);
+}
+
+TEST(RecentSetTest, ForgetsWhatIsNotSeenAgain) {
+  RecentSet set({.ttl_s = 100, .entries_max = 64});
+  EXPECT_FALSE(set.Contains(1, 1, 0));
+  EXPECT_FALSE(set.Add(1, 1, 0));
+  EXPECT_TRUE(set.Contains(1, 1, 99 * kSecondUs));
+  EXPECT_FALSE(set.Contains(1, 1, 100 * kSecondUs));
+  EXPECT_FALSE(set.Contains(1, 2, 0));
+  EXPECT_FALSE(set.Contains(2, 1, 0));
+  EXPECT_TRUE(set.Add(1, 1, 90 * kSecondUs));
+  EXPECT_TRUE(set.Contains(1, 1, 189 * kSecondUs)) << "seen again";
+  EXPECT_FALSE(set.Add(1, 1, 190 * kSecondUs)) << "too long ago";
+}
+
+TEST(RecentSetTest, TheOldestOfABucketMakesRoom) {
+  RecentSet set({.ttl_s = 1000, .entries_max = 8});
+  for (uint64_t item = 0; item < 20; ++item) set.Add(1, item, item * kSecondUs);
+  for (uint64_t item = 0; item < 20; ++item) {
+    EXPECT_EQ(set.Contains(1, item, 20 * kSecondUs), item >= 12) << item;
+  }
+}
+
+TEST(RecentSetTest, OneNameCannotPushOutTheOthers) {
+  RecentSet set({.ttl_s = 1000, .entries_max = 8 * 1024});
+  for (uint64_t name = 0; name < 1000; ++name) set.Add(name, 1, kSecondUs);
+  for (uint64_t item = 0; item < 1'000'000; ++item) set.Add(5000, item, 2 * kSecondUs);
+  int forgotten = 0;
+  for (uint64_t name = 0; name < 1000; ++name) {
+    forgotten += set.Contains(name, 1, 2 * kSecondUs) ? 0 : 1;
+  }
+  EXPECT_LE(forgotten, 10) << "a thousand names in 1,024 buckets: only those of one";
+}
+
+TEST(ClientPlaceTest, Ipv4AloneIpv6By64And48) {
+  const auto address = [](const char* text) { return PlaceOf(text).address; };
+  const auto network = [](const char* text) { return PlaceOf(text).network; };
+  EXPECT_NE(address("192.0.2.1"), address("192.0.2.2"));
+  EXPECT_EQ(address("2001:db8::1"), address("2001:db8::ffff:2"));
+  EXPECT_NE(address("2001:db8::1"), address("2001:db8:0:1::1"));
+  EXPECT_EQ(address("::ffff:192.0.2.1"), address("192.0.2.1"));
+  EXPECT_EQ(address(""), address("unix"));
+  EXPECT_EQ(network("2001:db8:0:1::1"), network("2001:db8:0:ffff::1"));
+  EXPECT_NE(network("2001:db8:0:1::1"), network("2001:db8:1:1::1"));
+  EXPECT_EQ(network("192.0.2.1"), 0U);
+  EXPECT_EQ(network("::ffff:192.0.2.1"), 0U);
+  EXPECT_EQ(network(""), 0U);
+}
+
+// Each failure of these tests is of a password of its own, unless it says which.
+class ThrottleTest : public testing::Test {
+ protected:
+  static LoginSource From(const std::string& address, uint64_t user = kAlice,
+                          uint64_t tenant = kTenant) {
+    return {.place = PlaceOf(address), .user = user, .tenant = tenant};
+  }
+  Throttle::Counted Fail(const LoginSource& source, uint64_t now_us = 0) {
+    return throttle_->AddFailure(source, ++guess_, now_us);
+  }
+  void Succeed(const LoginSource& source, uint64_t now_us = 0) {
+    throttle_->AddSuccess(source.user, source.place, now_us);
+  }
+  uint32_t DelayMs(const LoginSource& source, uint64_t now_us = 0) const {
+    return throttle_->Judge(source, now_us).delay_ms;
+  }
+  void Make(const ThrottleOptions& options) { throttle_ = std::make_unique<Throttle>(options); }
+
+  std::unique_ptr<Throttle> throttle_ = std::make_unique<Throttle>(ThrottleOptions());
+  uint64_t guess_ = 0;
+};
+
+TEST_F(ThrottleTest, AnAddressWaitsWhateverNamesItTries) {
+  for (uint64_t user = 10; user < 15; ++user) Fail(From("192.0.2.1", user, user));
+  EXPECT_EQ(DelayMs(From("192.0.2.1", kAlice)), 0U);
+  const Throttle::Counted counted = Fail(From("192.0.2.1", 20, 20));
+  EXPECT_TRUE(counted.begun[static_cast<size_t>(PenaltyOf::kAddress)]);
+  EXPECT_EQ(DelayMs(From("192.0.2.1", kAlice)), 250U);
+  EXPECT_EQ(throttle_->Judge(From("192.0.2.1"), 0).because, PenaltyOf::kAddress);
+  EXPECT_EQ(DelayMs(From("192.0.2.2", kAlice)), 0U) << "elsewhere nobody waits";
+}
+
+TEST_F(ThrottleTest, LoopbackIsNobodySpecial) {
+  Make({.free_address = 0});
+  for (const char* address : {"127.0.0.1", "::1"}) {
+    Fail(From(address));
+    EXPECT_GT(DelayMs(From(address)), 0U) << address;
+  }
+}
+
+TEST_F(ThrottleTest, AUserIsSlowedDownFromAThousandAddresses) {
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(DelayMs(From("198.51.100." + std::to_string(i))), 0U);
+    Fail(From("198.51.100." + std::to_string(i)));
+  }
+  for (int i = 0; i < 100; ++i) Fail(From("203.0.113." + std::to_string(i)));
+  const Penalty penalty = throttle_->Judge(From("192.0.2.1"), 0);
+  EXPECT_EQ(penalty.delay_ms, 4000U * kUserDelayFactor);
+  EXPECT_EQ(penalty.because, PenaltyOf::kUser);
+  EXPECT_EQ(DelayMs(From("192.0.2.1", kBob)), 0U);
+  EXPECT_EQ(DelayMs(From("192.0.2.1"), 20 * 60 * kSecondUs), 0U) << "and it is forgotten";
+}
+
+TEST_F(ThrottleTest, ATenantHasFarMoreFree) {
+  for (int i = 0; i < 1000; ++i) {
+    Fail(From("10.0." + std::to_string(i / 250) + "." + std::to_string(i % 250), 100U + i));
+  }
+  EXPECT_EQ(DelayMs(From("192.0.2.1", kBob)), 0U);
+  Fail(From("10.1.0.1", 5000));
+  const Penalty penalty = throttle_->Judge(From("192.0.2.1", kBob), 0);
+  EXPECT_EQ(penalty.delay_ms, 250U);
+  EXPECT_EQ(penalty.because, PenaltyOf::kTenant);
+  EXPECT_EQ(DelayMs(From("192.0.2.1", kBob, kTenant + 1)), 0U);
+}
+
+TEST_F(ThrottleTest, ManySmallPrefixesMakeANetworkGuilty) {
+  for (int i = 0; i < 50; ++i) {
+    const std::string address = "2001:db8:1:" + std::to_string(i) + "::1";
+    EXPECT_EQ(DelayMs(From(address, 100U + i, 100U + i)), 0U);
+    Fail(From(address, 100U + i, 100U + i));
+  }
+  Fail(From("2001:db8:1:ffff::1", 200, 200));
+  EXPECT_EQ(throttle_->Judge(From("2001:db8:1:aaaa::1"), 0).because, PenaltyOf::kNetwork);
+  EXPECT_EQ(DelayMs(From("2001:db8:1:aaaa::1")), 250U);
+  EXPECT_EQ(DelayMs(From("2001:db8:2:aaaa::1")), 0U);
+}
+
+TEST_F(ThrottleTest, TheOwnerAtHomeWaitsForNobody) {
+  Succeed(From("192.0.2.1"));
+  // Strangers try his password, colleagues at the same address theirs, everybody the tenant's.
+  for (int i = 0; i < 2000; ++i) {
+    Fail(From("203.0.113." + std::to_string(i % 250)));
+    Fail(From("192.0.2.1", 1000U + i));
+  }
+  EXPECT_EQ(DelayMs(From("192.0.2.1")), 0U);
+  EXPECT_TRUE(throttle_->Judge(From("192.0.2.1"), 0).known);
+  EXPECT_EQ(DelayMs(From("192.0.2.2")), 16'000U) << "he is not known there";
+  EXPECT_EQ(DelayMs(From("192.0.2.1", kBob)), 4000U) << "nor is another one known here";
+  EXPECT_EQ(DelayMs(From("2001:db8::1")), 16'000U);
+}
+
+TEST_F(ThrottleTest, AtHomeHisOwnFailuresCount) {
+  Succeed(From("192.0.2.1"));
+  for (int i = 0; i < 5; ++i) Fail(From("192.0.2.1"));
+  EXPECT_EQ(DelayMs(From("192.0.2.1")), 0U);
+  for (int i = 0; i < 100; ++i) Fail(From("192.0.2.1"));
+  EXPECT_EQ(DelayMs(From("192.0.2.1")), 4000U) << "who sits beside him may guess, too";
+  EXPECT_EQ(DelayMs(From("192.0.2.1"), 20 * 60 * kSecondUs), 0U);
+}
+
+TEST_F(ThrottleTest, WhoDoesNotComeAgainIsNotKnownForEver) {
+  Succeed(From("192.0.2.1"));
+  for (int i = 0; i < 100; ++i) Fail(From("203.0.113.1"), 29 * kDayUs);
+  EXPECT_EQ(DelayMs(From("192.0.2.1"), 29 * kDayUs), 0U);
+  for (int i = 0; i < 100; ++i) Fail(From("203.0.113.1"), 30 * kDayUs);
+  EXPECT_GT(DelayMs(From("192.0.2.1"), 30 * kDayUs), 0U);
+}
+
+TEST_F(ThrottleTest, FailuresMakeNobodyKnownAndForgetNobody) {
+  for (uint64_t user = 0; user < 1000; ++user) Succeed(From("192.0.2.1", user));
+  for (int i = 0; i < 1'000'000; ++i) {
+    Fail(From("198.51." + std::to_string(i % 250) + "." + std::to_string(i / 250 % 250),
+              static_cast<uint64_t>(i % 1000), 1));
+  }
+  for (uint64_t user = 0; user < 1000; ++user) {
+    EXPECT_TRUE(throttle_->Judge(From("192.0.2.1", user), 0).known) << user;
+    EXPECT_FALSE(throttle_->Judge(From("198.51.1.1", user), 0).known) << user;
+  }
+}
+
+TEST_F(ThrottleTest, WhoHasOneAccountMakesFewOthersUnknown) {
+  for (uint64_t user = 0; user < 10'000; ++user) Succeed(From("192.0.2.1", user));
+  std::mt19937_64 random(4711);
+  LoginSource source;
+  source.user = 1'000'000;
+  for (int i = 0; i < 1'000'000; ++i) {
+    source.place.address = random();
+    Succeed(source, kSecondUs);
+  }
+  int known = 0;
+  for (uint64_t user = 0; user < 10'000; ++user) {
+    known += throttle_->Judge(From("192.0.2.1", user), kSecondUs).known ? 1 : 0;
+  }
+  EXPECT_GE(known, 9'980);
+}
+
+TEST_F(ThrottleTest, TheSameWrongPasswordCountsOnce) {
+  // A phone, every ten seconds for three hours.
+  const LoginSource phone = From("192.0.2.1");
+  for (uint64_t i = 0; i < 1080; ++i) {
+    const Throttle::Counted counted = throttle_->AddFailure(phone, 99, i * 10 * kSecondUs);
+    EXPECT_EQ(counted.repeated, i > 0);
+    ASSERT_EQ(DelayMs(phone, i * 10 * kSecondUs), 0U) << i;
+    ASSERT_EQ(DelayMs(From("192.0.2.1", kBob), i * 10 * kSecondUs), 0U) << i;
+  }
+  // Elsewhere it is another guess: what somebody's old password was is not to be seen there.
+  EXPECT_FALSE(throttle_->AddFailure(From("192.0.2.2"), 99, 0).repeated);
+  EXPECT_FALSE(throttle_->AddFailure(phone, 100, 0).repeated);
+  EXPECT_FALSE(throttle_->AddFailure(phone, std::nullopt, 0).repeated) << "a proof tells nothing";
+}
+
+TEST_F(ThrottleTest, RepeatedAtOnceItIsALoad) {
+  const LoginSource source = From("192.0.2.1");
+  for (int i = 0; i < 61; ++i) throttle_->AddFailure(source, 99, 0);
+  EXPECT_EQ(DelayMs(source), 0U);
+  EXPECT_TRUE(throttle_->AddFailure(source, 99, 0).begun[static_cast<size_t>(PenaltyOf::kRepeats)]);
+  EXPECT_EQ(throttle_->Judge(source, 0).because, PenaltyOf::kRepeats);
+  EXPECT_EQ(DelayMs(source), 250U);
+  EXPECT_EQ(DelayMs(source, kSecondUs), 0U);
+}
+
+TEST_F(ThrottleTest, NothingWaitsWhereThereIsNoDelay) {
+  Make({.free_address = 0, .free_user = 0, .delay_max_ms = 0});
+  for (int i = 0; i < 100; ++i) Fail(From("192.0.2.1"));
+  EXPECT_EQ(DelayMs(From("192.0.2.1")), 0U);
+}
+
+}  // namespace
+}  // namespace poplar::auth
