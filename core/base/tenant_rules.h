@@ -33,6 +33,9 @@ struct TenantRules {
   uint32_t egress_kib_per_s = 0;
   std::optional<std::string> subaddress_delimiter = {};  // None: that of [lmtp].
   std::string auth_chain = {};  // Names of back ends, with commas; empty: that of [auth].
+  // What users who log in without a domain mean: login_domain.h.
+  std::string hosts = {};           // With commas.
+  std::string default_domain = {};  // Of those hosts; empty: the tenant's only one.
 
   friend bool operator==(const TenantRules&, const TenantRules&) = default;
 };

@@ -76,6 +76,11 @@ class Connection {
   // id, closing, peer, age_ms and idle_ms.
   ConnectionInfo CommonInfo() const;
 
+  // The host that the client asked for when it began TLS, in lower case; empty: none.
+  std::string_view server_name() const {
+    return stream_.tls() == nullptr ? std::string_view() : stream_.tls()->server_name();
+  }
+
   // The stream's operations for a driver. False: the connection is over, and end_word() says why.
   // Receive: there is input, or an end_cause() to tell the session about.
   io::Task<bool> Receive();

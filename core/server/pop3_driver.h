@@ -44,6 +44,9 @@ class Pop3Driver : public Connection {
   io::Task<bool> StartTls(net::TlsStart start);
 
   // pop3_login.cc
+  // The name of who wants to log in, for the back ends and the log: with the domain of the host
+  // that the client came to, if it has none.
+  std::string LoginName(std::string user);
   io::Task<void> VerifyPassword(std::string user, base::Secret password);
   io::Task<void> StepExternal(std::optional<base::Secret> response);
   io::Task<void> FinishLogin(auth::AuthResult result, uint64_t since_us);
