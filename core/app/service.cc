@@ -89,7 +89,7 @@ Status Service::MakeShardsAndPools() {
   disk_pool_ = std::make_unique<io::OffloadPool>(
       io::OffloadPoolOptions{.name = "disk", .threads = kDiskThreads});
   certificate_pool_ = std::make_unique<io::OffloadPool>(
-      io::OffloadPoolOptions{.name = "certificates",
+      io::OffloadPoolOptions{.name = "certs",
                              .threads = kCertificateThreads,
                              .queued_max = kCertificateLooksMax,
                              .queued_max_per_key = kCertificateLooksMax});

@@ -244,6 +244,26 @@ def scram_works(server, mode):
     return True
 
 
+def test_a_certificate_names_its_user_in_full(serve, authority, certs, tmp_path):
+    """The client chooses the host, so with one of another tenant a bare name would be another user's."""
+    authority.write(certs / POP)
+    for name in ("alice", ALICE):
+        openssl(tmp_path, "req", *authority.new_key("ec"), "-keyout", f"{name}.key", "-out", "csr", "-subj", f"/CN={name}")
+        openssl(tmp_path, "x509", "-req", "-in", "csr", "-CA", authority.pem, "-CAkey", "ca/ca.key", "-CAcreateserial", "-days", "30", "-out", f"{name}.pem")
+    server = serve(tls=f'client_ca = "{authority.pem}"\nclient_name = "cn"\n', more='[auth]\nmechanisms = ["USER", "EXTERNAL"]\n')
+
+    def external(name, host):
+        context = authority.trust() if host == POP else any_certificate()
+        context.load_cert_chain(tmp_path / f"{name}.pem", tmp_path / f"{name}.key")
+        with connect(server, context, host) as tls:
+            tls.sendall(b"AUTH EXTERNAL =\r\n")
+            return read_line(tls)
+
+    assert external(ALICE, POP).startswith(b"+OK")
+    assert external(ALICE, "elsewhere.example").startswith(b"+OK")
+    assert external("alice", POP).startswith(b"-ERR")
+
+
 def test_hosts_of_tenants(serve):
     server = serve()
     told = refusal(server, "pop.provider.example", "alice", PASSWORDS[ALICE])

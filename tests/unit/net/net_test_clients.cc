@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/net/certificate_facts.h"
 #include "core/net/tls_error.h"
 #include "tests/unit/net/net_test_support.h"
 
@@ -169,6 +170,10 @@ std::string TlsClient::shown() const {
   X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name, sizeof(name));
   const bool rsa = EVP_PKEY_get_base_id(X509_get0_pubkey(certificate)) == EVP_PKEY_RSA;
   return std::string(name) + (rsa ? " rsa" : " ecdsa");
+}
+
+std::string TlsClient::EndPointBinding() const {
+  return net::EndPointBinding(SSL_get0_peer_certificate(ssl_));
 }
 
 std::string TlsClient::alpn() const {

@@ -208,6 +208,8 @@ class TlsClient {
   std::string alpn() const;
   // The common name of the server's certificate, and "rsa" or "ecdsa".
   std::string shown() const;
+  // Of that certificate (RFC 5929).
+  std::string EndPointBinding() const;
   // Reason of the last failure.
   const std::string& failure() const { return failure_; }
   int fd() const { return socket_.get(); }

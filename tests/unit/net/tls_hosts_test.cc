@@ -171,6 +171,40 @@ TEST_F(TlsHostsTest, TicketsAreGoodForTheirHostOnly) {
   }
 }
 
+// What SCRAM binds to is what the client saw.
+TEST_F(TlsHostsTest, TheEndPointIsTheCertificateThatWasShown) {
+  Write("both.example.org");
+  Write("both.example.org", {.rsa = true}, "-rsa");
+  TestServer& server = Start();
+  SSL_SESSION* session = nullptr;
+  for (const char* signatures : {"ECDSA+SHA256", "RSA-PSS+SHA256:RSA+SHA256"}) {
+    server.Serve([&] {
+      TlsClient client(
+          server.Connect(),
+          {.version = TLS1_2_VERSION, .host = "both.example.org", .signatures = signatures});
+      ASSERT_TRUE(client.Handshake());
+      client.Send("ECHO x\n");
+      EXPECT_EQ(client.Line(), "x");
+      EXPECT_EQ(server.streams()[0]->tls()->ServerEndPointBinding(), client.EndPointBinding());
+      client.Send("QUIT\n");
+      EXPECT_EQ(client.Line(), "bye");
+      if (session == nullptr) session = client.TakeSession();
+    });
+  }
+  server.Serve([&] {
+    TlsClient client(server.Connect(),
+                     {.version = TLS1_2_VERSION, .resume = session, .host = "both.example.org"});
+    ASSERT_TRUE(client.Handshake());
+    EXPECT_TRUE(client.resumed());
+    client.Send("ECHO x\n");
+    EXPECT_EQ(client.Line(), "x");
+    EXPECT_EQ(server.streams()[0]->tls()->ServerEndPointBinding(), "") << "which of the two?";
+    client.Send("QUIT\n");
+    EXPECT_EQ(client.Line(), "bye");
+  });
+  SSL_SESSION_free(session);
+}
+
 TEST_F(TlsHostsTest, RunningSessionsKeepTheirs) {
   TestServer& server = Start();
   server.Serve([&] {
