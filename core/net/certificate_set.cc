@@ -106,7 +106,7 @@ Status CertificateSet::Add(SSL_CTX* scratch, const CertificateFiles& files) {
   X509* const certificate = SSL_CTX_get0_certificate(scratch);
   EVP_PKEY* const key = SSL_CTX_get0_privatekey(scratch);
   STACK_OF(X509)* chain = nullptr;
-  SSL_CTX_get0_chain_certs(scratch, &chain);
+  SSL_CTX_get0_chain_certs(scratch, static_cast<void*>(&chain));
   for (const Pair& pair : pairs_) {
     if (EVP_PKEY_get_base_id(pair.key) != EVP_PKEY_get_base_id(key)) continue;
     return PemFileError("certificate", files.certificate_path,

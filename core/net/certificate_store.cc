@@ -39,15 +39,16 @@ void CertificateStore::Configure(CertificateStoreOptions options) {
   if (options.folder != options_.folder) Clear();
   options_ = std::move(options);
   hosts_known_ = false;
-  for (Entry& entry : entries_) entry.look_again = true;
+  ++configurations_;
 }
 
 void CertificateStore::Clear() {
-  hosts_.clear();
+  hosts_ = std::make_shared<Hosts>();
   hosts_stamp_ = {};
   folder_gone_ = false;
   by_name_.clear();
   entries_.clear();
+  expiries_s_.clear();
   loaded_.Set(0);
 }
 
@@ -56,13 +57,14 @@ bool CertificateStore::HostsAreFresh() const {
 }
 
 bool CertificateStore::IsFresh(const Entry& entry) const {
-  return !entry.look_again && clock_.MonotonicUs() - entry.looked_us < options_.look_period_us;
+  return entry.configured == configurations_ &&
+         clock_.MonotonicUs() - entry.looked_us < options_.look_period_us;
 }
 
 std::string CertificateStore::NameOf(std::string_view host) const {
-  if (std::ranges::binary_search(hosts_, host)) return std::string(host);
+  if (std::ranges::binary_search(*hosts_, host)) return std::string(host);
   std::string wildcard = WildcardOf(host);
-  return std::ranges::binary_search(hosts_, wildcard) ? wildcard : "";
+  return std::ranges::binary_search(*hosts_, wildcard) ? wildcard : "";
 }
 
 CertificateStore::Entries::iterator CertificateStore::FindEntry(std::string_view name) {
@@ -95,13 +97,14 @@ CertificateStore::Certificates CertificateStore::Look(std::string_view host) {
       if (IsFresh(*entry)) return entry->certificates;  // Somebody was faster.
       if (folder_gone_) {
         entry->looked_us = now_us;
-        entry->look_again = false;
+        entry->configured = configurations_;
         return entry->certificates;
       }
       known = *entry;
     }
     folder = options_.folder;
     known.looked_us = now_us;
+    known.configured = configurations_;
   }
   Reading reading = Read(folder, known);
   return Take(folder, std::move(known), std::move(reading));
@@ -109,44 +112,51 @@ CertificateStore::Certificates CertificateStore::Look(std::string_view host) {
 
 void CertificateStore::LookAtFolder() {
   std::string folder;
+  std::shared_ptr<const Hosts> known;
   FileStamp before;
   {
     const std::lock_guard lock(mutex_);
     if (HostsAreFresh() || options_.folder.empty()) return;
     folder = options_.folder;
+    known = hosts_;
     before = hosts_stamp_;
   }
   const uint64_t looked_us = clock_.MonotonicUs();
   const FileStamp now = StampOf(folder);
   const bool never_there = now == FileStamp() && before == FileStamp();
   const bool unchanged = never_there || IsUnchanged(before, now);
-  StatusOr<std::vector<std::string>> hosts = std::vector<std::string>();
-  if (!unchanged) hosts = HostsIn(folder);
+  auto hosts = std::make_shared<Hosts>();
+  Hosts left;
+  bool usable = true;
+  if (!unchanged) {
+    StatusOr<Hosts> read = HostsIn(folder);
+    usable = read.ok() && (!read->empty() || known->empty());
+    if (usable) *hosts = *std::move(read);
+    std::ranges::set_difference(*known, *hosts, std::back_inserter(left));
+  }
   bool gone = false;
   {
     const std::lock_guard lock(mutex_);
-    if (folder != options_.folder) return;
+    if (folder != options_.folder || hosts_ != known) return;  // Somebody was faster.
     hosts_known_ = true;
     hosts_looked_us_ = looked_us;
-    if (unchanged) return;
-    const bool usable = hosts.ok() && (!hosts->empty() || hosts_.empty());
-    gone = !usable && !std::exchange(folder_gone_, true);
-    if (usable) TakeHosts(*std::move(hosts), now);
+    gone = !usable && !folder_gone_;
+    folder_gone_ = !usable;
+    if (usable && !unchanged) {
+      hosts_ = std::move(hosts);
+      hosts_stamp_ = now;
+      for (const std::string& host : left) {
+        if (const auto entry = FindEntry(host); entry != entries_.end()) Drop(entry);
+      }
+    }
   }
   if (gone) base::Log(base::LogLevel::kError, "certificates_gone", {{"folder", folder}});
 }
 
-void CertificateStore::TakeHosts(std::vector<std::string> hosts, const FileStamp& stamp) {
-  hosts_ = std::move(hosts);
-  hosts_stamp_ = stamp;
-  folder_gone_ = false;
-  for (auto entry = entries_.begin(); entry != entries_.end();) {
-    const auto looked_at = entry++;
-    if (!std::ranges::binary_search(hosts_, looked_at->name)) Drop(looked_at);
-  }
-}
-
 void CertificateStore::Drop(Entries::iterator entry) {
+  if (entry->certificates != nullptr) {
+    expiries_s_.erase(expiries_s_.find(entry->certificates->expires_s()));
+  }
   by_name_.erase(entry->name);
   entries_.erase(entry);
   loaded_.Set(static_cast<int64_t>(entries_.size()));
@@ -154,6 +164,7 @@ void CertificateStore::Drop(Entries::iterator entry) {
 
 void CertificateStore::Keep(Entry entry) {
   if (const auto before = FindEntry(entry.name); before != entries_.end()) Drop(before);
+  if (entry.certificates != nullptr) expiries_s_.insert(entry.certificates->expires_s());
   entries_.push_front(std::move(entry));
   by_name_.emplace(entries_.front().name, entries_.begin());
   loaded_.Set(static_cast<int64_t>(entries_.size()));
@@ -198,7 +209,6 @@ CertificateStore::Certificates CertificateStore::Take(const std::string& folder,
     looked.certificates = *std::move(reading.certificates);
     looked.stamps = std::move(reading.stamps);
   }
-  looked.look_again = false;
   const Certificates now = looked.certificates;
   const std::string name = looked.name;
   {
@@ -218,13 +228,8 @@ CertificateStore::Certificates CertificateStore::Take(const std::string& folder,
 
 std::optional<int64_t> CertificateStore::FirstExpiryS() const {
   const std::lock_guard lock(mutex_);
-  std::optional<int64_t> first;
-  for (const Entry& entry : entries_) {
-    if (entry.certificates == nullptr) continue;
-    const int64_t expires_s = entry.certificates->expires_s();
-    if (!first || expires_s < *first) first = expires_s;
-  }
-  return first;
+  if (expiries_s_.empty()) return std::nullopt;
+  return *expiries_s_.begin();
 }
 
 void CertificateStore::Register(base::MetricRegistry& registry) const {

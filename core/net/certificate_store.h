@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -68,9 +69,10 @@ class CertificateStore {
     std::vector<FileStamp> stamps;  // Of the files that they were loaded from.
     std::string fault;              // Of the last look, if it failed.
     uint64_t looked_us = 0;
-    bool look_again = false;
+    uint64_t configured = 0;  // What configurations_ was then.
   };
   using Entries = std::list<Entry>;
+  using Hosts = std::vector<std::string>;  // Sorted.
 
   // What the folder says of a host, with the stamps that were there before it was read.
   struct Reading {
@@ -84,7 +86,6 @@ class CertificateStore {
   bool HostsAreFresh() const;
   std::string NameOf(std::string_view host) const;
   Entries::iterator FindEntry(std::string_view name);
-  void TakeHosts(std::vector<std::string> hosts, const FileStamp& stamp);
   void Keep(Entry entry);
   void Drop(Entries::iterator entry);
   void Clear();
@@ -99,13 +100,16 @@ class CertificateStore {
   const base::Clock& clock_;
   mutable std::mutex mutex_;
   CertificateStoreOptions options_;
-  std::vector<std::string> hosts_;  // Sorted.
-  FileStamp hosts_stamp_;           // Of the folder.
+  uint64_t configurations_ = 0;
+  std::shared_ptr<const Hosts> hosts_ = std::make_shared<Hosts>();
+  FileStamp hosts_stamp_;  // Of the folder.
   uint64_t hosts_looked_us_ = 0;
   bool hosts_known_ = false;
   bool folder_gone_ = false;  // It was told.
   Entries entries_;           // The one asked for last is first.
   std::unordered_map<std::string_view, Entries::iterator> by_name_;  // Into the entries.
+
+  std::multiset<int64_t> expiries_s_;  // Of the entries that have certificates.
 
   // Counted under the lock.
   base::Gauge loaded_;

@@ -118,8 +118,8 @@ void TlsSession::TakeServerName() {
   if (server_name_.empty()) certificates_ = context_->certificates();
 }
 
-void TlsSession::ShowCertificates(std::shared_ptr<const CertificateSet> certificates) {
-  certificates_ = certificates == nullptr ? context_->certificates() : std::move(certificates);
+void TlsSession::ShowCertificates(const std::shared_ptr<const CertificateSet>& certificates) {
+  certificates_ = certificates == nullptr ? context_->certificates() : certificates;
 }
 
 // A ticket is good for the host and the certificate that it was given for, and no other (RFC 6066

@@ -40,7 +40,7 @@ class TlsSession {
 
   TlsStep Handshake();
   // Those of server_name(); null: it has none of its own. REQUIRES: kWantCertificate.
-  void ShowCertificates(std::shared_ptr<const CertificateSet> certificates);
+  void ShowCertificates(const std::shared_ptr<const CertificateSet>& certificates);
   // Decrypts at most into.size() bytes; `bytes` says how many. kDone: at least one.
   TlsStep Read(std::span<char> into, size_t& bytes);
   // Seals and sends from the front of `from`; `bytes` says how many were taken. After kWantOutput

@@ -222,6 +222,27 @@ TEST_F(CertificateStoreTest, HostsComeAndGo) {
   EXPECT_EQ(Failures(), 0);
 }
 
+// As it was, so that its own stamp does not tell.
+TEST_F(CertificateStoreTest, AFolderThatIsBackIsFollowedAgain) {
+  Write("pop.example.org");
+  const std::string link = folder_.Path("link");
+  fs::create_symlink(certs_, link);
+  store_.Configure({.folder = link, .look_period_us = kPeriodUs});
+  clock_.long_ago = true;
+  const auto first = Ask("pop.example.org");
+  ASSERT_NE(first, nullptr);
+  fs::remove(link);
+  PassPeriod();
+  EXPECT_EQ(Ask("pop.example.org"), first);
+  fs::create_symlink(certs_, link);
+  PassPeriod();
+  EXPECT_EQ(Ask("pop.example.org"), first);
+  // Of another size, so that its stamp is another in any case.
+  Write("pop.example.org", {.host = "a-much-longer-name.example.org"});
+  PassPeriod();
+  EXPECT_NE(Ask("pop.example.org")->identity(), first->identity());
+}
+
 TEST_F(CertificateStoreTest, TellsWhenTheFirstEnds) {
   Write("long.example.org", {.days = 90});
   Write("short.example.org", {.days = 10});
