@@ -23,6 +23,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr uint32_t kCertificateThreads = 2;
+constexpr uint32_t kCertificateLooksMax = 1024;  // That wait; handshakes beyond are ended.
 constexpr int kHashNice = 10;  // Hashing never takes a core from a reactor that wants it.
 
 json ToJson(const server::ConnectionInfo& info) {
@@ -88,6 +90,11 @@ Status Service::MakeShardsAndPools() {
       io::OffloadPoolOptions{.name = "hash", .threads = io::GrantedCores(), .nice = kHashNice});
   disk_pool_ = std::make_unique<io::OffloadPool>(
       io::OffloadPoolOptions{.name = "disk", .threads = kDiskThreads});
+  certificate_pool_ = std::make_unique<io::OffloadPool>(
+      io::OffloadPoolOptions{.name = "certs",
+                             .threads = kCertificateThreads,
+                             .queued_max = kCertificateLooksMax,
+                             .queued_max_per_key = kCertificateLooksMax});
   return OkStatus();
 }
 
@@ -146,8 +153,11 @@ StatusOr<std::shared_ptr<const net::TlsContext>> Service::LoadTls(const tenant::
   POP_ASSIGN_OR_RETURN(std::shared_ptr<const net::TlsContext> tls,
                        net::TlsContext::Load(options, config.tls.tickets ? tickets_ : nullptr));
   for (const std::string& warning : tls->warnings()) {
-    base::Log(base::LogLevel::kWarning, "certificate", {{"warning", warning}});
+    base::Log(base::LogLevel::kWarning, "certificate", {{"host", ""}, {"warning", warning}});
   }
+  certificate_expires_s_ = tls->expires_s();
+  certificates_.Configure(
+      {.folder = config.tls.certificates, .loaded_max = config.tls.certificates_loaded_max});
   return tls;
 }
 
@@ -158,7 +168,11 @@ Status Service::MakeServer() {
   for (uint32_t i = 0; i < shards_->count(); ++i) auth.push_back(&auth_->OnShard(ShardIndex(i)));
   POP_ASSIGN_OR_RETURN(
       server_, server::Server::Start(WithinDescriptors(config_, shards_->count()), std::move(tls),
-                                     {*shards_, *store_, auth, policies_}));
+                                     {*shards_,
+                                      *store_,
+                                      auth,
+                                      policies_,
+                                      {.pool = *certificate_pool_, .store = certificates_}}));
   return OkStatus();
 }
 
@@ -184,6 +198,7 @@ void Service::RegisterMetrics() {
   shards_->Register(metrics_);
   hash_pool_->Register(metrics_);
   disk_pool_->Register(metrics_);
+  RegisterCertificates();
   store_->Register(metrics_);
   tenant_metrics_ =
       std::make_unique<TenantMetrics>(policies_, *store_, config_.http.tenant_metrics_max);
@@ -194,6 +209,15 @@ void Service::RegisterMetrics() {
   server_->Register(metrics_);
   if (http_) http_->Register(metrics_);
   ops::RegisterProcessMetrics(metrics_, Version());
+}
+
+void Service::RegisterCertificates() {
+  certificate_pool_->Register(metrics_);
+  certificates_.Register(metrics_);
+  metrics_.AddCollected([this](std::vector<base::MetricRegistry::Entry>& entries) {
+    if (certificate_expires_s_ == 0) return;
+    entries.push_back(net::CertificateExpiryMetric("default", certificate_expires_s_));
+  });
 }
 
 ops::AdminHandlers Service::AdminHandlers() {

@@ -17,10 +17,12 @@
 #include "core/app/tenant_metrics.h"
 #include "core/app/tenant_query.h"
 #include "core/app/usage_writer.h"
+#include "core/base/clock.h"
 #include "core/base/metrics.h"
 #include "core/base/status.h"
 #include "core/io/offload_pool.h"
 #include "core/io/shard.h"
+#include "core/net/certificate_store.h"
 #include "core/net/tls_context.h"
 #include "core/ops/admin_server.h"
 #include "core/ops/http_server.h"
@@ -53,10 +55,12 @@ class Service {
   Status MakeServer();
   Status MakeHttp();
   Status MakeAdmin();
+  // Also has the certificates of hosts looked at again.
   StatusOr<std::shared_ptr<const net::TlsContext>> LoadTls(const tenant::Config& config);
   ops::AdminHandlers AdminHandlers();
   void AddStoreHandlers(ops::AdminHandlers& handlers);
   void RegisterMetrics();
+  void RegisterCertificates();
   void LogListening() const;
 
   const tenant::Config started_with_;
@@ -68,6 +72,9 @@ class Service {
   std::unique_ptr<io::ShardSet> shards_;
   std::unique_ptr<io::OffloadPool> hash_pool_;
   std::unique_ptr<io::OffloadPool> disk_pool_;
+  std::unique_ptr<io::OffloadPool> certificate_pool_;
+  net::CertificateStore certificates_{base::SystemClock()};
+  std::atomic<int64_t> certificate_expires_s_{0};  // The default one; 0: no TLS.
   std::unique_ptr<auth::HasherPool> hashers_;
   PolicyBoard policies_;
   std::unique_ptr<TenantQuery> tenant_query_;  // Null: no back end tells tenants.

@@ -66,6 +66,9 @@ struct TenantPolicies {
 
   std::unordered_map<uint64_t, TenantPolicy> by_tenant;
   std::unordered_map<std::string, Domain> by_domain;  // In lower case.
+  // Of hosts that tenants name, the domain of users who log in without one (login_domain.h); the
+  // board's doing.
+  std::unordered_map<std::string, std::string> by_host = {};
   // What each tenant uses; the board's doing. Goes from one publication to the next.
   std::unordered_map<uint64_t, std::shared_ptr<TenantGate>> gates = {};
 
@@ -96,16 +99,7 @@ struct TenantPolicies {
 class PolicyBoard {
  public:
   // One thread at a time.
-  void Publish(std::shared_ptr<TenantPolicies> policies) {
-    const std::shared_ptr<const TenantPolicies> before = Current();
-    for (const auto& [tenant, policy] : policies->by_tenant) {
-      std::shared_ptr<TenantGate> gate = before->GateOf(TenantId(tenant));
-      policies->gates[tenant] = gate ? std::move(gate) : std::make_shared<TenantGate>();
-    }
-    const std::lock_guard lock(mutex_);
-    policies_ = std::move(policies);
-    generation_.fetch_add(1, std::memory_order_release);
-  }
+  void Publish(std::shared_ptr<TenantPolicies> policies);
   // Never null.
   std::shared_ptr<const TenantPolicies> Current() const {
     const std::lock_guard lock(mutex_);

@@ -23,6 +23,8 @@ struct Delimiter {
 
 struct Names {
   std::string TenantRules::* member;
+  bool (*allows)(char c);  // Beside letters and digits.
+  size_t bytes_max = 1000;
 };
 
 struct Row {
@@ -35,7 +37,12 @@ constexpr uint32_t kManyMax = 10'000'000;
 constexpr std::string_view kMany = "a number up to 10000000, 0: no limit";
 constexpr std::string_view kTruth = "true or false";
 
-constexpr std::array<Row, 14> kRows = {{
+bool IsOfBackends(char c) { return c == '_' || c == '-' || c == ','; }
+bool IsOfHosts(char c) { return c == '.' || c == '-' || c == '_' || c == ','; }
+// As users' addresses have it: UTF-8 is taken as it comes.
+bool IsOfDomain(char c) { return c == '.' || c == '-' || static_cast<unsigned char>(c) >= 0x80; }
+
+constexpr std::array<Row, 16> kRows = {{
     {{"pop3", kTruth, "Its users may fetch mail; false: mail only comes in", "true"},
      Flag{&R::pop3}},
     {{"require_tls", kTruth, "No log-in without TLS, from loopback neither", "false"},
@@ -73,7 +80,13 @@ constexpr std::array<Row, 14> kRows = {{
      Flag{&R::require_app_password}},
     {{"auth_chain", "names of back ends with commas, like users,ldap",
       "The back ends of its users, in order; \"default\": as [auth]", ""},
-     Names{&R::auth_chain}},
+     Names{&R::auth_chain, IsOfBackends}},
+    {{"hosts", "host names with commas, in lower case, like pop.acme.example,mail.acme.example",
+      "Users of default_domain who come to these hosts by TLS may leave their domain out", ""},
+     Names{&R::hosts, IsOfHosts, 10'000}},
+    {{"default_domain", "a domain in lower case, like acme.example",
+      "The domain that may be left out there; \"default\": the only one that the tenant has", ""},
+     Names{&R::default_domain, IsOfDomain, 255}},
 }};
 
 constexpr auto kInfos = [] {
@@ -116,12 +129,11 @@ bool Parse(const Delimiter& form, std::string_view value, TenantRules& rules) {
 
 bool Parse(const Names& form, std::string_view value, TenantRules& rules) {
   rules.*form.member = std::string(value);
-  constexpr size_t kBytesMax = 1000;
-  const bool allowed = std::all_of(value.begin(), value.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == ',';
+  const bool allowed = std::all_of(value.begin(), value.end(), [&form](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || form.allows(c);
   });
-  return allowed && value.size() <= kBytesMax && !value.starts_with(',') && !value.ends_with(',') &&
-         value.find(",,") == std::string_view::npos;
+  return allowed && value.size() <= form.bytes_max && !value.starts_with(',') &&
+         !value.ends_with(',') && value.find(",,") == std::string_view::npos;
 }
 
 std::string Text(const Flag& form, const TenantRules& rules) {

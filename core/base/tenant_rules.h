@@ -36,6 +36,9 @@ struct TenantRules {
   uint32_t offline_logins_s = 0;
   bool require_app_password = false;
   std::string auth_chain = {};  // Names of back ends, with commas; empty: that of [auth].
+  // What users who log in without a domain mean: login_domain.h.
+  std::string hosts = {};           // With commas.
+  std::string default_domain = {};  // Of those hosts; empty: the tenant's only one.
 
   friend bool operator==(const TenantRules&, const TenantRules&) = default;
 };

@@ -21,12 +21,13 @@ void Handshaker::Start(std::shared_ptr<const TlsContext> context, TlsStart start
 }
 
 void Handshaker::OnInput() {
-  if (!poll_op_.in_flight()) Step();
+  if (!poll_op_.in_flight() && !certificate_wait_.waiting()) Step();
 }
 
 void Handshaker::Abort(StreamEnd why) {
   if (!under_way_) return;
   abort_ = why;
+  certificate_wait_.Cancel();
   poll_op_.in_flight() ? reactor_.Cancel(poll_op_) : End(why);
 }
 
@@ -62,11 +63,34 @@ void Handshaker::Shake() {
       return receiver_.Want();
     case TlsStep::kWantOutput:
       return WaitWritable();
+    case TlsStep::kWantCertificate:
+      return ChooseCertificate() ? Shake() : void();
     case TlsStep::kPeerClosed:
       return End(StreamEnd::kPeerClosed);
     case TlsStep::kFailed:
       return End(StreamEnd::kTlsFailed);
   }
+}
+
+// False: it waits or has ended.
+bool Handshaker::ChooseCertificate() {
+  const std::string& host = session_->server_name();
+  std::optional<CertificateStore::Certificates> known = CertificateStore::Certificates();
+  if (certificates_ != nullptr) known = certificates_->Find(host);
+  if (known) {
+    TakeCertificate(*known);
+    return true;
+  }
+  if (!certificates_->Look(host, certificate_wait_)) {
+    metrics_.server_names_refused.Add();
+    End(StreamEnd::kTlsFailed);
+  }
+  return false;
+}
+
+void Handshaker::TakeCertificate(const CertificateStore::Certificates& certificates) {
+  (certificates != nullptr ? metrics_.server_names_own : metrics_.server_names_default).Add();
+  session_->ShowCertificates(certificates);
 }
 
 void Handshaker::WaitWritable() { reactor_.Poll(poll_op_, wire_.fd(), POLLOUT); }

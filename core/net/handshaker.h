@@ -3,6 +3,9 @@
 // For the latter, everything that came in clear until the command's reply was handed to the kernel
 // is dropped, so that nothing injected before the handshake counts as said inside TLS.
 //
+// A client that asks for a host gets that host's certificate, if the desk has one; a desk that
+// cannot look for it now ends the handshake, as a client that is shown another name asks its user.
+//
 // Lives on its stream's shard. One handshake a stream.
 
 #pragma once
@@ -14,6 +17,7 @@
 #include "core/io/op.h"
 #include "core/io/reactor.h"
 #include "core/net/buffer_sender.h"
+#include "core/net/certificate_desk.h"
 #include "core/net/net_metrics.h"
 #include "core/net/receiver.h"
 #include "core/net/stream_end.h"
@@ -30,14 +34,20 @@ enum class TlsStart : uint8_t {
 
 class Handshaker {
  public:
-  Handshaker(io::Reactor& reactor, Receiver& receiver, Wire& wire, NetMetrics& metrics, void* owner,
-             SendEndHandler on_end)
+  // `certificates` may be null: the context's is for all.
+  Handshaker(io::Reactor& reactor, Receiver& receiver, Wire& wire, NetMetrics& metrics,
+             CertificateDesk* certificates, void* owner, SendEndHandler on_end)
       : reactor_(reactor),
         receiver_(receiver),
         wire_(wire),
         metrics_(metrics),
+        certificates_(certificates),
         owner_(owner),
-        on_end_(on_end) {}
+        on_end_(on_end),
+        certificate_wait_(this, [](void* self, const CertificateStore::Certificates& found) {
+          static_cast<Handshaker*>(self)->TakeCertificate(found);
+          static_cast<Handshaker*>(self)->Shake();
+        }) {}
 
   // Makes the session and shakes hands with it. `output` stays until the end is told (maybe at
   // once): kNone, or what kept it from coming about.
@@ -53,6 +63,8 @@ class Handshaker {
   void Step();
   bool SendInClear();
   void Shake();
+  bool ChooseCertificate();
+  void TakeCertificate(const CertificateStore::Certificates& certificates);
   void WaitWritable();
   void OnWritable(int32_t result, uint32_t flags);
   void CountSuccess();
@@ -62,6 +74,7 @@ class Handshaker {
   Receiver& receiver_;
   Wire& wire_;
   NetMetrics& metrics_;
+  CertificateDesk* const certificates_;
   void* const owner_;
   const SendEndHandler on_end_;
 
@@ -73,6 +86,7 @@ class Handshaker {
   bool upgrade_ = false;
   StreamEnd abort_ = StreamEnd::kNone;
   io::OpFor<&Handshaker::OnWritable> poll_op_{this};
+  CertificateWait certificate_wait_;
 };
 
 }  // namespace poplar::net

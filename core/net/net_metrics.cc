@@ -56,6 +56,11 @@ void NetMetrics::Register(base::MetricRegistry& registry, const base::MetricLabe
                labels);
   registry.Add(handshakes_kernel_tls, "poplar_tls_kernel_total",
                "Handshakes after which the kernel encrypts what is sent", labels);
+  const char* const names = "poplar_tls_server_names_total";
+  const char* const names_help = "Handshakes that asked for a host, by the certificate shown";
+  registry.Add(server_names_own, names, names_help, With(labels, "certificate", "own"));
+  registry.Add(server_names_default, names, names_help, With(labels, "certificate", "default"));
+  registry.Add(server_names_refused, names, names_help, With(labels, "certificate", "refused"));
   registry.Add(tls_key_update_ends, "poplar_tls_key_update_ends_total",
                "Connections closed in order because the peer asked kernel TLS for a new key",
                labels);

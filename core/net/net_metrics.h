@@ -42,6 +42,9 @@ struct alignas(base::kCacheLineBytes) NetMetrics {
   base::Counter handshakes_failed;        // Garbage, no common version, a refused certificate.
   base::Counter handshakes_alpn_refused;  // The client named only other protocols.
   base::Counter handshakes_cut;           // The peer left, or did not finish in time.
+  base::Counter server_names_own;         // The client asked for a host that has a certificate.
+  base::Counter server_names_default;     // For one that has none: it got the default one.
+  base::Counter server_names_refused;     // For one that could not be looked for.
   base::Counter tls_key_update_ends;      // Ended in order: kernel TLS cannot change its key.
   base::Histogram handshake_us;           // From its start to its end, waits included.
 

@@ -33,7 +33,7 @@ Stream::Stream(const StreamEnv& env, base::UniqueFd socket, const StreamOptions&
                      [](void* self, StreamEnd end) { static_cast<Stream*>(self)->OnSendEnd(end); }),
       body_sender_(env.reactor, wire_, env.chunks, env.metrics, this,
                    [](void* self, StreamEnd end) { static_cast<Stream*>(self)->OnSendEnd(end); }),
-      handshaker_(env.reactor, receiver_, wire_, env.metrics, this,
+      handshaker_(env.reactor, receiver_, wire_, env.metrics, env.certificates, this,
                   [](void* self, StreamEnd end) { static_cast<Stream*>(self)->OnSendEnd(end); }),
       life_timer_(&env.reactor, this),
       probe_timer_(&env.reactor, this) {

@@ -35,6 +35,7 @@
 #include "core/io/timer.h"
 #include "core/net/body_sender.h"
 #include "core/net/buffer_sender.h"
+#include "core/net/certificate_desk.h"
 #include "core/net/chunk_pool.h"
 #include "core/net/handshaker.h"
 #include "core/net/net_metrics.h"
@@ -52,6 +53,7 @@ struct StreamEnv {
   io::BufferRing& buffers;
   ChunkPool& chunks;
   NetMetrics& metrics;
+  CertificateDesk* certificates = nullptr;  // Null: that of the TLS context is for all.
 };
 
 struct StreamOptions {

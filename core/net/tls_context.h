@@ -1,6 +1,6 @@
-// What all TLS connections of a listener share: certificate, key, versions, ciphers, ALPN, tickets.
-// Immutable once loaded, so all shards use one. A reload loads another one and swaps the pointer;
-// sessions keep the one they began with.
+// What all TLS connections of a listener share: the certificate of clients that ask for no host, or
+// for one that has none; versions, ciphers, ALPN, tickets. Immutable once loaded, so all shards use
+// one. A reload loads another one and swaps the pointer; sessions keep the one they began with.
 //
 // Any thread. Loading reads files: not on a reactor.
 //
@@ -19,6 +19,7 @@
 
 #include "core/base/status.h"
 #include "core/net/certificate_facts.h"
+#include "core/net/certificate_set.h"
 #include "core/net/tls_tickets.h"
 
 namespace poplar::net {
@@ -57,26 +58,29 @@ class TlsContext {
   ~TlsContext();
 
   // What works but should be looked at: an expired certificate, one that is not valid yet.
-  const std::vector<std::string>& warnings() const { return warnings_; }
+  const std::vector<std::string>& warnings() const { return certificates_->warnings(); }
   // When the certificate ends, in seconds since 1970.
-  int64_t expires_s() const { return expires_s_; }
+  int64_t expires_s() const { return certificates_->expires_s(); }
+  // Never null.
+  const std::shared_ptr<const CertificateSet>& certificates() const { return certificates_; }
   ClientName client_name() const { return client_name_; }
+  // What a ticket is good for beside its host and certificate: the authorities for clients.
+  const std::string& ticket_terms() const { return ticket_terms_; }
   SSL_CTX* native() const { return context_; }
 
  private:
   TlsContext(SSL_CTX* context, const TlsOptions& options, std::shared_ptr<TicketKeys> tickets);
 
-  Status LoadFiles(const TlsOptions& options);
+  Status LoadCertificate(const TlsOptions& options);
   Status LoadClientCa(const std::string& path);
   Status Configure(const TlsOptions& options);
-  void Inspect(const TlsOptions& options);
 
   SSL_CTX* const context_;
   const std::string alpn_;
   const ClientName client_name_;
   const std::shared_ptr<TicketKeys> tickets_;
-  std::vector<std::string> warnings_;
-  int64_t expires_s_ = 0;
+  std::shared_ptr<const CertificateSet> certificates_;
+  std::string ticket_terms_ = "poplar";
 
   friend struct TlsCallbacks;
 };

@@ -2,6 +2,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 
 #include "core/base/check.h"
 #include "core/net/certificate_facts.h"
+#include "core/net/host_name.h"
 #include "core/net/tls_error.h"
 
 namespace poplar::net {
@@ -59,6 +61,7 @@ TlsSession::TlsSession(std::shared_ptr<const TlsContext> context, int fd, Receiv
   BIO_set_init(source, 1);
   SSL_set0_rbio(ssl_, source);
   SSL_set0_wbio(ssl_, sink);
+  SSL_set_app_data(ssl_, this);
   SSL_set_accept_state(ssl_);
 }
 
@@ -72,6 +75,8 @@ TlsStep TlsSession::Judge(int result) {
       return TlsStep::kWantInput;
     case SSL_ERROR_WANT_WRITE:
       return TlsStep::kWantOutput;
+    case SSL_ERROR_WANT_CLIENT_HELLO_CB:
+      return TlsStep::kWantCertificate;
     case SSL_ERROR_ZERO_RETURN:
       return TlsStep::kPeerClosed;
     default:
@@ -92,6 +97,47 @@ TlsStep TlsSession::Handshake() {
   const TlsStep step = Judge(SSL_accept(ssl_));
   if (step == TlsStep::kDone) kernel_sends_ = BIO_get_ktls_send(SSL_get_wbio(ssl_)) == 1;
   return step;
+}
+
+// Before OpenSSL looks at a ticket, and again with each step until it returns anything but "retry".
+int TlsSession::OnClientHello(SSL* ssl, int* alert, void*) {
+  TlsSession& session = *static_cast<TlsSession*>(SSL_get_app_data(ssl));
+  if (!std::exchange(session.hello_heard_, true)) session.TakeServerName();
+  if (session.certificates_ == nullptr) return SSL_CLIENT_HELLO_RETRY;
+  if (session.SetUpForHost()) return SSL_CLIENT_HELLO_SUCCESS;
+  *alert = SSL_AD_INTERNAL_ERROR;
+  return SSL_CLIENT_HELLO_ERROR;
+}
+
+void TlsSession::TakeServerName() {
+  const unsigned char* extension = nullptr;
+  size_t bytes = 0;
+  if (SSL_client_hello_get0_ext(ssl_, TLSEXT_TYPE_server_name, &extension, &bytes) == 1) {
+    server_name_ = HostNameInExtension({reinterpret_cast<const char*>(extension), bytes});
+  }
+  if (server_name_.empty()) certificates_ = context_->certificates();
+}
+
+void TlsSession::ShowCertificates(const std::shared_ptr<const CertificateSet>& certificates) {
+  certificates_ = certificates == nullptr ? context_->certificates() : certificates;
+}
+
+// A ticket is good for the host and the certificate that it was given for, and no other (RFC 6066
+// §3, RFC 8446 §4.6.1).
+bool TlsSession::SetUpForHost() {
+  if (set_up_) return true;  // A second hello of the same handshake.
+  const bool is_default = certificates_ == context_->certificates();
+  if (!is_default && !certificates_->ShowOn(ssl_)) return false;
+  const std::string terms =
+      context_->ticket_terms() + '\0' + server_name_ + '\0' + certificates_->identity();
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  unsigned int digest_bytes = 0;
+  set_up_ =
+      EVP_Digest(terms.data(), terms.size(), digest.data(), &digest_bytes, EVP_sha256(), nullptr) ==
+          1 &&
+      SSL_set_session_id_context(ssl_, digest.data(),
+                                 std::min<unsigned int>(digest_bytes, SSL_MAX_SID_CTX_LENGTH)) == 1;
+  return set_up_;
 }
 
 TlsStep TlsSession::Read(std::span<char> into, size_t& bytes) {
@@ -136,7 +182,9 @@ std::string TlsSession::ExporterBinding() const {
   return {reinterpret_cast<const char*>(data.data()), data.size()};
 }
 
+// A session that is resumed does not say which of two certificates its client saw.
 std::string TlsSession::ServerEndPointBinding() const {
+  if (resumed() && certificates_->size() > 1) return "";
   return EndPointBinding(SSL_get_certificate(ssl_));
 }
 

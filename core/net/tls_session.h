@@ -23,10 +23,11 @@ namespace poplar::net {
 
 enum class TlsStep : uint8_t {
   kDone,
-  kWantInput,   // Again when the receiver has more.
-  kWantOutput,  // Again when the socket can take more.
-  kPeerClosed,  // close_notify came: nothing follows.
-  kFailed,      // Over; failure() says why. An alert was sent where one is due.
+  kWantInput,        // Again when the receiver has more.
+  kWantOutput,       // Again when the socket can take more.
+  kWantCertificate,  // Again after ShowCertificates: server_name() is known.
+  kPeerClosed,       // close_notify came: nothing follows.
+  kFailed,           // Over; failure() says why. An alert was sent where one is due.
 };
 
 class TlsSession {
@@ -38,6 +39,8 @@ class TlsSession {
   ~TlsSession();
 
   TlsStep Handshake();
+  // Those of server_name(); null: it has none of its own. REQUIRES: kWantCertificate.
+  void ShowCertificates(const std::shared_ptr<const CertificateSet>& certificates);
   // Decrypts at most into.size() bytes; `bytes` says how many. kDone: at least one.
   TlsStep Read(std::span<char> into, size_t& bytes);
   // Seals and sends from the front of `from`; `bytes` says how many were taken. After kWantOutput
@@ -51,6 +54,10 @@ class TlsSession {
   // be finished, then the connection must be closed (RFC 8446 §4.6.3 wants an answer before more
   // is sent, which peers do not insist on).
   bool must_close() const { return must_close_; }
+
+  // The host that the client asked for (SNI), a NormalHostName; empty: none. It is no secret, and
+  // nothing says that the client speaks the truth.
+  const std::string& server_name() const { return server_name_; }
 
   // Of a finished handshake.
   int version() const;  // TLS1_2_VERSION or TLS1_3_VERSION.
@@ -71,13 +78,22 @@ class TlsSession {
   const std::string& failure() const { return failure_; }
   bool failed_by_alpn() const { return failed_by_alpn_; }
 
+  // OpenSSL's, for contexts (SSL_CTX_set_client_hello_cb).
+  static int OnClientHello(SSL* ssl, int* alert, void*);
+
  private:
   bool has_exporter() const;
+  void TakeServerName();
+  bool SetUpForHost();
   // What the call's result means.
   TlsStep Judge(int result);
 
   const std::shared_ptr<const TlsContext> context_;  // Its callbacks look into it.
   SSL* const ssl_;
+  std::string server_name_;
+  bool hello_heard_ = false;
+  bool set_up_ = false;                                 // For the host.
+  std::shared_ptr<const CertificateSet> certificates_;  // Null: not known yet.
   bool kernel_sends_ = false;
   bool must_close_ = false;
   bool broken_ = false;  // After a fatal error not even a close_notify may be sent.

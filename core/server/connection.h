@@ -86,9 +86,10 @@ class Connection {
   // id, closing, peer, proxy, age_ms and idle_ms.
   ConnectionInfo CommonInfo() const;
 
-  // The host that the client asked for when it began TLS, in lower case, as a proxy that ended TLS
-  // told it; empty: none.
+  // The host that the client asked for when it began TLS, in lower case, here or, as a proxy tells
+  // it, there; empty: none.
   std::string_view server_name() const {
+    if (stream_.tls() != nullptr) return stream_.tls()->server_name();
     return proxied_ ? proxied_->server_name : std::string_view();
   }
 

@@ -1,10 +1,9 @@
 // The header of a proxy in front (the PROXY protocol), and who the client is then.
 
-#include <absl/strings/ascii.h>
-
 #include <utility>
 
 #include "core/base/log.h"
+#include "core/net/host_name.h"
 #include "core/server/connection.h"
 
 namespace poplar::server {
@@ -48,7 +47,7 @@ io::Task<bool> Connection::TakeProxyHeader() {
   if (*outcome == ProxyOutcome::kClient) {
     SpeakFor(std::move(*header.client));
     proxied_->tls = std::move(header.tls);
-    proxied_->server_name = absl::AsciiStrToLower(header.server_name);
+    proxied_->server_name = net::NormalHostName(header.server_name);
     co_return true;
   }
   set_end_word("proxy_header");

@@ -54,6 +54,9 @@ class Pop3Driver : public Connection {
   io::Task<bool> StartTls(net::TlsStart start);
 
   // pop3_login.cc
+  // The name of who wants to log in, for the back ends and the log: with the domain of the host
+  // that the client came to, if it has none.
+  std::string LoginName(std::string user);
   io::Task<void> VerifyPassword(std::string user, base::Secret password);
   // From when a question about the log-in is out: who hangs up does not wait for its answer.
   void WatchForLeaving();

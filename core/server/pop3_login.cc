@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "core/base/login_domain.h"
 #include "core/server/lease_probe.h"
 #include "core/server/outcome_table.h"
 #include "core/server/pause.h"
@@ -21,9 +22,18 @@ constexpr uint64_t kClosingRetryMs = 20;
 
 }  // namespace
 
+std::string Pop3Driver::LoginName(std::string user) {
+  if (!user.empty() && user.find('@') == std::string::npos) {
+    const std::string domain = LoginDomainOf(services_.policies.Current(), server_name());
+    if (!domain.empty()) user += "@" + domain;
+  }
+  claimed_user_ = user.substr(0, kClaimedUserBytesMax);
+  return user;
+}
+
 io::Task<void> Pop3Driver::VerifyPassword(std::string user, base::Secret password) {
   const uint64_t since_us = services_.reactor().now_us();
-  claimed_user_ = user.substr(0, kClaimedUserBytesMax);
+  user = LoginName(std::move(user));
   mechanism_ = "USER";
   io::Completion<auth::AuthResult> verified;
   services_.auth.VerifyPassword(std::move(user), std::move(password), Client(), verified);

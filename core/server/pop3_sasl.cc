@@ -109,10 +109,9 @@ io::Task<void> Pop3Driver::StepSasl(std::optional<base::Secret> response) {
 }
 
 io::Task<auth::SaslStep> Pop3Driver::FetchVerifier(auth::SaslVerifierWanted wanted) {
-  claimed_user_ = wanted.user.substr(0, kClaimedUserBytesMax);
+  std::string user = LoginName(std::move(wanted.user));
   io::Completion<auth::VerifierResult> fetched;
-  services_.auth.FetchVerifier(std::move(wanted.user), std::move(wanted.mechanism), Client(),
-                               fetched);
+  services_.auth.FetchVerifier(std::move(user), std::move(wanted.mechanism), Client(), fetched);
   WatchForLeaving();
   verifier_ = co_await fetched;
   stream_.WatchPeer(nullptr, nullptr);
@@ -124,13 +123,14 @@ io::Task<auth::SaslStep> Pop3Driver::FetchVerifier(auth::SaslVerifierWanted want
 io::Task<auth::AuthResult> Pop3Driver::EndSasl(auth::SaslStep end) {
   io::Completion<auth::AuthResult> verified;
   if (auto* credentials = std::get_if<auth::SaslCredentials>(&end)) {
-    claimed_user_ = credentials->user.substr(0, kClaimedUserBytesMax);
-    services_.auth.VerifyPassword(std::move(credentials->user), std::move(credentials->password),
-                                  Client(), verified);
+    services_.auth.VerifyPassword(LoginName(std::move(credentials->user)),
+                                  std::move(credentials->password), Client(), verified);
   } else if (auto* token = std::get_if<auth::SaslToken>(&end)) {
-    claimed_user_ = token->user.substr(0, kClaimedUserBytesMax);
-    services_.auth.VerifyToken(std::move(token->user), std::move(token->token), Client(), verified);
+    services_.auth.VerifyToken(LoginName(std::move(token->user)), std::move(token->token), Client(),
+                               verified);
   } else if (auto* identity = std::get_if<auth::SaslIdentity>(&end)) {
+    // As the certificate says it: the client alone chose the host, and with another one a name
+    // without a domain would be another user's.
     claimed_user_ = identity->user.substr(0, kClaimedUserBytesMax);
     services_.auth.ResolveLogin(std::move(identity->user), Client(), verified);
   } else {

@@ -63,7 +63,7 @@ StatusOr<std::unique_ptr<Server>> Server::Start(const tenant::Config& config,
     auto& slot = server->servers_[index];
     slot = std::make_unique<ShardServer>(shard, server->parts_.store.OnShard(shard.index()),
                                          *server->parts_.auth[index], server->door_,
-                                         server->parts_.policies);
+                                         server->parts_.policies, server->parts_.certificates);
     server->services_by_shard_[index] = &slot->services();
     slot->services().by_shard = &server->services_by_shard_;
     const Status prepared = slot->Prepare(settings);

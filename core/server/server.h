@@ -27,7 +27,8 @@ class Server {
     io::ShardSet& shards;
     storage::Store& store;
     std::vector<auth::ShardAuth*> auth;  // By shard.
-    const PolicyBoard& policies;         // For CAPA.
+    const PolicyBoard& policies;         // For CAPA, admission, and domains that are left out.
+    CertificateSource certificates;
   };
 
   struct Listening {

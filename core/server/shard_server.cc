@@ -40,6 +40,7 @@ std::string_view Name(Service service) {
 Status ShardServer::Prepare(std::shared_ptr<const Settings> settings) {
   services_.settings = std::move(settings);
   POP_ASSIGN_OR_RETURN(services_.pop3, Network::Make(services_.reactor(), kPop3Buffers));
+  services_.pop3->certificates = &services_.certificates;
   POP_ASSIGN_OR_RETURN(services_.lmtp, Network::Make(services_.reactor(), kLmtpBuffers));
   return OkStatus();
 }

@@ -23,8 +23,8 @@ std::string_view Name(Service service);
 class ShardServer {
  public:
   ShardServer(io::Shard& shard, storage::ShardStore& store, auth::ShardAuth& auth, Door& door,
-              const PolicyBoard& policies)
-      : services_(shard, store, auth, door, policies) {}
+              const PolicyBoard& policies, const CertificateSource& certificates)
+      : services_(shard, store, auth, door, policies, certificates) {}
   // REQUIRES: drained().
   ~ShardServer() = default;
 
@@ -45,7 +45,9 @@ class ShardServer {
   // Stops accepting and asks all sessions to end.
   void BeginDrain();
   void AbortAll() { services_.registry.AbortAll(); }
-  bool drained() const { return stopped_listeners_ && services_.registry.size() == 0; }
+  bool drained() const {
+    return stopped_listeners_ && services_.registry.size() == 0 && services_.certificates.idle();
+  }
 
  private:
   net::AcceptHandler HandlerOf(Service service);

@@ -8,7 +8,9 @@
 
 #include "auth/api/auth.h"
 #include "core/io/buffer_ring.h"
+#include "core/io/offload_pool.h"
 #include "core/io/shard.h"
+#include "core/net/certificate_desk.h"
 #include "core/net/stream.h"
 #include "core/proto/lmtp/metrics.h"
 #include "core/proto/pop3/metrics.h"
@@ -28,26 +30,35 @@ struct Network {
                                                  const io::BufferRingOptions& options);
 
   Network(io::Reactor& r, std::unique_ptr<io::BufferRing> b) : reactor(r), buffers(std::move(b)) {}
-  net::StreamEnv env() { return {reactor, *buffers, chunks, metrics}; }
+  net::StreamEnv env() { return {reactor, *buffers, chunks, metrics, certificates}; }
 
   io::Reactor& reactor;
   const std::unique_ptr<io::BufferRing> buffers;
   net::ChunkPool chunks{reactor, kChunksMax};
   net::NetMetrics metrics;
+  net::CertificateDesk* certificates = nullptr;  // Null: nobody speaks TLS here.
 
   // Reads of bodies under way at once, 64 KiB each.
   static constexpr uint32_t kChunksMax = 128;
 };
 
+// Of hosts; shared by all shards. The pool is the store's alone: a folder that hangs holds up
+// nobody else.
+struct CertificateSource {
+  io::OffloadPool& pool;
+  net::CertificateStore& store;
+};
+
 struct ShardServices {
   ShardServices(io::Shard& s, storage::ShardStore& st, auth::ShardAuth& a, Door& d,
-                const PolicyBoard& board)
+                const PolicyBoard& board, const CertificateSource& certificate_source)
       : shard(s),
         store(st),
         auth(a),
         door(d),
         terms(board),
         policies(&board),
+        certificates(s.reactor(), certificate_source.pool, certificate_source.store),
         registry(s.index()) {}
 
   io::Reactor& reactor() { return shard.reactor(); }
@@ -58,6 +69,7 @@ struct ShardServices {
   Door& door;  // Of all shards.
   ClientTerms terms;
   PolicyReader policies;
+  net::CertificateDesk certificates;
   std::unique_ptr<Network> pop3;
   std::unique_ptr<Network> lmtp;
   std::shared_ptr<const Settings> settings;

@@ -116,6 +116,8 @@ struct BackendConfig {
 struct TlsConfig {
   std::string certificate = "tls/cert.pem";  // Empty: no TLS.
   std::string key = "tls/key.pem";
+  std::string certificates = "certs";  // A folder with one for each host; empty: none.
+  uint32_t certificates_loaded_max = 5'000;
   std::string client_ca;  // Who vouches for clients' certificates; empty: they are not asked for.
   ClientName client_name = ClientName::kEmail;  // Where a client's certificate names its user.
   TlsVersion minimum = TlsVersion::k12;

@@ -241,6 +241,15 @@ std::vector<Setting> TlsSettings() {
        "The certificate, then those that vouch for it (PEM). Empty, like key: no TLS."},
       {"tls", "key", PathForm{&At<s, &S::key>, kFile, true}, Takes::kReload, Shown::kPlain,
        "Its private key (PEM, without a passphrase)."},
+      {"tls", "certificates", PathForm{&At<s, &S::certificates>, kFile, true}, Takes::kReload,
+       Shown::kCommented,
+       "A folder with certificates of other hosts, for clients that ask for them by name (SNI):\n"
+       "pop.example.org/fullchain.pem and privkey.pem, or tls.crt and tls.key; _.example.org is\n"
+       "for all of *.example.org. Read when they are first asked for, and again when they change.\n"
+       "Empty: none. It need not be there."},
+      {"tls", "certificates_loaded_max",
+       NumberForm{&At<s, &S::certificates_loaded_max>, 1, 10'000'000}, Takes::kReload,
+       Shown::kCommented, "Hosts whose certificates are kept in memory, those asked for last."},
       {"tls", "client_ca", PathForm{&At<s, &S::client_ca>, kFile, true}, Takes::kReload,
        Shown::kCommented,
        "Certificates (PEM) of who vouches for clients: clients are asked for theirs, and one that "

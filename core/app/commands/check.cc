@@ -10,6 +10,7 @@
 
 #include "auth/users/user_database.h"
 #include "core/app/certificate.h"
+#include "core/app/certificate_check.h"
 #include "core/app/tenant_files.h"
 #include "core/base/clock.h"
 #include "core/tenant/config.h"
@@ -55,6 +56,18 @@ class Checker {
     if (!authorities.empty()) Fault("tls.client_ca", authorities);
     for (const std::string& warning : faults.warnings)
       warnings_.push_back(About("tls.certificate", warning));
+    CheckHosts(tls.certificates, now_s);
+  }
+
+  // The folder need not be there, unless the file says that it is.
+  void CheckHosts(const std::string& folder, int64_t now_s) {
+    std::error_code error;
+    const bool named = parsed_.lines.contains("tls.certificates");
+    if (folder.empty() || (!named && !std::filesystem::exists(folder, error))) return;
+    const FolderFindings findings = CheckCertificates(folder, now_s);
+    for (const std::string& fault : findings.faults) Fault("tls.certificates", fault);
+    for (const std::string& warning : findings.warnings)
+      warnings_.push_back(About("tls.certificates", warning));
   }
 
   void CheckCongestionControl() {

@@ -50,6 +50,34 @@ TEST_F(CheckTest, WarningsAreNotFaults) {
   EXPECT_THAT(err_, AllOf(StartsWith("warning: "), HasSubstr("can be read by everybody")));
 }
 
+TEST_F(CheckTest, ReadsTheCertificatesOfHosts) {
+  namespace fs = std::filesystem;
+  const auto take = [&](const std::string& host) {
+    fs::create_directories(folder_ / "certs" / host);
+    fs::copy_file(folder_ / "tls" / "cert.pem", folder_ / "certs" / host / "fullchain.pem");
+    fs::copy_file(folder_ / "tls" / "key.pem", folder_ / "certs" / host / "privkey.pem");
+  };
+  take("localhost");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk) << err_;
+  EXPECT_EQ(err_, "");
+  take("pop.example.org");
+  take("_.example.org");
+  fs::create_directories(folder_ / "certs" / "Upper.example");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk) << "these are warnings";
+  EXPECT_THAT(err_, AllOf(HasSubstr("certs/pop.example.org: it is not for pop.example.org\n"),
+                          HasSubstr("certs/_.example.org: it is not for all of *.example.org\n"),
+                          HasSubstr("certs/Upper.example: no host is called so")));
+  fs::remove(folder_ / "certs" / "localhost" / "privkey.pem");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kConfig);
+  EXPECT_THAT(err_, HasSubstr("certs/localhost/privkey.pem: there is no such file"));
+}
+
+TEST_F(CheckTest, AFolderOfCertificatesThatIsNamedIsThere) {
+  Write(config_path_, "[tls]\ncertificates = \"nowhere\"\n");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kConfig);
+  EXPECT_THAT(err_, HasSubstr(":2: tls.certificates: cannot read the folder"));
+}
+
 TEST_F(CheckTest, AMissingFileSaysHowToMakeOne) {
   EXPECT_EQ(Run({"check", "--config", folder_ / "none.toml"}), ExitCode::kConfig);
   EXPECT_THAT(err_, HasSubstr("poplar init"));

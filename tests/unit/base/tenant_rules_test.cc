@@ -51,7 +51,12 @@ TEST(TenantRulesTest, WhatIsWrongIsSaidAndChangesNothing) {
                                                         {"auth_chain", "ldap,,users"},
                                                         {"auth_chain", ",users"},
                                                         {"auth_chain", "users,"},
-                                                        {"auth_chain", "LDAP"}}) {
+                                                        {"auth_chain", "LDAP"},
+                                                        {"hosts", "Pop.acme.example"},
+                                                        {"hosts", "a.example b.example"},
+                                                        {"hosts", "a.example,"},
+                                                        {"default_domain", "a.example,b.example"},
+                                                        {"default_domain", "@acme.example"}}) {
     const Status set = SetTenantRule(rules, name, value);
     EXPECT_EQ(set.code(), StatusCode::kInvalidArgument) << name << ' ' << value;
     EXPECT_THAT(set.ToString(), HasSubstr(name + ": \"" + value + "\" is not"));

@@ -9,13 +9,16 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/net/certificate_facts.h"
 #include "core/net/tls_error.h"
 #include "tests/unit/net/net_test_support.h"
 
 namespace poplar::net {
 
-void WriteCertificate(const std::string& certificate_path, const std::string& key_path, int days) {
-  EVP_PKEY* const key = EVP_EC_gen("P-256");
+void WriteCertificate(const std::string& certificate_path, const std::string& key_path,
+                      const CertificateSpec& spec) {
+  const int days = spec.days;
+  EVP_PKEY* const key = spec.rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
   X509* const certificate = X509_new();
   POP_CHECK(key != nullptr && certificate != nullptr);
   X509_set_version(certificate, 2);
@@ -26,8 +29,12 @@ void WriteCertificate(const std::string& certificate_path, const std::string& ke
   X509_set_pubkey(certificate, key);
   X509_NAME* const name = X509_get_subject_name(certificate);
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>("localhost"), -1, -1, 0);
+                             reinterpret_cast<const unsigned char*>(spec.host.c_str()), -1, -1, 0);
   X509_set_issuer_name(certificate, name);
+  X509_EXTENSION* const hosts =
+      X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, ("DNS:" + spec.host).c_str());
+  POP_CHECK(hosts != nullptr && X509_add_ext(certificate, hosts, -1) == 1);
+  X509_EXTENSION_free(hosts);
   POP_CHECK(X509_sign(certificate, key, EVP_sha256()) != 0);
 
   FILE* file = std::fopen(certificate_path.c_str(), "w");
@@ -102,6 +109,8 @@ TlsClient::TlsClient(base::UniqueFd socket, const TlsClientOptions& options)
   if (!options.alpn.empty())
     SSL_set_alpn_protos(ssl_, reinterpret_cast<const unsigned char*>(options.alpn.data()),
                         static_cast<unsigned int>(options.alpn.size()));
+  if (!options.host.empty()) SSL_set_tlsext_host_name(ssl_, options.host.c_str());
+  if (!options.signatures.empty()) SSL_set1_sigalgs_list(ssl_, options.signatures.c_str());
   if (options.resume != nullptr) SSL_set_session(ssl_, options.resume);
 }
 
@@ -153,6 +162,19 @@ bool TlsClient::EndsInOrder() {
 SSL_SESSION* TlsClient::TakeSession() { return SSL_SESSION_dup(SSL_get0_session(ssl_)); }
 bool TlsClient::resumed() const { return SSL_session_reused(ssl_) == 1; }
 std::string_view TlsClient::version() const { return SSL_get_version(ssl_); }
+
+std::string TlsClient::shown() const {
+  X509* const certificate = SSL_get0_peer_certificate(ssl_);
+  if (certificate == nullptr) return "none";
+  char name[128] = "";
+  X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name, sizeof(name));
+  const bool rsa = EVP_PKEY_get_base_id(X509_get0_pubkey(certificate)) == EVP_PKEY_RSA;
+  return std::string(name) + (rsa ? " rsa" : " ecdsa");
+}
+
+std::string TlsClient::EndPointBinding() const {
+  return net::EndPointBinding(SSL_get0_peer_certificate(ssl_));
+}
 
 std::string TlsClient::alpn() const {
   const unsigned char* name = nullptr;

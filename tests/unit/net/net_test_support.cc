@@ -110,6 +110,10 @@ TestServer::TestServer(TestServerOptions options)
                  *reactor_, {.group = 1, .buffers = options_.receive_buffers, .buffer_bytes = 4096})
                  .value();
   chunks_ = std::make_unique<ChunkPool>(*reactor_, options_.chunks_max);
+  if (options_.certificates != nullptr) {
+    pool_ = std::make_unique<io::OffloadPool>(options_.certificate_pool);
+    desk_ = std::make_unique<CertificateDesk>(*reactor_, *pool_, *options_.certificates);
+  }
   ListenOptions listen{.address = options_.address};
   // Always there, and without the pauses of one that paces.
   if (listen.address.family != Address::Family::kUnix) listen.congestion_control = "reno";
@@ -127,6 +131,7 @@ TestServer::~TestServer() {
   listener_->StopAccepting(stopped);
   EXPECT_TRUE(RunUntil([&] { return stopped.await_ready(); }));
   listener_.reset();
+  EXPECT_TRUE(RunUntil([this] { return desk_ == nullptr || desk_->idle(); }));
   EXPECT_EQ(metrics_.open.Read(), 0);
   EXPECT_EQ(chunks_->in_use(), 0u);
   chunks_.reset();

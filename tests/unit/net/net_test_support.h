@@ -36,10 +36,15 @@ class TestFolder {
   std::string path_;
 };
 
-// A key and a self-signed certificate for localhost, valid from now for `days` (negative: it
-// expired then).
+struct CertificateSpec {
+  std::string host = "localhost";
+  int days = 30;     // From now. Negative: it expired then.
+  bool rsa = false;  // With 2,048 bits; else ECDSA.
+};
+
+// A key and a self-signed certificate.
 void WriteCertificate(const std::string& certificate_path, const std::string& key_path,
-                      int days = 30);
+                      const CertificateSpec& spec = {});
 
 // Bytes that tell where they are from, so that no two places look alike.
 std::string Pattern(size_t bytes, uint32_t seed = 1);
@@ -82,6 +87,8 @@ struct TestServerOptions {
   StreamOptions stream = {};
   std::shared_ptr<const TlsContext> tls = {};
   bool implicit_tls = false;
+  CertificateStore* certificates = nullptr;  // Of hosts; null: none.
+  io::OffloadPoolOptions certificate_pool = {};
   uint32_t receive_buffers = 64;
   uint32_t chunks_max = 8;
   int send_buffer_bytes = 0;  // SO_SNDBUF of accepted sockets; 0: the system's.
@@ -106,7 +113,9 @@ class TestServer {
   io::Reactor& reactor() { return *reactor_; }
   io::BufferRing& buffers() { return *buffers_; }
   ChunkPool& chunks() { return *chunks_; }
-  StreamEnv env() { return {*reactor_, *buffers_, *chunks_, metrics_}; }
+  io::OffloadPool& certificate_pool() { return *pool_; }
+  size_t handshakes_waiting() const { return desk_->waiting(); }  // For a certificate.
+  StreamEnv env() { return {*reactor_, *buffers_, *chunks_, metrics_, desk_.get()}; }
   std::vector<std::unique_ptr<FileBody>>& bodies() { return bodies_; }
   void Release() { held_.store(false); }
   // For the handshakes to come, as a reload does.
@@ -138,6 +147,8 @@ class TestServer {
   std::unique_ptr<io::BufferRing> buffers_;
   std::unique_ptr<ChunkPool> chunks_;
   NetMetrics metrics_;
+  std::unique_ptr<io::OffloadPool> pool_;
+  std::unique_ptr<CertificateDesk> desk_;
   std::unique_ptr<Listener> listener_;
   std::list<Session> sessions_;
   std::vector<std::unique_ptr<FileBody>> bodies_;
@@ -173,6 +184,8 @@ struct TlsClientOptions {
   int version = 0;        // TLS1_2_VERSION, TLS1_3_VERSION; 0: any.
   std::string alpn = {};  // In wire form.
   SSL_SESSION* resume = nullptr;
+  std::string host = {};        // That it asks for; empty: none.
+  std::string signatures = {};  // That it can check, in OpenSSL's notation; empty: all.
 };
 
 class TlsClient {
@@ -193,6 +206,10 @@ class TlsClient {
   bool resumed() const;
   std::string_view version() const;
   std::string alpn() const;
+  // The common name of the server's certificate, and "rsa" or "ecdsa".
+  std::string shown() const;
+  // Of that certificate (RFC 5929).
+  std::string EndPointBinding() const;
   // Reason of the last failure.
   const std::string& failure() const { return failure_; }
   int fd() const { return socket_.get(); }

@@ -59,7 +59,7 @@ TEST_F(TlsContextTest, LoadsAndKnowsItsEnd) {
 }
 
 TEST_F(TlsContextTest, ExpiredCertificateIsAWarning) {
-  WriteCertificate(options_.certificate_path, options_.key_path, -1);
+  WriteCertificate(options_.certificate_path, options_.key_path, {.days = -1});
   const auto context = TlsContext::Load(options_, nullptr);
   ASSERT_TRUE(context.ok());
   ASSERT_EQ((*context)->warnings().size(), 1u);

@@ -106,6 +106,8 @@ profile = "x"
 [tls]
 certificate = "c"
 key = "k"
+certificates = "hosts"
+certificates_loaded_max = 10
 client_ca = "ca"
 client_name = "cn"
 minimum = "1.3"

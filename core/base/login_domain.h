@@ -1,0 +1,23 @@
+// The domain of users who log in without one ("alice"), by the host that their client asked for
+// (SNI). A tenant's `hosts` have its `default_domain`, or the one domain it has; any other host has
+// the domain that it is called as itself or after its first label: pop.example.org has example.org.
+//
+// A host below somebody's domain is his: what another tenant says of it does not count, so nobody
+// is handed the passwords of another's users. Pure; any thread.
+
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/base/mail_policy.h"
+
+namespace poplar {
+
+// Fills `by_host`, of the rest of the policies. Part of their publication.
+void IndexHosts(TenantPolicies& policies);
+
+// `host` in lower case. Empty: there is none.
+std::string LoginDomainOf(const TenantPolicies& policies, std::string_view host);
+
+}  // namespace poplar

@@ -1,0 +1,19 @@
+#include "core/base/mail_policy.h"
+
+#include "core/base/login_domain.h"
+
+namespace poplar {
+
+void PolicyBoard::Publish(std::shared_ptr<TenantPolicies> policies) {
+  const std::shared_ptr<const TenantPolicies> before = Current();
+  for (const auto& [tenant, policy] : policies->by_tenant) {
+    std::shared_ptr<TenantGate> gate = before->GateOf(TenantId(tenant));
+    policies->gates[tenant] = gate ? std::move(gate) : std::make_shared<TenantGate>();
+  }
+  IndexHosts(*policies);
+  const std::lock_guard lock(mutex_);
+  policies_ = std::move(policies);
+  generation_.fetch_add(1, std::memory_order_release);
+}
+
+}  // namespace poplar
