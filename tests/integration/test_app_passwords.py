@@ -1,10 +1,11 @@
 """App passwords, and what a change of a password does to a running server, as an operator and his users meet them."""
 
+
 import base64
 import json
 import poplib
-
 import pytest
+import re
 from conftest import ALICE, BOB, PASSWORDS
 from poplar_server import wait_for
 
@@ -48,7 +49,7 @@ def test_each_device_has_its_own(server):
         connection.recv(1000)
         connection.sendall(b"AUTH PLAIN " + base64.b64encode(f"\0{ALICE}\0{phone}".encode()) + b"\r\n")
         assert connection.recv(1000).startswith(b"+OK")
-    wait_for("the log names it", 10, lambda: "mechanism=PLAIN app_password=phone\n" in server.log())
+    wait_for("the log names it", 10, lambda: re.search(r"mechanism=PLAIN .*app_password=phone$", server.log(), re.M))
     assert 'app_password="lap top"' in server.log() and phone not in server.log() and phone.replace("-", "") not in server.log()
     assert server.run("user", "app-password", "add", ALICE, "phone", check=False).returncode == EX_CANTCREAT
     assert server.run("user", "app-password", "add", "nobody@alpha.example", "x", check=False).returncode == EX_NOUSER
