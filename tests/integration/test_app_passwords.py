@@ -1,11 +1,11 @@
 """App passwords, and what a change of a password does to a running server, as an operator and his users meet them."""
 
-
 import base64
 import json
 import poplib
-import pytest
 import re
+
+import pytest
 from conftest import ALICE, BOB, PASSWORDS
 from poplar_server import wait_for
 
