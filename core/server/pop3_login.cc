@@ -161,8 +161,8 @@ void Pop3Driver::LogLogin(std::string_view outcome, const auth::AuthResult& resu
              {"outcome", outcome},
              {"reason", result.reason},
              {"mechanism", mechanism_},
-             {"proxy", ProxyText()},
-             {"app_password", result.app_password}});
+             {"app_password", result.app_password},
+             {"proxy", ProxyText()}});
 }
 
 }  // namespace poplar::server

@@ -218,9 +218,9 @@ def test_connections_count_for_the_client(new_server):
 
 
 def test_wrong_passwords_count_against_the_client(server, tmp_path):
-    for _ in range(6):
+    for i in range(6):
         client = Client(server, v2(CLIENT, tls="TLSv1.3"))
-        assert b"[AUTH]" in client.login(password="wrong")
+        assert b"[AUTH]" in client.login(password=f"wrong{i}")
         client.close()
     delayed = server.metric("poplar_auth_delayed_total")
     assert Client(server, v2(OTHER, tls="TLSv1.3")).login(BOB).startswith(b"+OK")
