@@ -327,13 +327,13 @@ def test_haproxy_ends_tls(server, tmp_path, closing):
     client.user(ALICE)
     client.pass_(PASSWORDS[ALICE])
     client.quit()
-    logged(server, rf" login .* peer=127.0.0.1 tls=true outcome=ok .* mechanism=USER proxy={re.escape(PROXY)}$")
+    logged(server, rf" login .* peer=127.0.0.1 tls=true outcome=ok .* mechanism=USER .*proxy={re.escape(PROXY)}$")
     context.load_cert_chain(certificates / "alice.pem", certificates / "alice.key")
     client = poplib.POP3_SSL("localhost", proxy.port, context=context, timeout=30)
     assert "EXTERNAL" in client.capa()["SASL"]
     assert client._shortcmd("AUTH EXTERNAL =").startswith(b"+OK")
     client.quit()
-    logged(server, rf" login .* user={ALICE} .* mechanism=EXTERNAL proxy={re.escape(PROXY)}$")
+    logged(server, rf" login .* user={ALICE} .* mechanism=EXTERNAL .*proxy={re.escape(PROXY)}$")
 
 
 def test_nginx(server, tmp_path, closing):
