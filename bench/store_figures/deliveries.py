@@ -8,6 +8,7 @@ from lab import addresses, cpu_us, rate, say
 from rows import Row, quotient
 
 TITLE = "Durable deliveries of 8 KB over LMTP"
+NEEDS_DOVECOT = True
 OCTETS = 8192
 CONCURRENT = (1, 16, 128)
 OURS = "Poplar-deliveries"

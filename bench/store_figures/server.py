@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 
 from harness import Failed, remove_cgroup
-from poplar import DOMAIN, Poplar
+from poplar import Poplar
 
 READY_SECONDS_MAX = 120
 DATABASE_CACHE_KIB = 1 << 18  # accounts are random: without it, each insert is a page of its own
@@ -42,12 +42,12 @@ class StoreServer(Poplar):
         database.execute(f"PRAGMA cache_size = -{DATABASE_CACHE_KIB}")
         try:
             with database:
-                tenant, = database.execute("SELECT id FROM tenants").fetchone()
+                tenants = dict(database.execute("SELECT name, tenant FROM domains"))
                 database.executemany(
                     "INSERT INTO users (account, tenant, address, address_key, domain, hash,"
                     " created_s, password_changed_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    ((secrets.token_hex(16), tenant, user, user, DOMAIN, hashed, now, now)
-                     for user in users))
+                    ((secrets.token_hex(16), tenants[domain], user, user, domain, hashed, now, now)
+                     for user, domain in ((user, user.partition("@")[2]) for user in users)))
         finally:
             database.close()
 

@@ -1,0 +1,114 @@
+"""What bench/store and bench/tenants have in common: arguments, the circumstances of a measurement,
+the tables that they write."""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+
+import network
+import rows
+import table
+from cells import PASSWORD
+from dovecot import Dovecot
+from harness import Failed, Load, core_set, find_binary
+from lab import Lab, say
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+README = f"{ROOT}/bench/README.md"
+
+
+def parse_arguments(description, parts):
+    parser = argparse.ArgumentParser(description=description,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(parts)} (all)")
+    parser.add_argument("--build", default=f"{ROOT}/build/release", metavar="FOLDER",
+                        help="where poplar, poplar-load and poplar-floor were built")
+    parser.add_argument("--smoke", action="store_true", help="half a minute; errors only")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each server (3)")
+    parser.add_argument("--seconds", type=float, default=5, help="of each measurement (5)")
+    parser.add_argument("--warmup", type=float, default=1, help="seconds before each (1)")
+    parser.add_argument("--server-cores", default="0", help="such as 0 or 0,1")
+    parser.add_argument("--client-cores", default="1", help="such as 1 or 2,3")
+    parser.add_argument("--no-write", action="store_true", help="leave bench/README.md as it is")
+    parser.add_argument("--directory", default=None,
+                        help="on the disk to measure; must not exist; some 20 GB")
+    parser.add_argument("--keep", action="store_true", help="do not remove that directory")
+    options = parser.parse_args()
+    unknown = set(options.parts) - set(parts)
+    if unknown:
+        parser.error(f"there is no part {sorted(unknown)[0]}")
+    return options
+
+
+def make_lab(options, directory):
+    cores = (None, None)
+    if not options.smoke:
+        cores = (core_set(options.server_cores), core_set(options.client_cores))
+        network.set_up()
+    return Lab(directory=directory, poplar=find_binary(options.build, "poplar"),
+               floor=find_binary(options.build, "poplar-floor"),
+               load=Load(find_binary(options.build, "poplar-load"), cores[1], PASSWORD),
+               server_cores=cores[0], client_cores=cores[1], rounds=options.rounds,
+               seconds=options.seconds, warmup=options.warmup, smoke=options.smoke)
+
+
+def measure(name, parts, options, directory):
+    lab = make_lab(options, directory)
+    missed = []
+    for part_name in options.parts or parts:
+        part = parts[part_name]
+        say(f"== {part.TITLE}")
+        load_average = os.getloadavg()[0]
+        measured = list(part.measure(lab))
+        if options.smoke:
+            continue
+        versions = ["poplar " + table.commit(ROOT)]
+        if needs_dovecot(part):
+            versions.append(Dovecot.version())
+        text = rows.render(measured) + "\n\n" + "\n".join(table.circumstances(
+            ROOT, versions, options, network.CONGESTION, load_average))
+        print(f"{part.TITLE}\n\n{text}\n", flush=True)
+        if not options.no_write:
+            table.write_block(README, text, f"{name} {part_name}", f"bench/{name}")
+        missed += rows.missed(measured)
+        for leftover in os.listdir(directory):
+            shutil.rmtree(f"{directory}/{leftover}", ignore_errors=True)
+    for title in missed:
+        say(f"{name}: missed: {title}")
+    return 1 if missed else 0
+
+
+def needs_dovecot(part):
+    return getattr(part, "NEEDS_DOVECOT", False)
+
+
+def main(name, description, parts):
+    """`parts`: modules by name, each with a TITLE and measure(lab), which gives rows."""
+    options = parse_arguments(description, parts)
+    if options.smoke:
+        options.rounds, options.seconds, options.warmup = 1, 0.3, 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped
+    directory = options.directory
+    try:
+        if not options.smoke:
+            if os.geteuid() != 0:
+                raise Failed("run it as root: it makes a network namespace, and Dovecot needs it")
+            chosen = [parts[part] for part in options.parts or parts]
+            if any(map(needs_dovecot, chosen)) and not Dovecot.available():
+                raise Failed("Dovecot is missing: core/install-packages bench/packages.txt")
+            network.enter()
+        if directory:
+            os.makedirs(directory)
+        else:
+            directory = tempfile.mkdtemp(prefix=f"poplar-{name}-")
+        os.chmod(directory, 0o711)  # Dovecot's workers are other users
+        return measure(name, parts, options, directory)
+    except (Failed, ValueError, OSError) as fault:
+        say(f"{name}: {fault}")
+        return 1
+    finally:
+        if directory and not options.keep:
+            shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,64 @@
+"""A tenant that floods the server, and what another one's users notice of it."""
+
+import os
+import statistics
+
+from cells import PASSWORD
+from lab import addresses, say
+from rows import Row, quotient
+
+TITLE = "A tenant that floods, and the others"
+SLOWER_MAX = 2
+USERS = 64
+GUESTS = "guest{}@load.test"
+FLOOD = "flood{}@flood.test"
+MAIL_OCTETS = 64 * 1024
+MAIL_EACH = 8
+
+# What a provider gives a customer of this size.
+LIMITS = ("--sessions-max", "50", "--logins-per-minute", "600", "--deliveries-per-minute", "6000",
+          "--egress-kib-per-s", "10240")
+FLOODS = {"log-ins": ("session", 48), "fetches": ("fetch", 48),
+          "deliveries": ("lmtp", 48, "--octets", "4096")}
+
+
+def measure(lab):
+    with lab.server("fairness", addresses(GUESTS, 0, USERS)) as server:
+        server.tool("tenant", "add", "flood", "--domain", "flood.test", "--config", server.config)
+        server.add_users(addresses(FLOOD, 0, USERS), PASSWORD)
+        server.start()
+        lab.fill(server, FLOOD, USERS, USERS * MAIL_EACH, MAIL_OCTETS)
+        quiet = guests_p99_us(lab, server)
+        free = {name: under(lab, server, flood) for name, flood in FLOODS.items()}
+        server.tool("tenant", "set", "flood", *LIMITS, "--config", server.config)
+        limited = {name: under(lab, server, flood) for name, flood in FLOODS.items()}
+    say(f"quiet {quiet} free {free} limited {limited}")
+    for name in FLOODS:
+        yield row(f"{name} of a tenant without limits", free[name], quiet, limit=None)
+        yield row(f"{name} of a tenant with limits", limited[name], quiet, limit=SLOWER_MAX)
+
+
+def row(title, p99_us, quiet_us, limit):
+    return Row(f"p99 of others' sessions, flood of {title}", f"{p99_us / 1e3:.2f} ms",
+               f"{quiet_us / 1e3:.2f} ms without a flood", quotient(p99_us, quiet_us, title), limit)
+
+
+def under(lab, server, flood):
+    """Its client yields to that of the guests: it is the server that is measured."""
+    profile, connections, *arguments = flood
+    load = lab.in_background(server, profile, FLOOD, USERS, connections, *arguments,
+                             errors=1 << 60)
+    try:
+        os.setpriority(os.PRIO_PROCESS, load.pid, 19)
+        return guests_p99_us(lab, server)
+    finally:
+        load.kill()
+        load.wait()
+
+
+def guests_p99_us(lab, server):
+    """Each has logged in before, so that no password is computed."""
+    lab.run(server, "session", GUESTS, USERS, 2, warmup=0)
+    return statistics.median(
+        lab.run(server, "session", GUESTS, USERS, 2)["operations"]["session"]["p99_us"]
+        for _ in range(lab.rounds))
