@@ -45,6 +45,7 @@ void ChangeWatch::Poll::Ask() {
       continue;
     }
     changes.everything |= taken->everything;
+    changes.standby |= taken->standby;
     for (std::string& login : taken->logins) changes.logins.push_back(std::move(login));
   }
 }

@@ -35,6 +35,7 @@ class ExpiringMap {
     slots_.insert_or_assign(key, Slot{std::move(value), expires_us, ++serial_});
     order_.push_back({key, expires_us, serial_});
     Trim(now_us);
+    if (order_.size() > 2 * slots_.size() + kTicketsSpare) ForgetOldTickets();
   }
 
   void Erase(const Key& key) { slots_.erase(key); }
@@ -55,8 +56,20 @@ class ExpiringMap {
     }
   }
   size_t size() const { return slots_.size(); }
+  // Of the order in which they expire: what it takes beside the entries.
+  size_t tickets() const { return order_.size(); }
 
  private:
+  static constexpr size_t kTicketsSpare = 64;
+
+  // Those of slots that were put in again or erased, however long they would live.
+  void ForgetOldTickets() {
+    std::erase_if(order_, [this](const auto& ticket) {
+      const auto found = slots_.find(ticket.key);
+      return found == slots_.end() || found->second.serial != ticket.serial;
+    });
+  }
+
   struct Slot {
     Value value;
     uint64_t expires_us = 0;

@@ -35,21 +35,17 @@ LoginAttempt::LoginAttempt(ShardAuthImpl& source, LoginQuestion question, const 
 
 bool LoginAttempt::is_local() const { return home_ == source_.shard().index(); }
 
+// Whoever has to wait does so before anything is looked at: an answer without a wait, even from
+// what is remembered, would tell right guesses from wrong ones for nothing.
 void LoginAttempt::Begin(bool not_remembered) {
   remembered_asked_ = not_remembered;
-  penalty_ = source_.context().throttle.Judge(origin_.source, source_.now_us());
-  if (penalty_.delay_ms == 0) return Ask(Depth::kVerify);
+  const Penalty penalty = source_.context().throttle.Judge(origin_.source, source_.now_us());
+  if (penalty.delay_ms == 0) return Ask();
   wait_.emplace(source_.waiting_room(), question_.client.session);
-  if (not_remembered) {
-    Wait();
-  } else {
-    Ask(Depth::kRemembered);
-  }
+  wait_->Begin(penalty, [this](ThrottleWait&, ThrottleWait::End end) { OnWaited(end); });
 }
 
-void LoginAttempt::Ask(Depth depth) {
-  depth_ = depth;
-  missed_ = false;
+void LoginAttempt::Ask() {
   if (is_local()) {
     AskHome(source_.home());
     return;
@@ -58,12 +54,8 @@ void LoginAttempt::Ask(Depth depth) {
   source_.shard().Send(home_, *this);
 }
 
-void LoginAttempt::Wait() {
-  wait_->Begin(penalty_, [this](ThrottleWait&, ThrottleWait::End end) { OnWaited(end); });
-}
-
 void LoginAttempt::OnWaited(ThrottleWait::End end) {
-  if (end == ThrottleWait::End::kOver) return Ask(Depth::kVerify);
+  if (end == ThrottleWait::End::kOver) return Ask();
   result_.outcome = Outcome::kThrottled;
   result_.reason = Reason(end);
   Finish();
@@ -78,11 +70,6 @@ void LoginAttempt::AskHome(LoginHome& home) {
     remembered_asked_ = true;
     if (const AuthResult* remembered = home.FindRemembered(question_.macs)) {
       Answer(*remembered);
-      return;
-    }
-    if (depth_ == Depth::kRemembered) {
-      missed_ = true;
-      GiveBack();
       return;
     }
   }
@@ -100,17 +87,9 @@ void LoginAttempt::Answer(const AuthResult& result) {
 
 void LoginAttempt::GiveBack() {
   if (is_local()) {
-    OnAnswer();
+    Finish();
   } else {
     Reply();
-  }
-}
-
-void LoginAttempt::OnAnswer() {
-  if (missed_) {
-    Wait();
-  } else {
-    Finish();
   }
 }
 

@@ -1,5 +1,5 @@
 // One VerifyPassword on the shard that was asked: to the shard of the login name and back, with a
-// wait before it where a penalty is due. What is remembered is answered without the wait.
+// wait before it where a penalty is due.
 //
 // Lives on the asking shard; LoginHome sees it on the name's.
 
@@ -29,19 +29,14 @@ class LoginAttempt : public io::ShardRequest, public LoginAsker {
   void Begin(bool not_remembered);
 
  private:
-  // How far the name's shard goes.
-  enum class Depth : uint8_t { kRemembered, kVerify };
-
   // The name's shard is the asking one: no message is needed.
   bool is_local() const;
 
   // On the asking shard.
-  void Ask(Depth depth);
-  void Wait();
+  void Ask();
   void OnWaited(ThrottleWait::End end);
-  void OnAnswer();
   void Finish();
-  void Completed() override { OnAnswer(); }
+  void Completed() override { Finish(); }
   void Expired() override;
 
   // On the name's shard.
@@ -54,10 +49,7 @@ class LoginAttempt : public io::ShardRequest, public LoginAsker {
   const LoginQuestion question_;
   const Origin origin_;
   const ShardIndex home_;
-  Penalty penalty_;
-  Depth depth_ = Depth::kVerify;
   bool remembered_asked_ = false;
-  bool missed_ = false;  // With kRemembered: it is not.
   AuthResult result_;
   std::optional<ThrottleWait> wait_;  // Where there is a penalty.
 };

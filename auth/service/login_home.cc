@@ -135,6 +135,8 @@ void LoginHome::UseStandby(const LoginMacs& macs, AuthResult& result) {
 
 void LoginHome::KeepStandby(const Verification& verification, const AuthResult& result) {
   if (result.outcome == Outcome::kOk) {
+    // An app password has terms of its own, which only the database knows.
+    if (!result.app_password.empty()) return;
     standby_.Keep(verification.macs(), verification.login(), result.principal, reactor_.now_us());
   } else if (result.outcome == Outcome::kRefused || result.outcome == Outcome::kDisabled) {
     standby_.Drop(verification.macs());

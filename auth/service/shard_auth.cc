@@ -61,8 +61,12 @@ void ShardAuthImpl::VerifyPassword(std::string user, base::Secret password, Clie
   LoginQuestion question;
   question.login = LookupKey(user);
   question.macs = hasher_.OfLogin(question.login, password);
+  const LoginAttempt::Origin origin{.source = SourceOf(question.login, question.macs.name, client),
+                                    .done = &done};
   const bool at_home = context_.HomeOf(question.macs.name) == shard_.index();
-  if (at_home) {
+  // Who has to wait hears nothing before.
+  const bool asks_cache = at_home && context_.throttle.Judge(origin.source, now_us()).delay_ms == 0;
+  if (asks_cache) {
     const AuthResult* const remembered = home_.FindRemembered(question.macs);
     const bool usable =
         remembered != nullptr && (remembered->from_networks.empty() ||
@@ -73,10 +77,9 @@ void ShardAuthImpl::VerifyPassword(std::string user, base::Secret password, Clie
     }
   }
   question.password = std::move(password);
-  const LoginAttempt::Origin origin{.source = SourceOf(question.login, question.macs.name, client),
-                                    .done = &done};
   question.client = std::move(client);
-  attempts_.Add(std::make_unique<LoginAttempt>(*this, std::move(question), origin)).Begin(at_home);
+  attempts_.Add(std::make_unique<LoginAttempt>(*this, std::move(question), origin))
+      .Begin(asks_cache);
 }
 
 LoginSource ShardAuthImpl::SourceOf(const std::string& login, const Mac& name,
@@ -175,7 +178,6 @@ void ShardAuthImpl::Forget(const BackendChanges& changes) {
   if (changes.everything) {
     home_.ForgetAll(changes.standby);
     resolved_.Clear();
-    return;
   }
   for (const std::string& login : changes.logins) {
     home_.Forget(hasher_.OfName(login));

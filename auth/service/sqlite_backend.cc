@@ -240,6 +240,7 @@ StatusOr<BackendChanges> SqliteBackend::TakeChanges() {
       return taken.status();
     }
     changes.everything = taken->everything;
+    changes.standby = taken->unknown;
     changes.logins = std::move(taken->keys);
     return changes;
   }
@@ -247,7 +248,7 @@ StatusOr<BackendChanges> SqliteBackend::TakeChanges() {
   ForgetFile();
   POP_ASSIGN_OR_RETURN(watch_, OpenDatabase());
   watched_file_ = *identity;
-  changes.everything = true;
+  changes.everything = changes.standby = true;
   return changes;
 }
 

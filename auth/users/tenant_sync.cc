@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "auth/users/address.h"
@@ -32,15 +33,31 @@ Status FreeDomains(SqliteConnection& connection, const TenantRecord& tenant,
 // Whose a source is: "tenants.d" of "tenants.d/acme.toml".
 std::string_view KindOf(std::string_view source) { return source.substr(0, source.find('/')); }
 
-bool SameAs(const TenantRecord& record, const TenantSpec& spec) {
-  std::vector<std::string> wanted;
-  for (const std::string& domain : spec.domains) wanted.push_back(LookupKey(domain));
-  std::ranges::sort(wanted);
+// As the database has them: sorted, each once.
+std::vector<std::string> WantedDomains(const TenantSpec& spec) {
+  std::set<std::string> wanted;
+  for (const std::string& domain : spec.domains) wanted.insert(LookupKey(domain));
+  return {wanted.begin(), wanted.end()};
+}
+
+// All that are wanted, and besides only such as users have addresses in: those stay its own.
+StatusOr<bool> HasDomains(SqliteConnection& connection, const TenantRecord& record,
+                          const std::vector<std::string>& wanted) {
+  if (!std::ranges::includes(record.domains, wanted)) return false;
+  for (const std::string& domain : record.domains) {
+    if (std::ranges::binary_search(wanted, domain)) continue;
+    SqliteQuery query(connection, "SELECT 1 FROM users WHERE domain = ?1 AND tenant = ?2 LIMIT 1");
+    POP_ASSIGN_OR_RETURN(const bool used, query.Bind(domain).Bind(ToSql(record.id)).Step());
+    if (!used) return false;
+  }
+  return true;
+}
+
+bool SameButDomains(const TenantRecord& record, const TenantSpec& spec) {
   TenantPolicy policy = spec.policy;
   policy.name = record.name;
   return record.source == spec.source && record.enabled == spec.enabled &&
-         record.domains == wanted && record.policy == policy &&
-         record.maildrop_quota == spec.maildrop_quota;
+         record.policy == policy && record.maildrop_quota == spec.maildrop_quota;
 }
 
 // Undoes what was done since, unless kept.
@@ -98,9 +115,8 @@ Status UserDatabase::Apply(const TenantSpec& spec, const TenantRecord* known) {
                       known->source + " says already what tenant " + spec.name + " is");
   }
   POP_ASSIGN_OR_RETURN(const TenantId id, TenantIdOf(spec.name));
-  for (const std::string& domain : spec.domains) {
-    const std::string key = LookupKey(domain);
-    if (known != nullptr && std::ranges::find(known->domains, key) != known->domains.end()) {
+  for (const std::string& domain : WantedDomains(spec)) {
+    if (known != nullptr && std::ranges::find(known->domains, domain) != known->domains.end()) {
       continue;
     }
     POP_RETURN_IF_ERROR(InsertDomain(id, domain));
@@ -114,6 +130,16 @@ Status UserDatabase::Apply(const TenantSpec& spec, const TenantRecord* known) {
   return update.Bind(spec.enabled ? 1 : 0).Bind(spec.source).Bind(ToSql(id)).Run();
 }
 
+// What became free before, unless another tenant has it now.
+Status UserDatabase::KeepDomains(const TenantRecord& tenant) {
+  for (const std::string& domain : tenant.domains) {
+    SqliteQuery insert(*connection_,
+                       "INSERT INTO domains (name, tenant) VALUES (?1, ?2) ON CONFLICT DO NOTHING");
+    POP_RETURN_IF_ERROR(insert.Bind(domain).Bind(ToSql(tenant.id)).Run());
+  }
+  return OkStatus();
+}
+
 StatusOr<std::vector<std::string>> UserDatabase::SyncTenants(
     std::string_view kind, std::span<const TenantSpec> specs,
     const std::set<std::string>& untouched) {
@@ -125,7 +151,12 @@ StatusOr<std::vector<std::string>> UserDatabase::SyncTenants(
   for (const TenantSpec& spec : specs) {
     named.insert(spec.name);
     const auto found = known.find(spec.name);
-    if (found == known.end() || !SameAs(*found->second, spec)) changed.push_back(&spec);
+    if (found != known.end() && SameButDomains(*found->second, spec)) {
+      POP_ASSIGN_OR_RETURN(const bool same,
+                           HasDomains(*connection_, *found->second, WantedDomains(spec)));
+      if (same) continue;
+    }
+    changed.push_back(&spec);
   }
   std::vector<const TenantRecord*> retired;
   for (const TenantRecord& record : records) {
@@ -134,6 +165,7 @@ StatusOr<std::vector<std::string>> UserDatabase::SyncTenants(
     if (record.enabled || !record.domains.empty()) retired.push_back(&record);
   }
   std::vector<std::string> faults;
+  std::vector<const TenantRecord*> stays;  // As they were, for a fault.
   if (changed.empty() && retired.empty()) return faults;
 
   SqliteTransaction transaction(*connection_);
@@ -145,9 +177,7 @@ StatusOr<std::vector<std::string>> UserDatabase::SyncTenants(
     const bool is_ours =
         found != known.end() && KindOf(found->second->source) == KindOf(spec->source);
     if (!is_ours) continue;
-    std::vector<std::string> wanted;
-    for (const std::string& domain : spec->domains) wanted.push_back(LookupKey(domain));
-    POP_RETURN_IF_ERROR(FreeDomains(*connection_, *found->second, wanted));
+    POP_RETURN_IF_ERROR(FreeDomains(*connection_, *found->second, WantedDomains(*spec)));
   }
   for (const TenantSpec* spec : changed) {
     const auto found = known.find(spec->name);
@@ -156,12 +186,13 @@ StatusOr<std::vector<std::string>> UserDatabase::SyncTenants(
     const Status applied = Apply(*spec, found == known.end() ? nullptr : found->second);
     if (applied.ok()) {
       POP_RETURN_IF_ERROR(savepoint.Keep());
-    } else if (IsTheSpecs(applied)) {
-      faults.push_back(spec->source + ": " + std::string(Message(applied)));
-    } else {
-      return applied;
+      continue;
     }
+    if (!IsTheSpecs(applied)) return applied;
+    faults.push_back(spec->source + ": " + std::string(Message(applied)));
+    if (found != known.end()) stays.push_back(found->second);
   }
+  for (const TenantRecord* record : stays) POP_RETURN_IF_ERROR(KeepDomains(*record));
   POP_RETURN_IF_ERROR(transaction.Commit());
   return faults;
 }

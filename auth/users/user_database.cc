@@ -72,11 +72,16 @@ StatusOr<UserChanges> UserDatabase::TakeChanges() {
       continue;
     }
     std::string key = query.Text(1);
-    if (key.empty()) changes.everything = true;
-    changes.keys.push_back(std::move(key));
+    if (key.empty()) {
+      changes.everything = true;
+    } else {
+      changes.keys.push_back(std::move(key));
+    }
   }
-  if (!joined) changes.everything = true;
-  if (changes.everything) changes.keys.clear();
+  if (!joined) {
+    changes.everything = changes.unknown = true;
+    changes.keys.clear();
+  }
   data_version_ = version;
   changes_sequence_ = sequence;
   return changes;

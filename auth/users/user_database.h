@@ -113,6 +113,7 @@ struct RemovedAccount {
 // What changed since a caller looked last, for those who cache answers.
 struct UserChanges {
   bool everything = false;        // A tenant changed, or too much to tell.
+  bool unknown = false;           // With `everything`: users may have changed that are not named.
   std::vector<std::string> keys;  // LookupKey of each user that changed or went.
 };
 
@@ -232,6 +233,7 @@ class UserDatabase {
   Status InsertDomain(TenantId tenant, std::string_view domain);
   Status StorePolicy(const TenantRecord& tenant);
   Status Apply(const TenantSpec& spec, const TenantRecord* known);
+  Status KeepDomains(const TenantRecord& tenant);
   Status Retire(const TenantRecord& tenant);
   Status StoreRules(const TenantRecord& tenant);
   int64_t NowSeconds() const;

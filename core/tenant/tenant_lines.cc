@@ -20,7 +20,9 @@ std::string_view TruthText(std::string_view text) {
 
 Status Take(TenantSpec& tenant, std::string_view name, std::string_view value) {
   if (name == "name") {
-    tenant.name = value;
+    if (value != tenant.name) {
+      return MakeStatus(StatusCode::kInvalidArgument, "it has two names");
+    }
   } else if (name == "domain") {
     tenant.domains.emplace_back(value);
   } else {
@@ -29,9 +31,23 @@ Status Take(TenantSpec& tenant, std::string_view name, std::string_view value) {
   return OkStatus();
 }
 
+// What is wrong is told of a tenant, whatever comes first.
+std::string NameIn(std::string_view lines) {
+  constexpr std::string_view kName = "name=";
+  size_t begin = 0;
+  while (!lines.substr(begin).starts_with(kName)) {
+    begin = lines.find('\n', begin);
+    if (begin == std::string_view::npos) return "";
+    ++begin;
+  }
+  begin += kName.size();
+  return std::string(lines.substr(begin, lines.find('\n', begin) - begin));
+}
+
 }  // namespace
 
 Status ParseTenantLines(std::string_view lines, TenantSpec& tenant) {
+  tenant.name = NameIn(lines);
   while (!lines.empty()) {
     const size_t end = lines.find('\n');
     const std::string_view line = lines.substr(0, end);

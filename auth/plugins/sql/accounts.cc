@@ -14,8 +14,6 @@ using plugins::Deadline;
 using plugins::Servers;
 using plugins::Tried;
 
-constexpr size_t kNameShownBytes = 80;
-
 std::vector<std::string> NamesOf(const std::vector<Server>& servers) {
   std::vector<std::string> names;
   names.reserve(servers.size());
@@ -130,8 +128,9 @@ poplar_outcome Accounts::ListTenants(const Question& asked) {
   const size_t first = told;
   while (told < tenants_.size() && asked.Set(POPLAR_TENANT, tenants_[told])) ++told;
   if (told == first && told < tenants_.size()) {
-    return asked.Say(POPLAR_TEMPORARY, "a tenant has more domains than an answer can hold: " +
-                                           tenants_[told].substr(0, kNameShownBytes));
+    // A line that is no setting makes it a faulty one, and only that one.
+    const std::string name = tenants_[told].substr(0, tenants_[told].find('\n') + 1);
+    asked.Set(POPLAR_TENANT, name + "it has more domains than an answer can hold\n");
   }
   return POPLAR_OK;
 }

@@ -15,6 +15,19 @@ namespace {
 
 constexpr uint64_t kSecondUs = 1'000'000;
 
+TEST(ExpiringMapTest, WhatIsPutInAgainTakesNoMoreRoom) {
+  ExpiringMap<int, int> map({.ttl_ms = 1'000'000, .entries_max = 100});
+  for (int i = 0; i < 100'000; ++i) map.Insert(i % 10, i, 0);
+  EXPECT_EQ(map.size(), 10U);
+  EXPECT_LT(map.tickets(), 1'000U);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(*map.Find(i, 0), 99'990 + i);
+  for (int i = 0; i < 1'000; ++i) {
+    map.Insert(-i, i, 0);
+    map.Erase(-i);
+  }
+  EXPECT_LT(map.tickets(), 1'000U);
+}
+
 TEST(ExpiringMapTest, EntriesLiveEquallyLong) {
   ExpiringMap<std::string, int> map({.ttl_ms = 60'000, .entries_max = 10});
   map.Insert("a", 1, 0);

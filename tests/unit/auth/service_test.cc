@@ -221,16 +221,30 @@ TEST_F(ServiceTest, WhoLoggedInWellWaitsForNobodyElse) {
   EXPECT_EQ(Metric("poplar_auth_delays_cut_total", "no_room"), 2);
 }
 
-TEST_F(ServiceTest, WhatIsRememberedDoesNotWaitAndMakesAPlaceKnown) {
+TEST_F(ServiceTest, WhatIsRememberedMakesAPlaceKnown) {
   options_.throttle = {.free_address = 0, .free_user = 0, .delay_first_ms = 1000, .waiting_max = 0};
   Start();
   EXPECT_EQ(Login(kFirst, kAlice, "secret", "192.0.2.1").outcome, Outcome::kOk);
+  for (const ShardIndex shard : {kFirst, kSecond}) {
+    EXPECT_EQ(Login(shard, kAlice, "secret", "192.0.2.66").reason, "from cache");
+  }
   EXPECT_EQ(Login(kFirst, kAlice, "wrong", "203.0.113.1").outcome, Outcome::kRefused);
   for (const ShardIndex shard : {kFirst, kSecond}) {
     EXPECT_EQ(Login(shard, kAlice, "secret", "192.0.2.66").reason, "from cache");
   }
-  Flush("");
-  EXPECT_EQ(Login(kSecond, kAlice, "secret", "192.0.2.66").outcome, Outcome::kOk);
+}
+
+TEST_F(ServiceTest, WhoHasToWaitHearsNothingBefore) {
+  options_.throttle = {.free_address = 0, .free_user = 0, .delay_first_ms = 1000, .waiting_max = 0};
+  Start();
+  EXPECT_EQ(Login(kFirst, kAlice, "secret", "192.0.2.1").outcome, Outcome::kOk);
+  EXPECT_EQ(Login(kFirst, kAlice, "wrong", "203.0.113.1").outcome, Outcome::kRefused);
+  // The right guess, which is remembered, and a wrong one are told alike.
+  for (const ShardIndex shard : {kFirst, kSecond}) {
+    EXPECT_EQ(Login(shard, kAlice, "secret", "203.0.113.1").outcome, Outcome::kThrottled);
+    EXPECT_EQ(Login(shard, kAlice, "guess", "203.0.113.1").outcome, Outcome::kThrottled);
+  }
+  EXPECT_EQ(gate_->asked(), 2);
 }
 
 TEST_F(ServiceTest, TheSameWrongPasswordCountsOnce) {

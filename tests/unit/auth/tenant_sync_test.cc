@@ -103,6 +103,35 @@ TEST_F(TenantSyncTest, WhatIsWrongWithOneHarmsNoOther) {
   EXPECT_EQ(Find("made").source, "");
 }
 
+TEST_F(TenantSyncTest, WhoCannotHaveWhatIsSaidKeepsWhatHeHad) {
+  EXPECT_THAT(Sync({Spec("a", {"a.example", "a.test"}), Spec("b", {"b.example"})}), IsEmpty());
+  TenantSpec wrong = Spec("a", {"b.example"});
+  wrong.policy.rules.sessions_max = 7;
+  EXPECT_THAT(Sync({wrong, Spec("b", {"b.example"})}), ElementsAre(HasSubstr("belongs to")));
+  EXPECT_THAT(Find("a").domains, ElementsAre("a.example", "a.test"));
+  EXPECT_EQ(Find("a").policy.rules.sessions_max, 0U);
+  EXPECT_TRUE(Find("a").enabled);
+  EXPECT_THAT(Sync({Spec("a", {"no domain!"}), Spec("b", {"b.example"})}),
+              ElementsAre(HasSubstr("that is no domain")));
+  EXPECT_THAT(Find("a").domains, ElementsAre("a.example", "a.test"));
+  // Another may have it all the same.
+  EXPECT_THAT(Sync({wrong, Spec("b", {"b.example", "a.test"})}),
+              ElementsAre(HasSubstr("belongs to")));
+  EXPECT_THAT(Find("a").domains, ElementsAre("a.example"));
+  EXPECT_THAT(Find("b").domains, ElementsAre("a.test", "b.example"));
+}
+
+TEST_F(TenantSyncTest, WhatIsAsItShouldBeChangesNothing) {
+  EXPECT_THAT(Sync({Spec("a", {"a.example", "A.Example", "a.test"})}), IsEmpty());
+  EXPECT_THAT(Find("a").domains, ElementsAre("a.example", "a.test"));
+  ASSERT_TRUE(users_->AddUser("alice@a.test", "").ok());
+  const auto watch = *UserDatabase::Open(directory_.File("users.db"));
+  // Alice keeps one of them there, however often it is asked for without it.
+  for (int i = 0; i < 2; ++i) EXPECT_THAT(Sync({Spec("a", {"a.example"})}), IsEmpty());
+  EXPECT_THAT(Find("a").domains, ElementsAre("a.example", "a.test"));
+  EXPECT_FALSE(watch->TakeChanges()->everything);
+}
+
 TEST_F(TenantSyncTest, WhatCannotBeReadStaysAsItIs) {
   EXPECT_THAT(Sync({Spec("a", {"a.example"}), Spec("b", {"b.example"})}), IsEmpty());
   EXPECT_THAT(Sync({Spec("a", {"a.example"})}, {"tenants.d/b.toml"}), IsEmpty());

@@ -64,6 +64,11 @@ TEST(TenantLinesTest, WhatIsWrongIsToldOfTheTenant) {
   TenantSpec tenant;
   EXPECT_FALSE(ParseTenantLines("name=acme\nx=y\n", tenant).ok());
   EXPECT_EQ(tenant.name, "acme");
+  // Also where the name comes last.
+  TenantSpec late;
+  EXPECT_FALSE(ParseTenantLines("x=y\ndomain=a.example\nname=acme", late).ok());
+  EXPECT_EQ(late.name, "acme");
+  EXPECT_EQ(FaultOf("name=acme\ndomain=a.example\nname=other\n"), "tenant acme: it has two names");
 }
 
 }  // namespace

@@ -93,7 +93,9 @@ class AccountsTest : public testing::Test {
       .set =
           [](poplar_answer* answer, poplar_field field, const char* text, size_t bytes) {
             // Room for two tenants.
-            if (field == POPLAR_TENANT && answer->fields[field].size() > 20) return -1;
+            if (field == POPLAR_TENANT && (answer->fields[field].size() > 20 || bytes > 100)) {
+              return -1;
+            }
             if (field == POPLAR_TENANT) {
               answer->fields[field] += std::string(text, bytes);
               return 0;
@@ -174,6 +176,14 @@ TEST_F(AccountsTest, TenantsAreToldInParts) {
   EXPECT_EQ(Ask(POPLAR_LIST_TENANTS, "", "3"), POPLAR_OK);
   EXPECT_EQ(Told(POPLAR_TENANT), "");
   EXPECT_EQ(Ask(POPLAR_LIST_TENANTS, "", "0"), POPLAR_TEMPORARY);
+  // One that no answer can hold harms no other.
+  reply.rows.insert(reply.rows.begin(), {{.name = "name", .value = "large"},
+                                         {.name = "domain", .value = std::string(200, 'x')}});
+  Replies()["tenants"] = reply;
+  EXPECT_EQ(Ask(POPLAR_LIST_TENANTS, "", "0"), POPLAR_OK);
+  EXPECT_EQ(Told(POPLAR_TENANT), "name=large\nit has more domains than an answer can hold\n");
+  EXPECT_EQ(Ask(POPLAR_LIST_TENANTS, "", "1"), POPLAR_OK);
+  EXPECT_EQ(Told(POPLAR_TENANT), "name=a\ndomain=a\nname=b\ndomain=b\n");
   Replies()["tenants"] = {.tried = {}, .refusal = "no such table", .rows = {}};
   EXPECT_EQ(Ask(POPLAR_LIST_TENANTS, "", "0"), POPLAR_TEMPORARY);
   EXPECT_EQ(Told(POPLAR_REASON), "tenant_query is refused: no such table");
