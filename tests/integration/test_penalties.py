@@ -68,13 +68,13 @@ def test_a_phone_with_an_old_password_is_counted_once(serve):
 
 def test_who_hangs_up_does_not_wait_on(serve):
     server = serve(penalty_after=0, penalty_delay_max_ms=10_000)
-    guessing = [connect(server, "127.0.0.20") for _ in range(5)]
+    guessing = [connect(server, "127.0.0.20") for _ in range(7)]
     for i, connection in enumerate(guessing):
         send_login(connection, ALICE, f"guess {i}")
     for connection in guessing:
         assert read_line(connection).startswith(b"+OK")
         assert b"[AUTH]" in read_line(connection)
-    # From there the next one waits for some seconds.
+    # From there the next one waits for ten seconds.
     waiting = [connect(server, "127.0.0.20") for _ in range(3)]
     for connection in waiting:
         send_login(connection, BOB, PASSWORDS[BOB])
