@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,7 +28,8 @@ class MovingClock : public base::Clock {
 
 class AppPasswordServiceTest : public ServiceFixture {
  protected:
-  AppPasswordServiceTest() {
+  explicit AppPasswordServiceTest(uint64_t password_cache_ttl_ms = kPasswordCacheTtlMsMax) {
+    options_.password_cache_ttl_ms = password_cache_ttl_ms;
     database_ = *UserDatabase::Create(path_);
     const std::vector<std::string> domains = {"example.org"};
     EXPECT_TRUE(database_->AddTenant("acme", domains).ok());
@@ -177,6 +180,33 @@ TEST_F(AppPasswordServiceTest, ItsLastUseIsWrittenOnceAnHour) {
   EXPECT_EQ(LoginAfresh(phone), Outcome::kOk);
   service_.reset();
   EXPECT_EQ(LastUsed("phone"), start_s + 7600);
+}
+
+class AppPasswordStandbyTest : public AppPasswordServiceTest {
+ protected:
+  AppPasswordStandbyTest() : AppPasswordServiceTest(/*password_cache_ttl_ms=*/0) {
+    EXPECT_TRUE(
+        database_
+            ->ChangeTenant(
+                "acme", [](TenantRecord& record) { record.policy.rules.offline_logins_s = 3600; })
+            .ok());
+    tenants_.Publish(std::make_shared<TenantPolicies>(**database_->TakePolicies()));
+    EXPECT_TRUE(Eventually([&] { return Metric("poplar_auth_changes_total") == 1; }));
+  }
+};
+
+// Its networks and its last day stand in the database, which cannot be asked.
+TEST_F(AppPasswordStandbyTest, LetsNobodyInWhileTheDatabaseIsGone) {
+  const std::string phone = Add("phone", "192.0.2.0/24");
+  // That she has a new one is a change of the name.
+  ASSERT_TRUE(Eventually([&] { return Metric("poplar_auth_changes_total") == 2; }));
+  EXPECT_EQ(Login(kFirst, kAlice, "secret").outcome, Outcome::kOk);
+  EXPECT_EQ(Login(kFirst, kAlice, phone).outcome, Outcome::kOk);
+  std::filesystem::rename(path_, path_ + ".away");
+  ASSERT_TRUE(
+      Eventually([&] { return Login(kFirst, kAlice, phone).outcome == Outcome::kTemporary; }));
+  EXPECT_EQ(Login(kFirst, kAlice, phone, "203.0.113.9").outcome, Outcome::kTemporary);
+  EXPECT_EQ(Login(kFirst, kAlice, "secret").outcome, Outcome::kOk);
 }
 
 }  // namespace
