@@ -183,7 +183,7 @@ StatusOr<std::vector<std::string>> UserDatabase::SyncTenants(
     const auto found = known.find(spec->name);
     Savepoint savepoint(*connection_);
     POP_RETURN_IF_ERROR(savepoint.Begin());
-    const Status applied = Apply(*spec, found == known.end() ? nullptr : found->second);
+    Status applied = Apply(*spec, found == known.end() ? nullptr : found->second);
     if (applied.ok()) {
       POP_RETURN_IF_ERROR(savepoint.Keep());
       continue;
