@@ -1,5 +1,5 @@
-// Networks that a client may come from, as a list: "192.0.2.0/24,2001:db8::/32,198.51.100.7". An
-// address that is written as IPv4 in IPv6 is one of IPv4. Pure; any thread.
+// Networks that a client may come from, as a list: "192.0.2.0/24,2001:db8::/32,198.51.100.7", each
+// as core/base/ip.h reads it. Pure; any thread.
 
 #pragma once
 

@@ -30,7 +30,8 @@ TEST(NetworksTest, HoldTheirAddresses) {
   EXPECT_FALSE(InNetworks("192.0.2.128/25", "192.0.2.127"));
   EXPECT_TRUE(InNetworks("192.0.2.7", "192.0.2.7"));
   EXPECT_FALSE(InNetworks("192.0.2.7", "192.0.2.8"));
-  EXPECT_TRUE(InNetworks("192.0.2.7/24", "192.0.2.9")) << "bits beyond the prefix do not count";
+  EXPECT_FALSE(InNetworks("192.0.2.7/24", "192.0.2.9")) << "it may be a slip, which holds nobody";
+  EXPECT_EQ(CheckNetworks("192.0.2.0/24,192.0.2.7/24").code(), StatusCode::kInvalidArgument);
   EXPECT_TRUE(InNetworks("2001:db8::/33", "2001:db8:7fff::1"));
   EXPECT_FALSE(InNetworks("2001:db8::/33", "2001:db8:8000::1"));
   EXPECT_TRUE(InNetworks("10.0.0.0/8,2001:db8::/32", "2001:db8::1"));
