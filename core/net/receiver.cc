@@ -83,6 +83,15 @@ void Receiver::Stop() {
   reactor_.Cancel(receive_op_);
 }
 
+void Receiver::LookForEnd() {
+  if (end_ != StreamEnd::kNone || stopping_) return;
+  char byte;
+  const ssize_t waiting = recv(fd_, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
+  if (waiting > 0 || (waiting < 0 && (errno == EAGAIN || errno == EINTR))) return;
+  end_ = waiting == 0 ? StreamEnd::kPeerClosed : EndOfError(errno);
+  news_(owner_);
+}
+
 void Receiver::Discard() {
   DropChunks();
   backlog_.Release();

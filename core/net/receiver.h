@@ -56,6 +56,10 @@ class Receiver {
 
   // Receives from now on, if it does not already.
   void Want();
+  // Finds out whether the peer is gone though the kernel did not tell, and tells of that: a
+  // multishot receive may miss an end that comes while the bytes before it are received (seen with
+  // resets on Linux 6.18; axboe/liburing#1549), and would wait for good.
+  void LookForEnd();
   // Drops all that has come, what waits in the kernel included.
   void Discard();
   // Receives no more, for good.

@@ -18,6 +18,8 @@ namespace {
 // Commands are short; a record holds 16 KiB at most.
 constexpr size_t kDecryptBytes = 2048;
 constexpr uint64_t kUnwatchedOutputMs = 100;
+// Then it is found out whether the kernel kept an end to itself.
+constexpr uint64_t kSilentInputMs = 1'000;
 
 }  // namespace
 
@@ -67,7 +69,8 @@ void Stream::Receive(io::Completion<StreamEnd>& done) {
   if (output_.empty()) output_.Release();
   receiver_.Want();
   unread_bytes_ = 0;
-  life_timer_.Arm(idle_timeout_ms_);
+  input_looked_for_ = false;
+  life_timer_.Arm(FirstLookMs(kSilentInputMs));
 }
 
 std::string_view Stream::input() const {
@@ -172,18 +175,15 @@ bool Stream::AppendSmallBody(io::Body& body,
 // twentieth of a small reply: only who is still sending a moment later is watched.
 void Stream::WatchOutput() {
   output_watched_ = false;
-  life_timer_.Arm(UnwatchedOutputMs());
-}
-
-uint64_t Stream::UnwatchedOutputMs() const {
-  return std::min(kUnwatchedOutputMs, idle_timeout_ms_ / 2);
+  life_timer_.Arm(FirstLookMs(kUnwatchedOutputMs));
 }
 
 void Stream::OnOutputTimer() {
   const uint64_t accepted = wire_.accepted_bytes();
   if (output_watched_ && accepted < accepted_bytes_ + LeastOutputBytes())
     return Abort(StreamEnd::kIdle);
-  const uint64_t unwatched_ms = std::exchange(output_watched_, true) ? 0 : UnwatchedOutputMs();
+  const uint64_t unwatched_ms =
+      std::exchange(output_watched_, true) ? 0 : FirstLookMs(kUnwatchedOutputMs);
   accepted_bytes_ = accepted;
   life_timer_.Arm(idle_timeout_ms_ - unwatched_ms);
 }
@@ -207,9 +207,7 @@ void Stream::StartTls(std::shared_ptr<const TlsContext> context, TlsStart start,
 void Stream::OnLifeTimer() {
   switch (wait_) {
     case Wait::kInput:
-      if (PeerTakesOutput()) return life_timer_.Arm(idle_timeout_ms_);
-      env_.metrics.ends_idle.Add();
-      return Answer(StreamEnd::kIdle);
+      return OnInputTimer();
     case Wait::kOutput:
       return OnOutputTimer();
     case Wait::kClose:
@@ -219,6 +217,21 @@ void Stream::OnLifeTimer() {
     case Wait::kHandshake:
       return;
   }
+}
+
+// Of an idle timeout.
+uint64_t Stream::FirstLookMs(uint64_t at_most_ms) const {
+  return std::min(at_most_ms, idle_timeout_ms_ / 2);
+}
+
+void Stream::OnInputTimer() {
+  if (!std::exchange(input_looked_for_, true)) {
+    life_timer_.Arm(idle_timeout_ms_ - FirstLookMs(kSilentInputMs));
+    return receiver_.LookForEnd();
+  }
+  if (PeerTakesOutput()) return life_timer_.Arm(idle_timeout_ms_);
+  env_.metrics.ends_idle.Add();
+  Answer(StreamEnd::kIdle);
 }
 
 uint64_t Stream::LeastOutputBytes() const {

@@ -150,9 +150,10 @@ class Stream {
   void OnReceiverNews();
   void OnSendEnd(StreamEnd end);
   void OnLifeTimer();
+  void OnInputTimer();
   void WatchOutput();
   void OnOutputTimer();
-  uint64_t UnwatchedOutputMs() const;
+  uint64_t FirstLookMs(uint64_t at_most_ms) const;
   uint64_t LeastOutputBytes() const;
   bool PeerTakesOutput();
   void OnProbeTimer();
@@ -179,6 +180,7 @@ class Stream {
   StreamEnd dead_ = StreamEnd::kNone;       // Final for all.
   StreamEnd interrupt_ = StreamEnd::kNone;  // For the next Receive.
   bool reset_ = false;                      // Close by a reset.
+  bool input_looked_for_ = false;           // In this wait.
   bool output_watched_ = false;             // accepted_bytes_ counts.
   uint64_t accepted_bytes_ = 0;             // By the peer, when the life timer was armed.
   uint64_t unread_bytes_ = 0;               // In the kernel's send buffer, at the last idle look.

@@ -102,6 +102,26 @@ TEST(Stream, ClientThatNeverReadsIsReadNoMore) {
   });
 }
 
+// The bytes and the end come before the reactor turns, as one news.
+TEST(Stream, AnEndThatComesWithTheLastBytesIsHeardOf) {
+  TestServer server;
+  auto connect = [&] {
+    PlainClient client(server.Connect());
+    EXPECT_TRUE(server.RunUntil([&] { return server.metrics().open.Read() > 0; }));
+    EXPECT_FALSE(server.RunUntil([] { return false; }, 50));
+    client.Send("EC");
+    return client;
+  };
+  connect().Close();
+  EXPECT_TRUE(server.RunUntil([&] { return server.sessions_ended() == 1; }));
+  PlainClient resets = connect();
+  const linger reset{.l_onoff = 1, .l_linger = 0};
+  ASSERT_EQ(setsockopt(resets.fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+  resets.Close();
+  EXPECT_TRUE(server.RunUntil([&] { return server.sessions_ended() == 2; }));
+  EXPECT_EQ(server.ends(), (std::vector{StreamEnd::kPeerClosed, StreamEnd::kPeerReset}));
+}
+
 // While its driver waits for somebody else.
 class WatchedStream : public testing::Test {
  protected:
