@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "core/base/limits.h"
+#include "core/base/utf8.h"
 
 namespace poplar::auth {
 namespace {
@@ -23,25 +24,6 @@ bool IsUtf8Byte(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 bool IsAtomByte(char c) {
   return IsAlphanumeric(c) || IsUtf8Byte(c) ||
          (c != '\0' && std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos);
-}
-
-// RFC 3629 §4: shortest forms only, no surrogates, nothing beyond U+10FFFF.
-bool IsValidUtf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4 || length > text.size() - i) return false;
-    uint32_t point = length == 1 ? lead : lead & (0x7fU >> length);
-    for (size_t j = 1; j < length; ++j) {
-      const auto next = static_cast<unsigned char>(text[i + j]);
-      if ((next & 0xc0) != 0x80) return false;
-      point = (point << 6) | (next & 0x3fU);
-    }
-    if ((length == 3 && point < 0x800) || (length == 4 && point < 0x10000)) return false;
-    if ((point >= 0xd800 && point < 0xe000) || point > 0x10ffff) return false;
-    i += length;
-  }
-  return true;
 }
 
 // Calls `valid` with every piece between dots; false when one is empty or refused.
@@ -84,7 +66,7 @@ std::string LookupKey(std::string_view login) {
 StatusOr<std::string> ParseDomain(std::string_view text) {
   if (text.empty()) return Invalid("the domain is empty");
   if (text.size() > kDomainBytesMax) return Invalid("the domain is longer than 255 octets");
-  if (!IsValidUtf8(text) || !AllPieces(text, IsLabel)) {
+  if (!base::IsUtf8(text) || !AllPieces(text, IsLabel)) {
     return Invalid("that is no domain name; one looks like example.org");
   }
   return LookupKey(text);
@@ -100,7 +82,7 @@ StatusOr<Address> ParseAddress(std::string_view text) {
   if (local.size() > kLocalPartBytesMax) {
     return Invalid("more than 64 octets stand before the @ of the address");
   }
-  if (!IsValidUtf8(local) || !AllPieces(local, IsAtom)) {
+  if (!base::IsUtf8(local) || !AllPieces(local, IsAtom)) {
     return Invalid(
         "the part before the @ may hold letters, digits, UTF-8, !#$%&'*+-/=?^_`{|}~ and single "
         "dots between them");

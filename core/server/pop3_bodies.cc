@@ -2,6 +2,7 @@
 // pipelined replies leave in one send; a larger one goes to the stream, which has lanes of its own.
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "core/proto/pop3/top_cutter.h"
@@ -12,8 +13,8 @@
 namespace poplar::server {
 namespace {
 
-// TOP reads the body in pieces of this size; most headers fit one.
-constexpr size_t kTopPieceBytes = 8 * kKiB;
+// A header is read in pieces of this size; most fit one.
+constexpr size_t kHeaderPieceBytes = 8 * kKiB;
 
 constexpr uint64_t kEgressStepMs = 1'000;
 
@@ -25,8 +26,17 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
     if (!open) co_return false;
   }
   const uint64_t since_us = services_.reactor().now_us();
-  std::unique_ptr<io::Body> body =
-      maildrop_->OpenBody(storage::MessagePosition(action.message.value()));
+  const storage::MessagePosition position(action.message.value());
+  std::unique_ptr<io::Body> body = maildrop_->OpenBody(position);
+  if (!session_.takes_utf8_headers()) {
+    const uint64_t header_bytes = maildrop_->Info(position).header_bytes;
+    io::Body* const looked_at = body.get();
+    const bool utf8 = co_await HeaderHoldsUtf8(looked_at, header_bytes);
+    if (utf8) {
+      session_.BodyFailed(pop3::BodyFailure::kNeedsUtf8, stream_.output());
+      co_return true;
+    }
+  }
   bool small = !action.top_lines && AppendSmall(*body);
   if (!small) {
     io::Completion<Status> verified;
@@ -98,6 +108,24 @@ io::Task<bool> Pop3Driver::WaitForEgress() {
   co_return flushed && !WhyToEnd();
 }
 
+// False also where it cannot be read: sending finds out why.
+io::Task<bool> Pop3Driver::HeaderHoldsUtf8(io::Body* body, uint64_t header_bytes) {
+  std::array<char, kHeaderPieceBytes> piece;
+  uint64_t at = 0;
+  while (at < header_bytes) {
+    const size_t asked = std::min<uint64_t>(piece.size(), header_bytes - at);
+    io::Completion<StatusOr<size_t>> read;
+    body->Read(at, std::span(piece).first(asked), read);
+    const StatusOr<size_t> bytes = co_await read;
+    if (!bytes.ok() || *bytes == 0) co_return false;
+    const std::string_view text(piece.data(), *bytes);
+    if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<int8_t>(c) < 0; }))
+      co_return true;
+    at += *bytes;
+  }
+  co_return false;
+}
+
 io::Task<bool> Pop3Driver::SendWhole(pop3::MessageIndex message, std::unique_ptr<io::Body> body) {
   io::Completion<net::StreamEnd> done;
   stream_.SendBody(*body, done);
@@ -116,7 +144,7 @@ io::Task<bool> Pop3Driver::SendTop(std::unique_ptr<io::Body> body, uint32_t body
       const bool flushed = co_await Flush();
       if (!flushed) co_return false;
     }
-    const std::span<char> tail = stream_.output().Tail(kTopPieceBytes).first(kTopPieceBytes);
+    const std::span<char> tail = stream_.output().Tail(kHeaderPieceBytes).first(kHeaderPieceBytes);
     io::Completion<StatusOr<size_t>> read;
     body->Read(at, tail, read);
     const StatusOr<size_t> bytes = co_await read;

@@ -85,6 +85,7 @@ class Pop3Driver : public Connection {
 
   // pop3_bodies.cc
   io::Task<bool> SendMessage(pop3::Action action);
+  io::Task<bool> HeaderHoldsUtf8(io::Body* body, uint64_t header_bytes);
   io::Task<bool> SendWhole(pop3::MessageIndex message, std::unique_ptr<io::Body> body);
   io::Task<bool> SendTop(std::unique_ptr<io::Body> body, uint32_t body_lines);
   // The head and the whole message into the output. False, and nothing done: it is not small, or

@@ -50,6 +50,7 @@ std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, Setti
   pop3.session.hostname = hostname;
   pop3.session.stls_offered = inputs.tls != nullptr;
   SetLoginMethods(config, inputs.mechanisms, pop3);
+  pop3.session.utf8_headers_for_all = config.pop3.utf8_headers_for_all;
   pop3.session.failed_logins_max = config.pop3.auth_failures_max;
   pop3.session.out_bytes_soft_max = static_cast<uint32_t>(config.pop3.output_buffer_kib * kKiB);
   pop3.allow_cleartext = config.pop3.allow_cleartext;
@@ -79,6 +80,7 @@ std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, Setti
   // Whoever may use these sockets may have everything: no passwords, no limits of the public ones.
   settings->exports = pop3;
   settings->exports.session.exports = true;
+  settings->exports.session.utf8_headers_for_all = true;
   settings->exports.session.stls_offered = false;
   settings->exports.apop = false;
   settings->exports.session.login = {.user = true, .sasl = {"EXTERNAL"}};

@@ -137,7 +137,8 @@ struct Pop3Config {
   uint32_t auth_failures_max = 10;    // Then the connection is closed.
   uint32_t connections_max = 20'000;  // Of the whole process.
   uint32_t connections_per_address_max = 200;
-  uint32_t output_buffer_kib = 64;  // Replies waiting for a client; beyond it, no more is read.
+  bool utf8_headers_for_all = true;  // RFC 6856: only for who asks by UTF8.
+  uint32_t output_buffer_kib = 64;   // Replies waiting for a client; beyond it, no more is read.
   // Whose connections begin with a PROXY header, and who may say XCLIENT.
   std::vector<base::IpNetwork> proxy_networks;
   std::vector<base::IpNetwork> xclient_networks;

@@ -108,6 +108,8 @@ std::string Pop3Peer::SetUp(std::string_view key, std::string_view value) {
     transport_.clear_text_login_allowed = value == "yes";
   } else if (key == "mechanisms") {
     options_.login.sasl = value == "none" ? std::vector<std::string>() : words;
+  } else if (key == "utf8-headers") {
+    options_.utf8_headers_for_all = value == "for-all";
   } else if (key == "user") {
     options_.login.user = value == "yes";
   } else if (key == "apop") {
@@ -321,8 +323,11 @@ void Pop3Peer::RunSasl(const Action& action) {
 
 void Pop3Peer::SendBody(const Action& action) {
   if (body_verdict_) return session_->BodyFailed(*body_verdict_, out_);
-  session_->BodyReady(out_);
   const std::string_view wire = maildrop_.wire(action.message);
+  const std::string_view header = wire.substr(0, wire.find("\r\n\r\n"));
+  if (!session_->takes_utf8_headers() && std::ranges::any_of(header, [](char c) { return c < 0; }))
+    return session_->BodyFailed(pop3::BodyFailure::kNeedsUtf8, out_);
+  session_->BodyReady(out_);
   if (action.top_lines) {
     pop3::TopCutter cutter(*action.top_lines);
     out_.Append(wire.substr(0, cutter.Pass(wire)));

@@ -11,6 +11,7 @@
 //   @ stls yes              STLS is offered
 //   @ clear-text no         logging in without TLS is refused (here it is allowed by default)
 //   @ mechanisms PLAIN ...  instead of PLAIN LOGIN; `none` for none
+//   @ utf8-headers asked-for | for-all   whether only who sent UTF8 gets mail with such headers
 //   @ user no               USER and PASS are not offered
 //   @ apop <TIMESTAMP>      APOP is; the digest of RFC 1939's example is right
 //   @ tls-facts binding certificate   what is known after a handshake: one of the two, or both

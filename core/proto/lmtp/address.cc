@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "core/base/limits.h"
+#include "core/base/utf8.h"
 
 namespace poplar::lmtp {
 namespace {
@@ -25,39 +26,11 @@ bool IsAtomText(char c) {
 
 bool IsDomainText(char c) { return IsAlphanumeric(c) || IsNonAscii(c) || c == '-' || c == '_'; }
 
-struct Utf8Range {
-  size_t length;
-  unsigned char second_min;
-  unsigned char second_max;
-};
-
-// The sequences of RFC 3629 §4 by their first byte, without the C1 controls (C2 80 to C2 9F).
-Utf8Range Utf8Sequence(unsigned char first) {
-  if (first < 0x80) return {1, 0, 0};
-  if (first == 0xc2) return {2, 0xa0, 0xbf};
-  if (first >= 0xc3 && first <= 0xdf) return {2, 0x80, 0xbf};
-  if (first == 0xe0) return {3, 0xa0, 0xbf};
-  if (first == 0xed) return {3, 0x80, 0x9f};
-  if (first >= 0xe1 && first <= 0xef) return {3, 0x80, 0xbf};
-  if (first == 0xf0) return {4, 0x90, 0xbf};
-  if (first >= 0xf1 && first <= 0xf3) return {4, 0x80, 0xbf};
-  if (first == 0xf4) return {4, 0x80, 0x8f};
-  return {0, 0, 0};
-}
-
-bool IsUtf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const Utf8Range range = Utf8Sequence(static_cast<unsigned char>(text[i]));
-    if (range.length == 0 || text.size() - i < range.length) return false;
-    for (size_t k = 1; k < range.length; ++k) {
-      const auto byte = static_cast<unsigned char>(text[i + k]);
-      const bool second = k == 1;
-      if (byte < (second ? range.second_min : 0x80)) return false;
-      if (byte > (second ? range.second_max : 0xbf)) return false;
-    }
-    i += range.length;
-  }
-  return true;
+// U+0080 to U+009F, which terminals and logs would obey.
+bool HasC1Control(std::string_view utf8) {
+  for (size_t i = utf8.find('\xc2'); i != utf8.npos; i = utf8.find('\xc2', i + 1))
+    if (static_cast<unsigned char>(utf8[i + 1]) < 0xa0) return true;
+  return false;
 }
 
 bool IsDomain(std::string_view domain) {
@@ -173,7 +146,8 @@ PathResult ParsePath(std::string_view& text, Path& path) {
     if (!TakeMailbox(rest, path)) return PathResult::kSyntax;
   }
   path.original = inner.substr(0, inner.size() - rest.size());
-  if (!TakeChar(rest, '>') || !IsUtf8(path.original)) return PathResult::kSyntax;
+  if (!TakeChar(rest, '>') || !base::IsUtf8(path.original) || HasC1Control(path.original))
+    return PathResult::kSyntax;
   if (path.address.size() > kAddressBytesMax) return PathResult::kTooLong;
   for (const char c : path.original) path.is_ascii = path.is_ascii && !IsNonAscii(c);
   text = rest;

@@ -45,8 +45,7 @@ bool IsOffered(std::string_view sasl_mechanism, const TlsFacts& tls, bool export
 
 void AppendCapabilities(const CapabilitySituation& situation,
                         std::span<const std::string> sasl_mechanisms, base::ByteBuffer& out) {
-  out.Append(reply::kCapabilitiesFollow);
-  out.Append("TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n");
+  out.Append("TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nUTF8 USER\r\nLANG\r\n");
   // RFC 2449 §5: what may be used to log in is announced after the login, too.
   if (situation.login_allowed) {
     if (situation.user) out.Append("USER\r\n");

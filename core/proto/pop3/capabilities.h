@@ -51,7 +51,8 @@ struct CapabilitySituation {
 // Of a mechanism that the listener has: is this client offered it?
 bool IsOffered(std::string_view sasl_mechanism, const TlsFacts& tls, bool exports);
 
-// Appends the whole reply to CAPA, of the mechanisms those that are offered.
+// Appends what follows the first line of the reply to CAPA; of the mechanisms those that are
+// offered.
 void AppendCapabilities(const CapabilitySituation& situation,
                         std::span<const std::string> sasl_mechanisms, base::ByteBuffer& out);
 

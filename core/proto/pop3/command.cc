@@ -9,12 +9,13 @@ namespace poplar::pop3 {
 namespace {
 
 constexpr std::array<std::string_view, kVerbs> kNames = {
-    "unknown", "USER", "PASS", "APOP", "AUTH", "STLS", "CAPA", "STAT",   "LIST",
-    "RETR",    "DELE", "NOOP", "RSET", "TOP",  "UIDL", "QUIT", "XDATES", "XCLIENT"};
+    "unknown", "USER", "PASS", "APOP", "AUTH", "STLS", "CAPA", "STAT", "LIST",   "RETR",
+    "DELE",    "NOOP", "RSET", "TOP",  "UIDL", "QUIT", "UTF8", "LANG", "XDATES", "XCLIENT"};
 static_assert(static_cast<size_t>(Verb::kXclient) + 1 == kVerbs);
 
 // Up to eight letters as one number, lower case. Setting bit 0x20 makes no letter of what is
-// none: only the two cases of a letter give its lower case.
+// none: only the two cases of a letter give its lower case. Of a digit it makes itself, and of a
+// control byte too, but a line with such a byte is not run.
 constexpr uint64_t Key(std::string_view letters) {
   uint64_t key = 0;
   for (const char letter : letters) key = key << 8 | (static_cast<uint8_t>(letter) | 0x20U);
@@ -54,6 +55,10 @@ Verb VerbOf(std::string_view word) {
       return Verb::kUidl;
     case Key("quit"):
       return Verb::kQuit;
+    case Key("utf8"):
+      return Verb::kUtf8;
+    case Key("lang"):
+      return Verb::kLang;
     case Key("xdates"):
       return Verb::kXdates;
     case Key("xclient"):

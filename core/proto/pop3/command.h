@@ -26,10 +26,12 @@ enum class Verb : uint8_t {
   kTop,      // RFC 1939 §7
   kUidl,     // RFC 1939 §7
   kQuit,     // RFC 1939 §4 and §6
+  kUtf8,     // RFC 6856 §2.1
+  kLang,     // RFC 6856 §3
   kXdates,   // Our own: when each message was received; for exports.
   kXclient,  // Dovecot's; xclient.h
 };
-inline constexpr size_t kVerbs = 18;
+inline constexpr size_t kVerbs = 20;
 
 // "USER"; "unknown" for kUnknown.
 std::string_view VerbName(Verb verb);

@@ -25,7 +25,12 @@ inline constexpr size_t kLoginOutcomes = 11;
 
 // Why a body cannot be sent. It is the last error that can be told: after `+OK` there is only to
 // close without the terminator.
-enum class BodyFailure : uint8_t { kTemporary, kPermanent, kGone };
+enum class BodyFailure : uint8_t {
+  kTemporary,
+  kPermanent,
+  kGone,
+  kNeedsUtf8,  // The client did not ask for UTF-8, and the options ask for that.
+};
 
 enum class CommitOutcome : uint8_t {
   kDone,

@@ -26,11 +26,20 @@ inline constexpr std::string_view kMessageDeleted = "-ERR This message is delete
 inline constexpr std::string_view kLogInFirst = "-ERR Log in first\r\n";
 inline constexpr std::string_view kLoggedIn = "-ERR Already logged in\r\n";
 
+// In either state.
+inline constexpr std::string_view kCapabilitiesFollow = "+OK Capabilities follow\r\n";
+inline constexpr std::string_view kLanguagesFollow = "+OK Languages follow\r\n";
+// Behind "+OK" and its tag.
+inline constexpr std::string_view kLanguageSpoken = "Language changed\r\n";
+inline constexpr std::string_view kUnknownLanguage = "-ERR This language is not spoken here\r\n";
+
 // AUTHORIZATION state.
 inline constexpr std::string_view kSendPass = "+OK Send PASS\r\n";
 inline constexpr std::string_view kUserFirst = "-ERR Send USER first\r\n";
 inline constexpr std::string_view kNoUser = "-ERR USER and PASS are not offered here; use AUTH\r\n";
 inline constexpr std::string_view kUserTooLong = "-ERR User name too long\r\n";
+inline constexpr std::string_view kUserNotUtf8 = "-ERR The user name is not UTF-8\r\n";
+inline constexpr std::string_view kUtf8Taken = "+OK UTF-8 in headers is welcome\r\n";
 inline constexpr std::string_view kStlsBeforeLogin =
     "-ERR Logging in without TLS is refused; send STLS first\r\n";
 inline constexpr std::string_view kTlsOnly =
@@ -42,7 +51,6 @@ inline constexpr std::string_view kMechanismsFollow = "+OK Mechanisms follow\r\n
 inline constexpr std::string_view kUnknownMechanism = "-ERR Unknown authentication mechanism\r\n";
 inline constexpr std::string_view kNotBase64 = "-ERR Invalid base64\r\n";
 inline constexpr std::string_view kSaslCancelled = "-ERR Authentication cancelled\r\n";
-inline constexpr std::string_view kCapabilitiesFollow = "+OK Capabilities follow\r\n";
 
 // What Dovecot's proxies are used to.
 inline constexpr std::string_view kClientTaken = "+OK Updated\r\n";
@@ -70,7 +78,12 @@ inline constexpr std::string_view kLoginTemporary =
 inline constexpr std::string_view kLoginPermanent =
     "-ERR [SYS/PERM] Logging in is not possible; tell your provider\r\n";
 
-// TRANSACTION and UPDATE states.
+// TRANSACTION and UPDATE states. Behind the number of messages, the octets of all of them, and the
+// octets of one.
+inline constexpr std::string_view kMessage = " message (";
+inline constexpr std::string_view kMessages = " messages (";
+inline constexpr std::string_view kOctetsInAll = " octets)\r\n";
+inline constexpr std::string_view kOctets = " octets\r\n";
 inline constexpr std::string_view kUidlsFollow = "+OK Unique-ids follow\r\n";
 inline constexpr std::string_view kDatesFollow = "+OK Microseconds since 1970 follow\r\n";
 inline constexpr std::string_view kTopFollows = "+OK Top of message follows\r\n";
@@ -79,6 +92,9 @@ inline constexpr std::string_view kBodyTemporary =
     "-ERR [SYS/TEMP] The message cannot be read now; try again later\r\n";
 inline constexpr std::string_view kBodyPermanent =
     "-ERR [SYS/PERM] The message is damaged; tell your provider\r\n";
+// RFC 6856 §2.1: a client that did not ask for UTF-8.
+inline constexpr std::string_view kBodyNeedsUtf8 =
+    "-ERR [UTF8] The header of this message holds UTF-8; send UTF8 before you log in\r\n";
 inline constexpr std::string_view kBodyGone = "-ERR This message is no longer there\r\n";
 inline constexpr std::string_view kGoodbye = "+OK Goodbye\r\n";
 inline constexpr std::string_view kCommitFailed =

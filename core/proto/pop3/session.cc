@@ -35,6 +35,8 @@ constexpr std::array<Rule, kVerbs> kRules = {{
     {false, true, 2, 2},   // TOP
     {false, true, 0, 1},   // UIDL
     {true, true, 0, 0},    // QUIT
+    {true, false, 0, 0},   // UTF8
+    {true, true, 0, 1},    // LANG
     {false, true, 0, 0},   // XDATES
     {true, false, 0, 0},   // XCLIENT
 }};
@@ -167,7 +169,7 @@ void Session::RunCommand(std::string_view line, Action& action, base::ByteBuffer
   const bool verbatim = command.verb == Verb::kPass || command.verb == Verb::kXclient;
   const Arguments arguments = verbatim ? Arguments() : SplitArguments(command.rest);
   const std::string_view refusal = Refusal(command.verb, arguments);
-  if (!refusal.empty()) return out.Append(refusal);
+  if (!refusal.empty()) return Say(refusal, out);
   if (command.verb == Verb::kPass) return Pass(command.rest, action, out);
   if (command.verb == Verb::kXclient) return TakeClient(command.rest, action, out);
   Dispatch(command.verb, arguments, action, out);
@@ -194,6 +196,7 @@ void Session::Dispatch(Verb verb, const Arguments& arguments, Action& action,
     case Verb::kStls:
       return Stls(action, out);
     case Verb::kCapa:
+      Say(reply::kCapabilitiesFollow, out);
       return AppendCapabilities({.logged_in = logged_in(),
                                  .login_allowed = login_allowed(),
                                  .user = options_.login.user,
@@ -217,11 +220,16 @@ void Session::Dispatch(Verb verb, const Arguments& arguments, Action& action,
     case Verb::kDele:
       return Dele(arguments.first, out);
     case Verb::kNoop:
-      return out.Append(reply::kOk);
+      return Say(reply::kOk, out);
     case Verb::kRset:
       return Rset(out);
     case Verb::kQuit:
       return Quit(action, out);
+    case Verb::kUtf8:
+      utf8_ = true;
+      return Say(reply::kUtf8Taken, out);
+    case Verb::kLang:
+      return Lang(arguments.first, out);
     case Verb::kUnknown:
     case Verb::kPass:
     case Verb::kXclient:
@@ -231,23 +239,44 @@ void Session::Dispatch(Verb verb, const Arguments& arguments, Action& action,
 
 // Somebody who speaks no POP3 (a web browser, a scanner) is not listened to for long.
 void Session::AnswerBadCommand(std::string_view text, base::ByteBuffer& out) {
-  if (++bad_commands_ < options_.bad_commands_max) return out.Append(text);
+  if (++bad_commands_ < options_.bad_commands_max) return Say(text, out);
   metrics_.closed_for_bad_commands.Add();
-  out.Append(reply::kTooManyBadCommands);
+  Say(reply::kTooManyBadCommands, out);
   Close(CloseReason::kTooManyBadCommands);
+}
+
+// RFC 6856 §3. A range that no language suits leaves things as they are.
+void Session::Lang(std::string_view range, base::ByteBuffer& out) {
+  if (range.empty()) {
+    Say(reply::kLanguagesFollow, out);
+    for (const Language& language : Languages()) {
+      out.Append(language.tag);
+      out.Append(' ');
+      out.Append(language.name);
+      out.Append("\r\n");
+    }
+    return out.Append(reply::kEndOfList);
+  }
+  const Language* const language = FindLanguage(range);
+  if (language == nullptr) return Say(reply::kUnknownLanguage, out);
+  language_ = language;
+  out.Append("+OK ");
+  out.Append(language_->tag);
+  out.Append(' ');
+  Say(reply::kLanguageSpoken, out);
 }
 
 void Session::CommitDone(CommitOutcome outcome, base::ByteBuffer& out) {
   POP_CHECK(owed_ == Owed::kCommit);
   owed_ = Owed::kNothing;
-  out.Append(TextOf(outcome));
+  Say(TextOf(outcome), out);
   Close(CloseReason::kQuit);
 }
 
 void Session::End(EndReason reason, base::ByteBuffer& out) {
   if (owed_ == Owed::kCommit || phase_ == Phase::kClosing) return;
   const bool may_reply = owed_ != Owed::kTls && !listing_.under_way() && !body_follows_;
-  if (may_reply) out.Append(TextOf(reason));
+  if (may_reply) Say(TextOf(reason), out);
   if (reason == EndReason::kIdle) metrics_.closed_idle.Add();
   if (reason == EndReason::kLoginTimeout) metrics_.closed_for_login_timeout.Add();
   if (reason == EndReason::kSessionAge) metrics_.closed_for_session_age.Add();

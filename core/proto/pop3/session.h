@@ -23,6 +23,7 @@
 #include "core/proto/pop3/action.h"
 #include "core/proto/pop3/capabilities.h"
 #include "core/proto/pop3/command.h"
+#include "core/proto/pop3/language.h"
 #include "core/proto/pop3/listing.h"
 #include "core/proto/pop3/maildrop.h"
 #include "core/proto/pop3/metrics.h"
@@ -46,6 +47,9 @@ struct SessionOptions {
   LoginMethods login = {};
   // The listener hands mail to whoever may have all of it: there is XDATES.
   bool exports = false;
+  // Whether a client that did not send UTF8 gets messages whose header holds UTF-8. RFC 6856 §2.1
+  // says no.
+  bool utf8_headers_for_all = true;
   // The session ends with the reply to so many wrong passwords.
   uint32_t failed_logins_max = 10;
   // The session ends with the reply to so many bad commands (unknown, too long, control
@@ -104,6 +108,8 @@ class Session {
   void End(EndReason reason, base::ByteBuffer& out);
 
   bool logged_in() const { return phase_ == Phase::kTransaction; }
+  // Whether the header of a message that is sent may hold UTF-8.
+  bool takes_utf8_headers() const { return utf8_ || options_.utf8_headers_for_all; }
   // What the session keeps of an unfinished line; 0 when idle.
   uint32_t kept_bytes() const { return reader_.kept_bytes(); }
 
@@ -122,6 +128,11 @@ class Session {
   std::string_view Refusal(Verb verb, const Arguments& arguments) const;
   void Dispatch(Verb verb, const Arguments& arguments, Action& action, base::ByteBuffer& out);
   void AnswerBadCommand(std::string_view text, base::ByteBuffer& out);
+  // In the client's language.
+  void Say(std::string_view reply, base::ByteBuffer& out) const {
+    out.Append(language_->In(reply));
+  }
+  void Lang(std::string_view range, base::ByteBuffer& out);
   void Close(CloseReason reason);
 
   // AUTHORIZATION state: session_login.cc.
@@ -159,9 +170,11 @@ class Session {
   Listing listing_;
   Transport transport_;
   TlsFacts tls_facts_;
+  const Language* language_ = Languages().data();
   Phase phase_ = Phase::kGreeting;
   Owed owed_ = Owed::kNothing;
   CloseReason close_reason_ = CloseReason::kQuit;
+  bool utf8_ = false;  // UTF8 came.
   bool sending_top_ = false;
   bool body_follows_ = false;  // From BodyReady until BodySent.
 };

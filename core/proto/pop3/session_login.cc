@@ -4,6 +4,7 @@
 
 #include "core/base/check.h"
 #include "core/base/limits.h"
+#include "core/base/utf8.h"
 #include "core/proto/pop3/base64.h"
 #include "core/proto/pop3/replies.h"
 #include "core/proto/pop3/session.h"
@@ -56,20 +57,21 @@ std::string_view Session::LoginRefusal() const {
 // Any name is accepted here: which users exist is nobody's business (RFC 1939 §13).
 void Session::User(std::string_view name, base::ByteBuffer& out) {
   const std::string_view refusal = LoginRefusal();
-  if (!refusal.empty()) return out.Append(refusal);
-  if (!options_.login.user) return out.Append(reply::kNoUser);
-  if (name.size() > kAddressBytesMax) return out.Append(reply::kUserTooLong);
+  if (!refusal.empty()) return Say(refusal, out);
+  if (!options_.login.user) return Say(reply::kNoUser, out);
+  if (name.size() > kAddressBytesMax) return Say(reply::kUserTooLong, out);
+  if (!base::IsUtf8(name)) return Say(reply::kUserNotUtf8, out);  // RFC 6856 §2.2
   user_ = name;
-  out.Append(reply::kSendPass);
+  Say(reply::kSendPass, out);
 }
 
 void Session::Pass(std::string_view password, Action& action, base::ByteBuffer& out) {
   const std::string_view refusal = LoginRefusal();
-  if (!refusal.empty()) return out.Append(refusal);
-  if (!options_.login.user) return out.Append(reply::kNoUser);
-  if (user_.empty()) return out.Append(reply::kUserFirst);
+  if (!refusal.empty()) return Say(refusal, out);
+  if (!options_.login.user) return Say(reply::kNoUser, out);
+  if (user_.empty()) return Say(reply::kUserFirst, out);
   // Some directories take an empty password for an anonymous login, so none ever gets there.
-  if (password.empty()) return out.Append(reply::kMissingArgument);
+  if (password.empty()) return Say(reply::kMissingArgument, out);
   action.kind = Action::Kind::kVerifyPassword;
   action.name = user_;
   action.secret.emplace(password);
@@ -78,8 +80,9 @@ void Session::Pass(std::string_view password, Action& action, base::ByteBuffer& 
 
 void Session::Apop(const Arguments& arguments, Action& action, base::ByteBuffer& out) {
   const std::string_view refusal = LoginRefusal();
-  if (!refusal.empty()) return out.Append(refusal);
-  if (arguments.first.size() > kAddressBytesMax) return out.Append(reply::kUserTooLong);
+  if (!refusal.empty()) return Say(refusal, out);
+  if (arguments.first.size() > kAddressBytesMax) return Say(reply::kUserTooLong, out);
+  if (!base::IsUtf8(arguments.first)) return Say(reply::kUserNotUtf8, out);
   user_.clear();
   action.kind = Action::Kind::kVerifyApop;
   action.secret.emplace(std::string(arguments.first) + " " + std::string(arguments.second));
@@ -88,10 +91,10 @@ void Session::Apop(const Arguments& arguments, Action& action, base::ByteBuffer&
 
 void Session::Auth(const Arguments& arguments, Action& action, base::ByteBuffer& out) {
   const std::string_view refusal = LoginRefusal();
-  if (!refusal.empty()) return out.Append(refusal);
+  if (!refusal.empty()) return Say(refusal, out);
   if (arguments.count == 0) {
     // No RFC says so, but Outlook asks for the mechanisms this way.
-    out.Append(reply::kMechanismsFollow);
+    Say(reply::kMechanismsFollow, out);
     for (const std::string& mechanism : options_.login.sasl) {
       if (!IsOffered(mechanism, tls_facts_, options_.exports)) continue;
       out.Append(mechanism);
@@ -104,7 +107,7 @@ void Session::Auth(const Arguments& arguments, Action& action, base::ByteBuffer&
     return IsOffered(offered, tls_facts_, options_.exports) &&
            EqualIgnoringCase(offered, arguments.first);
   });
-  if (mechanism == all.end()) return out.Append(reply::kUnknownMechanism);
+  if (mechanism == all.end()) return Say(reply::kUnknownMechanism, out);
   sasl_mechanism_ = *mechanism;
   if (arguments.count == 2) {
     // RFC 5034 §4: a single "=" is an empty initial response.
@@ -133,7 +136,7 @@ void Session::RunSaslLine(std::string_view line, Action& action, base::ByteBuffe
 
 void Session::FailSasl(std::string_view text, base::ByteBuffer& out) {
   sasl_mechanism_ = {};
-  out.Append(text);
+  Say(text, out);
 }
 
 void Session::SaslChallenge(std::string_view challenge, base::ByteBuffer& out) {
@@ -158,7 +161,7 @@ void Session::LoginDone(LoginOutcome outcome, const MaildropView* maildrop, base
   if (outcome == LoginOutcome::kBadCredentials && ++failed_logins_ >= options_.failed_logins_max) {
     outcome = LoginOutcome::kTooManyFailures;
   }
-  out.Append(TextOf(outcome));
+  Say(TextOf(outcome), out);
   if (outcome != LoginOutcome::kTooManyFailures && outcome != LoginOutcome::kThrottled) return;
   metrics_.closed_for_failed_logins.Add();
   Close(CloseReason::kTooManyFailedLogins);
@@ -166,10 +169,10 @@ void Session::LoginDone(LoginOutcome outcome, const MaildropView* maildrop, base
 
 // RFC 2595 §4: what the client said in clear, the user's name for one, counts no longer.
 void Session::Stls(Action& action, base::ByteBuffer& out) {
-  if (transport_.tls) return out.Append(reply::kTlsActive);
-  if (!options_.stls_offered) return out.Append(reply::kNoTls);
+  if (transport_.tls) return Say(reply::kTlsActive, out);
+  if (!options_.stls_offered) return Say(reply::kNoTls, out);
   ForgetLogin();
-  out.Append(reply::kBeginTls);
+  Say(reply::kBeginTls, out);
   action.kind = Action::Kind::kStartTls;
   owed_ = Owed::kTls;
 }
@@ -179,12 +182,14 @@ void Session::TlsStarted() {
   owed_ = Owed::kNothing;
   transport_.tls = true;
   reader_.Reset();
+  utf8_ = false;
+  language_ = Languages().data();
 }
 
 // What was said before was not said for this client.
 void Session::TakeClient(std::string_view rest, Action& action, base::ByteBuffer& out) {
   const std::optional<Xclient> told = ParseXclient(rest);
-  if (!told) return out.Append(reply::kBadXclient);
+  if (!told) return Say(reply::kBadXclient, out);
   ForgetLogin();
   action.kind = Action::Kind::kTakeClient;
   action.client = *told;
@@ -194,7 +199,7 @@ void Session::TakeClient(std::string_view rest, Action& action, base::ByteBuffer
 void Session::ClientTaken(bool welcome, base::ByteBuffer& out) {
   POP_CHECK(owed_ == Owed::kClient);
   owed_ = Owed::kNothing;
-  out.Append(welcome ? reply::kClientTaken : reply::kTooManyConnections);
+  Say(welcome ? reply::kClientTaken : reply::kTooManyConnections, out);
   if (!welcome) Close(CloseReason::kTooManyConnections);
 }
 

@@ -11,16 +11,16 @@ bool Session::FindMessage(std::string_view number, MessageIndex& message,
                           base::ByteBuffer& out) const {
   const std::optional<uint32_t> parsed = ParseNumber(number);
   if (!parsed) {
-    out.Append(reply::kNotANumber);
+    Say(reply::kNotANumber, out);
     return false;
   }
   if (*parsed == 0 || *parsed > maildrop_.view().count()) {
-    out.Append(reply::kNoSuchMessage);
+    Say(reply::kNoSuchMessage, out);
     return false;
   }
   message = MessageIndex(*parsed - 1);
   if (!maildrop_.IsDeleted(message)) return true;
-  out.Append(reply::kMessageDeleted);
+  Say(reply::kMessageDeleted, out);
   return false;
 }
 
@@ -35,9 +35,9 @@ void Session::Stat(base::ByteBuffer& out) const {
 void Session::AppendMessagesAndOctets(base::ByteBuffer& out) const {
   out.Append("+OK ");
   out.AppendNumber(maildrop_.count());
-  out.Append(maildrop_.count() == 1 ? " message (" : " messages (");
+  Say(maildrop_.count() == 1 ? reply::kMessage : reply::kMessages, out);
   out.AppendNumber(maildrop_.octets());
-  out.Append(" octets)\r\n");
+  Say(reply::kOctetsInAll, out);
 }
 
 void Session::List(Listing::Column column, const Arguments& arguments, base::ByteBuffer& out) {
@@ -45,7 +45,7 @@ void Session::List(Listing::Column column, const Arguments& arguments, base::Byt
     if (column == Listing::Column::kOctets) {
       AppendMessagesAndOctets(out);
     } else {
-      out.Append(column == Listing::Column::kUidl ? reply::kUidlsFollow : reply::kDatesFollow);
+      Say(column == Listing::Column::kUidl ? reply::kUidlsFollow : reply::kDatesFollow, out);
     }
     return listing_.Start(column);
   }
@@ -68,7 +68,7 @@ void Session::Send(const Arguments& arguments, Action& action, base::ByteBuffer&
   sending_top_ = arguments.count == 2;
   if (sending_top_) {
     action.top_lines = ParseNumber(arguments.second);
-    if (!action.top_lines) return out.Append(reply::kNotANumber);
+    if (!action.top_lines) return Say(reply::kNotANumber, out);
   }
   action.kind = Action::Kind::kSendMessage;
   action.message = message_;
@@ -79,10 +79,10 @@ void Session::BodyReady(base::ByteBuffer& out) {
   POP_CHECK(owed_ == Owed::kBody);
   owed_ = Owed::kNothing;
   body_follows_ = true;
-  if (sending_top_) return out.Append(reply::kTopFollows);
+  if (sending_top_) return Say(reply::kTopFollows, out);
   out.Append("+OK ");
   out.AppendNumber(maildrop_.view().octets(message_));
-  out.Append(" octets\r\n");
+  Say(reply::kOctets, out);
 }
 
 void Session::BodyFailed(BodyFailure failure, base::ByteBuffer& out) {
@@ -90,11 +90,13 @@ void Session::BodyFailed(BodyFailure failure, base::ByteBuffer& out) {
   owed_ = Owed::kNothing;
   switch (failure) {
     case BodyFailure::kTemporary:
-      return out.Append(reply::kBodyTemporary);
+      return Say(reply::kBodyTemporary, out);
     case BodyFailure::kPermanent:
-      return out.Append(reply::kBodyPermanent);
+      return Say(reply::kBodyPermanent, out);
+    case BodyFailure::kNeedsUtf8:
+      return Say(reply::kBodyNeedsUtf8, out);
     case BodyFailure::kGone:
-      return out.Append(reply::kBodyGone);
+      return Say(reply::kBodyGone, out);
   }
 }
 
@@ -102,7 +104,7 @@ void Session::Dele(std::string_view number, base::ByteBuffer& out) {
   MessageIndex message;
   if (!FindMessage(number, message, out)) return;
   maildrop_.Delete(message);
-  out.Append(reply::kDeleted);
+  Say(reply::kDeleted, out);
 }
 
 void Session::Rset(base::ByteBuffer& out) {
@@ -113,7 +115,7 @@ void Session::Rset(base::ByteBuffer& out) {
 // RFC 1939 §4: before the login there is nothing to commit.
 void Session::Quit(Action& action, base::ByteBuffer& out) {
   if (phase_ == Phase::kAuthorization) {
-    out.Append(reply::kGoodbye);
+    Say(reply::kGoodbye, out);
     return Close(CloseReason::kQuit);
   }
   action.kind = Action::Kind::kCommit;

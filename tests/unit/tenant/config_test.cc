@@ -116,6 +116,7 @@ tickets = false
 [pop3]
 listen = "0.0.0.0:110"
 allow_cleartext = true
+utf8_headers_for_all = false
 idle_timeout_s = 1200
 login_timeout_s = 30
 session_age_max_s = 3600
