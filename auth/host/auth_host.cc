@@ -224,8 +224,9 @@ class AuthHost {
 
 int RunAuthHost(AuthHostSockets sockets) {
   Harden();
-  // Its threads never end while the process lives.
-  return (new AuthHost(std::move(sockets)))->Run();
+  // Its threads never end while the process lives, so it is never destroyed.
+  static auto& host = *new AuthHost(std::move(sockets));
+  return host.Run();
 }
 
 }  // namespace poplar::auth

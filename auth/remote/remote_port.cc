@@ -80,10 +80,11 @@ BackendAnswer AnswerOf(AnswerFrame& frame, const BackendQuestion& question,
     answer.reason = "tenant disabled";
   }
   if (answer.outcome == BackendOutcome::kDisabled) return answer;
+  if (frame.address.empty()) frame.address = question.login;
   answer.principal = {
       .tenant = tenant.tenant,
       .account = std::move(frame.account),
-      .address = frame.address.empty() ? question.login : std::move(frame.address),
+      .address = std::move(frame.address),
       .tenant_name = tenant.name,
       .quota = {.octets = frame.quota_octets.value_or(tenant.maildrop_quota.octets),
                 .messages = frame.quota_messages.value_or(tenant.maildrop_quota.messages)}};

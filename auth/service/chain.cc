@@ -39,6 +39,7 @@ BackendAnswer CompareWith(HasherPool& hashers, const base::Secret& stored, WeakS
 
 std::vector<std::string> NamesOf(const std::vector<ChainLink>& links) {
   std::vector<std::string> names;
+  names.reserve(links.size());
   for (const ChainLink& link : links) names.emplace_back(link.port->name());
   return names;
 }
