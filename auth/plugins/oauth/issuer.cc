@@ -59,8 +59,7 @@ Verdict Issuer::Introspect(std::string_view token, std::string_view login,
   if (!IsBoolean(active)) {
     return {POPLAR_TEMPORARY, settings_.introspection_url + ": the answer is none of RFC 7662"};
   }
-  if (!IsTrue(active))
-    return {POPLAR_REFUSED, "the issuer says that the token is not active"};
+  if (!IsTrue(active)) return {POPLAR_REFUSED, "the issuer says that the token is not active"};
   return CheckClaims(claims.get(), settings_, login, std::time(nullptr), /*introspected=*/true);
 }
 
