@@ -22,6 +22,7 @@ constexpr double kSecondsMax = 86'400;
 struct RawOptions {
   std::string pop3;
   std::string lmtp;
+  std::string http;
   std::string octets;
   std::string tls_version;
   uint64_t expect_messages = 0;
@@ -52,7 +53,8 @@ void AddTargets(CLI::App* app, Options* options, RawOptions* raw) {
   app->add_option("profile", options->profile, "What to do")->required();
   app->add_option("--pop3", raw->pop3, "POP3 server: HOST:PORT (numeric, of this machine)");
   app->add_option("--lmtp", raw->lmtp, "LMTP server: HOST:PORT or unix:/path");
-  app->add_flag("--tls", raw->tls, "POP3 over TLS from the first byte");
+  app->add_option("--http", raw->http, "Web server: HOST:PORT");
+  app->add_flag("--tls", raw->tls, "POP3 or HTTP over TLS from the first byte");
   app->add_flag("--stls", raw->stls, "POP3 with STLS");
   app->add_option("--tls-version", raw->tls_version, "Only 1.2 or only 1.3")
       ->check(CLI::IsMember({"1.2", "1.3"}));
@@ -78,7 +80,7 @@ void AddAmounts(CLI::App* app, Options* options, RawOptions* raw) {
   app->add_option("--errors", options->errors_max, "End after so many errors");
   app->add_option("--timeout-ms", options->timeout_ms, "The longest wait for the server")
       ->check(CLI::PositiveNumber);
-  app->add_option("--depth", options->depth, "Commands in flight (retr, noop, fetch)")
+  app->add_option("--depth", options->depth, "Commands in flight (retr, noop, fetch, get)")
       ->check(CLI::Range(1U, kDepthMax));
   app->add_option("--recipients", options->recipients, "Of each delivery (lmtp)")
       ->check(CLI::Range(1U, kRecipientsMax));
@@ -132,11 +134,17 @@ Status Conclude(Options* options, const RawOptions& raw) {
   if (!raw.lmtp.empty()) {
     POP_ASSIGN_OR_RETURN(options->lmtp, ParseEndpoint(raw.lmtp));
   }
+  if (!raw.http.empty()) {
+    POP_ASSIGN_OR_RETURN(options->http, ParseEndpoint(raw.http));
+  }
   if (profile->needs_pop3 && !options->pop3.valid()) {
     return MakeStatus(StatusCode::kInvalidArgument, "this profile needs --pop3 HOST:PORT");
   }
   if (profile->needs_lmtp && !options->lmtp.valid()) {
     return MakeStatus(StatusCode::kInvalidArgument, "this profile needs --lmtp HOST:PORT");
+  }
+  if (profile->needs_http && !options->http.valid()) {
+    return MakeStatus(StatusCode::kInvalidArgument, "this profile needs --http HOST:PORT");
   }
   if (raw.tls && raw.stls) {
     return MakeStatus(StatusCode::kInvalidArgument, "--tls and --stls exclude each other");

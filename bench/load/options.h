@@ -21,6 +21,7 @@ struct Options {
 
   Endpoint pop3;  // valid() where the profile needs it
   Endpoint lmtp;
+  Endpoint http;
   Security security = Security::kPlain;
   TlsOptions tls;
 

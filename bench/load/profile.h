@@ -22,6 +22,7 @@ struct Profile {
   PlayClient play;
   bool needs_pop3;
   bool needs_lmtp;
+  bool needs_http = false;
 };
 
 std::span<const Profile> Profiles();
@@ -33,6 +34,7 @@ Task<Status> PlayPoll(Worker* worker, uint32_t slot);
 Task<Status> PlayRetr(Worker* worker, uint32_t slot);
 Task<Status> PlayFetch(Worker* worker, uint32_t slot);
 Task<Status> PlayNoop(Worker* worker, uint32_t slot);
+Task<Status> PlayGet(Worker* worker, uint32_t slot);
 Task<Status> PlayLmtp(Worker* worker, uint32_t slot);
 Task<Status> PlayTurnover(Worker* worker, uint32_t slot);
 Task<Status> PlayChurn(Worker* worker, uint32_t slot);

@@ -89,4 +89,10 @@ Task<Status> Worker::OpenPop3(Stream* stream, TlsTicket* ticket) {
   co_return OkStatus();
 }
 
+Task<Status> Worker::OpenHttp(Stream* stream, TlsTicket* ticket) {
+  LOAD_CO_RETURN_IF_ERROR(co_await stream->Connect(&options_->http));
+  if (options_->security == Security::kPlain) co_return OkStatus();
+  co_return co_await stream->StartTls(&tls_, ticket);
+}
+
 }  // namespace poplar::load

@@ -70,6 +70,8 @@ class Worker {
   StreamOptions stream_options() const { return {.timeout_ms = options_->timeout_ms}; }
   // Connects, greets, and secures the connection as the options say.
   Task<Status> OpenPop3(Stream* stream, TlsTicket* ticket);
+  // Connects, and shakes hands where the options say so.
+  Task<Status> OpenHttp(Stream* stream, TlsTicket* ticket);
 
  private:
   Task<void> RunClient(uint32_t slot);

@@ -34,7 +34,7 @@ std::string ErrorOf(const Script& script, const std::string& profile) {
   options.profile = profile;
   StatusOr<Endpoint> endpoint = ParseEndpoint(server.endpoint());
   EXPECT_TRUE(endpoint.ok());
-  options.pop3 = *endpoint;
+  options.pop3 = options.http = *endpoint;
   options.user_pattern = "u";
   options.warmup_seconds = 0;
   options.operations_max = 1;
@@ -111,6 +111,29 @@ TEST(WrongRepliesTest, MessagesThatAreNotWhatWasSent) {
     EXPECT_EQ(ErrorWith("RETR", "+OK\r\n" + wire, "fetch"), "content");
     EXPECT_EQ(ErrorWith("RETR", "+OK\r\n" + wire, "retr"), "content");
   }
+}
+
+std::string Http(const std::string& content, const std::string& fields = "Server: x\r\n") {
+  return "HTTP/1.1 200 OK\r\n" + fields + "content-length: " + std::to_string(content.size()) +
+         "\r\n\r\n" + content;
+}
+
+std::string ErrorOfGet(const std::string& said) { return ErrorOf({{"GET", said}}, "get"); }
+
+TEST(WrongRepliesTest, FilesFromAWebServer) {
+  EXPECT_EQ(ErrorOfGet(Http(Mail())), "");
+  EXPECT_EQ(ErrorOfGet("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), "reply");
+  EXPECT_EQ(ErrorOfGet("+OK\r\n"), "reply");
+  EXPECT_EQ(ErrorOfGet("HTTP/1.1 200 OK\r\n\r\n" + Mail()), "count");
+  EXPECT_EQ(ErrorOfGet("HTTP/1.1 200 OK\r\nContent-Length: 7x\r\n\r\n" + Mail()), "count");
+  EXPECT_EQ(ErrorOfGet(Http("<html>not ours</html>\r\n")), "content");
+  std::string changed = Mail();
+  changed[500] = changed[500] == 'x' ? 'y' : 'x';
+  EXPECT_EQ(ErrorOfGet(Http(changed)), "content");
+  std::string half = Http(Mail());
+  half.resize(half.size() - 100);
+  EXPECT_EQ(ErrorOfGet(half), "timeout");
+  EXPECT_EQ(ErrorOfGet(std::string(kHangUp)), "connection");
 }
 
 }  // namespace

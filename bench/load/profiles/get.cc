@@ -1,0 +1,35 @@
+// get: the floor under RETR. One file after the other from a web server, over a connection that
+// stays, with --depth of them in flight: /USER/1 to /USER/N, N being --expect.
+
+#include <deque>
+
+#include "bench/load/http_client.h"
+#include "bench/load/profile.h"
+
+namespace poplar::load {
+
+Task<Status> PlayGet(Worker* worker, uint32_t slot) {
+  const Options& options = worker->options();
+  const uint64_t files = options.expect_messages.value_or(1);
+  TlsTicket ticket;
+  Stream stream(worker->loop(), worker->stream_options());
+  HttpClient client(&stream);
+  std::string folder = "/" + worker->UserOfSlot(slot, 0) + "/";
+  LOAD_CO_RETURN_IF_ERROR(co_await worker->OpenHttp(&stream, &ticket));
+  std::deque<uint64_t> sent_ns;
+  uint64_t next = slot % files;
+  while (true) {
+    while (sent_ns.size() < options.depth && worker->NextOperation(slot)) {
+      client.SendGet(folder + std::to_string(next + 1));
+      sent_ns.push_back(MonotonicNs());
+      next = (next + 1) % files;
+    }
+    if (sent_ns.empty()) break;
+    LOAD_CO_ASSIGN_OR_RETURN(const uint64_t octets, co_await client.ReadMessage());
+    worker->Record("get", sent_ns.front(), octets);
+    sent_ns.pop_front();
+  }
+  co_return OkStatus();
+}
+
+}  // namespace poplar::load
