@@ -26,13 +26,15 @@ MIXED = Mail("mixed", 64, 50, "2048-65536")
 SMALL = Mail("small", 16, 64, "4096")
 MEDIUM = Mail("medium", 4, 64, "65536")
 LARGE = Mail("large", 4, 8, "1048576")
+HUGE = Mail("huge", 4, 2, "26214400")
 INBOX = Mail("inbox", 16, 0, "4096")  # takes what the delivery cell sends
-CORPUS = [MIXED, SMALL, MEDIUM, LARGE, INBOX]
+CORPUS = [MIXED, SMALL, MEDIUM, LARGE, HUGE, INBOX]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One row. `target` is the most of Dovecot's CPU time that Poplar may take; None: no target."""
+    """One row. `target` is the most of Dovecot's CPU time that Poplar may take, `floor_target` of
+    nginx's, which is measured where a cell is `over_floor`; None: no target."""
 
     title: str
     profile: str
@@ -41,6 +43,8 @@ class Cell:
     arguments: tuple = field(default=())
     tls: bool = False
     target: float | None = None
+    over_floor: bool = False
+    floor_target: float | None = None
 
     @property
     def touches_all(self):
@@ -54,17 +58,26 @@ class Cell:
         return ()
 
 
+TLS13 = ("--tls-version", "1.3")
+
+
+def retr(title, mail, arguments=(), **more):
+    return Cell(f"RETR {title}; 4 clients", "retr", mail, 4, arguments, over_floor=True, **more)
+
+
 CELLS = [
     Cell("session: log in, STAT, QUIT; 16 clients", "session", MIXED, 16, target=0.2),
     Cell("poll: CAPA, log in, STAT, UIDL, LIST, QUIT; 16 clients", "poll", MIXED, 16),
-    Cell("session over TLS 1.3, full handshakes; 16 clients", "session", MIXED, 16,
-         ("--tls-version", "1.3"), tls=True),
-    Cell("RETR 4 KB, one at a time; 4 clients", "retr", SMALL, 4, target=0.2),
-    Cell("RETR 4 KB, 8 in flight; 4 clients", "retr", SMALL, 4, ("--depth", 8)),
-    Cell("RETR 4 KB over TLS 1.3, one at a time; 4 clients", "retr", SMALL, 4,
-         ("--tls-version", "1.3"), tls=True),
-    Cell("RETR 64 KB; 4 clients", "retr", MEDIUM, 4),
-    Cell("RETR 1 MB; 4 clients", "retr", LARGE, 4),
+    Cell("session over TLS 1.3, full handshakes; 16 clients", "session", MIXED, 16, TLS13,
+         tls=True),
+    retr("4 KB, one at a time", SMALL, target=0.2),
+    retr("4 KB, 8 in flight", SMALL, ("--depth", 8)),
+    retr("64 KB", MEDIUM, floor_target=1.0),
+    retr("1 MB", LARGE, floor_target=1.0),
+    retr("25 MB", HUGE, floor_target=1.0),
+    retr("4 KB over TLS 1.3, one at a time", SMALL, TLS13, tls=True, floor_target=1.0),
+    retr("64 KB over TLS 1.3", MEDIUM, TLS13, tls=True, floor_target=1.0),
+    retr("1 MB over TLS 1.3", LARGE, TLS13, tls=True, floor_target=1.0),
     Cell("fetch of 50 messages; 4 clients", "fetch", MIXED, 4),
     Cell("NOOP, one at a time; 16 clients", "noop", SMALL, 16),
     Cell("NOOP, 32 in flight; 16 clients", "noop", SMALL, 16, ("--depth", 32)),

@@ -66,6 +66,11 @@ class Server:
             return ["--cgroup", self.cgroup]
         return ["--server-pid", str(self.process.pid)]
 
+    def endpoint_arguments(self, tls):
+        """Where poplar-load finds it."""
+        return ["--pop3", f"127.0.0.1:{self.pop3s_port if tls else self.pop3_port}",
+                "--lmtp", f"127.0.0.1:{self.lmtp_port}"]
+
     def state(self):
         """Whether it runs, in words."""
         code = self.process.poll()
@@ -162,10 +167,8 @@ class Load:
 
     def run(self, server, profile, *arguments, tls=False):
         """One run; its JSON report. Any wrong reply or message raises Failed."""
-        pop3 = server.pop3s_port if tls else server.pop3_port
-        command = [self.binary, profile, "--json", "--pop3", f"127.0.0.1:{pop3}",
-                   "--lmtp", f"127.0.0.1:{server.lmtp_port}", "--password", self.password,
-                   *server.cpu_arguments(), *map(str, arguments)]
+        command = [self.binary, profile, "--json", *server.endpoint_arguments(tls),
+                   "--password", self.password, *server.cpu_arguments(), *map(str, arguments)]
         if tls:
             command.append("--tls")
         pin = (lambda: os.sched_setaffinity(0, self.cores)) if self.cores else None

@@ -28,32 +28,59 @@ def rate(reports):
                              for report in reports)
 
 
-def ratio(results, cell):
-    """Poplar's CPU time over Dovecot's, or None when one was not measured."""
-    ours, theirs = results.get((cell, "Poplar")), results.get((cell, "Dovecot"))
+def share(results, cell, name):
+    """Poplar's CPU time over that of the server `name`, or None when one was not measured."""
+    ours, theirs = results.get((cell, "Poplar")), results.get((cell, name))
     if not ours or not theirs:
         return None
     return statistics.median(cpu_us(ours)) / statistics.median(cpu_us(theirs))
 
 
+def spread(values):
+    """The median, and the range of all."""
+    return f"{figure(statistics.median(values))} ({figure(min(values))} to {figure(max(values))})"
+
+
+def share_and_target(of_theirs, target):
+    """The columns of a share of Dovecot's; `target` is the most that it may be, None: no target."""
+    verdict = "" if target is None else (
+        f"1 / {1 / target:.0f}: {'met' if of_theirs <= target else 'MISSED'}")
+    return [f"1 / {1 / of_theirs:.1f}" if of_theirs <= 1 else f"{of_theirs:.1f} / 1", verdict]
+
+
+def floor_columns(results, cell):
+    if (cell, "nginx") not in results:
+        return ["", ""]
+    of_floor = share(results, cell, "nginx")
+    verdict = "" if cell.floor_target is None else (
+        ": met" if of_floor <= cell.floor_target else f", at most {cell.floor_target:g}: MISSED")
+    return [spread(cpu_us(results[cell, "nginx"])), f"{of_floor:.2f}{verdict}"]
+
+
+def missed(results, cell):
+    """Whether Poplar took more than a target allows."""
+    return any(target is not None and share(results, cell, name) > target
+               for name, target in (("Dovecot", cell.target), ("nginx", cell.floor_target)))
+
+
 def rows(results, cells, names):
-    head = ["server CPU per operation, µs: median (least to most)", *names]
-    if len(names) == 2:
-        head += ["ratio", "target"]
+    """`names`: of the servers that were measured, Poplar first."""
+    mail_servers = [name for name in names if name != "nginx"]
+    head = ["server CPU per operation, µs: median (least to most)", *mail_servers]
+    if "Dovecot" in names:
+        head += ["of Dovecot", "target"]
+    if "nginx" in names:
+        head += ["nginx", "of nginx"]
     head += [f"{name} per s" for name in names]
     yield head
     for cell in cells:
-        row = [cell.title]
-        for name in names:
-            values = cpu_us(results[cell, name])
-            row.append(f"{figure(statistics.median(values))} "
-                       f"({figure(min(values))} to {figure(max(values))})")
-        if len(names) == 2:
-            share = ratio(results, cell)
-            row.append(f"1 / {1 / share:.1f}")
-            row.append("" if cell.target is None else
-                       f"1 / {1 / cell.target:.0f}: {'met' if share <= cell.target else 'MISSED'}")
-        row += [f"{rate(results[cell, name]):,.0f}" for name in names]
+        row = [cell.title, *(spread(cpu_us(results[cell, name])) for name in mail_servers)]
+        if "Dovecot" in names:
+            row += share_and_target(share(results, cell, "Dovecot"), cell.target)
+        if "nginx" in names:
+            row += floor_columns(results, cell)
+        row += [f"{rate(results[cell, name]):,.0f}" if (cell, name) in results else ""
+                for name in names]
         yield row
 
 
