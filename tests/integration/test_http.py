@@ -8,7 +8,7 @@ import time
 
 import pytest
 from api_server import TOKEN, ApiServer
-from backend_server import BackendServer, example, toml_list
+from backend_server import NOT_UTF8, BackendServer, example, toml_list
 from network import Proxy
 from poplar_server import wait_for
 from test_plugins import BUILD
@@ -109,9 +109,9 @@ def test_names_and_passwords_are_values_and_nothing_else(api, new_poplar):
     asked = len(api.asked)
     with server.raw() as connection:
         connection.recv(1000)
-        connection.sendall(b"USER al\xffice@alpha.example\r\nPASS x\r\nUSER " + ALICE.encode() + b"\r\nPASS \xff\r\n")
+        connection.sendall(b"AUTH PLAIN " + NOT_UTF8 + b"\r\nUSER " + ALICE.encode() + b"\r\nPASS \xff\r\n")
         replies = b""
-        while replies.count(b"\r\n") < 4:
+        while replies.count(b"\r\n") < 3:
             replies += connection.recv(1000)
         assert replies.count(b"-ERR [AUTH]") == 2, replies
     # JSON cannot say it, so nobody was asked.

@@ -1,5 +1,6 @@
 """A server whose users are in one back end, configured as a page of auth/ says."""
 
+import base64
 import re
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from poplar_server import PoplarServer, lmtp_transaction, wait_for
 
 AUTH = Path(__file__).resolve().parents[2] / "auth"
 MESSAGE = b"Subject: to somebody elsewhere\r\n\r\nhello\r\n"
+# What PLAIN sends for such a name: USER takes none.
+NOT_UTF8 = base64.b64encode(b"\0al\xffice@alpha.example\0x")
 
 
 def example(page, heading):
