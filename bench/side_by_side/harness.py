@@ -30,7 +30,7 @@ class Server:
         self.cgroup = None
         os.makedirs(directory, exist_ok=True)
 
-    def spawn(self, command):
+    def spawn(self, command, stdin=subprocess.DEVNULL):
         """Runs `command` on the server's cores, in a control group of its own where possible."""
         self.cgroup = make_cgroup(f"poplar-compare-{os.getpid()}-{self.name.lower()}")
 
@@ -43,7 +43,7 @@ class Server:
 
         with open(f"{self.directory}/output.log", "ab") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=output,
-                                            stdin=subprocess.DEVNULL, preexec_fn=in_child,
+                                            stdin=stdin, preexec_fn=in_child,
                                             start_new_session=True)
 
     def stop(self):
@@ -70,6 +70,13 @@ class Server:
         """Where poplar-load finds it."""
         return ["--pop3", f"127.0.0.1:{self.pop3s_port if tls else self.pop3_port}",
                 "--lmtp", f"127.0.0.1:{self.lmtp_port}"]
+
+    def cpu_us(self):
+        """CPU time of all its processes so far; None where there is no control group."""
+        if not self.cgroup:
+            return None
+        with open(f"{self.cgroup}/cpuacct.usage", encoding="ascii") as file:
+            return int(file.read()) / 1e3
 
     def state(self):
         """Whether it runs, in words."""
@@ -98,6 +105,14 @@ def find_binary(build, name):
             return path
     raise Failed(f"{build} has no {name}: build it first (cmake --preset release && "
                  "cmake --build --preset release)")
+
+
+def find_plugin(build, name):
+    for folder in ("auth/plugins", "lib/poplar"):
+        path = f"{build}/{folder}/{name}.so"
+        if os.path.isfile(path):
+            return path
+    raise Failed(f"{build} has no {name}.so: build it first")
 
 
 def core_set(text):

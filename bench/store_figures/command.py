@@ -1,5 +1,5 @@
-"""What bench/store and bench/tenants have in common: arguments, the circumstances of a measurement,
-the tables that they write."""
+"""What bench/store, bench/tenants and bench/logins have in common: arguments, the circumstances of a
+measurement, the tables that they write."""
 
 import argparse
 import os
@@ -48,46 +48,59 @@ def make_lab(options, directory):
     if not options.smoke:
         cores = (core_set(options.server_cores), core_set(options.client_cores))
         network.set_up()
-    return Lab(directory=directory, poplar=find_binary(options.build, "poplar"),
+    return Lab(directory=directory, build=options.build, poplar=find_binary(options.build, "poplar"),
                floor=find_binary(options.build, "poplar-floor"),
                load=Load(find_binary(options.build, "poplar-load"), cores[1], PASSWORD),
                server_cores=cores[0], client_cores=cores[1], rounds=options.rounds,
                seconds=options.seconds, warmup=options.warmup, smoke=options.smoke)
 
 
-def measure(name, parts, options, directory):
+def measure(name, parts, options, directory, one_table):
+    """`parts`: those to measure. The table of each is the block NAME PART, that of all of them NAME."""
     lab = make_lab(options, directory)
+    tables = {f"{name} {part_name}": [part] for part_name, part in parts.items()}
+    if one_table:
+        tables = {name: list(parts.values())}
     missed = []
-    for part_name in options.parts or parts:
-        part = parts[part_name]
-        say(f"== {part.TITLE}")
+    for block, members in tables.items():
         load_average = os.getloadavg()[0]
-        measured = list(part.measure(lab))
+        measured = [row for part in members for row in measure_part(part, lab)]
         if options.smoke:
             continue
         versions = ["poplar " + table.commit(ROOT)]
-        if needs_dovecot(part):
+        if any(map(needs_dovecot, members)):
             versions.append(Dovecot.version())
         text = rows.render(measured) + "\n\n" + "\n".join(table.circumstances(
             ROOT, versions, options, network.CONGESTION, load_average))
-        print(f"{part.TITLE}\n\n{text}\n", flush=True)
+        print(f"{members[0].TITLE if len(members) == 1 else block}\n\n{text}\n", flush=True)
         if not options.no_write:
-            table.write_block(README, text, f"{name} {part_name}", f"bench/{name}")
+            table.write_block(README, text, block, f"bench/{name}")
         missed += rows.missed(measured)
-        for leftover in os.listdir(directory):
-            shutil.rmtree(f"{directory}/{leftover}", ignore_errors=True)
     for title in missed:
         say(f"{name}: missed: {title}")
     return 1 if missed else 0
+
+
+def measure_part(part, lab):
+    """Its rows; what it left in the lab's directory goes."""
+    say(f"== {part.TITLE}")
+    measured = list(part.measure(lab))
+    for leftover in os.listdir(lab.directory):
+        shutil.rmtree(f"{lab.directory}/{leftover}", ignore_errors=True)
+    return measured
 
 
 def needs_dovecot(part):
     return getattr(part, "NEEDS_DOVECOT", False)
 
 
-def main(name, description, parts):
-    """`parts`: modules by name, each with a TITLE and measure(lab), which gives rows."""
+def main(name, description, parts, one_table=False):
+    """`parts` by name: each has a TITLE and measure(lab), which gives rows. `one_table`: the rows of all
+    are one table, which is written when none was left out."""
     options = parse_arguments(description, parts)
+    chosen = {part: parts[part] for part in options.parts or parts}
+    if one_table and len(chosen) < len(parts):
+        options.no_write = True
     if options.smoke:
         options.rounds, options.seconds, options.warmup = 1, 0.3, 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped
@@ -96,8 +109,7 @@ def main(name, description, parts):
         if not options.smoke:
             if os.geteuid() != 0:
                 raise Failed("run it as root: it makes a network namespace, and Dovecot needs it")
-            chosen = [parts[part] for part in options.parts or parts]
-            if any(map(needs_dovecot, chosen)) and not Dovecot.available():
+            if any(map(needs_dovecot, chosen.values())) and not Dovecot.available():
                 raise Failed("Dovecot is missing: core/install-packages bench/packages.txt")
             network.enter()
         if directory:
@@ -105,7 +117,7 @@ def main(name, description, parts):
         else:
             directory = tempfile.mkdtemp(prefix=f"poplar-{name}-")
         os.chmod(directory, 0o711)  # Dovecot's workers are other users
-        return measure(name, parts, options, directory)
+        return measure(name, chosen, options, directory, one_table)
     except (Failed, ValueError, OSError) as fault:
         say(f"{name}: {fault}")
         return 1

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from cells import PASSWORD
-from harness import Failed, Load
+from harness import Failed, Load, find_plugin
 from server import StoreServer
 
 
@@ -21,6 +21,7 @@ class Lab:
     """`smoke`: everything small, nothing counts."""
 
     directory: str
+    build: str
     poplar: str
     floor: str
     load: Load
@@ -30,6 +31,9 @@ class Lab:
     seconds: float
     warmup: float
     smoke: bool
+
+    def plugin(self, name):
+        return find_plugin(self.build, name)
 
     @contextlib.contextmanager
     def server(self, name, users=(), settings=""):

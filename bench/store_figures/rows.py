@@ -2,6 +2,7 @@
 ratio of the two keeps its target."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from table import markdown
 
@@ -9,6 +10,8 @@ from table import markdown
 @dataclass(frozen=True)
 class Row:
     """`value` and `beside` are what the table shows; `ratio` is of the two, `limit` its target."""
+
+    HEAD: ClassVar = ("", "Poplar", "held against", "ratio", "target")
 
     title: str
     value: str
@@ -36,8 +39,8 @@ class Row:
 
 
 def render(rows):
-    return markdown([["", "Poplar", "held against", "ratio", "target"],
-                     *(row.cells() for row in rows)])
+    """REQUIRES: at least one row, all of one kind."""
+    return markdown([rows[0].HEAD, *(row.cells() for row in rows)])
 
 
 def missed(rows):

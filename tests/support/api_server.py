@@ -1,4 +1,4 @@
-"""A provider's API over HTTPS, as auth/HTTP.md describes it; it may be told to be slow, or to say anything else."""
+"""A provider's API over HTTPS (or HTTP), as auth/HTTP.md describes it; it may be told to be slow, or to say anything else."""
 
 import http.server
 import json
@@ -10,7 +10,7 @@ TOKEN = "t0ken-of-the-test"
 
 
 class ApiServer:
-    """`users` are by login: (password, members of the answer)."""
+    """`users` are by login: (password, members of the answer). Without `tls` it speaks HTTP."""
 
     def __init__(self, tls, users, certificate="good", port=0):
         self.users = dict(users)
@@ -20,8 +20,10 @@ class ApiServer:
         self.status = 200
         self.headers = {}
         self.body = None  # Octets, instead of an answer.
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(tls / f"{certificate}.pem", tls / f"{certificate}.key")
+        self.context = None
+        if tls:
+            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.context.load_cert_chain(tls / f"{certificate}.pem", tls / f"{certificate}.key")
         self.server = None
         self.open = set()
         self.port = port
@@ -29,7 +31,7 @@ class ApiServer:
 
     @property
     def url(self):
-        return f"https://127.0.0.1:{self.port}/mail-users"
+        return f"http{'s' if self.context else ''}://127.0.0.1:{self.port}/mail-users"
 
     def start(self):
         api = self
@@ -41,7 +43,8 @@ class ApiServer:
             def setup(self):
                 # Here, as a client that is slow must not hold up the others.
                 self.request.settimeout(30)
-                self.request = api.context.wrap_socket(self.request, server_side=True)
+                if api.context:
+                    self.request = api.context.wrap_socket(self.request, server_side=True)
                 api.connections += 1
                 api.open.add(self.request)
                 super().setup()

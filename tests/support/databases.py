@@ -50,8 +50,10 @@ def lives(pid):
 class Database:
     account = ""  # Under which Debian runs it.
 
-    def __init__(self, tls, certificate="good", speaks_tls=True):
+    def __init__(self, tls, certificate="good", speaks_tls=True, password=SERVICE_PASSWORD, logs_queries=True):
         self.speaks_tls = speaks_tls
+        self.password = password
+        self.logs_queries = logs_queries
         self.directory = Path(tempfile.mkdtemp(prefix="poplar-sql-", dir=FOLDER))
         self.data = self.directory / "data"
         self.process = None
@@ -150,14 +152,14 @@ class Postgresql(Database):
         (self.data / "pg_hba.conf").write_text("local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
                                                "hostnossl all all 127.0.0.1/32 scram-sha-256\n")
         self.start()
-        self.sql(f"CREATE ROLE {SERVICE} LOGIN PASSWORD {literal(SERVICE_PASSWORD)}", database="postgres")
+        self.sql(f"CREATE ROLE {SERVICE} LOGIN PASSWORD {literal(self.password)}", database="postgres")
         self.sql(f"CREATE DATABASE {DATABASE}", database="postgres")
         self.kill()
 
     def command(self):
         settings = dict(listen_addresses="127.0.0.1", port=self.port, unix_socket_directories=self.directory, fsync="off", shared_buffers="16MB",
-                        ssl="on" if self.speaks_tls else "off", ssl_cert_file=self.certificate, ssl_key_file=self.key, ssl_ca_file=self.ca, log_statement="all",
-                        log_connections="on", max_connections=20)
+                        ssl="on" if self.speaks_tls else "off", ssl_cert_file=self.certificate, ssl_key_file=self.key, ssl_ca_file=self.ca,
+                        log_statement="all" if self.logs_queries else "none", log_connections="on", max_connections=20)
         return [self.bin / "postgres", "-D", self.data, *(word for name, value in settings.items() for word in ("-c", f"{name}={value}"))]
 
     @property
@@ -192,7 +194,7 @@ class Mariadb(Database):
         self.run(needs("mariadb-install-db"), "--no-defaults", f"--datadir={self.data}", "--auth-root-authentication-method=normal",
                  "--skip-test-db", **self.identity)
         self.start()
-        self.sql(f"CREATE DATABASE {DATABASE}; CREATE USER {SERVICE}@'%' IDENTIFIED BY {literal(SERVICE_PASSWORD)};", database="")
+        self.sql(f"CREATE DATABASE {DATABASE}; CREATE USER {SERVICE}@'%' IDENTIFIED BY {literal(self.password)};", database="")
         self.kill()
 
     def command(self):
@@ -200,7 +202,8 @@ class Mariadb(Database):
         assert mariadbd, "mariadbd is missing: tests/run installs it"
         return [mariadbd, "--no-defaults", f"--datadir={self.data}", "--bind-address=127.0.0.1", f"--port={self.port}", f"--socket={self.socket}",
                 f"--pid-file={self.directory}/pid", "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M",
-                "--innodb-flush-log-at-trx-commit=0", "--character-set-server=utf8mb4", "--general-log", f"--general-log-file={self.directory}/log",
+                "--innodb-flush-log-at-trx-commit=0", "--character-set-server=utf8mb4",
+                *(["--general-log", f"--general-log-file={self.directory}/log"] if self.logs_queries else []),
                 *([f"--ssl-cert={self.certificate}", f"--ssl-key={self.key}", f"--ssl-ca={self.ca}"] if self.speaks_tls else ["--skip-ssl"])]
 
     def answers(self):

@@ -73,7 +73,9 @@ def tree(domains=("alpha.example",)):
 
 
 class Slapd:
-    def __init__(self, tls, ldif, certificate="good"):
+    def __init__(self, tls, ldif, certificate="good", logs="stats"):
+        """`logs`: a level of slapd.conf's."""
+        self.logs = logs
         self.directory = Path(tempfile.mkdtemp(prefix="poplar-slapd-"))
         self.process = None
         self.ldap_port, self.ldaps_port = free_port(), free_port()
@@ -107,7 +109,7 @@ class Slapd:
         assert self.process is None
         with open(self.directory / "log", "ab") as log:
             self.process = subprocess.Popen(
-                [self.slapd, "-f", str(self.config), "-h", f"{self.ldap}/ {self.ldaps}/", "-d", "stats", *self.identity],
+                [self.slapd, "-f", str(self.config), "-h", f"{self.ldap}/ {self.ldaps}/", "-d", self.logs, *self.identity],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
         def ready():

@@ -1,0 +1,217 @@
+"""Where users can live, and how either server is told of it: the same users, the same stored password."""
+
+import crypt
+import json
+import os
+import sqlite3
+import sys
+import time
+
+from cells import PASSWORD
+from harness import Failed, Server
+from server import HASH_SETTING
+
+READY_SECONDS_MAX = 60
+PROCESS = f"{os.path.dirname(os.path.abspath(__file__))}/backend_process.py"
+
+
+class Backend(Server):
+    """One place of users. `warm`: whether the servers remember whom they have let in."""
+
+    title = ""
+    users_are_poplars = False  # they are in the database of its own
+
+    def __init__(self, lab, users, warm):
+        self.label = f"{self.name}-{'warm' if warm else 'cold'}"
+        super().__init__(f"{lab.directory}/{self.label}", cores=lab.client_cores)
+        self.lab = lab
+        self.users = users
+        self.warm = warm
+
+    def start(self):
+        """Returns when it can be asked."""
+
+    def poplar_settings(self):
+        """Sections of poplar.toml, beside [users]."""
+        return ""
+
+    def dovecot_passdb(self):
+        """What stands in Dovecot's section passdb. REQUIRES: it was started."""
+        raise NotImplementedError
+
+    def write(self, name, text):
+        path = f"{self.directory}/{name}"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def dovecot_sql(self, driver, connect, table):
+        path = self.write("dovecot-sql.conf", f"""driver = {driver}
+connect = {connect}
+password_query = SELECT password FROM {table} WHERE address = '%u'
+""")
+        return f"  driver = sql\n  args = {path}"
+
+
+class Sqlite(Backend):
+    """Either server's own file. Poplar's takes no password in clear. Dovecot computes a stored hash at each log-in,
+    remembered or not, so it has the password in clear where both remember; asked anew, both have the cheapest hash."""
+
+    name, title = "sqlite", "SQLite"
+    users_are_poplars = True
+
+    def start(self):
+        stored = "{PLAIN}" + PASSWORD if self.warm else (
+            "{SHA256-CRYPT}" + crypt.crypt(PASSWORD, HASH_SETTING))
+        database = sqlite3.connect(f"{self.directory}/dovecot.db")
+        try:
+            with database:
+                database.execute("CREATE TABLE users (address TEXT PRIMARY KEY, password TEXT)")
+                database.executemany("INSERT INTO users VALUES (?, ?)",
+                                     ((user, stored) for user in self.users))
+        finally:
+            database.close()
+
+    def dovecot_passdb(self):
+        return self.dovecot_sql("sqlite", f"{self.directory}/dovecot.db", "users")
+
+
+class PasswdFile(Backend):
+    name, title = "passwd_file", "a passwd-file"
+
+    def start(self):
+        self.write("users", "".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in self.users))
+
+    def poplar_settings(self):
+        return f"""[auth]
+chain = ["file"]
+[backend.file]
+driver = "passwd-file"
+file = "{self.directory}/users"
+weak_schemes = true
+"""
+
+    def dovecot_passdb(self):
+        return f"  driver = passwd-file\n  args = username_format=%u {self.directory}/users"
+
+
+class Served(Backend):
+    """One with servers of its own, which run beside poplar-load; Poplar asks it by the plug-in of its name."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.place = {}
+
+    def start(self):
+        ready = f"{self.directory}/ready"
+        question = self.write("question", json.dumps({"users": self.users, "password": PASSWORD}))
+        with open(question, "rb") as text:
+            self.spawn([sys.executable, PROCESS, self.name, ready], stdin=text)
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while not os.path.exists(ready):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise Failed(f"{self.title} does not start:\n{self.log_tail()}")
+            time.sleep(0.05)
+        with open(ready, encoding="utf-8") as text:
+            self.place = json.load(text)
+
+    def section(self, **settings):
+        lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+        return (f'[auth]\nchain = ["{self.name}"]\n[backend.{self.name}]\n'
+                f'plugin = "{self.lab.plugin(self.name)}"\n{lines}')
+
+
+class Ldap(Served):
+    """A search, then a bind: both servers the same two."""
+
+    name, title = "ldap", "LDAP (search, bind)"
+    base = "o=hosting"
+
+    def poplar_settings(self):
+        return self.section(
+            server=f"ldap://127.0.0.1:{self.place['port']}", bind_dn=self.place["dn"],
+            bind_password=self.place["password"], base=self.base,
+            filter="(&(objectClass=mailUser)(mail=%{login}))", address_attribute="mail")
+
+    def dovecot_passdb(self):
+        path = self.write("dovecot-ldap.conf", f"""uris = ldap://127.0.0.1:{self.place['port']}
+dn = {self.place['dn']}
+dnpass = {self.place['password']}
+auth_bind = yes
+base = {self.base}
+pass_attrs = mail=user
+pass_filter = (&(objectClass=mailUser)(mail=%u))
+""")
+        return f"  driver = ldap\n  args = {path}"
+
+
+class Database(Served):
+    dovecot_driver = dovecot_more = ""
+
+    def poplar_settings(self):
+        return self.section(
+            server=f"127.0.0.1:{self.place['port']}", tls=False, weak_schemes=True,
+            database=self.place["database"], user=self.place["user"],
+            password=self.place["password"],
+            user_query="SELECT id AS account, address, password, quota_octets, quota_messages,"
+                       " disabled FROM mail_users WHERE address = %{login}")
+
+    def dovecot_passdb(self):
+        connect = (f"host=127.0.0.1 port={self.place['port']} dbname={self.place['database']} "
+                   f"user={self.place['user']} password={self.place['password']}")
+        return self.dovecot_sql(self.dovecot_driver, connect + self.dovecot_more, "mail_users")
+
+
+class Postgresql(Database):
+    name, title = "postgresql", "PostgreSQL"
+    dovecot_driver, dovecot_more = "pgsql", " sslmode=disable"
+
+
+class Mariadb(Database):
+    name, title = "mariadb", "MariaDB"
+    dovecot_driver = "mysql"
+
+
+LUA = """local json = require("cjson")
+local client
+
+function script_init()
+  client = dovecot.http.client({ timeout = 10000, max_attempts = 2 })
+  return 0
+end
+
+function auth_password_verify(request, password)
+  local post = client:request({ url = "%(url)s", method = "POST" })
+  post:add_header("Content-Type", "application/json")
+  post:add_header("Authorization", "Bearer %(token)s")
+  post:set_payload(json.encode({ operation = "verify_password", login = request.user,
+                                 password = password, client_address = request.rip }))
+  local reply = post:submit()
+  if reply:status() ~= 200 then
+    return dovecot.auth.PASSDB_RESULT_INTERNAL_FAILURE, "status " .. reply:status()
+  end
+  local outcome = json.decode(reply:payload()).outcome
+  if outcome == "ok" then
+    return dovecot.auth.PASSDB_RESULT_OK, {}
+  elseif outcome == "unknown" then
+    return dovecot.auth.PASSDB_RESULT_USER_UNKNOWN, "unknown"
+  end
+  return dovecot.auth.PASSDB_RESULT_PASSWORD_MISMATCH, outcome
+end
+"""
+
+
+class Http(Served):
+    """An API in Python. Dovecot has no such back end: a script of Lua asks the same of its HTTP client."""
+
+    name, title = "http", "an API over HTTP (Dovecot: by Lua)"
+
+    def poplar_settings(self):
+        return self.section(url=self.place["url"], token=self.place["token"])
+
+    def dovecot_passdb(self):
+        path = self.write("passdb.lua", LUA % self.place)
+        return f"  driver = lua\n  args = file={path} blocking=yes cache_key=%u"
+
+
+KINDS = [Sqlite, PasswdFile, Ldap, Postgresql, Mariadb, Http]
