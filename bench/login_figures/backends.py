@@ -1,4 +1,4 @@
-"""Where users can live, and how either server is told of it: the same users, the same stored password."""
+"""Where users can live, and how either server is told of it: same users, same stored password."""
 
 import crypt
 import json
@@ -12,21 +12,21 @@ from harness import Failed, Server
 from server import HASH_SETTING
 
 READY_SECONDS_MAX = 60
+HASHES = 500
 PROCESS = f"{os.path.dirname(os.path.abspath(__file__))}/backend_process.py"
 
 
 class Backend(Server):
-    """One place of users. `warm`: whether the servers remember whom they have let in."""
+    """One place of users; it runs beside poplar-load. What stands below start() needs it to run.
+    `warm`: whether the servers remember whom they have let in."""
 
     title = ""
     users_are_poplars = False  # they are in the database of its own
 
-    def __init__(self, lab, users, warm):
-        self.label = f"{self.name}-{'warm' if warm else 'cold'}"
-        super().__init__(f"{lab.directory}/{self.label}", cores=lab.client_cores)
+    def __init__(self, lab, users):
+        super().__init__(f"{lab.directory}/{self.name}", cores=lab.client_cores)
         self.lab = lab
         self.users = users
-        self.warm = warm
 
     def start(self):
         """Returns when it can be asked."""
@@ -35,9 +35,13 @@ class Backend(Server):
         """Sections of poplar.toml, beside [users]."""
         return ""
 
-    def dovecot_passdb(self):
-        """What stands in Dovecot's section passdb. REQUIRES: it was started."""
+    def dovecot_passdb(self, warm):
+        """What stands in Dovecot's section passdb."""
         raise NotImplementedError
+
+    def remark(self, warm):
+        """What a reader of its row has to know."""
+        return ""
 
     def write(self, name, text):
         path = f"{self.directory}/{name}"
@@ -54,16 +58,17 @@ password_query = SELECT password FROM {table} WHERE address = '%u'
 
 
 class Sqlite(Backend):
-    """Either server's own file. Poplar's takes no password in clear. Dovecot computes a stored hash at each log-in,
-    remembered or not, so it has the password in clear where both remember; asked anew, both have the cheapest hash."""
+    """Either server's own file. Poplar's takes no password in clear, so both have the cheapest hash.
+    But Dovecot computes one also for whom it remembers: there it has the password in clear."""
 
     name, title = "sqlite", "SQLite"
     users_are_poplars = True
 
-    def start(self):
-        stored = "{PLAIN}" + PASSWORD if self.warm else (
+    def dovecot_passdb(self, warm):
+        path = f"{self.directory}/{'warm' if warm else 'cold'}.db"
+        stored = "{PLAIN}" + PASSWORD if warm else (
             "{SHA256-CRYPT}" + crypt.crypt(PASSWORD, HASH_SETTING))
-        database = sqlite3.connect(f"{self.directory}/dovecot.db")
+        database = sqlite3.connect(path)
         try:
             with database:
                 database.execute("CREATE TABLE users (address TEXT PRIMARY KEY, password TEXT)")
@@ -71,13 +76,22 @@ class Sqlite(Backend):
                                      ((user, stored) for user in self.users))
         finally:
             database.close()
+        return self.dovecot_sql("sqlite", path, "users")
 
-    def dovecot_passdb(self):
-        return self.dovecot_sql("sqlite", f"{self.directory}/dovecot.db", "users")
+    def remark(self, warm):
+        return "" if warm else f", {hash_us():.0f} µs of it a hash"
+
+
+def hash_us():
+    """What the cheapest hash takes here; both servers have it computed by the same library."""
+    begin = time.process_time()
+    for _ in range(HASHES):
+        crypt.crypt(PASSWORD, HASH_SETTING)
+    return (time.process_time() - begin) / HASHES * 1e6
 
 
 class PasswdFile(Backend):
-    name, title = "passwd_file", "a passwd-file"
+    name, title = "passwd_file", "passwd-file"
 
     def start(self):
         self.write("users", "".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in self.users))
@@ -91,12 +105,12 @@ file = "{self.directory}/users"
 weak_schemes = true
 """
 
-    def dovecot_passdb(self):
+    def dovecot_passdb(self, warm):
         return f"  driver = passwd-file\n  args = username_format=%u {self.directory}/users"
 
 
 class Served(Backend):
-    """One with servers of its own, which run beside poplar-load; Poplar asks it by the plug-in of its name."""
+    """One with a server of its own; Poplar asks it by the plug-in of its name."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -133,7 +147,7 @@ class Ldap(Served):
             bind_password=self.place["password"], base=self.base,
             filter="(&(objectClass=mailUser)(mail=%{login}))", address_attribute="mail")
 
-    def dovecot_passdb(self):
+    def dovecot_passdb(self, warm):
         path = self.write("dovecot-ldap.conf", f"""uris = ldap://127.0.0.1:{self.place['port']}
 dn = {self.place['dn']}
 dnpass = {self.place['password']}
@@ -156,7 +170,7 @@ class Database(Served):
             user_query="SELECT id AS account, address, password, quota_octets, quota_messages,"
                        " disabled FROM mail_users WHERE address = %{login}")
 
-    def dovecot_passdb(self):
+    def dovecot_passdb(self, warm):
         connect = (f"host=127.0.0.1 port={self.place['port']} dbname={self.place['database']} "
                    f"user={self.place['user']} password={self.place['password']}")
         return self.dovecot_sql(self.dovecot_driver, connect + self.dovecot_more, "mail_users")
@@ -202,14 +216,14 @@ end
 
 
 class Http(Served):
-    """An API in Python. Dovecot has no such back end: a script of Lua asks the same of its HTTP client."""
+    """An API in Python. Dovecot has no such back end; a script of Lua asks the same question."""
 
-    name, title = "http", "an API over HTTP (Dovecot: by Lua)"
+    name, title = "http", "HTTP (Dovecot: by Lua)"
 
     def poplar_settings(self):
         return self.section(url=self.place["url"], token=self.place["token"])
 
-    def dovecot_passdb(self):
+    def dovecot_passdb(self, warm):
         path = self.write("passdb.lua", LUA % self.place)
         return f"  driver = lua\n  args = file={path} blocking=yes cache_key=%u"
 

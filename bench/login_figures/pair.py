@@ -18,7 +18,7 @@ WARM_SHARE_MAX = 0.2  # of Dovecot's CPU time
 
 @dataclass(frozen=True)
 class Sample:
-    """One measurement of one server. `backend_us`: None where the back end has no process of its own."""
+    """One measurement of one server. `backend_us`: None where the back end has no process."""
 
     cpu_us: float
     per_second: float
@@ -27,7 +27,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class LoginRow:
-    """`ours` and `theirs` are samples, of which there is at least one; `target` is the most of Dovecot's
+    """`ours` and `theirs` are samples; to be shown, each needs one. `target` is the most of Dovecot's
     CPU time that Poplar may take, None: no target."""
 
     HEAD = ("server CPU per log-in, µs: median (least to most)", "Poplar", "Dovecot", "ratio",
@@ -75,43 +75,50 @@ class Part:
 
     def __init__(self, kind):
         self.kind = kind
-        self.TITLE = f"Users in {kind.title}"
+        self.TITLE = f"Log-ins: {kind.title}"
 
     def measure(self, lab):
-        for warm, how, target in ((True, "remembered", WARM_SHARE_MAX),
-                                  (False, "asked each time", None)):
-            samples = measure_kind(lab, self.kind, warm)
-            yield LoginRow(f"{self.kind.title}: {how}", samples["Poplar"],
-                           samples.get("Dovecot", []), target)
+        backend = self.kind(lab, addresses(PATTERN, 0, SMOKE_USERS if lab.smoke else USERS))
+        try:
+            backend.start()
+            return [measure_row(lab, backend, warm=True), measure_row(lab, backend, warm=False)]
+        finally:
+            backend.stop()
 
 
-def measure_kind(lab, kind, warm):
-    users = addresses(PATTERN, 0, SMOKE_USERS if lab.smoke else USERS)
+def measure_row(lab, backend, warm):
     with contextlib.ExitStack() as stack:
-        backend = kind(lab, users, warm)
-        stack.callback(backend.stop)
-        backend.start()
-        servers = {"Poplar": stack.enter_context(poplar(lab, backend))}
+        servers = {"Poplar": stack.enter_context(poplar(lab, backend, warm))}
         if Dovecot.available():
-            servers["Dovecot"] = stack.enter_context(dovecot(lab, backend))
+            servers["Dovecot"] = stack.enter_context(dovecot(lab, backend, warm))
         for server in servers.values():
             server.start()
-            lab.fill(server, PATTERN, len(users), len(users), MESSAGE_OCTETS, connections=4)
-        return measure_in_turns(lab, servers, backend)
+            lab.fill(server, PATTERN, len(backend.users), len(backend.users), MESSAGE_OCTETS,
+                     connections=4)
+        title = (f"{backend.title}: {'remembered' if warm else 'asked each time'}"
+                 f"{backend.remark(warm)}")
+        samples = measure_in_turns(lab, servers, backend, title)
+    return LoginRow(title, samples["Poplar"], samples.get("Dovecot", []),
+                    WARM_SHARE_MAX if warm else None)
 
 
-def poplar(lab, backend):
-    settings = "[users]\nrehash = false\n" + ("" if backend.warm else "cache_seconds = 0\n")
-    return lab.server(f"{backend.label}-poplar",
+def label(backend, warm, server):
+    return f"{backend.name}-{'warm' if warm else 'cold'}-{server}"
+
+
+def poplar(lab, backend, warm):
+    settings = "[users]\nrehash = false\n" + ("" if warm else "cache_seconds = 0\n")
+    return lab.server(label(backend, warm, "poplar"),
                       backend.users if backend.users_are_poplars else (),
                       settings + backend.poplar_settings())
 
 
 @contextlib.contextmanager
-def dovecot(lab, backend):
+def dovecot(lab, backend, warm):
     """A new one that is prepared, not started; ended when the block is left."""
-    server = Dovecot(f"{lab.directory}/{backend.label}-dovecot", passdb=backend.dovecot_passdb(),
-                     auth_cache="16 M" if backend.warm else "0", cores=lab.server_cores)
+    server = Dovecot(f"{lab.directory}/{label(backend, warm, 'dovecot')}",
+                     passdb=backend.dovecot_passdb(warm), auth_cache="16 M" if warm else "0",
+                     cores=lab.server_cores)
     server.prepare(backend.users, PASSWORD)
     try:
         yield server
@@ -119,20 +126,20 @@ def dovecot(lab, backend):
         server.stop()
 
 
-def measure_in_turns(lab, servers, backend):
+def measure_in_turns(lab, servers, backend, title):
     samples = {name: [] for name in servers}
     for turn in range(lab.rounds):
         for name in list(servers) if turn % 2 == 0 else reversed(servers):
             sample = measure_server(lab, servers[name], backend)
             samples[name].append(sample)
-            say(f"{backend.label}: {name} "
+            say(f"{title}: {name} "
                 f"{sample.cpu_us:.1f} us, {sample.per_second:,.0f} a second")
     return samples
 
 
 def measure_server(lab, server, backend):
-    """Every user once, then the warming up in a run of its own: so that what the back end takes over the
-    last run belongs to the log-ins that it counts."""
+    """Every user once, then the warming up in a run of its own: so that what the back end takes over
+    the last run belongs to the log-ins that it counts."""
     log_in(lab, server, backend, 60, "--operations", len(backend.users))
     if lab.warmup > 0:
         log_in(lab, server, backend, lab.warmup)

@@ -100,7 +100,7 @@ class Dovecot(Server):
 
     def __init__(self, directory, mail_format="sdbox", passdb=PASSWD_FILE, auth_cache="16 M",
                  **kwargs):
-        """`passdb`: what stands in that section; `auth_cache`: how much is remembered, "0" for none."""
+        """`passdb`: what stands in that section; `auth_cache`: how much is remembered, 0 for nothing."""
         super().__init__(directory, **kwargs)
         self.mail_format = mail_format
         self.passdb = passdb.format(dir=directory)

@@ -1,5 +1,5 @@
-"""What bench/store, bench/tenants and bench/logins have in common: arguments, the circumstances of a
-measurement, the tables that they write."""
+"""What bench/store, bench/tenants and bench/logins have in common: arguments, the circumstances of
+a measurement, the tables that they write."""
 
 import argparse
 import os
@@ -48,19 +48,23 @@ def make_lab(options, directory):
     if not options.smoke:
         cores = (core_set(options.server_cores), core_set(options.client_cores))
         network.set_up()
-    return Lab(directory=directory, build=options.build, poplar=find_binary(options.build, "poplar"),
+    return Lab(directory=directory, build=options.build,
+               poplar=find_binary(options.build, "poplar"),
                floor=find_binary(options.build, "poplar-floor"),
                load=Load(find_binary(options.build, "poplar-load"), cores[1], PASSWORD),
                server_cores=cores[0], client_cores=cores[1], rounds=options.rounds,
                seconds=options.seconds, warmup=options.warmup, smoke=options.smoke)
 
 
-def measure(name, parts, options, directory, one_table):
-    """`parts`: those to measure. The table of each is the block NAME PART, that of all of them NAME."""
-    lab = make_lab(options, directory)
-    tables = {f"{name} {part_name}": [part] for part_name, part in parts.items()}
+def tables_of(name, parts, one_table):
+    """The parts of each table, by the name of its block."""
     if one_table:
-        tables = {name: list(parts.values())}
+        return {name: list(parts.values())}
+    return {f"{name} {part_name}": [part] for part_name, part in parts.items()}
+
+
+def measure(name, tables, options, directory):
+    lab = make_lab(options, directory)
     missed = []
     for block, members in tables.items():
         load_average = os.getloadavg()[0]
@@ -95,8 +99,8 @@ def needs_dovecot(part):
 
 
 def main(name, description, parts, one_table=False):
-    """`parts` by name: each has a TITLE and measure(lab), which gives rows. `one_table`: the rows of all
-    are one table, which is written when none was left out."""
+    """`parts` by name: each has a TITLE and measure(lab), which gives rows. `one_table`: the rows of
+    all are one table, which is written when none was left out."""
     options = parse_arguments(description, parts)
     chosen = {part: parts[part] for part in options.parts or parts}
     if one_table and len(chosen) < len(parts):
@@ -117,7 +121,7 @@ def main(name, description, parts, one_table=False):
         else:
             directory = tempfile.mkdtemp(prefix=f"poplar-{name}-")
         os.chmod(directory, 0o711)  # Dovecot's workers are other users
-        return measure(name, chosen, options, directory, one_table)
+        return measure(name, tables_of(name, chosen, one_table), options, directory)
     except (Failed, ValueError, OSError) as fault:
         say(f"{name}: {fault}")
         return 1
