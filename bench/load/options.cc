@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <fstream>
 #include <iostream>
 
 #include "bench/load/profile.h"
@@ -24,6 +25,7 @@ struct RawOptions {
   std::string lmtp;
   std::string http;
   std::string octets;
+  std::string auth_file;
   std::string tls_version;
   uint64_t expect_messages = 0;
   bool tls = false;
@@ -64,6 +66,9 @@ void AddTargets(CLI::App* app, Options* options, RawOptions* raw) {
   app->add_option("--password", options->password, "The password of every user");
   app->add_option("--users", options->users, "How many users")->check(CLI::PositiveNumber);
   app->add_option("--first-user", options->first_user, "The number of the first");
+  app->add_option("--auth", raw->auth_file,
+                  "session: log in by AUTH; a file with a line for each user, of the mechanism and "
+                  "the initial response");
 }
 
 void AddAmounts(CLI::App* app, Options* options, RawOptions* raw) {
@@ -122,6 +127,15 @@ StatusOr<SizeRange> ParseSizes(std::string_view text) {
   return range;
 }
 
+Status ReadAuthLines(const std::string& path, Options* options) {
+  std::ifstream file(path);
+  std::string line;
+  while (std::getline(file, line)) options->auth_lines.push_back(line);
+  if (options->auth_lines.size() == options->users) return OkStatus();
+  return MakeStatus(StatusCode::kInvalidArgument,
+                    "--auth wants a file with a line for each of --users: " + path);
+}
+
 Status Conclude(Options* options, const RawOptions& raw) {
   const Profile* profile = FindProfile(options->profile);
   if (profile == nullptr) {
@@ -163,6 +177,12 @@ Status Conclude(Options* options, const RawOptions& raw) {
   }
   if (options->users < options->recipients) {
     return MakeStatus(StatusCode::kInvalidArgument, "--recipients are more than --users");
+  }
+  if (!raw.auth_file.empty()) {
+    if (profile->name != "session") {
+      return MakeStatus(StatusCode::kInvalidArgument, "--auth is for the profile session");
+    }
+    POP_RETURN_IF_ERROR(ReadAuthLines(raw.auth_file, options));
   }
   options->threads = std::min(options->threads, options->connections);
   return OkStatus();

@@ -29,6 +29,8 @@ struct Options {
   std::string password;
   uint64_t users = 1;
   uint64_t first_user = 0;
+  // session: what follows AUTH, for each user; empty: USER and PASS.
+  std::vector<std::string> auth_lines;
 
   uint32_t connections = 1;
   uint32_t threads = 1;

@@ -126,6 +126,12 @@ Task<Status> Pop3Client::Login(std::string_view user, std::string_view password)
   co_return co_await ReadOk();
 }
 
+Task<Status> Pop3Client::Auth(std::string_view line) {
+  stream_->Write("AUTH ");
+  Send(line);
+  return ReadOk();
+}
+
 Task<StatusOr<Pop3Totals>> Pop3Client::Stat() {
   Send("STAT");
   LOAD_CO_ASSIGN_OR_RETURN(std::string_view text, co_await ReadStatus());

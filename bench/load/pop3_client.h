@@ -41,6 +41,8 @@ class Pop3Client {
   Task<StatusOr<uint64_t>> Capa();
   // USER, then PASS when USER was answered.
   Task<Status> Login(std::string_view user, std::string_view password);
+  // AUTH with all of the exchange in its line: the mechanism and its initial response.
+  Task<Status> Auth(std::string_view line);
   Task<StatusOr<Pop3Totals>> Stat();
   // The octets of each message. The numbers must be 1, 2, 3 and so on (nothing is deleted).
   Task<StatusOr<std::vector<uint64_t>>> List();

@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/support"))
@@ -20,7 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/support"))
 import slapd
 from api_server import TOKEN, ApiServer
 from backend_server import example
+from cryptography.hazmat.primitives import serialization
 from databases import DATABASE, SERVICE, Mariadb, Postgresql, family_of
+from issuer import Issuer
 from network import make_certificates
 
 # Dovecot's settings cannot say one with a blank or a quote.
@@ -53,11 +56,22 @@ def start_http(_tls, users, password):
     return api.stop, {"url": api.url, "token": TOKEN}
 
 
+def start_oauth(tls, users, _password):
+    """Each user's token is good for a day."""
+    issuer = Issuer(tls)
+    key = issuer.keys[0]
+    public = key.key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return issuer.stop, {"url": issuer.url, "ca_file": str(issuer.ca_file), "audience": "poplar", "algorithm": key.algorithm, "key_name": key.name,
+                         "public_key": public.decode(),
+                         "tokens": [issuer.token(user, sub=user, exp=int(time.time()) + 86_400) for user in users]}
+
+
 STARTS = {
     "ldap": start_ldap,
     "postgresql": lambda *arguments: start_database(Postgresql, *arguments),
     "mariadb": lambda *arguments: start_database(Mariadb, *arguments),
     "http": start_http,
+    "oauth": start_oauth,
 }
 
 

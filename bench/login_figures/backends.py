@@ -1,5 +1,6 @@
 """Where users can live, and how either server is told of it: same users, same stored password."""
 
+import base64
 import crypt
 import json
 import os
@@ -22,6 +23,8 @@ class Backend(Server):
 
     title = ""
     users_are_poplars = False  # they are in the database of its own
+    is_remembered = True  # where the servers remember anything
+    dovecot_mechanisms = "plain"
 
     def __init__(self, lab, users):
         super().__init__(f"{lab.directory}/{self.name}", cores=lab.client_cores)
@@ -43,8 +46,12 @@ class Backend(Server):
         """What a reader of its row has to know."""
         return ""
 
+    def login_arguments(self):
+        """How poplar-load logs in, if not by name and password."""
+        return ()
+
     def write(self, name, text):
-        path = f"{self.directory}/{name}"
+        path = os.path.join(self.directory, name)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
         return path
@@ -228,4 +235,39 @@ class Http(Served):
         return f"  driver = lua\n  args = file={path} blocking=yes cache_key=%u"
 
 
-KINDS = [Sqlite, PasswdFile, Ldap, Postgresql, Mariadb, Http]
+class Oauth(Served):
+    """Tokens, signed by an issuer whose keys both servers have; neither remembers any. Whose account it
+    is Poplar asks of its own database, Dovecot of nobody."""
+
+    name, title = "oauth", "OAUTHBEARER, RS256"
+    users_are_poplars = True
+    is_remembered = False
+    dovecot_mechanisms = "plain oauthbearer"
+
+    def poplar_settings(self):
+        url = self.place["url"]
+        return self.section(issuer=url, jwks_url=f"{url}/keys", ca_file=self.place["ca_file"],
+                            audience=self.place["audience"]).replace(
+                                'chain = ["oauth"]',
+                                'chain = ["oauth", "users"]\nmechanisms = ["OAUTHBEARER"]')
+
+    def dovecot_passdb(self, warm):
+        keys = f"{self.directory}/keys"
+        folder = f"{keys}/default/{self.place['algorithm']}"
+        os.makedirs(folder, exist_ok=True)
+        self.write(f"{folder}/{self.place['key_name']}", self.place["public_key"])
+        path = self.write("dovecot-oauth2.conf", f"""introspection_mode = local
+local_validation_key_dict = fs:posix:prefix={keys}/
+issuers = {self.place['url']}
+username_attribute = email
+""")
+        return f"  driver = oauth2\n  mechanisms = oauthbearer\n  args = {path}"
+
+    def login_arguments(self):
+        lines = (f"n,a={user},\x01host=localhost\x01port=110\x01auth=Bearer {token}\x01\x01"
+                 for user, token in zip(self.users, self.place["tokens"], strict=True))
+        return ("--auth", self.write("responses", "".join(
+            f"OAUTHBEARER {base64.b64encode(line.encode()).decode()}\n" for line in lines)))
+
+
+KINDS = [Sqlite, PasswdFile, Ldap, Postgresql, Mariadb, Http, Oauth]

@@ -81,7 +81,8 @@ class Part:
         backend = self.kind(lab, addresses(PATTERN, 0, SMOKE_USERS if lab.smoke else USERS))
         try:
             backend.start()
-            return [measure_row(lab, backend, warm=True), measure_row(lab, backend, warm=False)]
+            return [measure_row(lab, backend, warm)
+                    for warm in ((True, False) if backend.is_remembered else (False,))]
         finally:
             backend.stop()
 
@@ -118,7 +119,7 @@ def dovecot(lab, backend, warm):
     """A new one that is prepared, not started; ended when the block is left."""
     server = Dovecot(f"{lab.directory}/{label(backend, warm, 'dovecot')}",
                      passdb=backend.dovecot_passdb(warm), auth_cache="16 M" if warm else "0",
-                     cores=lab.server_cores)
+                     mechanisms=backend.dovecot_mechanisms, cores=lab.server_cores)
     server.prepare(backend.users, PASSWORD)
     try:
         yield server
@@ -153,5 +154,5 @@ def measure_server(lab, server, backend):
 
 def log_in(lab, server, backend, seconds, *arguments):
     return lab.run(server, "session", PATTERN, len(backend.users),
-                   SMOKE_CLIENTS if lab.smoke else CLIENTS, "--expect", 1, *arguments,
-                   seconds=seconds, warmup=0)
+                   SMOKE_CLIENTS if lab.smoke else CLIENTS, "--expect", 1,
+                   *backend.login_arguments(), *arguments, seconds=seconds, warmup=0)

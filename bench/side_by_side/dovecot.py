@@ -26,7 +26,7 @@ ssl = yes
 ssl_cert = <{dir}/cert.pem
 ssl_key = <{dir}/key.pem
 disable_plaintext_auth = no
-auth_mechanisms = plain
+auth_mechanisms = {mechanisms}
 auth_cache_size = {auth_cache}
 auth_cache_ttl = 1 hour
 auth_verbose = no
@@ -99,12 +99,13 @@ class Dovecot(Server):
     name = "Dovecot"
 
     def __init__(self, directory, mail_format="sdbox", passdb=PASSWD_FILE, auth_cache="16 M",
-                 **kwargs):
-        """`passdb`: what stands in that section; `auth_cache`: how much is remembered, 0 for nothing."""
+                 mechanisms="plain", **kwargs):
+        """`passdb`: what stands in that section; `auth_cache`: how much is remembered, 0 for none."""
         super().__init__(directory, **kwargs)
         self.mail_format = mail_format
         self.passdb = passdb.format(dir=directory)
         self.auth_cache = auth_cache
+        self.mechanisms = mechanisms
         self.pop3_port, self.pop3s_port, self.lmtp_port = free_ports(3)
 
     def prepare(self, users, password):
@@ -124,7 +125,8 @@ class Dovecot(Server):
             file.write(CONFIG.format(
                 dir=self.directory, format=self.mail_format, user=MAIL_USER, group=MAIL_USER,
                 uid=owner.pw_uid, pop3=self.pop3_port, pop3s=self.pop3s_port,
-                lmtp=self.lmtp_port, passdb=self.passdb, auth_cache=self.auth_cache))
+                lmtp=self.lmtp_port, passdb=self.passdb, auth_cache=self.auth_cache,
+                mechanisms=self.mechanisms))
 
     def start(self):
         self.spawn(["dovecot", "-F", "-c", f"{self.directory}/dovecot.conf"])

@@ -28,7 +28,8 @@ Script GoodScript() {
 }
 
 // One operation against the script; the kind of the error, or nothing.
-std::string ErrorOf(const Script& script, const std::string& profile) {
+std::string ErrorOf(const Script& script, const std::string& profile,
+                    std::vector<std::string> auth_lines = {}) {
   ScriptedServer server(script);
   Options options;
   options.profile = profile;
@@ -41,6 +42,7 @@ std::string ErrorOf(const Script& script, const std::string& profile) {
   options.errors_max = 1;
   options.timeout_ms = 300;
   options.delete_fetched = true;
+  options.auth_lines = std::move(auth_lines);
   StatusOr<RunResult> result = RunLoad(options);
   EXPECT_TRUE(result.ok());
   if (result->meter.errors_by_kind().empty()) {
@@ -70,6 +72,16 @@ TEST(WrongRepliesTest, Refusals) {
   }
   EXPECT_EQ(ErrorWith("RETR", "-ERR no\r\n", "fetch"), "reply");
   EXPECT_EQ(ErrorWith("DELE", "-ERR no\r\n", "fetch"), "reply");
+}
+
+TEST(WrongRepliesTest, AuthTakesThePlaceOfUserAndPass) {
+  Script script = GoodScript();
+  script.erase("USER");
+  script.erase("PASS");
+  for (auto& [said, error] : {std::pair{"+OK\r\n", ""}, {"-ERR no\r\n", "reply"}}) {
+    script["AUTH"] = said;
+    EXPECT_EQ(ErrorOf(script, "session", {"PLAIN AHUAcA=="}), error) << said;
+  }
 }
 
 TEST(WrongRepliesTest, WhatIsNoReplyAtAll) {
