@@ -28,6 +28,7 @@ from network import make_certificates
 
 # Dovecot's settings cannot say one with a blank or a quote.
 SERVICE_PASSWORD = "poplars-own"
+AUDIENCE = "poplar"
 
 
 def start_ldap(tls, users, password):
@@ -57,13 +58,15 @@ def start_http(_tls, users, password):
 
 
 def start_oauth(tls, users, _password):
-    """Each user's token is good for a day."""
+    """Each user's token is good for a day; it is signed, and the issuer may be asked about it as well."""
     issuer = Issuer(tls)
+    issuer.asked = collections.deque(maxlen=1)
     key = issuer.keys[0]
     public = key.key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return issuer.stop, {"url": issuer.url, "ca_file": str(issuer.ca_file), "audience": "poplar", "algorithm": key.algorithm, "key_name": key.name,
-                         "public_key": public.decode(),
-                         "tokens": [issuer.token(user, sub=user, exp=int(time.time()) + 86_400) for user in users]}
+    tokens = [issuer.token(user, head={"typ": "JWT"}, sub=user, exp=int(time.time()) + 86_400) for user in users]
+    issuer.introspected = {token: {"active": True, "aud": AUDIENCE, "email": user} for user, token in zip(users, tokens, strict=True)}
+    return issuer.stop, {"url": issuer.url, "ca": issuer.ca_file.read_text(encoding="ascii"), "audience": AUDIENCE, "algorithm": key.algorithm,
+                         "key_name": key.name, "public_key": public.decode(), "tokens": tokens}
 
 
 STARTS = {

@@ -24,6 +24,7 @@ class Backend(Server):
     title = ""
     users_are_poplars = False  # they are in the database of its own
     is_remembered = True  # where the servers remember anything
+    each_time = "asked each time"
     dovecot_mechanisms = "plain"
 
     def __init__(self, lab, users):
@@ -117,17 +118,20 @@ weak_schemes = true
 
 
 class Served(Backend):
-    """One with a server of its own; Poplar asks it by the plug-in of its name."""
+    """One with a server of its own; Poplar asks it by the plug-in of its name, or `plugin`."""
+
+    plugin = None
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
+        self.plugin = self.plugin or self.name
         self.place = {}
 
     def start(self):
         ready = f"{self.directory}/ready"
         question = self.write("question", json.dumps({"users": self.users, "password": PASSWORD}))
         with open(question, "rb") as text:
-            self.spawn([sys.executable, PROCESS, self.name, ready], stdin=text)
+            self.spawn([sys.executable, PROCESS, self.plugin, ready], stdin=text)
         deadline = time.monotonic() + READY_SECONDS_MAX
         while not os.path.exists(ready):
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -139,7 +143,7 @@ class Served(Backend):
     def section(self, **settings):
         lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
         return (f'[auth]\nchain = ["{self.name}"]\n[backend.{self.name}]\n'
-                f'plugin = "{self.lab.plugin(self.name)}"\n{lines}')
+                f'plugin = "{self.lab.plugin(self.plugin)}"\n{lines}')
 
 
 class Ldap(Served):
@@ -236,32 +240,34 @@ class Http(Served):
 
 
 class Oauth(Served):
-    """Tokens, signed by an issuer whose keys both servers have; neither remembers any. Whose account it
-    is Poplar asks of its own database, Dovecot of nobody."""
+    """OAUTHBEARER; neither server remembers a token. Whose account it is Poplar asks of its own
+    database, Dovecot of nobody."""
 
-    name, title = "oauth", "OAUTHBEARER, RS256"
     users_are_poplars = True
     is_remembered = False
     dovecot_mechanisms = "plain oauthbearer"
+    plugin = "oauth"
+
+    def ca_file(self):
+        return self.write("issuer.pem", self.place["ca"])
 
     def poplar_settings(self):
-        url = self.place["url"]
-        return self.section(issuer=url, jwks_url=f"{url}/keys", ca_file=self.place["ca_file"],
-                            audience=self.place["audience"]).replace(
-                                'chain = ["oauth"]',
-                                'chain = ["oauth", "users"]\nmechanisms = ["OAUTHBEARER"]')
+        section = self.section(ca_file=self.ca_file(), audience=self.place["audience"],
+                               **self.poplar_source())
+        return section.replace(f'chain = ["{self.name}"]',
+                               f'chain = ["{self.name}", "users"]\nmechanisms = ["OAUTHBEARER"]')
 
     def dovecot_passdb(self, warm):
-        keys = f"{self.directory}/keys"
-        folder = f"{keys}/default/{self.place['algorithm']}"
-        os.makedirs(folder, exist_ok=True)
-        self.write(f"{folder}/{self.place['key_name']}", self.place["public_key"])
-        path = self.write("dovecot-oauth2.conf", f"""introspection_mode = local
-local_validation_key_dict = fs:posix:prefix={keys}/
-issuers = {self.place['url']}
-username_attribute = email
-""")
+        path = self.write("dovecot-oauth2.conf", "".join(
+            f"{name} = {value}\n" for name, value in self.dovecot_source().items()))
         return f"  driver = oauth2\n  mechanisms = oauthbearer\n  args = {path}"
+
+    def poplar_source(self):
+        """How tokens are verified."""
+        raise NotImplementedError
+
+    def dovecot_source(self):
+        raise NotImplementedError
 
     def login_arguments(self):
         lines = (f"n,a={user},\x01host=localhost\x01port=110\x01auth=Bearer {token}\x01\x01"
@@ -270,4 +276,37 @@ username_attribute = email
             f"OAUTHBEARER {base64.b64encode(line.encode()).decode()}\n" for line in lines)))
 
 
-KINDS = [Sqlite, PasswdFile, Ldap, Postgresql, Mariadb, Http, Oauth]
+class OauthKeys(Oauth):
+    """Tokens are signed; both servers have the issuer's keys."""
+
+    name, title, each_time = "oauth_keys", "token signed with RS256", "verified each time"
+
+    def poplar_source(self):
+        return {"issuer": self.place["url"], "jwks_url": f"{self.place['url']}/keys"}
+
+    def dovecot_source(self):
+        keys = f"{self.directory}/keys"
+        folder = f"{keys}/default/{self.place['algorithm']}"
+        os.makedirs(folder, exist_ok=True)
+        self.write(f"{folder}/{self.place['key_name']}", self.place["public_key"])
+        return {"introspection_mode": "local", "username_attribute": "email",
+                "local_validation_key_dict": f"fs:posix:prefix={keys}/",
+                "issuers": self.place["url"]}
+
+
+class OauthIssuer(Oauth):
+    """The issuer, in Python, is asked about each token, over TLS."""
+
+    name, title = "oauth_issuer", "token, introspection over TLS"
+
+    def poplar_source(self):
+        return {"introspection_url": f"{self.place['url']}/introspect"}
+
+    def dovecot_source(self):
+        return {"introspection_mode": "post", "username_attribute": "email",
+                "introspection_url": f"{self.place['url']}/introspect", "force_introspection": "yes",
+                "active_attribute": "active", "active_value": "true",
+                "tls_ca_cert_file": self.ca_file()}
+
+
+KINDS = [Sqlite, PasswdFile, Ldap, Postgresql, Mariadb, Http, OauthKeys, OauthIssuer]

@@ -96,7 +96,7 @@ def measure_row(lab, backend, warm):
             server.start()
             lab.fill(server, PATTERN, len(backend.users), len(backend.users), MESSAGE_OCTETS,
                      connections=4)
-        title = (f"{backend.title}: {'remembered' if warm else 'asked each time'}"
+        title = (f"{backend.title}: {'remembered' if warm else backend.each_time}"
                  f"{backend.remark(warm)}")
         samples = measure_in_turns(lab, servers, backend, title)
     return LoginRow(title, samples["Poplar"], samples.get("Dovecot", []),

@@ -20,15 +20,16 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 README = f"{ROOT}/bench/README.md"
 
 
-def parse_arguments(description, parts):
+def parse_arguments(description, parts, seconds):
     parser = argparse.ArgumentParser(description=description,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(parts)} (all)")
     parser.add_argument("--build", default=f"{ROOT}/build/release", metavar="FOLDER",
                         help="where poplar, poplar-load and poplar-floor were built")
-    parser.add_argument("--smoke", action="store_true", help="half a minute; errors only")
+    parser.add_argument("--smoke", action="store_true", help="a minute at most; errors only")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each server (3)")
-    parser.add_argument("--seconds", type=float, default=5, help="of each measurement (5)")
+    parser.add_argument("--seconds", type=float, default=seconds,
+                        help=f"of each measurement ({seconds})")
     parser.add_argument("--warmup", type=float, default=1, help="seconds before each (1)")
     parser.add_argument("--server-cores", default="0", help="such as 0 or 0,1")
     parser.add_argument("--client-cores", default="1", help="such as 1 or 2,3")
@@ -98,10 +99,10 @@ def needs_dovecot(part):
     return getattr(part, "NEEDS_DOVECOT", False)
 
 
-def main(name, description, parts, one_table=False):
+def main(name, description, parts, one_table=False, seconds=5):
     """`parts` by name: each has a TITLE and measure(lab), which gives rows. `one_table`: the rows of
-    all are one table, which is written when none was left out."""
-    options = parse_arguments(description, parts)
+    all are one table, which is written when none was left out. `seconds`: of each measurement."""
+    options = parse_arguments(description, parts, seconds)
     chosen = {part: parts[part] for part in options.parts or parts}
     if one_table and len(chosen) < len(parts):
         options.no_write = True

@@ -59,6 +59,9 @@ class Issuer:
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
             def do_GET(self):
                 issuer._answer(self, lambda: {"keys": [key.public() for key in issuer.keys]})
 

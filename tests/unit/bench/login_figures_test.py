@@ -1,5 +1,6 @@
 """What bench/logins can compute wrongly: ratios and their target, what the back end took, settings."""
 
+import base64
 import contextlib
 import crypt
 import io
@@ -25,7 +26,9 @@ from dovecot import Dovecot
 
 USERS = ["user0@load.test", "user1@load.test"]
 PLACE = {"port": 4711, "dn": "cn=poplar", "password": 'a "blank" and \\', "database": "hosting",
-         "user": "poplar", "url": "http://127.0.0.1:4711/mail-users", "token": "t0ken"}
+         "user": "poplar", "url": "http://127.0.0.1:4711", "token": "t0ken", "tokens": ["a.b", "c.d"],
+         "ca": "the issuer's certificate", "audience": "poplar", "algorithm": "RS256",
+         "key_name": "one", "public_key": "a key"}
 
 
 def samples(*cpu_us, backend_us=None):
@@ -48,12 +51,14 @@ class RowTest(unittest.TestCase):
         self.assertEqual(line, "| LDAP: remembered | 100 (50.0 to 200) | 400 (400 to 400) | 1 / 4.0"
                                " | 1 / 5: MISSED | 10,000 | 2,500 | 0.12 |  |")
         self.assertEqual(rows.missed([row]), ["LDAP: remembered"])
+        self.assertEqual(pair.LoginRow("x", samples(200), samples(100)).cells()[3], "2.0 / 1")
 
 
 class MeasuringTest(unittest.TestCase):
     def test_what_the_back_end_took_is_that_of_the_last_run(self):
         took_us = iter([1_000, 9_000])
-        backend = SimpleNamespace(users=USERS, cpu_us=lambda: next(took_us))
+        backend = SimpleNamespace(users=USERS, cpu_us=lambda: next(took_us),
+                                  login_arguments=lambda: ())
         report = {"operations": {"session": {"operations": 40, "per_second": 20}},
                   "server_cpu": {"us_per_operation": 75}}
         seconds = []
@@ -64,7 +69,7 @@ class MeasuringTest(unittest.TestCase):
 
     def test_who_goes_first_changes(self):
         order = []
-        backend = SimpleNamespace(users=USERS, cpu_us=lambda: None)
+        backend = SimpleNamespace(users=USERS, cpu_us=lambda: None, login_arguments=lambda: ())
         report = {"operations": {"session": {"operations": 1, "per_second": 1}},
                   "server_cpu": {"us_per_operation": 1}}
         lab = SimpleNamespace(smoke=False, warmup=0, seconds=2, rounds=2, run=(
@@ -92,13 +97,14 @@ class SettingsTest(unittest.TestCase):
         for kind in backends.KINDS:
             backend = self.backend(kind)
             settings = tomllib.loads(backend.poplar_settings())
-            if backend.users_are_poplars:
+            if kind is backends.Sqlite:
                 self.assertEqual(settings, {})
                 continue
-            [name] = settings["auth"]["chain"]
-            self.assertEqual(list(settings["backend"]), [name])
+            [name] = settings["backend"]
+            users = ["users"] if backend.users_are_poplars else []
+            self.assertEqual(settings["auth"]["chain"], [name, *users])
             if isinstance(backend, backends.Served):
-                self.assertEqual(settings["backend"][name]["plugin"], f"/lib/{kind.name}.so")
+                self.assertEqual(settings["backend"][name]["plugin"], f"/lib/{backend.plugin}.so")
             if isinstance(backend, backends.Database):
                 self.assertEqual(settings["backend"][name]["password"], PLACE["password"])
 
@@ -110,8 +116,20 @@ class SettingsTest(unittest.TestCase):
             passdb = backend.dovecot_passdb(warm=False)
             with open(re.search(r"(/\S+)", passdb)[1], encoding="utf-8") as file:
                 text = file.read()
-            self.assertIn("%u", passdb + text, kind.name)
+            if backend.is_remembered:
+                self.assertIn("%u", passdb + text, kind.name)
             self.assertIn("4711" if isinstance(backend, backends.Served) else "user", text)
+
+    def test_each_token_is_said_with_its_user(self):
+        option, path = self.backend(backends.OauthKeys).login_arguments()
+        self.assertEqual(option, "--auth")
+        with open(path, encoding="ascii") as file:
+            said = [line.rstrip("\n").split(" ") for line in file]
+        for user, token, (mechanism, response) in zip(USERS, PLACE["tokens"], said, strict=True):
+            self.assertEqual(mechanism, "OAUTHBEARER")
+            self.assertEqual(base64.b64decode(response).split(b"\x01"),
+                             [f"n,a={user},".encode(), b"host=localhost", b"port=110",
+                              f"auth=Bearer {token}".encode(), b"", b""])
 
     def test_what_dovecot_s_sqlite_stores(self):
         backend = self.backend(backends.Sqlite)
