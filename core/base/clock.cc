@@ -25,6 +25,10 @@ void Clock::SleepUs(uint64_t us) const {
   std::this_thread::sleep_for(std::chrono::microseconds(us));
 }
 
+uint64_t Clock::ThreadCpuUs() const {
+  return static_cast<uint64_t>(ReadUs(CLOCK_THREAD_CPUTIME_ID));
+}
+
 const Clock& SystemClock() {
   static const RealClock clock;
   return clock;

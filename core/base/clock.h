@@ -15,6 +15,8 @@ class Clock {
   virtual int64_t WallUs() const = 0;
   // Blocks the thread until so much time has passed on this clock. This one really sleeps.
   virtual void SleepUs(uint64_t us) const;
+  // CPU time that the calling thread has used so far: differences count. This one really asks.
+  virtual uint64_t ThreadCpuUs() const;
 };
 
 // The system's clocks. Any thread.

@@ -55,6 +55,7 @@ struct StoreConfig {
   uint32_t scrub_kib_per_s = 4096;  // Reading what is stored again, to check it; 0: off.
   uint32_t index_cache_mib = 256;   // Lists of recently used maildrops, of the whole process.
   uint32_t compaction_mib_per_second = 64;  // Read and written, of all partitions; 0: no limit.
+  uint32_t compaction_cpu_percent = 25;     // Of each worker's core; 0: no limit.
 };
 
 struct UsersConfig {

@@ -101,18 +101,18 @@ std::vector<Setting> StoreSettings() {
        "A message of this size or more gets a file of its own. At most a quarter of segment_mib."},
       {"store", "index_cache_mib", NumberForm{&At<s, &S::index_cache_mib>, 8, 1024 * 1024},
        Takes::kRestart, Shown::kCommented,
-       "Memory for the message lists of maildrops that were used lately, and a quarter as much "
-       "for\n"
-       "a checkpoint: so many maildrops' changes make one due."},
+       "Memory for lists of maildrops that were used lately, and a quarter as much for a\n"
+       "checkpoint: so many maildrops' changes make one due."},
       {"store", "compaction_mib_per_second",
        NumberForm{&At<s, &S::compaction_mib_per_second>, 0, 16 * 1024}, Takes::kRestart,
        Shown::kCommented,
-       "What compaction may read and write to win back the space of deleted mail; four times\n"
-       "as much when it falls behind. 0: no limit."},
+       "What compaction may read and write, and take of each worker's core, to win back the space\n"
+       "of deleted mail; four times and twice as much when it falls behind. 0: no limit."},
+      {"store", "compaction_cpu_percent", NumberForm{&At<s, &S::compaction_cpu_percent>, 0, 100},
+       Takes::kRestart, Shown::kCommented, ""},
       {"store", "scrub_kib_per_s", NumberForm{&At<s, &S::scrub_kib_per_s>, 0, 1024 * 1024},
        Takes::kReload, Shown::kCommented,
-       "How fast stored mail is read again in the background, to find damage early.\n"
-       "0: not at all."},
+       "How fast stored mail is read again, to find damage early. 0: not at all."},
   };
 }
 

@@ -23,8 +23,9 @@ constexpr uint64_t kCrowdedGainPercent = 15;
 // Left for deletions when the reserve is used.
 constexpr uint64_t kReserveMarginBytes = kMiB;
 constexpr uint64_t kReserveMarginShare = 8;  // Of the segment, where it is small.
-// The farther behind, the more of its budget it may take: see Rest.
-constexpr uint64_t kHurryFactor = 4;
+// The farther behind, the more it may take: see RestMs.
+constexpr uint64_t kHurryBytesFactor = 4;
+constexpr uint64_t kHurryCpuFactor = 2;
 constexpr uint64_t kHurryPercent = 160;
 
 }  // namespace
@@ -37,6 +38,8 @@ void CompactionMetrics::Register(base::MetricRegistry& registry,
                "Segments unlinked after they were emptied.", labels);
   registry.Add(read_bytes, "poplar_store_compaction_read_bytes_total",
                "Octets that compaction read.", labels);
+  registry.Add(cpu_us, "poplar_store_compaction_cpu_microseconds_total",
+               "CPU time that compaction took to read, check and move.", labels);
   registry.Add(failures, "poplar_store_compaction_failures_total",
                "Segments that could not be emptied.", labels);
   registry.Add(log_bytes, "poplar_store_log_disk_bytes",
@@ -53,6 +56,7 @@ class Compactor::ReadJob final : public io::OffloadJob {
   explicit ReadJob(Compactor& compactor) : compactor_(compactor) {}
 
   Env* env = nullptr;
+  const base::Clock* clock = nullptr;
   std::string path;
   uint32_t segment = 0;
   uint64_t salt = 0;
@@ -60,9 +64,14 @@ class Compactor::ReadJob final : public io::OffloadJob {
   std::unique_ptr<BatchReader> reader;
   std::vector<PlacedRecord> records;
   Status status;
+  uint64_t cpu_us = 0;  // Of the last piece.
 
  private:
-  void Work() override { status = ReadOn(); }
+  void Work() override {
+    const uint64_t began_us = clock->ThreadCpuUs();
+    status = ReadOn();
+    cpu_us = clock->ThreadCpuUs() - began_us;
+  }
   void Done() override { compactor_.OnRead(); }
 
   Status ReadOn() {
@@ -83,9 +92,12 @@ Compactor::Compactor(CompactionOptions options, Partition& partition, io::Reacto
       reactor_(reactor),
       disk_(disk),
       read_(std::make_unique<ReadJob>(*this)),
-      group_(partition, this, [](void* self) { static_cast<Compactor*>(self)->OnGroupEnded(); }),
+      cpu_(partition.clock()),
+      group_(partition, cpu_, this,
+             [](void* self) { static_cast<Compactor*>(self)->OnGroupEnded(); }),
       rest_(&reactor, this) {
   read_->env = options_.env;
+  read_->clock = &partition.clock();
 }
 
 Compactor::~Compactor() { POP_CHECK(idle()); }
@@ -115,6 +127,11 @@ void Compactor::BeginThorough() {
 void Compactor::CheckpointFailed() {
   if (!std::exchange(thorough_, false)) return;
   metrics_.failures.Add();
+}
+
+void Compactor::BeginClose() {
+  closing_ = true;
+  if (step_ == Step::kResting) Rest(0);
 }
 
 bool Compactor::WorthIt(uint64_t bytes, uint64_t needed, bool crowded) const {
@@ -161,7 +178,8 @@ void Compactor::Begin(uint32_t number) {
   const SegmentStats& stats = partition_.table().segments().at(number);
   victim_ = number;
   may_use_reserve_ = partition_.log().starved();
-  debt_bytes_ = 0;
+  pace_.Begin(reactor_.now_us());
+  paid_read_bytes_ = 0;
   read_->path = SegmentPath(options_.directory, number);
   read_->segment = number;
   read_->salt = stats.salt;
@@ -178,6 +196,7 @@ void Compactor::Read() {
 }
 
 void Compactor::OnRead() {
+  cpu_.Add(read_->cpu_us);
   if (!read_->status.ok()) return GiveUp(read_->status);
   next_record_ = 0;
   NextGroup();
@@ -196,6 +215,7 @@ void Compactor::NextGroup() {
 }
 
 void Compactor::FillGroup() {
+  const CpuMeter::Slice slice(cpu_);
   step_ = Step::kMoving;
   const std::vector<PlacedRecord>& records = read_->records;
   group_.Begin(victim_, may_use_reserve_);
@@ -207,16 +227,29 @@ void Compactor::FillGroup() {
 // Rests at least until the next turn: the log may be in the midst of answering.
 void Compactor::OnGroupEnded() {
   postponed_ = group_.TakePostponed();
-  debt_bytes_ += 2 * group_.written_bytes();  // What it wrote it has read before.
-  uint64_t rate = options_.bytes_per_second;
+  const uint64_t rest_ms = RestMs();
+  Rest(postponed_.empty() ? rest_ms : std::max(rest_ms, kShortRestMs));
+}
+
+// For what was taken since the last group. Nothing is owed where somebody waits for the space: an
+// operator, or, on a full disk, everybody.
+uint64_t Compactor::RestMs() {
+  const uint64_t read_bytes = read_->reader->read_bytes();
+  const WorkTaken taken{group_.written_bytes() + read_bytes - paid_read_bytes_, cpu_.Take()};
+  paid_read_bytes_ = read_bytes;
+  metrics_.cpu_us.Add(taken.cpu_us);
+  const uint64_t now_us = reactor_.now_us();
+  if (thorough_ || may_use_reserve_ || partition_.log().starved()) {
+    pace_.Begin(now_us);
+    return 0;
+  }
+  WorkBudget budget = options_.budget;
   const auto live_bytes = static_cast<uint64_t>(metrics_.live_bytes.Read());
   if (static_cast<uint64_t>(metrics_.log_bytes.Read()) * 100 > live_bytes * kHurryPercent) {
-    rate *= kHurryFactor;
+    budget.bytes_per_s *= kHurryBytesFactor;
+    budget.cpu_us_per_s *= kHurryCpuFactor;
   }
-  const bool no_budget = rate == 0 || thorough_ || may_use_reserve_;
-  const uint64_t rest_ms = no_budget ? 0 : debt_bytes_ * 1000 / rate;
-  if (rest_ms >= io::kTimerTickMs) debt_bytes_ = 0;
-  Rest(postponed_.empty() ? rest_ms : std::max(rest_ms, kShortRestMs));
+  return pace_.RestUs(budget, taken, now_us) / 1000;
 }
 
 void Compactor::Rest(uint64_t ms) {

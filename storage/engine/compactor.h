@@ -1,6 +1,8 @@
 // Empties segments that hold too little that lives (FORMAT.md section 8), under a budget, while
 // sessions read on and mail arrives. One segment at a time, a piece at a time, in groups of
-// records: a group is durable and applied before the next begins.
+// records: a group is durable and applied before the next begins, and what it took is paid for by a
+// rest. Of CPU time the budget sees reading, checking and moving; not the log's own part, a write
+// and a flush like others.
 //
 // Lives on its partition's shard, a field of the partition.
 
@@ -18,7 +20,9 @@
 #include "core/base/units.h"
 #include "core/io/offload_pool.h"
 #include "core/io/timer.h"
+#include "storage/engine/cpu_meter.h"
 #include "storage/engine/move_group.h"
+#include "storage/engine/work_pace.h"
 #include "storage/segment/batch_reader.h"
 
 namespace poplar::storage {
@@ -29,6 +33,7 @@ struct alignas(base::kCacheLineBytes) CompactionMetrics {
   base::Counter segments_emptied;
   base::Counter segments_unlinked;
   base::Counter read_bytes;
+  base::Counter cpu_us;
   base::Counter failures;
   base::Gauge log_bytes;       // Of segments that are full or in use.
   base::Gauge laid_out_bytes;  // Of those that stand ready behind them.
@@ -41,7 +46,7 @@ struct CompactionOptions {
   Env* env = nullptr;
   std::string directory;  // Of the log.
   uint32_t partition = 0;
-  uint64_t bytes_per_second = 0;  // Read and written, for this partition; 0: no limit.
+  WorkBudget budget;
 };
 
 class Compactor {
@@ -68,7 +73,7 @@ class Compactor {
   }
   void SegmentGone(uint32_t number);
 
-  void BeginClose() { closing_ = true; }
+  void BeginClose();
   bool idle() const { return step_ == Step::kIdle; }
   const CompactionMetrics& metrics() const { return metrics_; }
   void Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const;
@@ -85,6 +90,7 @@ class Compactor {
   void NextGroup();
   void FillGroup();
   void OnGroupEnded();
+  uint64_t RestMs();
   void Rest(uint64_t ms);
   void OnRested();
   void SegmentEmptied();
@@ -108,8 +114,10 @@ class Compactor {
   std::unique_ptr<ReadJob> read_;
   size_t next_record_ = 0;                      // Of the piece.
   std::vector<const PlacedRecord*> postponed_;  // Of the piece: deletions were under way.
+  CpuMeter cpu_;
   MoveGroup group_;
-  uint64_t debt_bytes_ = 0;  // Against the budget.
+  WorkPace pace_;
+  uint64_t paid_read_bytes_ = 0;  // Of what was read, what the budget has seen.
   io::TimerFor<&Compactor::OnRested> rest_;
 };
 

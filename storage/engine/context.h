@@ -38,6 +38,11 @@ struct EngineContext final : public OpenSegments {
 
   uint32_t Place(const MaildropKey& key) const { return PlacePartition(superblock, key); }
   ShardIndex ShardOf(uint32_t partition) const { return ShardIndex(partition % shards.count()); }
+  // How many live on its shard.
+  uint64_t PartitionsBeside(uint32_t partition) const {
+    const uint64_t first = ShardOf(partition).value();
+    return (partitions.size() - first + shards.count() - 1) / shards.count();
+  }
   void Forget(ShardIndex shard, uint32_t partition, uint32_t segment) override;
   BlobId NewBlobId() {
     return BlobId((static_cast<uint64_t>(epoch) << 32) |

@@ -37,6 +37,7 @@ class MoveGroup::Mover final : private ListWaiter, private LogAppend {
 
  private:
   void ListReady(MaildropState* maildrop, const Status& why) override {
+    const CpuMeter::Slice slice(group_.cpu_);
     if (maildrop == nullptr) {
       group_.status_ = why;
       return group_.RecordEnded();
@@ -77,6 +78,7 @@ class MoveGroup::Mover final : private ListWaiter, private LogAppend {
   }
 
   void Appended(AppendOutcome outcome, Lsn at) override {
+    const CpuMeter::Slice slice(group_.cpu_);
     MaildropState& maildrop = *std::exchange(maildrop_, nullptr);
     MaildropTable& table = group_.partition_.table();
     if (outcome == AppendOutcome::kDurable) {
@@ -121,6 +123,7 @@ class MoveGroup::Carrier final : private LogAppend {
 
  private:
   void Appended(AppendOutcome outcome, Lsn at) override {
+    const CpuMeter::Slice slice(group_.cpu_);
     if (outcome == AppendOutcome::kDurable) {
       group_.metrics_.carried_records.Add();
       auto& of_segment = group_.carried_[at.segment()];
@@ -137,8 +140,8 @@ class MoveGroup::Carrier final : private LogAppend {
   std::map<uint32_t, uint64_t> waits_for_;
 };
 
-MoveGroup::MoveGroup(Partition& partition, void* owner, Handler ended)
-    : partition_(partition), owner_(owner), ended_(ended) {}
+MoveGroup::MoveGroup(Partition& partition, CpuMeter& cpu, void* owner, Handler ended)
+    : partition_(partition), cpu_(cpu), owner_(owner), ended_(ended) {}
 
 MoveGroup::~MoveGroup() { POP_CHECK(outstanding_ == 0 && waiting_ == nullptr); }
 

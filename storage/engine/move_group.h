@@ -20,6 +20,7 @@
 #include "core/base/metrics.h"
 #include "core/base/status.h"
 #include "core/base/units.h"
+#include "storage/engine/cpu_meter.h"
 #include "storage/index/maildrop_table.h"
 #include "storage/segment/batch_reader.h"
 
@@ -54,7 +55,8 @@ class MoveGroup {
 
   // `ended` follows each Close, maybe inside it. REQUIRES: the handler begins nothing itself, as
   // the log may be in the midst of answering.
-  MoveGroup(Partition& partition, void* owner, Handler ended);
+  // What it computes is measured by `cpu`.
+  MoveGroup(Partition& partition, CpuMeter& cpu, void* owner, Handler ended);
   ~MoveGroup();
 
   // Of records that stand in `segment`, which is to go. With `may_use_reserve` they are written
@@ -90,6 +92,7 @@ class MoveGroup {
   void RecordEnded();
 
   Partition& partition_;
+  CpuMeter& cpu_;
   void* const owner_;
   const Handler ended_;
   MoveMetrics metrics_;

@@ -112,10 +112,9 @@ Partition::Partition(const PartitionOptions& options, const LogOptions& log_opti
   log_ = std::make_unique<Log>(log_options, std::move(start), reactor_, disk,
                                static_cast<Log::Listener&>(*this));
   trimmer_->AddAll(log_->first_open_segment());
-  compactor_ =
-      std::make_unique<Compactor>(CompactionOptions{options_.env, log_directory, options_.partition,
-                                                    options_.compact_bytes_per_second},
-                                  *this, reactor_, disk);
+  compactor_ = std::make_unique<Compactor>(
+      CompactionOptions{options_.env, log_directory, options_.partition, options_.compaction},
+      *this, reactor_, disk);
   scrub_ = std::make_unique<Scrub>(
       ScrubOptions{options_.env, options_.directory, options_.partition, options_.scrub_bytes_per_s,
                    options_.scrub_interval_ms * 1000},

@@ -19,6 +19,7 @@
 #include "storage/engine/imported_uidls.h"
 #include "storage/engine/segment_keeper.h"
 #include "storage/engine/segment_trimmer.h"
+#include "storage/engine/work_pace.h"
 #include "storage/index/maildrop_table.h"
 #include "storage/segment/log.h"
 
@@ -65,7 +66,7 @@ struct PartitionOptions {
   uint64_t checkpoint_maildrops = 0;
   uint64_t checkpoint_log_bytes = 0;
   uint64_t checkpoint_interval_ms = 0;
-  uint64_t compact_bytes_per_second = 0;
+  WorkBudget compaction;
   uint64_t scrub_bytes_per_s = 0;
   uint64_t scrub_interval_ms = 0;
   uint64_t expiry_interval_ms = 0;

@@ -159,7 +159,8 @@ Status EmbeddedStore::Start(std::vector<RecoveredPartition> recovered) {
     partition.checkpoint_maildrops = CheckpointMaildrops(*context_);
     partition.checkpoint_log_bytes = options.checkpoint_log_bytes;
     partition.checkpoint_interval_ms = options.checkpoint_interval_ms;
-    partition.compact_bytes_per_second = options.compact_bytes_per_second / recovered.size();
+    partition.compaction = {ShareOf(options.compact_bytes_per_second, recovered.size()),
+                            CpuShare(options.compact_cpu_percent, context_->PartitionsBeside(p))};
     partition.open_segments = context_.get();
     partition.scrub_bytes_per_s = ShareOf(options.scrub_bytes_per_s, recovered.size());
     partition.scrub_interval_ms = options.scrub_interval_ms;

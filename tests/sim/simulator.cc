@@ -66,6 +66,7 @@ void Simulator::ChooseOptions() {
   store_.checkpoint_log_bytes = one_of({32 * kKiB, 256 * kKiB});
   store_.checkpoint_interval_ms = one_of({100, 1'000, 20'000});
   store_.compact_bytes_per_second = one_of({0, 64 * kKiB, kMiB});
+  store_.compact_cpu_percent = static_cast<uint32_t>(one_of({0, 2, 25}));
   store_.scrub_bytes_per_s = one_of({0, 16 * kKiB, kMiB});
   store_.scrub_interval_ms = one_of({100, 5'000});
   store_.open_files_a_shard = static_cast<uint32_t>(dice_.Between(1, 4));

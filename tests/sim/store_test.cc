@@ -111,6 +111,27 @@ class SimStoreTest : public ::testing::Test {
       bodies->push_back(got.ok() ? StatusOr<std::string>(wire) : got.status());
     }
   }
+  io::Task<void> DeleteTask(uint32_t keep_one_in, storage::CommitOutcome* outcome) {
+    io::Completion<storage::OpenResult> opened;
+    world_.StoreOn(ShardIndex(0)).Open(key_, SessionId(1), opened);
+    const storage::OpenResult result = co_await opened;
+    if (result.outcome != OpenOutcome::kOpen) co_return;
+    std::vector<MessagePosition> deleted;
+    for (uint32_t i = 0; i < result.maildrop->count(); ++i) {
+      if (i % keep_one_in != 0) deleted.emplace_back(i);
+    }
+    io::Completion<storage::CommitOutcome> done;
+    result.maildrop->Commit(std::move(deleted), {}, done);
+    *outcome = co_await done;
+  }
+  // All but every so many-th.
+  storage::CommitOutcome Delete(uint32_t keep_one_in) {
+    auto outcome = storage::CommitOutcome::kFailed;
+    Begin(DeleteTask(keep_one_in, &outcome));
+    Settle();
+    return outcome;
+  }
+
   void ExpectBodies(const std::vector<std::string>& expected) {
     std::vector<StatusOr<std::string>> bodies;
     Begin(ReadAllTask(&bodies));
@@ -227,6 +248,57 @@ TEST_F(SimStoreTest, AReadThatFailsOnceAtAStartCostsNothing) {
       ASSERT_TRUE(Open().ok());
     }
     ExpectBodies(expected);
+  }
+}
+
+// On a disk and clock where each slice of compaction takes a second of CPU time.
+class SimCompactionTest : public SimStoreTest {
+ protected:
+  static constexpr uint32_t kPercent = 2;
+  static constexpr uint64_t kHurry = 2;  // Most is dead: it is far behind.
+  static constexpr uint64_t kSliceUs = 1'000'000;
+
+  // With segments of which most is dead.
+  void Reopen(uint64_t capacity_bytes) {
+    ASSERT_TRUE(world_.Close().ok());
+    world_.disk().set_capacity(capacity_bytes);
+    world_.clock().set_slice_cpu_us(kSliceUs);
+    options_.compact_cpu_percent = kPercent;
+    options_.compact_bytes_per_second = 0;
+    options_.checkpoint_interval_ms = 1'000;
+    ASSERT_TRUE(Open().ok());
+  }
+  uint64_t Metric(const std::string& name) const {
+    return static_cast<uint64_t>(world_.Metric(name));
+  }
+  uint64_t Emptied() const { return Metric("poplar_store_compacted_segments_total"); }
+};
+
+TEST_F(SimCompactionTest, TakesNoMoreOfACoreThanItMay) {
+  Reopen(UINT64_MAX);
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(Deliver(Message(3'000)), DeliveryOutcome::kStored);
+  const uint64_t began_us = world_.clock().MonotonicUs();
+  ASSERT_EQ(Delete(10), storage::CommitOutcome::kDone);
+  constexpr uint64_t kSegments = 3;
+  world_.StepUntil("compaction", [this] { return Emptied() == kSegments; });
+  // The rest after its last group ended in this moment.
+  const uint64_t cpu_us = Metric("poplar_store_compaction_cpu_microseconds_total");
+  EXPECT_GE(cpu_us, kSegments * 2 * kSliceUs);  // At least a read and a group each.
+  EXPECT_GE(world_.clock().MonotonicUs() - began_us, cpu_us * 100 / (kPercent * kHurry));
+}
+
+TEST_F(SimCompactionTest, AFullDiskIsEmptiedWithoutABudget) {
+  Reopen(20 * 64 * kKiB);
+  const std::string wire = Message(3'000);
+  auto outcome = DeliveryOutcome::kStored;
+  for (int i = 0; i < 1'000 && outcome == DeliveryOutcome::kStored; ++i) outcome = Deliver(wire);
+  ASSERT_EQ(outcome, DeliveryOutcome::kFull);
+  ASSERT_EQ(Delete(10), storage::CommitOutcome::kDone);
+  const uint64_t began_us = world_.clock().MonotonicUs();
+  while (outcome != DeliveryOutcome::kStored) {
+    // The rest that one segment asks for is longer.
+    ASSERT_LT(world_.clock().MonotonicUs() - began_us, 2 * kSliceUs * 100 / (kPercent * kHurry));
+    outcome = Deliver(wire);
   }
 }
 

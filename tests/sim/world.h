@@ -24,11 +24,16 @@ class SimClock final : public base::Clock {
   uint64_t MonotonicUs() const override { return now_us_; }
   int64_t WallUs() const override { return wall_us_ + static_cast<int64_t>(now_us_); }
   void SleepUs(uint64_t us) const override { now_us_ += us; }
+  // Each measurement finds as much.
+  uint64_t ThreadCpuUs() const override { return cpu_us_ += slice_cpu_us_; }
+  void set_slice_cpu_us(uint64_t us) { slice_cpu_us_ = us; }
   void Advance(uint64_t us) { now_us_ += us; }
   void StepWall(int64_t us) { wall_us_ += us; }
 
  private:
   int64_t wall_us_ = 1'700'000'000'000'000;
+  uint64_t slice_cpu_us_ = 50;
+  mutable uint64_t cpu_us_ = 0;
   mutable uint64_t now_us_ = 1'000'000;
 };
 

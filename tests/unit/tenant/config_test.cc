@@ -74,6 +74,7 @@ body_memory_mib = 512
 blob_threshold_kib = 2048
 index_cache_mib = 64
 compaction_mib_per_second = 9
+compaction_cpu_percent = 12
 scrub_kib_per_s = 128
 [users]
 database = "u"
