@@ -2,9 +2,8 @@
 
 #pragma once
 
-#include <array>
+#include <span>
 
-#include "core/base/limits.h"
 #include "core/proto/pop3/maildrop_view.h"
 #include "storage/api/store.h"
 
@@ -17,12 +16,11 @@ class SnapshotView : public pop3::MaildropView {
 
   uint32_t count() const override { return maildrop_.count(); }
   uint64_t total_octets() const override { return maildrop_.octets(); }
-  uint64_t octets(pop3::MessageIndex message) const override {
-    return maildrop_.MessageOctets(storage::MessagePosition(message.value()));
+  void CopyOctets(pop3::MessageIndex first, std::span<uint64_t> into) const override {
+    maildrop_.CopyOctets(storage::MessagePosition(first.value()), into);
   }
-  std::string_view uidl(pop3::MessageIndex message) const override {
-    const uint32_t bytes = maildrop_.CopyUidl(storage::MessagePosition(message.value()), uidl_);
-    return {uidl_.data(), bytes};
+  void CopyUidls(pop3::MessageIndex first, std::span<UidlText> into) const override {
+    maildrop_.CopyUidls(storage::MessagePosition(first.value()), into);
   }
   int64_t received_us(pop3::MessageIndex message) const override {
     return maildrop_.Info(storage::MessagePosition(message.value())).received_us;
@@ -30,7 +28,6 @@ class SnapshotView : public pop3::MaildropView {
 
  private:
   const storage::Maildrop& maildrop_;
-  mutable std::array<char, kUidlBytesMax> uidl_;
 };
 
 }  // namespace poplar::server

@@ -24,6 +24,7 @@
 #include "core/base/mail_policy.h"
 #include "core/base/metrics.h"
 #include "core/base/status.h"
+#include "core/base/uidl_text.h"
 #include "core/io/body.h"
 #include "core/io/task.h"
 
@@ -72,10 +73,10 @@ class Maildrop {
   virtual uint64_t octets() const = 0;  // Sum over all messages.
   // REQUIRES: position < count().
   virtual MessageInfo Info(MessagePosition position) const = 0;
-  virtual uint64_t MessageOctets(MessagePosition position) const = 0;
-  // The UIDL: 1 to kUidlBytesMax octets of 0x21..0x7E. Writes into `into`, returns its length. For
-  // listings at memory speed.
-  virtual uint32_t CopyUidl(MessagePosition position, std::span<char> into) const = 0;
+  // For listings at memory speed: of as many messages as `into` holds, from `first` on. REQUIRES:
+  // there are so many.
+  virtual void CopyOctets(MessagePosition first, std::span<uint64_t> into) const = 0;
+  virtual void CopyUidls(MessagePosition first, std::span<UidlText> into) const = 0;
   // Touches no disk; Body::Verify does.
   virtual std::unique_ptr<io::Body> OpenBody(MessagePosition position) = 0;
 

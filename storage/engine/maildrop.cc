@@ -34,25 +34,42 @@ MessageInfo EmbeddedMaildrop::Info(MessagePosition position) const {
   info.received_us = entry.received_us;
   if ((entry.flags & kEntryImported) != 0) info.flags |= kMessageImported;
   if ((entry.flags & kEntryRead) != 0) info.flags |= kMessageRead;
-  info.uidl = {uidl_.data(), CopyUidl(position, uidl_)};
+  CopyUidls(position, {&uidl_, 1});
+  info.uidl = uidl_.view();
   return info;
 }
 
-uint64_t EmbeddedMaildrop::MessageOctets(MessagePosition position) const {
-  return grant_->list->At(position.value(), hint_).octets;
+void EmbeddedMaildrop::CopyOctets(MessagePosition first, std::span<uint64_t> into) const {
+  for (size_t done = 0; done < into.size();) {
+    const MessageRun run =
+        grant_->list->RunFrom(first.value() + static_cast<uint32_t>(done), hint_);
+    for (const MessageEntry& entry : run.entries) {
+      if (done == into.size()) return;
+      into[done++] = entry.octets;
+    }
+  }
 }
 
-uint32_t EmbeddedMaildrop::CopyUidl(MessagePosition position, std::span<char> into) const {
-  const MessageEntry& entry = grant_->list->At(position.value(), hint_);
-  if ((entry.flags & kEntryImported) == 0) {
-    POP_CHECK(into.size() >= kOwnUidlBytes);
-    WriteUidl(home_.context().superblock.tag(), grant_->partition, entry.id, into.data());
-    return kOwnUidlBytes;
+void EmbeddedMaildrop::CopyUidls(MessagePosition first, std::span<UidlText> into) const {
+  const std::string_view tag = home_.context().superblock.tag();
+  for (size_t done = 0; done < into.size();) {
+    const MessageRun run =
+        grant_->list->RunFrom(first.value() + static_cast<uint32_t>(done), hint_);
+    size_t text_at = 0;
+    for (const MessageEntry& entry : run.entries) {
+      if (done == into.size()) return;
+      UidlText& uidl = into[done++];
+      const std::string_view text = run.texts.substr(text_at, entry.text_bytes());
+      text_at += entry.text_bytes();
+      if ((entry.flags & kEntryImported) == 0) {
+        WriteUidl(tag, grant_->partition, entry.id, uidl.text.data());
+        uidl.bytes = kOwnUidlBytes;
+      } else {
+        uidl.bytes =
+            static_cast<uint8_t>(UidlIn(entry, text).copy(uidl.text.data(), kUidlBytesMax));
+      }
+    }
   }
-  const std::string_view uidl = grant_->list->ImportedUidl(position.value(), hint_);
-  POP_CHECK(into.size() >= uidl.size());
-  std::copy(uidl.begin(), uidl.end(), into.begin());
-  return static_cast<uint32_t>(uidl.size());
 }
 
 std::unique_ptr<io::Body> EmbeddedMaildrop::OpenBody(MessagePosition position) {

@@ -21,8 +21,8 @@ class EmbeddedMaildrop final : public Maildrop {
   uint32_t count() const override { return grant_->list->count(); }
   uint64_t octets() const override { return grant_->list->octets(); }
   MessageInfo Info(MessagePosition position) const override;
-  uint64_t MessageOctets(MessagePosition position) const override;
-  uint32_t CopyUidl(MessagePosition position, std::span<char> into) const override;
+  void CopyOctets(MessagePosition first, std::span<uint64_t> into) const override;
+  void CopyUidls(MessagePosition first, std::span<UidlText> into) const override;
   std::unique_ptr<io::Body> OpenBody(MessagePosition position) override;
   bool lease_lost() const override { return grant_->lease->lost.load(std::memory_order_relaxed); }
   bool wants_fetched() const override { return grant_->wants_fetched; }
@@ -36,7 +36,7 @@ class EmbeddedMaildrop final : public Maildrop {
   std::shared_ptr<const OpenGrant> grant_;
   bool committed_ = false;
   mutable uint32_t hint_ = 0;
-  mutable std::array<char, kUidlBytesMax> uidl_{};
+  mutable UidlText uidl_;
 };
 
 // A message's bytes: in a segment, behind its record's head, or in a blob.

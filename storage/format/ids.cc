@@ -1,5 +1,6 @@
 #include "storage/format/ids.h"
 
+#include <array>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
@@ -13,9 +14,19 @@ namespace {
 constexpr uint64_t kKeptBit = 1ULL << 63;  // Of the tenant's id in an encoded key.
 constexpr char kAlphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
 
+// Two digits each: a listing writes a UIDL for every message.
+constexpr std::array<std::array<char, 2>, 1024> kPairs = [] {
+  std::array<std::array<char, 2>, 1024> pairs{};
+  for (size_t i = 0; i < pairs.size(); ++i) pairs[i] = {kAlphabet[i >> 5], kAlphabet[i & 31]};
+  return pairs;
+}();
+
 // The lowest 5 * digits bits of `number`, most significant first.
 void WriteBase32(uint64_t number, uint32_t digits, char* into) {
-  for (uint32_t i = digits; i-- > 0; number >>= 5) into[i] = kAlphabet[number & 31];
+  for (; digits >= 2; digits -= 2, number >>= 10) {
+    std::memcpy(into + digits - 2, kPairs[number & 1023].data(), 2);
+  }
+  if (digits == 1) into[0] = kAlphabet[number & 31];
 }
 
 std::optional<uint64_t> ReadBase32(std::string_view digits) {

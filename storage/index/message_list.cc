@@ -6,6 +6,14 @@
 
 namespace poplar::storage {
 
+namespace {
+
+void Prefetch(std::span<const MessageEntry> entries) {
+  for (const MessageEntry& entry : entries) __builtin_prefetch(&entry);
+}
+
+}  // namespace
+
 bool AppendToChunk(Chunk& chunk, const MessageEntry& entry, std::string_view text) {
   if (chunk.entries.size() >= kChunkEntriesMax) return false;
   chunk.entries.push_back(entry);
@@ -104,6 +112,24 @@ std::string_view MessageList::Text(uint32_t position, uint32_t& hint) const {
 
 std::string_view MessageList::ImportedUidl(uint32_t position, uint32_t& hint) const {
   return UidlIn(At(position, hint), Text(position, hint));
+}
+
+MessageRun MessageList::RunFrom(uint32_t position, uint32_t& hint) const {
+  const size_t at = SlotOf(position, hint);
+  const Slot& slot = slots_[at];
+  // Chunks lie anywhere: a listing would wait for memory at the begin of each.
+  if (at + 2 < slots_.size()) __builtin_prefetch(slots_[at + 2].chunk.get());
+  if (at + 1 < slots_.size()) Prefetch(slots_[at + 1].chunk->entries);
+  const std::span<const MessageEntry> entries = slot.chunk->entries;
+  size_t before = 0;
+  // Most chunks have no texts.
+  if (!slot.chunk->texts.empty()) {
+    for (const MessageEntry& entry : entries.first(position - slot.start)) {
+      before += entry.text_bytes();
+    }
+  }
+  return {entries.subspan(position - slot.start),
+          std::string_view(slot.chunk->texts).substr(before)};
 }
 
 std::pair<size_t, size_t> MessageList::Locate(MessageId id) const {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,12 @@ using NumberedChunk = std::pair<uint32_t, std::shared_ptr<const Chunk>>;
 struct ListChanges {
   std::vector<uint32_t> dropped;
   std::vector<NumberedChunk> put;
+};
+
+// Messages that stand one behind the other.
+struct MessageRun {
+  std::span<const MessageEntry> entries;
+  std::string_view texts;  // Theirs, one behind the other.
 };
 
 class MessageList {
@@ -54,6 +61,8 @@ class MessageList {
   // As Chunk::Text.
   std::string_view Text(uint32_t position, uint32_t& hint) const;
   std::string_view ImportedUidl(uint32_t position, uint32_t& hint) const;
+  // From `position` to the end of its chunk.
+  MessageRun RunFrom(uint32_t position, uint32_t& hint) const;
   const MessageEntry* Find(MessageId id) const;
   // REQUIRES: it is here.
   std::string_view TextOf(MessageId id) const;

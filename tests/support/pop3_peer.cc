@@ -86,6 +86,17 @@ void MemoryMaildrop::AddOctets(uint64_t octets, std::string_view uidl) {
   Add(wire + "\r\n", uidl);
 }
 
+void MemoryMaildrop::CopyOctets(pop3::MessageIndex first, std::span<uint64_t> into) const {
+  for (size_t i = 0; i < into.size(); ++i) into[i] = messages_[first.value() + i].octets;
+}
+
+void MemoryMaildrop::CopyUidls(pop3::MessageIndex first, std::span<UidlText> into) const {
+  for (size_t i = 0; i < into.size(); ++i) {
+    const std::string& uidl = messages_[first.value() + i].uidl;
+    into[i].bytes = static_cast<uint8_t>(uidl.copy(into[i].text.data(), kUidlBytesMax));
+  }
+}
+
 std::string Pop3Peer::Directive(std::string_view key, std::string_view value, std::string& output) {
   if (key == "login" || key == "body" || key == "commit" || key == "welcome" || key == "end") {
     return SetVerdict(key, value, output);

@@ -64,8 +64,8 @@ class MemoryMaildrop : public pop3::MaildropView {
 
   uint32_t count() const override { return static_cast<uint32_t>(messages_.size()); }
   uint64_t total_octets() const override { return total_octets_; }
-  uint64_t octets(pop3::MessageIndex m) const override { return messages_[m.value()].octets; }
-  std::string_view uidl(pop3::MessageIndex m) const override { return messages_[m.value()].uidl; }
+  void CopyOctets(pop3::MessageIndex first, std::span<uint64_t> into) const override;
+  void CopyUidls(pop3::MessageIndex first, std::span<UidlText> into) const override;
   // A second for each message, so that each differs.
   int64_t received_us(pop3::MessageIndex m) const override {
     return int64_t{1'000'000} * m.value() - 1;

@@ -3,9 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
+#include <span>
 
 #include "core/base/strong.h"
+#include "core/base/uidl_text.h"
 
 namespace poplar::pop3 {
 
@@ -13,7 +14,7 @@ namespace poplar::pop3 {
 using MessageIndex = Strong<struct MessageIndexTag, uint32_t>;
 
 // Fixed while the session lasts, on the session's shard. Calls are cheap: a listing makes one for
-// every message.
+// every few dozen messages.
 class MaildropView {
  public:
   virtual ~MaildropView() = default;
@@ -22,12 +23,24 @@ class MaildropView {
   virtual uint32_t count() const = 0;
   // Of all messages together.
   virtual uint64_t total_octets() const = 0;
-  // What RFC 1939 §11 counts. REQUIRES: message.value() < count(), as below.
-  virtual uint64_t octets(MessageIndex message) const = 0;
-  // 1 to kUidlBytesMax characters, 0x21 to 0x7E (RFC 1939 §7). Valid until the next call.
-  virtual std::string_view uidl(MessageIndex message) const = 0;
-  // Microseconds since 1970; negative for what is older.
+  // Of as many messages as `into` holds, from `first` on: what RFC 1939 §11 counts, and UIDLs.
+  // REQUIRES: there are so many.
+  virtual void CopyOctets(MessageIndex first, std::span<uint64_t> into) const = 0;
+  virtual void CopyUidls(MessageIndex first, std::span<UidlText> into) const = 0;
+  // Microseconds since 1970; negative for what is older. REQUIRES: message.value() < count().
   virtual int64_t received_us(MessageIndex message) const = 0;
+
+  // Of one.
+  uint64_t octets(MessageIndex message) const {
+    uint64_t octets = 0;
+    CopyOctets(message, {&octets, 1});
+    return octets;
+  }
+  UidlText uidl(MessageIndex message) const {
+    UidlText uidl;
+    CopyUidls(message, {&uidl, 1});
+    return uidl;
+  }
 };
 
 }  // namespace poplar::pop3

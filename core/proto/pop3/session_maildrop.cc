@@ -57,7 +57,7 @@ void Session::List(Listing::Column column, const Arguments& arguments, base::Byt
   if (column == Listing::Column::kOctets) {
     out.AppendNumber(maildrop_.view().octets(message));
   } else {
-    out.Append(maildrop_.view().uidl(message));
+    out.Append(maildrop_.view().uidl(message).view());
   }
   out.Append("\r\n");
 }

@@ -51,7 +51,7 @@ std::string RowsOf(const Maildrop& maildrop, Listing::Column column) {
     const MessageIndex message(i);
     if (maildrop.IsDeleted(message)) continue;
     rows += std::to_string(i + 1) + " " +
-            (column == Listing::Column::kUidl ? std::string(maildrop.view().uidl(message))
+            (column == Listing::Column::kUidl ? std::string(maildrop.view().uidl(message).view())
                                               : std::to_string(maildrop.view().octets(message))) +
             "\r\n";
   }
@@ -81,6 +81,45 @@ TEST(Listing, RowsAreTheSameInPiecesOfAnySize) {
   }
 }
 
+// Whatever it costs to copy them fast.
+TEST(Listing, UidlsOfAllLengths) {
+  test::MemoryMaildrop view;
+  for (uint32_t i = 1; i <= 2 * kUidlBytesMax; ++i) {
+    view.AddOctets(2 + i, std::string((i + 1) / 2, static_cast<char>('a' + i % 26)));
+  }
+  Maildrop maildrop;
+  maildrop.Open(view);
+  Listing listing;
+  listing.Start(Listing::Column::kUidl);
+  base::ByteBuffer out;
+  while (listing.under_way()) listing.Fill(maildrop, 1 << 20, out);
+  EXPECT_EQ(out.view(), RowsOf(maildrop, Listing::Column::kUidl));
+}
+
+// Sizes on both sides of each further digit, and of what 32 bits hold.
+class PowersView : public test::MemoryMaildrop {
+ public:
+  uint32_t count() const override { return 40; }
+  void CopyOctets(MessageIndex first, std::span<uint64_t> into) const override {
+    for (uint32_t i = 0; i < into.size(); ++i) {
+      uint64_t power = 1;
+      for (uint32_t p = 0; p < (first.value() + i) / 2; ++p) power *= 10;
+      into[i] = power - (first.value() + i) % 2;
+    }
+  }
+};
+
+TEST(Listing, SizesOfAllLengths) {
+  const PowersView view;
+  Maildrop maildrop;
+  maildrop.Open(view);
+  Listing listing;
+  listing.Start(Listing::Column::kOctets);
+  base::ByteBuffer out;
+  while (listing.under_way()) listing.Fill(maildrop, 1 << 20, out);
+  EXPECT_EQ(out.view(), RowsOf(maildrop, Listing::Column::kOctets));
+}
+
 TEST(Listing, EverythingDeletedAndNothingThere) {
   const test::MemoryMaildrop view = Messages(70);
   Maildrop maildrop;
@@ -103,12 +142,16 @@ class LargeView : public MaildropView {
  public:
   uint32_t count() const override { return kMessagesPerMaildropMax; }
   uint64_t total_octets() const override { return ~uint64_t{0}; }
-  uint64_t octets(MessageIndex) const override { return ~uint64_t{0}; }
-  std::string_view uidl(MessageIndex) const override { return uidl_; }
+  void CopyOctets(MessageIndex, std::span<uint64_t> into) const override {
+    std::ranges::fill(into, ~uint64_t{0});
+  }
+  void CopyUidls(MessageIndex, std::span<UidlText> into) const override {
+    for (UidlText& uidl : into) {
+      uidl.bytes = kUidlBytesMax;
+      uidl.text.fill('~');
+    }
+  }
   int64_t received_us(MessageIndex) const override { return INT64_MIN; }
-
- private:
-  std::string uidl_ = std::string(kUidlBytesMax, '~');
 };
 
 TEST(Listing, TheWidestRowsFit) {

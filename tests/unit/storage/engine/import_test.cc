@@ -111,6 +111,37 @@ TEST_F(ImportTest, UidlDateAndOrderAreKept) {
   EXPECT_EQ(fixture_.Commit(0, std::move(opened.maildrop), {}), CommitOutcome::kDone);
 }
 
+// From wherever, over the edges of chunks, and with mail that has a UIDL of the store's own
+// between.
+TEST_F(ImportTest, CopiesForListingsAreWhatEachMessageSays) {
+  for (uint64_t i = 0; i < 130; ++i) {
+    if (i % 7 == 0) {
+      fixture_.MustDeliver(0, Key("alice"), MakeMessage(i, 100 + i));
+    } else {
+      const std::string uidl(1 + i % kUidlBytesMax, static_cast<char>('a' + i / kUidlBytesMax));
+      EXPECT_EQ(Import(Key("alice"), uidl, MakeMessage(i, 100 + i)), kStored);
+    }
+  }
+  OpenResult opened = fixture_.OpenMaildrop(0, Key("alice"));
+  ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
+  const Maildrop& maildrop = *opened.maildrop;
+  ASSERT_EQ(maildrop.count(), 130U);
+  for (const size_t piece : {1, 3, 32, 40, 41, 130}) {
+    std::vector<uint64_t> octets(piece);
+    std::vector<UidlText> uidls(piece);
+    for (uint32_t first = 0; first + piece <= 130; ++first) {
+      maildrop.CopyOctets(MessagePosition(first), octets);
+      maildrop.CopyUidls(MessagePosition(first), uidls);
+      for (uint32_t i = 0; i < piece; ++i) {
+        const MessageInfo info = maildrop.Info(MessagePosition(first + i));
+        ASSERT_EQ(octets[i], info.octets) << first << " + " << i;
+        ASSERT_EQ(uidls[i].view(), info.uidl) << first << " + " << i;
+      }
+    }
+  }
+  EXPECT_EQ(fixture_.Commit(0, std::move(opened.maildrop), {}), CommitOutcome::kDone);
+}
+
 TEST_F(ImportTest, WhatIsThereIsLeftOutAlsoAfterARestartAndARebuild) {
   const auto import_all = [&](DeliveryOutcome expected) {
     for (uint64_t i = 0; i < 300; ++i) {
