@@ -79,6 +79,14 @@ class StoreServer(Poplar):
         process.wait()
         remove_cgroup(self.cgroup)
 
+    def log_bytes(self):
+        return os.path.getsize(f"{self.directory}/output.log")
+
+    def log_from(self, offset):
+        with open(f"{self.directory}/output.log", encoding="utf-8", errors="replace") as file:
+            file.seek(offset)
+            return file.read()
+
     def metrics(self):
         """Every counter and gauge, summed over its labels."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/metrics",

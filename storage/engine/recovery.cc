@@ -203,6 +203,8 @@ class Recovery {
       base::Log(base::LogLevel::kInfo, "store_torn_tail",
                 {{"partition", options_.partition}, {"at", PlaceText(walked.end)}});
     }
+    const Lsn from = std::max(meta_.checkpoint, begin);
+    if (walked.end > from) result_.bytes += walked.end.offset() - from.offset();
     result_.next_id = std::max(result_.next_id, walked.next_id);
     if (walked.batches == 0 && meta_.checkpoint <= begin && replayer.damages() == damages_before) {
       result_.table->RemoveSegment(segment.number);

@@ -37,7 +37,8 @@ struct RecoveredPartition {
   uint64_t next_id = 0;  // Above every id that was given.
   uint32_t epoch = 0;    // The greatest seen.
   uint32_t next_segment = 1;
-  uint64_t records = 0;  // Replayed.
+  uint64_t records = 0;  // Replayed,
+  uint64_t bytes = 0;    // from so much log behind the last checkpoint.
   uint64_t damages = 0;
   bool rebuilt = false;  // The index was made anew.
 };

@@ -293,15 +293,17 @@ StatusOr<std::vector<RecoveredPartition>> RecoverAll(const EngineContext& contex
 }
 
 void LogOpened(const EngineContext& context, const std::vector<RecoveredPartition>& recovered) {
-  uint64_t records = 0, damages = 0;
+  uint64_t records = 0, bytes = 0, damages = 0;
   for (const RecoveredPartition& each : recovered) {
     records += each.records;
+    bytes += each.bytes;
     damages += each.damages;
   }
   base::Log(base::LogLevel::kInfo, "store_open",
             {{"path", context.options.path},
              {"partitions", context.superblock.partitions},
              {"records_replayed", records},
+             {"octets_replayed", bytes},
              {"damages", damages}});
 }
 

@@ -11,10 +11,12 @@ sys.path[:0] = [f"{ROOT}/bench/side_by_side", f"{ROOT}/bench/store_figures"]
 
 # pylint: disable=wrong-import-position
 import churn
+import crash
 import deliveries
 import maildrops
 import rows
 import table
+from harness import Failed
 from server import since, sum_metrics
 
 
@@ -72,10 +74,13 @@ class PartsTest(unittest.TestCase):
                    "index_bytes": 8 << 20, "deliver_us": us, "login_us": us,
                    "memory_bytes": us << 20, "list_cache_bytes": 64 << 20}
                   for count, us in ((10, 10), (100, 14), (1000, 16))]
-        measured = list(maildrops.rows_of(points, {"seconds": 2, "pending": 5}))
+        killed = {"users": 10, "seconds": 2, "per_second": 5, "records": 7, "octets": 3 << 20}
+        measured = list(maildrops.rows_of(points, [killed]))
         self.assertEqual([row.ratio for row in measured[:6]], [1.4, 1.6] * 3)
         self.assertEqual([row.met for row in measured[:6]], [True, False] * 3)
         self.assertEqual(measured[6].ratio, 1)  # the budget of the lists
+        self.assertEqual((measured[-1].ratio, measured[-1].met), (2, True))
+        self.assertIn("at 5 deliveries a second; 7 records, 3 MiB of log", measured[-1].beside)
 
     def test_disk_use_is_judged_when_it_has_settled(self):
         p99 = {command: {"p99_us": 1000} for command in churn.COMMANDS}
@@ -86,6 +91,60 @@ class PartsTest(unittest.TestCase):
         self.assertEqual(measured[0].ratio, 1.4)
         self.assertEqual({row.ratio for row in measured[1:8]}, {1})
         self.assertEqual([row.ratio for row in measured[8:]], [3, 0, 1.5, 0, 1.5])
+
+
+class BusyServer:
+    """As one looks from outside: deliveries, and a checkpoint whenever a hundred are pending."""
+
+    def __init__(self, step):
+        self.step, self.deliveries, self.killed = step, 0, False
+
+    def metrics(self):
+        self.deliveries += self.step
+        return {crash.PENDING: self.deliveries % 100, crash.CHECKPOINTS: self.deliveries // 100,
+                crash.DELIVERIES: self.deliveries}
+
+    def kill(self):
+        self.killed = True
+
+
+class Load:
+    def __init__(self, exit_code=None):
+        self.exit_code = exit_code
+
+    def poll(self):
+        return self.exit_code
+
+
+class CrashTest(unittest.TestCase):
+    def setUp(self):
+        self.addCleanup(setattr, crash, "POLL_S", crash.POLL_S)
+        self.addCleanup(setattr, crash, "WATCH_SECONDS_MAX", crash.WATCH_SECONDS_MAX)
+        crash.POLL_S, crash.WATCH_SECONDS_MAX = 0, 0.2
+
+    def test_it_comes_late_after_a_checkpoint(self):
+        server = BusyServer(7)
+        killed = crash.kill_late(server, Load(), 3)
+        self.assertTrue(server.killed)
+        self.assertGreaterEqual(server.deliveries, 300)
+        self.assertGreaterEqual(killed["pending"], 85)
+        self.assertGreater(killed["per_second"], 0)
+
+    def test_without_deliveries_there_is_none(self):
+        server = BusyServer(0)
+        with self.assertRaises(Failed):
+            crash.kill_late(server, Load(), 0)
+        self.assertFalse(server.killed)
+
+    def test_a_load_that_ended_is_a_fault(self):
+        with self.assertRaises(Failed):
+            crash.kill_late(BusyServer(7), Load(0), 3)
+
+    def test_what_was_replayed_is_what_the_server_says(self):
+        line = "INFO store_open path=x partitions=2 records_replayed=12 octets_replayed=49152 x=0\n"
+        self.assertEqual(crash.replayed("other\n" + line), {"records": 12, "octets": 49152})
+        with self.assertRaises(Failed):
+            crash.replayed("other\n")
 
 
 class BlockTest(unittest.TestCase):
