@@ -3,7 +3,6 @@
 #include <optional>
 #include <utility>
 
-#include "core/base/limits.h"
 #include "storage/engine/delivery.h"
 
 namespace poplar::storage {
@@ -42,6 +41,9 @@ class DeliverCall::Append final : public LogAppend, public ListWaiter, public Im
  private:
   Partition& partition() { return *call.delivery_.home_.context().partitions[call.partition_]; }
   bool imported() const { return (record.flags & kRecordImported) != 0; }
+  bool HasTooMany(const MessageList& list) const {
+    return list.count() >= call.delivery_.home_.context().options.messages_per_maildrop_max;
+  }
   void ListReady(MaildropState* state, const Status& why) override;
   void Decided(bool stored) override;
   void Submit(MaildropState* state);
@@ -90,8 +92,7 @@ void DeliverCall::OnAppended() {
 void DeliverCall::Append::Start() {
   if (imported() || recipient.quota.limited()) return partition().WithList(encoded_key, *this);
   const MaildropState* const state = partition().table().Find(encoded_key);
-  if (state != nullptr && state->list != nullptr &&
-      state->list->count() >= kMessagesPerMaildropMax) {
+  if (state != nullptr && state->list != nullptr && HasTooMany(*state->list)) {
     Refuse(DeliveryOutcome::kTooMany);
   } else {
     Submit(nullptr);
@@ -100,7 +101,7 @@ void DeliverCall::Append::Start() {
 
 void DeliverCall::Append::ListReady(MaildropState* state, const Status& /*why*/) {
   if (state == nullptr) return LeaveOut(DeliveryOutcome::kTemporary);
-  if (state->list->count() >= kMessagesPerMaildropMax) return Refuse(DeliveryOutcome::kTooMany);
+  if (HasTooMany(*state->list)) return Refuse(DeliveryOutcome::kTooMany);
   if (!imported()) return Submit(state);
   const uint64_t now_us = call.delivery_.home_.context().options.clock->MonotonicUs();
   switch (

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/base/clock.h"
+#include "core/base/limits.h"
 #include "core/base/status.h"
 #include "core/base/units.h"
 #include "core/io/offload_pool.h"
@@ -53,7 +54,8 @@ struct StoreOptions {
   const PolicyBoard* policies = nullptr;    // Null: no quotas, nothing is kept or expires.
   uint64_t expiry_interval_ms = 3'600'000;  // From pass to pass of what keeps and expires mail.
 
-  uint32_t open_files_a_shard = 512;  // Segments that are read.
+  uint32_t messages_per_maildrop_max = kMessagesPerMaildropMax;  // At most that.
+  uint32_t open_files_a_shard = 512;                             // Segments that are read.
   uint32_t recovery_threads = 4;
 
   Env* env = nullptr;                      // Null: the system's disk.

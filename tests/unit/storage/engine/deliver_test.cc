@@ -1,6 +1,8 @@
 // Deliveries: what is acknowledged is listed and read back byte for byte.
 
+#include <algorithm>
 #include <atomic>
+#include <filesystem>
 
 #include "tests/unit/storage/store_fixture.h"
 
@@ -15,6 +17,12 @@ class DeliverTest : public testing::TestWithParam<uint32_t> {
   }
 
   uint32_t AShard(uint64_t i) const { return static_cast<uint32_t>(i % GetParam()); }
+  size_t Blobs() const {
+    const std::filesystem::recursive_directory_iterator files(folder_.path());
+    return static_cast<size_t>(std::count_if(begin(files), end(files), [](const auto& file) {
+      return file.path().extension() == ".blob";
+    }));
+  }
 
   TemporaryFolder folder_;
   StoreFixture fixture_{GetParam()};
@@ -54,6 +62,34 @@ TEST_P(DeliverTest, AnAccountIdThatCannotBeIsRefusedAlone) {
   EXPECT_EQ(outcomes,
             (std::vector<DeliveryOutcome>{DeliveryOutcome::kStored, DeliveryOutcome::kTemporary,
                                           DeliveryOutcome::kTemporary, DeliveryOutcome::kStored}));
+}
+
+// Once its list is known, that is: who delivers never waits for one.
+TEST_P(DeliverTest, AMaildropHoldsSoManyMessagesAndNoMore) {
+  ASSERT_TRUE(fixture_.Close().ok());
+  StoreOptions options = SmallStoreOptions(folder_.path());
+  options.messages_per_maildrop_max = 3;
+  ASSERT_TRUE(fixture_.Open(options).ok());
+  for (uint64_t i = 0; i < 3; ++i) fixture_.MustDeliver(0, Key("alice"), MakeMessage(i));
+  const std::vector<Listed> before = fixture_.List(0, Key("alice"));
+  ASSERT_EQ(before.size(), 3U);
+  // In its record, and in a blob, of which nothing stays.
+  for (const std::string& wire : {MakeMessage(3), MakeMessage(4, 2 * kMiB)}) {
+    EXPECT_EQ(fixture_.Deliver(0, {Key("alice"), Key("bob")}, wire),
+              (std::vector{DeliveryOutcome::kTooMany, DeliveryOutcome::kStored}));
+  }
+  EXPECT_EQ(fixture_.List(0, Key("alice")), before);
+  EXPECT_EQ(fixture_.List(0, Key("bob")).size(), 2U);
+  EXPECT_TRUE(Eventually([&] { return Blobs() == 1; }));
+  EXPECT_EQ(fixture_.Metric("poplar_store_deliveries_total"), 5);
+
+  OpenResult opened = fixture_.OpenMaildrop(0, Key("alice"));
+  ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
+  ASSERT_EQ(fixture_.Commit(0, std::move(opened.maildrop), {1}), CommitOutcome::kDone);
+  fixture_.MustDeliver(0, Key("alice"), MakeMessage(5));
+  EXPECT_EQ(fixture_.Deliver(0, {Key("alice")}, MakeMessage(6)),
+            std::vector{DeliveryOutcome::kTooMany});
+  EXPECT_EQ(fixture_.Metric("poplar_store_over_quota_total"), 3);
 }
 
 TEST_P(DeliverTest, TheSmallestMessage) {

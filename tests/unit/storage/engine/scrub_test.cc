@@ -7,6 +7,8 @@
 #include <fstream>
 #include <thread>
 
+#include "storage/format/ids.h"
+#include "storage/index/key_value.h"
 #include "tests/unit/storage/store_fixture.h"
 
 namespace poplar::storage {
@@ -119,6 +121,44 @@ TEST_F(ScrubTest, WhatNobodyNeedsIsNoLoss) {
   Delete("box-0", 10);
   Delete("box-0", 0);
   Flip(MakeMessage(0, 8000), 300);
+  Pass();
+  EXPECT_EQ(Damages(), 0);
+}
+
+// As if the index had never had it: to whoever opens it, it is new and empty.
+TEST_F(ScrubTest, NamesAMaildropThatIsGoneFromTheIndex) {
+  Delete("box-1", 0);  // What is gone by right is not missed.
+  ASSERT_TRUE(fixture_.Close().ok());
+  {
+    const auto index = Lmdb().Open(folder_.path() + "/p000/index", kGiB);
+    ASSERT_TRUE(index.ok()) << index.status();
+    auto change = (*index)->Begin(KeyValueStore::Access::kChange);
+    ASSERT_TRUE(change.ok()) << change.status();
+    const std::string key = EncodeMaildropKey(Key("box-2"));
+    std::vector<std::string> chunks;
+    const auto take = [&](std::string_view number, std::string_view /*value*/) {
+      chunks.push_back(key + std::string(number));
+      return OkStatus();
+    };
+    ASSERT_TRUE((*change)->ForEach(Database::kChunks, key, take).ok());
+    ASSERT_FALSE(chunks.empty());
+    for (const std::string& chunk : chunks) {
+      ASSERT_TRUE((*change)->Delete(Database::kChunks, chunk).ok());
+    }
+    ASSERT_TRUE((*change)->Delete(Database::kMaildrops, key).ok());
+    ASSERT_TRUE((*change)->Commit().ok());
+  }
+  Open(0);
+  EXPECT_EQ(fixture_.List(0, Key("box-2")).size(), 1U);  // What Open delivers.
+  Pass();
+  EXPECT_EQ(Damages(), 1);
+  EXPECT_TRUE(Eventually([&] { return fixture_.Metric("poplar_store_index_unsound") == 1; }));
+  Pass();
+  EXPECT_EQ(Damages(), 1);
+  // The next start makes the index anew.
+  ASSERT_TRUE(fixture_.Close().ok());
+  Open(0);
+  EXPECT_EQ(fixture_.List(0, Key("box-2")).size(), 13U);
   Pass();
   EXPECT_EQ(Damages(), 0);
 }

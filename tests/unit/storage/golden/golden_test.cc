@@ -9,6 +9,7 @@
 #include <iterator>
 #include <map>
 
+#include "storage/index/index.h"
 #include "storage/tools/rebuild.h"
 #include "storage/tools/verify.h"
 #include "tests/unit/storage/golden/golden_listing.h"
@@ -138,7 +139,25 @@ TEST_P(GoldenTest, WhatItKeptComesBack) {
   EXPECT_EQ(fixture_.Metric("poplar_store_damaged_bodies_total"), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, GoldenTest, testing::Values("v1"));
+INSTANTIATE_TEST_SUITE_P(Versions, GoldenTest, testing::Values("v1", "v1-index2"));
+
+using GoldenIndexTest = GoldenTest;
+
+// One of version 1 is made anew; this one is read.
+TEST_P(GoldenIndexTest, IsReadAsItIs) {
+  for (const char* partition : {"/p000", "/p001"}) {
+    const auto index = Index::OpenToRead({Path() + partition + "/index", kGiB, nullptr});
+    ASSERT_TRUE(index.ok()) << index.status();
+    const auto meta = (*index)->ReadMeta();
+    ASSERT_TRUE(meta.ok()) << meta.status();
+    ASSERT_TRUE(meta->has_value());
+    EXPECT_GT((*meta)->checkpoint, Lsn());
+    EXPECT_FALSE((*index)->ReadTenants().value().empty());
+    EXPECT_TRUE((*index)->Check().ok());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Versions, GoldenIndexTest, testing::Values("v1-index2"));
 
 class LaterVersionTest : public GoldenTest {
  protected:
@@ -197,7 +216,7 @@ TEST_P(LaterVersionTest, CompatibleFeaturesAreIgnored) {
   EXPECT_EQ(GoldenListing(fixture_), expected_);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, LaterVersionTest, testing::Values("v1"));
+INSTANTIATE_TEST_SUITE_P(Versions, LaterVersionTest, testing::Values("v1", "v1-index2"));
 
 }  // namespace
 }  // namespace poplar::storage

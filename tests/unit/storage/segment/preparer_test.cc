@@ -1,0 +1,83 @@
+// Laying a segment out: what is there afterwards, what it leaves when it cannot, and that it rests.
+
+#include "storage/segment/preparer.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/base/units.h"
+
+namespace poplar::storage {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class PreparerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string path = std::filesystem::temp_directory_path() / "poplar-XXXXXX";
+    ASSERT_NE(::mkdtemp(path.data()), nullptr);
+    layout_.env = &SystemEnv();
+    layout_.directory = path;
+    layout_.head.partition = 3;
+    layout_.head.number = 17;
+    layout_.head.salt = 42;
+    layout_.head.bytes = 9 * kMiB;
+  }
+  void TearDown() override { std::filesystem::remove_all(layout_.directory); }
+
+  std::vector<std::string> Files() const { return SystemEnv().List(layout_.directory).value(); }
+
+  SegmentLayout layout_;
+  std::atomic<bool> hurry_{false};
+};
+
+TEST_F(PreparerTest, AllOfItIsWritten) {
+  const StatusOr<OpenSegment> segment = LayOutSegment(layout_, hurry_);
+  ASSERT_TRUE(segment.ok()) << segment.status();
+  EXPECT_EQ(Files(), std::vector<std::string>{"00000011.seg"});
+  EXPECT_EQ(segment->file->Bytes().value(), layout_.head.bytes);
+  std::string bytes(layout_.head.bytes, 'x');
+  ASSERT_EQ(segment->file->ReadAt(bytes, 0).value(), bytes.size());
+  const auto head = DecodeSegmentHead(std::string_view(bytes).substr(0, kBlockBytes));
+  ASSERT_TRUE(head.ok()) << head.status();
+  EXPECT_EQ(head->number, 17U);
+  EXPECT_EQ(head->salt, 42U);
+  EXPECT_EQ(bytes.find_first_not_of('\0', kBlockBytes), std::string::npos);
+}
+
+// Two rests of 4 MiB each: what is left over after them is too little for one.
+TEST_F(PreparerTest, RestsForEachPiece) {
+  layout_.pace_us_per_mib = 25'000;
+  const auto began = Clock::now();
+  ASSERT_TRUE(LayOutSegment(layout_, hurry_).ok());
+  EXPECT_GE(Clock::now() - began, std::chrono::microseconds(8 * 25'000));
+}
+
+// A minute a MiB: the test would not end.
+TEST_F(PreparerTest, AHurryTakesNoRests) {
+  layout_.pace_us_per_mib = 60'000'000;
+  hurry_ = true;
+  EXPECT_TRUE(LayOutSegment(layout_, hurry_).ok());
+}
+
+TEST_F(PreparerTest, WhatMustStayFreeIsLeftAlone) {
+  layout_.free_bytes_floor = uint64_t{1} << 62;
+  EXPECT_EQ(LayOutSegment(layout_, hurry_).status().code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(Files().empty());
+}
+
+TEST_F(PreparerTest, WhereItCannotBeMadeNothingStays) {
+  std::filesystem::create_directory(layout_.directory + "/00000011.seg");
+  EXPECT_FALSE(LayOutSegment(layout_, hurry_).ok());
+  EXPECT_EQ(Files(), std::vector<std::string>{"00000011.seg"});
+}
+
+}  // namespace
+}  // namespace poplar::storage
