@@ -73,9 +73,22 @@ class Messages final : public pop3::MaildropView {
 
   uint32_t count() const override { return kCount; }
   uint64_t total_octets() const override { return uint64_t{kCount} * 4096; }
-  uint64_t octets(pop3::MessageIndex message) const override { return 4096 + message.value(); }
-  std::string_view uidl(pop3::MessageIndex) const override { return "0001a2b3c4d5e6f70001"; }
+  void CopyOctets(pop3::MessageIndex first, std::span<uint64_t> into) const override {
+    for (size_t i = 0; i < into.size(); ++i) into[i] = 4096 + first.value() + i;
+  }
+  void CopyUidls(pop3::MessageIndex, std::span<UidlText> into) const override {
+    for (UidlText& uidl : into) uidl = uidl_;
+  }
   int64_t received_us(pop3::MessageIndex) const override { return 1'700'000'000'000'000; }
+
+ private:
+  const UidlText uidl_ = [] {
+    UidlText uidl;
+    constexpr std::string_view kText = "0001a2b3c4d5e6f70001";
+    kText.copy(uidl.text.data(), kText.size());
+    uidl.bytes = kText.size();
+    return uidl;
+  }();
 };
 
 // A whole command through a session that is logged in.

@@ -106,10 +106,11 @@ std::vector<Setting> StoreSettings() {
       {"store", "compaction_mib_per_second",
        NumberForm{&At<s, &S::compaction_mib_per_second>, 0, 16 * 1024}, Takes::kRestart,
        Shown::kCommented,
-       "What compaction may read and write, and take of each worker's core, to win back the space\n"
-       "of deleted mail; four times and twice as much when it falls behind. 0: no limit."},
+       "What compaction may read and write to win back the space of deleted mail; four times\n"
+       "as much when it falls behind. 0: no limit."},
       {"store", "compaction_cpu_percent", NumberForm{&At<s, &S::compaction_cpu_percent>, 0, 100},
-       Takes::kRestart, Shown::kCommented, ""},
+       Takes::kRestart, Shown::kCommented,
+       "What it may take of each worker's core; twice as much when it falls behind. 0: no limit."},
       {"store", "scrub_kib_per_s", NumberForm{&At<s, &S::scrub_kib_per_s>, 0, 1024 * 1024},
        Takes::kReload, Shown::kCommented,
        "How fast stored mail is read again, to find damage early. 0: not at all."},
