@@ -53,27 +53,29 @@ std::string_view Reason(AdmissionVerdict verdict) {
 AdmissionVerdict Admission::Enter(const TenantPolicies& policies, const Visitor& visitor) {
   POP_CHECK(gate_ == nullptr);
   const auth::Principal& principal = *visitor.principal;
-  rules_ = policies.Of(principal.tenant).rules;
-  if (!rules_.pop3) return AdmissionVerdict::kPop3Off;
-  const TransportGrade least = rules_.require_tls13 ? TransportGrade::kTls13
-                               : rules_.require_tls ? TransportGrade::kTls12
-                                                    : TransportGrade::kClear;
+  const TenantRules& rules = policies.Of(principal.tenant).rules;
+  terms_ = {.login_delay_s = rules.login_delay_s,
+            .idle_timeout_s = rules.idle_timeout_s,
+            .egress_kib_per_s = rules.egress_kib_per_s};
+  if (!rules.pop3) return AdmissionVerdict::kPop3Off;
+  const TransportGrade least = rules.require_tls13 ? TransportGrade::kTls13
+                               : rules.require_tls ? TransportGrade::kTls12
+                                                   : TransportGrade::kClear;
   if (visitor.transport < least) return AdmissionVerdict::kTlsRequired;
   maildrop_hash_ = HashOf(principal, door_.logins.seed());
-  if (door_.logins.TooSoon(maildrop_hash_, visitor.now_us, rules_.login_delay_s)) {
+  if (door_.logins.TooSoon(maildrop_hash_, visitor.now_us, rules.login_delay_s)) {
     return AdmissionVerdict::kTooSoon;
   }
   std::shared_ptr<TenantGate> gate = policies.GateOf(principal.tenant);
   if (gate == nullptr) return AdmissionVerdict::kAdmitted;
-  if (gate->logins.Take(visitor.now_us, 1, rules_.logins_per_minute, kLoginBurstUs) != 0) {
+  if (gate->logins.Take(visitor.now_us, 1, rules.logins_per_minute, kLoginBurstUs) != 0) {
     gate->refused_logins.fetch_add(1, std::memory_order_relaxed);
     return AdmissionVerdict::kTooManyLogins;
   }
   const bool counted =
-      gate->sessions.fetch_add(1, std::memory_order_relaxed) < LimitOf(rules_.sessions_max);
-  if (!counted ||
-      !door_.tenant_clients.Enter(visitor.peer, LimitOf(rules_.sessions_per_address_max),
-                                  principal.tenant.value())) {
+      gate->sessions.fetch_add(1, std::memory_order_relaxed) < LimitOf(rules.sessions_max);
+  if (!counted || !door_.tenant_clients.Enter(visitor.peer, LimitOf(rules.sessions_per_address_max),
+                                              principal.tenant.value())) {
     gate->sessions.fetch_sub(1, std::memory_order_relaxed);
     gate->refused_sessions.fetch_add(1, std::memory_order_relaxed);
     return AdmissionVerdict::kTooManySessions;
@@ -85,7 +87,7 @@ AdmissionVerdict Admission::Enter(const TenantPolicies& policies, const Visitor&
 }
 
 void Admission::LoggedIn(uint64_t now_us) {
-  if (rules_.login_delay_s > 0) door_.logins.Remember(maildrop_hash_, now_us);
+  if (terms_.login_delay_s > 0) door_.logins.Remember(maildrop_hash_, now_us);
   if (gate_ != nullptr) gate_->usage.sessions.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -97,8 +99,8 @@ void Admission::Leave() {
 }
 
 uint64_t Admission::ChargeEgress(uint64_t octets, uint64_t now_us) {
-  if (gate_ == nullptr || rules_.egress_kib_per_s == 0) return 0;
-  const uint64_t a_minute = uint64_t{rules_.egress_kib_per_s} * kKiB * 60;
+  if (gate_ == nullptr || terms_.egress_kib_per_s == 0) return 0;
+  const uint64_t a_minute = uint64_t{terms_.egress_kib_per_s} * kKiB * 60;
   const uint64_t ahead_us = gate_->egress.Charge(now_us, octets, a_minute);
   return ahead_us <= kEgressBurstUs ? 0 : (ahead_us - kEgressBurstUs) / 1'000;
 }

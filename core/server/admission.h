@@ -55,8 +55,14 @@ class Admission {
   void LoggedIn(uint64_t now_us);
   void Leave();
 
-  // As they were when the session began.
-  const TenantRules& rules() const { return rules_; }
+  // What a session goes by until its end, as it was when it began. A copy of all rules would have
+  // every host of the tenant.
+  struct Terms {
+    uint32_t login_delay_s = 0;
+    uint32_t idle_timeout_s = 0;
+    uint32_t egress_kib_per_s = 0;
+  };
+  const Terms& terms() const { return terms_; }
   // Null: the tenant is not listed, or nobody is in.
   TenantGate* gate() const { return gate_.get(); }
   // Counts mail that goes out; how long the next has to wait, in ms.
@@ -64,7 +70,7 @@ class Admission {
 
  private:
   Door& door_;
-  TenantRules rules_;
+  Terms terms_;
   TenantId tenant_;
   net::Address peer_;
   uint64_t maildrop_hash_ = 0;

@@ -102,7 +102,7 @@ io::Task<pop3::LoginOutcome> Pop3Driver::Admit(auth::AuthResult* result) {
   view_.emplace(*maildrop_);
   principal_ = principal;
   admission_.LoggedIn(since_us);
-  const uint64_t idle_timeout_ms = uint64_t{admission_.rules().idle_timeout_s} * 1'000;
+  const uint64_t idle_timeout_ms = uint64_t{admission_.terms().idle_timeout_s} * 1'000;
   if (idle_timeout_ms > 0) stream_.LimitIdleTimeout(idle_timeout_ms);
   session_.SetTerms(services_.terms.Of(principal_.tenant));
   login_timer_.Disarm();

@@ -70,6 +70,16 @@ TEST_F(AdmissionTest, TlsIsRequiredByVersion) {
   EXPECT_EQ(Enter(other, User(1, "a"), 1, TransportGrade::kTls13), Verdict::kAdmitted);
 }
 
+TEST_F(AdmissionTest, ASessionKeepsWhatItBeganWith) {
+  Publish({.login_delay_s = 60, .idle_timeout_s = 7, .egress_kib_per_s = 1024});
+  Admission admission(door_);
+  EXPECT_EQ(Enter(admission, User(1, "a")), Verdict::kAdmitted);
+  Publish({});
+  EXPECT_EQ(admission.terms().login_delay_s, 60U);
+  EXPECT_EQ(admission.terms().idle_timeout_s, 7U);
+  EXPECT_EQ(admission.ChargeEgress(3 * 1024 * 1024, 0), 2'000U);
+}
+
 TEST_F(AdmissionTest, SessionsCountUntilTheyEnd) {
   Publish({.sessions_max = 2});
   Admission first(door_), second(door_), third(door_), other(door_);
