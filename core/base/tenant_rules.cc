@@ -27,9 +27,13 @@ struct Names {
   size_t bytes_max = 1000;
 };
 
+struct Mechanisms {
+  LoginMechanisms TenantRules::* member;
+};
+
 struct Row {
   TenantRuleInfo info;
-  std::variant<Flag, Number, Delimiter, Names> form;
+  std::variant<Flag, Number, Delimiter, Names, Mechanisms> form;
 };
 
 using R = TenantRules;
@@ -42,7 +46,7 @@ bool IsOfHosts(char c) { return c == '.' || c == '-' || c == '_' || c == ','; }
 // As users' addresses have it: UTF-8 is taken as it comes.
 bool IsOfDomain(char c) { return c == '.' || c == '-' || static_cast<unsigned char>(c) >= 0x80; }
 
-constexpr std::array<Row, 16> kRows = {{
+constexpr std::array<Row, 17> kRows = {{
     {{"pop3", kTruth, "Its users may fetch mail; false: mail only comes in", "true"},
      Flag{&R::pop3}},
     {{"require_tls", kTruth, "No log-in without TLS, from loopback neither", "false"},
@@ -78,6 +82,11 @@ constexpr std::array<Row, 16> kRows = {{
     {{"require_app_password", kTruth,
       "Users of the built-in database log in by app passwords, not by their own", "false"},
      Flag{&R::require_app_password}},
+    {{"mechanisms",
+      "names with commas, of USER, APOP, PLAIN, LOGIN, SCRAM-SHA-256, SCRAM-SHA-1, either with "
+      "-PLUS, EXTERNAL, OAUTHBEARER, XOAUTH2",
+      "How its users may log in, of what [auth] offers; \"default\": by all of it", ""},
+     Mechanisms{&R::mechanisms}},
     {{"auth_chain", "names of back ends with commas, like users,ldap",
       "The back ends of its users, in order; \"default\": as [auth]", ""},
      Names{&R::auth_chain, IsOfBackends}},
@@ -136,6 +145,12 @@ bool Parse(const Names& form, std::string_view value, TenantRules& rules) {
          !value.ends_with(',') && value.find(",,") == std::string_view::npos;
 }
 
+bool Parse(const Mechanisms& form, std::string_view value, TenantRules& rules) {
+  const std::optional<LoginMechanisms> parsed = LoginMechanisms::Parse(value);
+  if (parsed) rules.*form.member = *parsed;
+  return parsed.has_value();
+}
+
 std::string Text(const Flag& form, const TenantRules& rules) {
   return rules.*form.member ? "true" : "false";
 }
@@ -143,6 +158,9 @@ std::string Text(const Number& form, const TenantRules& rules) {
   return std::to_string(rules.*form.member);
 }
 std::string Text(const Names& form, const TenantRules& rules) { return rules.*form.member; }
+std::string Text(const Mechanisms& form, const TenantRules& rules) {
+  return (rules.*form.member).Text();
+}
 std::string Text(const Delimiter& form, const TenantRules& rules) {
   return (rules.*form.member).value_or("default");
 }

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/login_mechanisms.h"
 #include "core/base/status.h"
 
 namespace poplar {
@@ -35,7 +36,8 @@ struct TenantRules {
   // So long after a right log-in the same one lets in while its back ends cannot be asked.
   uint32_t offline_logins_s = 0;
   bool require_app_password = false;
-  std::string auth_chain = {};  // Names of back ends, with commas; empty: that of [auth].
+  LoginMechanisms mechanisms = {};  // Of those that [auth] has, these alone.
+  std::string auth_chain = {};      // Names of back ends, with commas; empty: that of [auth].
   // What users who log in without a domain mean: login_domain.h.
   std::string hosts = {};           // With commas.
   std::string default_domain = {};  // Of those hosts; empty: the tenant's only one.

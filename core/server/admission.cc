@@ -40,6 +40,8 @@ std::string_view Reason(AdmissionVerdict verdict) {
       return "the tenant has no POP3";
     case AdmissionVerdict::kTlsRequired:
       return "the tenant requires TLS";
+    case AdmissionVerdict::kMechanismOff:
+      return "the tenant does not allow this mechanism";
     case AdmissionVerdict::kTooManySessions:
       return "too many sessions of the tenant";
     case AdmissionVerdict::kTooManyLogins:
@@ -56,12 +58,14 @@ AdmissionVerdict Admission::Enter(const TenantPolicies& policies, const Visitor&
   const TenantRules& rules = policies.Of(principal.tenant).rules;
   terms_ = {.login_delay_s = rules.login_delay_s,
             .idle_timeout_s = rules.idle_timeout_s,
-            .egress_kib_per_s = rules.egress_kib_per_s};
+            .egress_kib_per_s = rules.egress_kib_per_s,
+            .mechanisms = rules.mechanisms};
   if (!rules.pop3) return AdmissionVerdict::kPop3Off;
   const TransportGrade least = rules.require_tls13 ? TransportGrade::kTls13
                                : rules.require_tls ? TransportGrade::kTls12
                                                    : TransportGrade::kClear;
   if (visitor.transport < least) return AdmissionVerdict::kTlsRequired;
+  if (!rules.mechanisms.Contains(visitor.mechanism)) return AdmissionVerdict::kMechanismOff;
   maildrop_hash_ = HashOf(principal, door_.logins.seed());
   if (door_.logins.TooSoon(maildrop_hash_, visitor.now_us, rules.login_delay_s)) {
     return AdmissionVerdict::kTooSoon;

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "auth/api/auth.h"
+#include "core/base/login_mechanisms.h"
 #include "core/base/mail_policy.h"
 #include "core/net/address.h"
 #include "core/server/door.h"
@@ -28,6 +29,7 @@ enum class AdmissionVerdict : uint8_t {
   kAdmitted,
   kPop3Off,
   kTlsRequired,
+  kMechanismOff,
   kTooManySessions,  // Of the tenant, or of it from this address.
   kTooManyLogins,    // A minute.
   kTooSoon,          // After the last log-in of this maildrop.
@@ -47,6 +49,7 @@ class Admission {
     const auth::Principal* principal;
     net::Address peer;
     TransportGrade transport;
+    std::string_view mechanism;  // As [auth] calls it.
     uint64_t now_us;
   };
   // kAdmitted: the session counts from now on.
@@ -61,6 +64,7 @@ class Admission {
     uint32_t login_delay_s = 0;
     uint32_t idle_timeout_s = 0;
     uint32_t egress_kib_per_s = 0;
+    LoginMechanisms mechanisms;
   };
   const Terms& terms() const { return terms_; }
   // Null: the tenant is not listed, or nobody is in.

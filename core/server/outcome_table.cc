@@ -30,6 +30,8 @@ pop3::LoginOutcome ToPop3(AdmissionVerdict verdict) {
       return pop3::LoginOutcome::kDisabled;
     case AdmissionVerdict::kTlsRequired:
       return pop3::LoginOutcome::kTlsRequired;
+    case AdmissionVerdict::kMechanismOff:
+      return pop3::LoginOutcome::kMechanismOff;
     case AdmissionVerdict::kTooManySessions:
     case AdmissionVerdict::kTooManyLogins:
       return pop3::LoginOutcome::kLimited;

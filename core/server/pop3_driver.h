@@ -81,6 +81,7 @@ class Pop3Driver : public Connection {
   const net::TlsSession* ClientTls() const;
   // Users whom a certificate names that the client has shown, to us or to a proxy, and is good.
   std::vector<std::string> CertificateNames() const;
+  // What TLS, and the host that it was asked for, say of how the client may log in.
   void SetTlsFacts();
 
   // pop3_bodies.cc

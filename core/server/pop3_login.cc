@@ -84,12 +84,17 @@ io::Task<pop3::LoginOutcome> Pop3Driver::Admit(auth::AuthResult* result) {
   if (!pop3_.session.exports) {
     const AdmissionVerdict verdict = admission_.Enter(
         services_.policies.Current(),
-        {.principal = &principal, .peer = peer_, .transport = Grade(), .now_us = since_us});
+        {.principal = &principal,
+         .peer = peer_,
+         .transport = Grade(),
+         .mechanism = mechanism_,
+         .now_us = since_us});
     if (verdict != AdmissionVerdict::kAdmitted) {
       result->reason = Reason(verdict);
       co_return ToPop3(verdict);
     }
   }
+    session_.SetMechanisms(admission_.terms().mechanisms);
   storage::MaildropKey key{principal.tenant, principal.account};
   storage::OpenResult opened = co_await OpenMaildrop(std::move(key));
   const pop3::LoginOutcome outcome = ToPop3(opened.outcome);

@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "core/base/login_domain.h"
 #include "core/server/outcome_table.h"
 #include "core/server/pop3_driver.h"
 
@@ -37,6 +38,10 @@ void Pop3Driver::SetTlsFacts() {
   const net::TlsSession* const tls = ClientTls();
   session_.SetTlsFacts({.binds_channel = tls != nullptr && tls->binds_channel(),
                         .names_the_client = !CertificateNames().empty()});
+  const TenantPolicies& policies = services_.policies.Current();
+  const TenantPolicies::Domain* const owner =
+      policies.OfDomain(LoginDomainOf(policies, server_name()));
+  if (owner != nullptr) session_.SetMechanisms(policies.Of(owner->tenant).rules.mechanisms);
 }
 
 auth::SaslConnection Pop3Driver::ConnectionFor(std::string_view mechanism) const {
@@ -45,8 +50,9 @@ auth::SaslConnection Pop3Driver::ConnectionFor(std::string_view mechanism) const
   if (mechanism == "EXTERNAL") connection.certificate_names = CertificateNames();
   const net::TlsSession* const tls = ClientTls();
   if (tls == nullptr) return connection;
-  connection.binding_offered =
-      tls->binds_channel() && std::ranges::any_of(pop3_.session.login.sasl, IsBound);
+  connection.binding_offered = std::ranges::any_of(
+      pop3_.session.login.sasl,
+      [this](const std::string& name) { return IsBound(name) && session_.Offers(name); });
   if (IsBound(mechanism)) {
     connection.tls_exporter = tls->ExporterBinding();
     connection.tls_server_end_point = tls->ServerEndPointBinding();

@@ -3,10 +3,10 @@
 #include <sys/un.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <utility>
 
+#include "core/base/login_mechanisms.h"
 #include "core/base/units.h"
 #include "core/tenant/nearest.h"
 
@@ -285,10 +285,6 @@ void ConfigReader::CheckTogether() {
 }
 
 void ConfigReader::CheckMechanisms() {
-  static constexpr std::array<std::string_view, 11> kKnown = {
-      kUserMechanism,  kApopMechanism,     "PLAIN",       "LOGIN",    "SCRAM-SHA-256-PLUS",
-      "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "EXTERNAL", "OAUTHBEARER",
-      "XOAUTH2"};
   const Config& config = parsed_.config;
   const std::vector<std::string>& all = config.auth.mechanisms;
   const uint32_t line = LineOf("auth.mechanisms");
@@ -296,9 +292,9 @@ void ConfigReader::CheckMechanisms() {
     Fault(line, "auth.mechanisms is empty: nobody could log in; write [\"USER\", \"PLAIN\"]");
   }
   for (auto name = all.begin(); name != all.end(); ++name) {
-    if (std::ranges::find(kKnown, *name) == kKnown.end()) {
+    if (std::ranges::find(kLoginMechanisms, *name) == kLoginMechanisms.end()) {
       Fault(line, "auth.mechanisms: \"" + *name + "\" is none; write some of " +
-                      Listed({kKnown.begin(), kKnown.end()}));
+                      Listed({kLoginMechanisms.begin(), kLoginMechanisms.end()}));
     } else if (std::find(all.begin(), name, *name) != name) {
       Fault(line, "auth.mechanisms: \"" + *name + "\" is there twice; remove one of the two");
     }

@@ -284,6 +284,38 @@ def test_hosts_of_tenants(serve):
         log_in(server, "", "alice", PASSWORDS[ALICE], "plain")
 
 
+def test_mechanisms_go_by_the_host(serve):
+    server = serve(more='[auth]\nmechanisms = ["USER", "PLAIN", "LOGIN", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"]\n')
+    server.run("tenant", "set", "alpha", "--mechanisms", "LOGIN,SCRAM-SHA-256")
+
+    def offered(host, mode="pop3s"):
+        client = client_of(server, host, mode)
+        capa = client.capa()
+        listed = [line.decode() for line in client._longcmd("AUTH")[1]]
+        client.quit()
+        assert listed == capa["SASL"]
+        return capa["SASL"] + ["USER"] * ("USER" in capa)
+
+    all_of_them = ["PLAIN", "LOGIN", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "USER"]
+    wait_for("alpha's host offers what alpha allows", 30, lambda: offered("pop.alpha.example") == ["LOGIN", "SCRAM-SHA-256"])
+    assert offered("pop.alpha.example", "stls") == ["LOGIN", "SCRAM-SHA-256"]
+    for host in ("pop.beta.example", "elsewhere.example"):
+        assert offered(host) == all_of_them
+    assert offered("", "plain") == [name for name in all_of_them if not name.endswith("-PLUS")]
+    # What is not offered there is not there, whoever comes.
+    for user in (ALICE, CAROL):
+        with pytest.raises(poplib.error_proto, match="USER and PASS are not offered here"):
+            log_in(server, "pop.alpha.example", user, PASSWORDS[user])
+    with pytest.raises(poplib.error_proto, match=r"\[SYS/PERM\]"):
+        log_in(server, "pop.beta.example", ALICE, PASSWORDS[ALICE])
+    log_in(server, "pop.beta.example", CAROL, PASSWORDS[CAROL]).quit()
+    # Where no binding is offered, a client that could bind says "y", and nobody lied to it.
+    server.run("user", "passwd", BOB, "--password-stdin", "--scheme", "scram-sha-256", input=b"keys\n")
+    scram(asker(client_of(server, "pop.alpha.example")), "SCRAM-SHA-256", BOB, "keys", gs2="y,,")
+    with pytest.raises(Refused):
+        scram(asker(client_of(server, "pop.beta.example")), "SCRAM-SHA-256", BOB, "keys", gs2="y,,")
+
+
 def works(server, host, user, password):
     try:
         log_in(server, host, user, password).quit()

@@ -1,5 +1,6 @@
 """A tenant's rules as its users' mail programs and its MTA meet them, changed while the server runs."""
 
+import base64
 import json
 import poplib
 import re
@@ -52,6 +53,27 @@ def test_tls_is_required_of_one_tenant(server):
     comes_true(server, ALICE, "SYS/PERM")
     assert verdict(server, CAROL) == "OK"
     assert verdict(server, ALICE, tls=True) == "OK"
+
+
+def test_mechanisms_of_a_tenant(server):
+    set_rule(server, "alpha", mechanisms="PLAIN")
+    comes_true(server, ALICE, "SYS/PERM")
+    assert verdict(server, CAROL) == "OK"
+    # Whoever has a wrong password, or comes to a tenant that there is none of, hears the same.
+    refusals = {server.try_login(user, "wrong")[1] for user in (ALICE, CAROL, "nobody@nowhere.example")}
+    assert len(refusals) == 1 and "The user name or the password is wrong" in refusals.pop()
+    client = server.pop3()
+    assert {"USER", "SASL"} <= client.capa().keys(), "it is not known yet who comes"
+    plain = base64.b64encode(f"\0{ALICE}\0{PASSWORDS[ALICE]}".encode()).decode()
+    client._shortcmd(f"AUTH PLAIN {plain}")
+    assert client.capa()["SASL"] == ["PLAIN"] and "USER" not in client.capa()
+    client.quit()
+    wait_for("the log says why", 5, lambda: "the tenant does not allow this mechanism" in server.log())
+    assert server.metric("poplar_pop3_logins_total", outcome="mechanism_off") >= 1
+    refused = server.run("tenant", "set", "alpha", "--mechanisms", "CRAM-MD5", check=False)
+    assert refused.returncode == 64 and b'mechanisms: "CRAM-MD5" is not names' in refused.stderr, refused.stderr
+    set_rule(server, "alpha", mechanisms="default")
+    comes_true(server, ALICE, "OK")
 
 
 def test_sessions_of_a_tenant(server):

@@ -49,7 +49,7 @@ std::optional<Enum> ByName(std::string_view name, std::initializer_list<Enum> va
 std::optional<LoginOutcome> LoginOutcomeByName(std::string_view name) {
   using enum LoginOutcome;
   return ByName(name, {kOk, kBadCredentials, kDisabled, kTooManyFailures, kThrottled, kInUse,
-                       kTemporary, kPermanent});
+                       kTlsRequired, kMechanismOff, kLimited, kTooSoon, kTemporary, kPermanent});
 }
 
 std::optional<CommitOutcome> CommitOutcomeByName(std::string_view name) {
@@ -128,6 +128,10 @@ std::string Pop3Peer::SetUp(std::string_view key, std::string_view value) {
   } else if (key == "tls-facts") {
     tls_facts_.binds_channel = std::ranges::find(words, "binding") != words.end();
     tls_facts_.names_the_client = std::ranges::find(words, "certificate") != words.end();
+  } else if (key == "allowed") {
+    allowed_ = value;
+  } else if (key == "allowed-login") {
+    allowed_login_ = value;
   } else if (key == "expire") {
     expiry_ = ExpiryOf(words);
   } else if (key == "expire-login") {
@@ -200,6 +204,7 @@ void Pop3Peer::Start(std::string& output) {
   session_ = std::make_unique<pop3::Session>(options_, metrics_, transport_);
   if (expiry_) session_->SetTerms({.expiry = *expiry_, .login_delay = {}});
   if (transport_.tls) session_->SetTlsFacts(tls_facts_);
+  session_->SetMechanisms(LoginMechanisms::Parse(allowed_).value());
   std::string_view none;
   Run(none, output);
 }
@@ -303,6 +308,7 @@ void Pop3Peer::Verify(std::string_view user, std::string_view password) {
       password == "secret" ? LoginOutcome::kOk : LoginOutcome::kBadCredentials;
   const LoginOutcome outcome = login_verdict_.value_or(by_password);
   const bool ok = outcome == LoginOutcome::kOk;
+  if (ok) session_->SetMechanisms(LoginMechanisms::Parse(allowed_login_).value());
   if (ok && expiry_of_login_) session_->SetTerms({.expiry = *expiry_of_login_, .login_delay = {}});
   session_->LoginDone(outcome, ok ? &maildrop_ : nullptr, out_);
 }

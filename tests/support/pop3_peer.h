@@ -15,6 +15,9 @@
 //   @ user no               USER and PASS are not offered
 //   @ apop <TIMESTAMP>      APOP is; the digest of RFC 1939's example is right
 //   @ tls-facts binding certificate   what is known after a handshake: one of the two, or both
+//   @ allowed USER,PLAIN   what the tenant of the host leaves of all that; `allowed-login`: and
+//   what
+//                           that of the user does
 //   @ expire 0 USER | 30 | NEVER   what the policies say before the login
 //   @ expire-login 0 | NEVER       and after it
 //   @ soft-max 512          octets that the output may hold before it is flushed
@@ -125,6 +128,8 @@ class Pop3Peer : public TranscriptPeer {
   std::optional<pop3::LoginOutcome> login_verdict_;
   std::optional<pop3::BodyFailure> body_verdict_;
   pop3::CommitOutcome commit_verdict_ = pop3::CommitOutcome::kDone;
+  std::string allowed_;                          // Before the login; empty: all.
+  std::string allowed_login_;                    // After it.
   std::optional<pop3::Expiry> expiry_;           // Before the login.
   std::optional<pop3::Expiry> expiry_of_login_;  // After it.
 

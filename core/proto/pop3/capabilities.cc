@@ -27,7 +27,8 @@ void AppendMechanisms(const CapabilitySituation& situation,
                       std::span<const std::string> sasl_mechanisms, base::ByteBuffer& out) {
   std::string_view before = "SASL ";
   for (const std::string& mechanism : sasl_mechanisms) {
-    if (!IsOffered(mechanism, situation.tls, situation.exports)) continue;
+    if (!situation.allowed.Contains(mechanism)) continue;
+    if (!Works(mechanism, situation.tls, situation.exports)) continue;
     out.Append(before);
     out.Append(mechanism);
     before = " ";
@@ -37,7 +38,7 @@ void AppendMechanisms(const CapabilitySituation& situation,
 
 }  // namespace
 
-bool IsOffered(std::string_view sasl_mechanism, const TlsFacts& tls, bool exports) {
+bool Works(std::string_view sasl_mechanism, const TlsFacts& tls, bool exports) {
   if (sasl_mechanism.ends_with("-PLUS")) return tls.binds_channel;
   // Who uses the socket of exports was looked at by the kernel.
   return sasl_mechanism != "EXTERNAL" || exports || tls.names_the_client;

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "core/base/byte_buffer.h"
+#include "core/base/login_mechanisms.h"
 
 namespace poplar::pop3 {
 
@@ -45,11 +46,12 @@ struct CapabilitySituation {
   bool exports = false;        // XDATES works, and EXTERNAL for everybody.
   bool xclient = false;        // For whoever may speak for others.
   TlsFacts tls = {};
+  LoginMechanisms allowed = {};               // By the tenant, as far as it is known.
   std::optional<Terms> terms = std::nullopt;  // None: not announced.
 };
 
-// Of a mechanism that the listener has: is this client offered it?
-bool IsOffered(std::string_view sasl_mechanism, const TlsFacts& tls, bool exports);
+// Of a mechanism that the listener has: can this client use it?
+bool Works(std::string_view sasl_mechanism, const TlsFacts& tls, bool exports);
 
 // Appends what follows the first line of the reply to CAPA; of the mechanisms those that are
 // offered.

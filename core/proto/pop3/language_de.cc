@@ -48,6 +48,9 @@ constexpr Translation kTexts[] = {
     {reply::kTlsRequired,
      "-ERR [SYS/PERM] Ihr Anbieter verlangt TLS; bitte die Einstellungen des Mailprogramms "
      "ändern\r\n"},
+    {reply::kMechanismOff,
+     "-ERR [SYS/PERM] Ihr Anbieter lässt diese Art der Anmeldung nicht zu; bitte die Einstellungen "
+     "des Mailprogramms ändern\r\n"},
     {reply::kLimited,
      "-ERR [SYS/TEMP] Zu viele Sitzungen bei Ihrem Anbieter; später wieder versuchen\r\n"},
     {reply::kTooSoon,

@@ -47,6 +47,9 @@ constexpr Translation kTexts[] = {
     {reply::kInUse, "-ERR [IN-USE] Otra sesión tiene abierto este buzón\r\n"},
     {reply::kTlsRequired,
      "-ERR [SYS/PERM] Su proveedor exige TLS; cambie los ajustes de su programa de correo\r\n"},
+    {reply::kMechanismOff,
+     "-ERR [SYS/PERM] Su proveedor no permite iniciar sesión de esta forma; cambie los ajustes de "
+     "su programa de correo\r\n"},
     {reply::kLimited,
      "-ERR [SYS/TEMP] Demasiadas sesiones en su proveedor; inténtelo más tarde\r\n"},
     {reply::kTooSoon,

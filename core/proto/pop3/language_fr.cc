@@ -48,6 +48,9 @@ constexpr Translation kTexts[] = {
     {reply::kTlsRequired,
      "-ERR [SYS/PERM] Votre fournisseur exige TLS ; changez les réglages de votre logiciel de "
      "messagerie\r\n"},
+    {reply::kMechanismOff,
+     "-ERR [SYS/PERM] Votre fournisseur ne permet pas cette façon de se connecter ; changez les "
+     "réglages de votre logiciel de messagerie\r\n"},
     {reply::kLimited,
      "-ERR [SYS/TEMP] Trop de sessions chez votre fournisseur ; réessayez plus tard\r\n"},
     {reply::kTooSoon,

@@ -17,7 +17,7 @@ std::string_view Pick(const std::string_view (&names)[kCount], uint8_t value) {
 std::string_view Name(LoginOutcome outcome) {
   static constexpr std::string_view kNames[kLoginOutcomes] = {
       "ok",           "bad_credentials", "disabled", "too_many_failures", "throttled", "in_use",
-      "tls_required", "limited",         "too_soon", "temporary",         "permanent"};
+      "tls_required", "mechanism_off",   "limited",  "too_soon",          "temporary", "permanent"};
   return Pick(kNames, static_cast<uint8_t>(outcome));
 }
 

@@ -16,12 +16,13 @@ enum class LoginOutcome : uint8_t {
   kThrottled,        // Too many failures from there, this one not looked at: the same.
   kInUse,            // Right password, but another session holds the maildrop.
   kTlsRequired,      // Right password, but not over this transport.
+  kMechanismOff,     // Right password, but the tenant allows no log-in this way.
   kLimited,          // Right password, but the tenant has its fill of sessions or log-ins.
   kTooSoon,          // Right password, but the last log-in was a moment ago (RFC 2449 §8.1.1).
   kTemporary,
   kPermanent,
 };
-inline constexpr size_t kLoginOutcomes = 11;
+inline constexpr size_t kLoginOutcomes = 12;
 
 // Why a body cannot be sent. It is the last error that can be told: after `+OK` there is only to
 // close without the terminator.

@@ -69,6 +69,8 @@ inline constexpr std::string_view kInUse =
 // The password is right and the provider's rule is another: no [AUTH] (RFC 3206 §4).
 inline constexpr std::string_view kTlsRequired =
     "-ERR [SYS/PERM] Your provider requires TLS; change your mail program's settings\r\n";
+inline constexpr std::string_view kMechanismOff =
+    "-ERR [SYS/PERM] Your provider does not allow this way to log in; change your settings\r\n";
 inline constexpr std::string_view kLimited =
     "-ERR [SYS/TEMP] Too many sessions at your provider; try again later\r\n";
 inline constexpr std::string_view kTooSoon =

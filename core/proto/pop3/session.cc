@@ -90,7 +90,7 @@ Action Session::Next(std::string_view& input, base::ByteBuffer& out) {
     out.Append(transport_.xclient ? "+OK [XCLIENT] POP3 service of " : "+OK POP3 service of ");
     out.Append(options_.hostname);
     out.Append(" is ready");
-    if (!transport_.apop_timestamp.empty()) {
+    if (apop_offered()) {
       out.Append(' ');
       out.Append(transport_.apop_timestamp);
     }
@@ -156,9 +156,7 @@ void Session::RunCommand(std::string_view line, Action& action, base::ByteBuffer
   Command command = ParseCommand(line);
   if (command.verb == Verb::kXdates && !options_.exports) command.verb = Verb::kUnknown;
   if (command.verb == Verb::kXclient && !transport_.xclient) command.verb = Verb::kUnknown;
-  if (command.verb == Verb::kApop && transport_.apop_timestamp.empty()) {
-    command.verb = Verb::kUnknown;
-  }
+  if (command.verb == Verb::kApop && !apop_offered()) command.verb = Verb::kUnknown;
   metrics_.commands[static_cast<size_t>(command.verb)].Add();
   // A password may hold any octet that a line can (RFC 1939 §7), but a NUL (RFC 5034 §4).
   const bool unsound =
@@ -199,11 +197,12 @@ void Session::Dispatch(Verb verb, const Arguments& arguments, Action& action,
       Say(reply::kCapabilitiesFollow, out);
       return AppendCapabilities({.logged_in = logged_in(),
                                  .login_allowed = login_allowed(),
-                                 .user = options_.login.user,
+                                 .user = user_offered(),
                                  .stls_possible = stls_possible(),
                                  .exports = options_.exports,
                                  .xclient = transport_.xclient,
                                  .tls = tls_facts_,
+                                 .allowed = allowed_,
                                  .terms = terms_},
                                 options_.login.sasl, out);
     case Verb::kStat:

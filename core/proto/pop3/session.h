@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/base/byte_buffer.h"
+#include "core/base/login_mechanisms.h"
 #include "core/base/units.h"
 #include "core/proto/pop3/action.h"
 #include "core/proto/pop3/capabilities.h"
@@ -97,6 +98,12 @@ class Session {
   void SetTlsFacts(const TlsFacts& facts) { tls_facts_ = facts; }
   void CommitDone(CommitOutcome outcome, base::ByteBuffer& out);
 
+  // What the tenant leaves of the listener's ways to log in: of the host that the client came to,
+  // and after the log-in its own. Others are as if the listener did not have them.
+  void SetMechanisms(LoginMechanisms allowed) { allowed_ = allowed; }
+  // Is the client offered this SASL mechanism?
+  bool Offers(std::string_view sasl_mechanism) const;
+
   // What CAPA says of the provider's rules from now on; before the first call it says nothing. The
   // driver knows more once it knows who logs in.
   void SetTerms(const Terms& terms) { terms_ = terms; }
@@ -119,6 +126,10 @@ class Session {
   enum class Owed : uint8_t { kNothing, kLogin, kBody, kTls, kClient, kCommit };
 
   bool login_allowed() const { return transport_.tls || transport_.clear_text_login_allowed; }
+  bool user_offered() const { return options_.login.user && allowed_.Contains("USER"); }
+  bool apop_offered() const {
+    return !transport_.apop_timestamp.empty() && allowed_.Contains("APOP");
+  }
   bool stls_possible() const { return options_.stls_offered && !transport_.tls; }
 
   uint32_t LineBytesMax(std::string_view input) const;
@@ -171,6 +182,7 @@ class Session {
   Transport transport_;
   TlsFacts tls_facts_;
   const Language* language_ = Languages().data();
+  LoginMechanisms allowed_;
   Phase phase_ = Phase::kGreeting;
   Owed owed_ = Owed::kNothing;
   CloseReason close_reason_ = CloseReason::kQuit;

@@ -32,6 +32,8 @@ std::string_view TextOf(LoginOutcome outcome) {
       return reply::kInUse;
     case LoginOutcome::kTlsRequired:
       return reply::kTlsRequired;
+    case LoginOutcome::kMechanismOff:
+      return reply::kMechanismOff;
     case LoginOutcome::kLimited:
       return reply::kLimited;
     case LoginOutcome::kTooSoon:
@@ -54,11 +56,17 @@ std::string_view Session::LoginRefusal() const {
   return stls_possible() ? reply::kStlsBeforeLogin : reply::kTlsOnly;
 }
 
+bool Session::Offers(std::string_view sasl_mechanism) const {
+  const std::vector<std::string>& all = options_.login.sasl;
+  return std::ranges::find(all, sasl_mechanism) != all.end() && allowed_.Contains(sasl_mechanism) &&
+         Works(sasl_mechanism, tls_facts_, options_.exports);
+}
+
 // Any name is accepted here: which users exist is nobody's business (RFC 1939 §13).
 void Session::User(std::string_view name, base::ByteBuffer& out) {
   const std::string_view refusal = LoginRefusal();
   if (!refusal.empty()) return Say(refusal, out);
-  if (!options_.login.user) return Say(reply::kNoUser, out);
+  if (!user_offered()) return Say(reply::kNoUser, out);
   if (name.size() > kAddressBytesMax) return Say(reply::kUserTooLong, out);
   if (!base::IsUtf8(name)) return Say(reply::kUserNotUtf8, out);  // RFC 6856 §2.2
   user_ = name;
@@ -68,7 +76,7 @@ void Session::User(std::string_view name, base::ByteBuffer& out) {
 void Session::Pass(std::string_view password, Action& action, base::ByteBuffer& out) {
   const std::string_view refusal = LoginRefusal();
   if (!refusal.empty()) return Say(refusal, out);
-  if (!options_.login.user) return Say(reply::kNoUser, out);
+  if (!user_offered()) return Say(reply::kNoUser, out);
   if (user_.empty()) return Say(reply::kUserFirst, out);
   // Some directories take an empty password for an anonymous login, so none ever gets there.
   if (password.empty()) return Say(reply::kMissingArgument, out);
@@ -96,7 +104,7 @@ void Session::Auth(const Arguments& arguments, Action& action, base::ByteBuffer&
     // No RFC says so, but Outlook asks for the mechanisms this way.
     Say(reply::kMechanismsFollow, out);
     for (const std::string& mechanism : options_.login.sasl) {
-      if (!IsOffered(mechanism, tls_facts_, options_.exports)) continue;
+      if (!Offers(mechanism)) continue;
       out.Append(mechanism);
       out.Append("\r\n");
     }
@@ -104,8 +112,7 @@ void Session::Auth(const Arguments& arguments, Action& action, base::ByteBuffer&
   }
   const std::vector<std::string>& all = options_.login.sasl;
   const auto mechanism = std::find_if(all.begin(), all.end(), [&](const std::string& offered) {
-    return IsOffered(offered, tls_facts_, options_.exports) &&
-           EqualIgnoringCase(offered, arguments.first);
+    return Offers(offered) && EqualIgnoringCase(offered, arguments.first);
   });
   if (mechanism == all.end()) return Say(reply::kUnknownMechanism, out);
   sasl_mechanism_ = *mechanism;

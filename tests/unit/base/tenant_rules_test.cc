@@ -25,11 +25,13 @@ TEST(TenantRulesTest, WhatIsChangedIsToldInOrder) {
   TenantRules rules;
   ASSERT_TRUE(SetTenantRule(rules, "auth_chain", "ldap,users").ok());
   ASSERT_TRUE(SetTenantRule(rules, "pop3", "false").ok());
+  ASSERT_TRUE(SetTenantRule(rules, "mechanisms", "PLAIN,APOP").ok());
   ASSERT_TRUE(SetTenantRule(rules, "subaddress_delimiter", "").ok());
   ASSERT_TRUE(SetTenantRule(rules, "login_delay_s", "60").ok());
   EXPECT_THAT(ChangedTenantRules(rules),
               ElementsAre(Pair("pop3", "false"), Pair("login_delay_s", "60"),
-                          Pair("subaddress_delimiter", ""), Pair("auth_chain", "ldap,users")));
+                          Pair("subaddress_delimiter", ""), Pair("mechanisms", "APOP,PLAIN"),
+                          Pair("auth_chain", "ldap,users")));
   for (const TenantRuleInfo& rule : AllTenantRules()) {
     ASSERT_TRUE(SetTenantRule(rules, rule.name, "default").ok());
   }
@@ -52,6 +54,8 @@ TEST(TenantRulesTest, WhatIsWrongIsSaidAndChangesNothing) {
                                                         {"auth_chain", ",users"},
                                                         {"auth_chain", "users,"},
                                                         {"auth_chain", "LDAP"},
+                                                        {"mechanisms", "PLAIN,CRAM-MD5"},
+                                                        {"mechanisms", "plain"},
                                                         {"hosts", "Pop.acme.example"},
                                                         {"hosts", "a.example b.example"},
                                                         {"hosts", "a.example,"},

@@ -36,9 +36,14 @@ class AdmissionTest : public testing::Test {
     const std::shared_ptr<const TenantPolicies> policies = board_.Current();
     return admission.Enter(
         *policies,
-        {.principal = &principal, .peer = Peer(peer), .transport = grade, .now_us = now_us});
+        {.principal = &principal,
+         .peer = Peer(peer),
+         .transport = grade,
+         .mechanism = mechanism_,
+         .now_us = now_us});
   }
 
+  std::string_view mechanism_ = "USER";
   PolicyBoard board_;
   Door door_;
 };
@@ -68,6 +73,20 @@ TEST_F(AdmissionTest, TlsIsRequiredByVersion) {
   Admission other(door_);
   EXPECT_EQ(Enter(other, User(1, "a"), 1, TransportGrade::kTls12), Verdict::kTlsRequired);
   EXPECT_EQ(Enter(other, User(1, "a"), 1, TransportGrade::kTls13), Verdict::kAdmitted);
+}
+
+TEST_F(AdmissionTest, ATenantMayAllowSomeMechanismsOnly) {
+  Publish({.sessions_max = 1, .mechanisms = *LoginMechanisms::Parse("PLAIN,APOP")});
+  Admission admission(door_);
+  EXPECT_EQ(Enter(admission, User(1, "a")), Verdict::kMechanismOff);
+  mechanism_ = "OAUTHBEARER";
+  EXPECT_EQ(Enter(admission, User(1, "a")), Verdict::kMechanismOff);
+  EXPECT_EQ(board_.Current()->GateOf(TenantId(1))->sessions, 0U);
+  mechanism_ = "APOP";
+  EXPECT_EQ(Enter(admission, User(1, "a")), Verdict::kAdmitted);
+  mechanism_ = "USER";
+  Admission other(door_);
+  EXPECT_EQ(Enter(other, User(2, "a")), Verdict::kAdmitted);
 }
 
 TEST_F(AdmissionTest, ASessionKeepsWhatItBeganWith) {

@@ -32,6 +32,7 @@ require_tls = true
 sessions_max = 100
 subaddress_delimiter = "-"
 auth_chain = ["ldap", "users"]
+mechanisms = ["SCRAM-SHA-256", "PLAIN"]
 )",
                                           "/etc/poplar/tenants.d/acme.toml");
   EXPECT_TRUE(parsed.faults.empty());
@@ -49,6 +50,7 @@ auth_chain = ["ldap", "users"]
   EXPECT_EQ(tenant.policy.rules.sessions_max, 100U);
   EXPECT_EQ(tenant.policy.rules.subaddress_delimiter, "-");
   EXPECT_EQ(tenant.policy.rules.auth_chain, "ldap,users");
+  EXPECT_EQ(tenant.policy.rules.mechanisms.Text(), "PLAIN,SCRAM-SHA-256");
 }
 
 TEST(TenantFileTest, ADomainIsEnough) {
