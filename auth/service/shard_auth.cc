@@ -30,7 +30,6 @@ ShardAuthImpl::ShardAuthImpl(AuthContext& context, io::Shard& shard)
              *context.pools.hashers, context.verifiers, *context.pools.hash, shard.reactor()),
       hasher_(context.key),
       waiting_room_(shard.reactor(), context.options.throttle.waiting_max, metrics_),
-      tenants_(context.tenants),
       home_(context, chain_, shard.reactor(), metrics_, faults_),
       resolved_({.ttl_ms = std::min(context.options.resolve_cache_ttl_ms, kResolveCacheTtlMsMax),
                  .entries_max = context.options.resolve_cache_entries_max}) {}
@@ -84,14 +83,12 @@ void ShardAuthImpl::VerifyPassword(std::string user, base::Secret password, Clie
 
 LoginSource ShardAuthImpl::SourceOf(const std::string& login, const Mac& name,
                                     const ClientInfo& client) {
-  // Names without a domain are one tenant's. So is a domain that nobody has: it looks like others.
+  // Names without a domain count together. So do those of a domain that nobody has: it looks like
+  // others. And each domain of a tenant by itself, or waits would show who has it.
   const size_t at = login.rfind('@');
   const std::string_view domain =
       at == std::string::npos ? std::string_view() : std::string_view(login).substr(at + 1);
-  const TenantPolicies::Domain* const known = tenants_.Current().OfDomain(domain);
-  return {.place = PlaceOf(client.address),
-          .user = name.low,
-          .tenant = known != nullptr ? known->tenant.value() : hasher_.OfName(domain).low};
+  return {.place = PlaceOf(client.address), .user = name.low, .tenant = hasher_.OfName(domain).low};
 }
 
 void ShardAuthImpl::CountFailure(const LoginSource& source, std::optional<uint64_t> guess,

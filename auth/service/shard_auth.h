@@ -97,7 +97,6 @@ class ShardAuthImpl : public ShardAuth {
   Chain chain_;
   LoginHasher hasher_;
   WaitingRoom waiting_room_;
-  PolicyReader tenants_;
   LoginHome home_;
   ExpiringMap<std::string, Principal> resolved_;
   uint64_t changes_seen_ = 0;  // Calls of Forget.

@@ -56,7 +56,8 @@ struct ClientPlace {
 };
 ClientPlace PlaceOf(const std::string& address);
 
-// What a log-in is judged by. `user` and `tenant` are keyed hashes: strangers choose the names.
+// What a log-in is judged by. `user` and `tenant` are keyed hashes, of the name and of its domain:
+// strangers choose them.
 struct LoginSource {
   ClientPlace place;
   uint64_t user = 0;

@@ -201,6 +201,28 @@ TEST_F(ServiceTest, FailuresDelayTheirAddressOnly) {
   EXPECT_EQ(Metric("poplar_auth_delayed"), 0);
 }
 
+TEST_F(ServiceTest, WaitsShowNobodyWhoHasADomain) {
+  options_.throttle = {.free_address = 100,
+                       .free_user = 100,
+                       .free_tenant = 0,
+                       .delay_first_ms = 1000,
+                       .waiting_max = 0};
+  auto policies = std::make_shared<TenantPolicies>();
+  policies->by_tenant[7].name = "acme";
+  for (const char* domain : {"one.example", "two.example"}) {
+    policies->by_domain[domain] = {.tenant = TenantId(7), .name = "acme"};
+  }
+  tenants_.Publish(std::move(policies));
+  Start();
+  EXPECT_EQ(Login(kFirst, "a@one.example", "wrong", "192.0.2.1").outcome, Outcome::kRefused);
+  EXPECT_EQ(Login(kFirst, "b@one.example", "wrong", "192.0.2.2").outcome, Outcome::kThrottled);
+  EXPECT_EQ(Login(kFirst, "c@two.example", "wrong", "192.0.2.3").outcome, Outcome::kRefused)
+      << "that both are one tenant's is not to be seen";
+  // A domain that nobody has is no different.
+  EXPECT_EQ(Login(kFirst, "a@nobodys.example", "wrong", "192.0.2.4").outcome, Outcome::kRefused);
+  EXPECT_EQ(Login(kFirst, "b@nobodys.example", "wrong", "192.0.2.5").outcome, Outcome::kThrottled);
+}
+
 TEST_F(ServiceTest, WhoLoggedInWellWaitsForNobodyElse) {
   options_.throttle = {.free_address = 0,
                        .free_user = 0,
