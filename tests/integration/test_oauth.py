@@ -145,14 +145,16 @@ def test_accounts_are_the_chain_s(serve, issuer):
 def test_a_new_key(serve, issuer):
     server = serve()
     assert try_token(server, ALICE, issuer.token(ALICE)).startswith("+OK")
-    issuer.keys = [Key("two", "ES256"), Key("three", "PS256")]
+    issuer.keys = [Key("two", "ES256"), Key("three", "PS256"), Key("four", "EdDSA")]
     # Not before the pause is over: tokens with strange keys do not make us ask as often as they like.
     fetched = len(issuer.asked)
     for _ in range(3):
         try_token(server, ALICE, issuer.token(ALICE))
     assert len(issuer.asked) <= fetched + 1
     wait_for("the new keys", 60, lambda: try_token(server, ALICE, issuer.token(ALICE)).startswith("+OK"))
-    assert try_token(server, ALICE, issuer.token(ALICE, key=issuer.keys[1])).startswith("+OK")
+    for key in issuer.keys[1:]:
+        assert try_token(server, ALICE, issuer.token(ALICE, key=key)).startswith("+OK"), key.algorithm
+    assert try_token(server, ALICE, issuer.token(ALICE, key=Key("four", "EdDSA"))) == WRONG
 
 
 def test_an_issuer_in_trouble(serve, issuer):

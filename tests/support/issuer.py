@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 from cryptography.x509.oid import NameOID
 
 
@@ -25,21 +25,28 @@ def number(value, octets=None):
 
 
 class Key:
-    """`algorithm` is RS256, PS256 or ES256."""
+    """`algorithm` is RS256, PS256, ES256 or EdDSA (Ed25519)."""
 
     def __init__(self, name, algorithm):
         self.name, self.algorithm = name, algorithm
-        self.key = ec.generate_private_key(ec.SECP256R1()) if algorithm == "ES256" else rsa.generate_private_key(65537, 2048)
+        make = {"ES256": lambda: ec.generate_private_key(ec.SECP256R1()), "EdDSA": ed25519.Ed25519PrivateKey.generate}
+        self.key = make.get(algorithm, lambda: rsa.generate_private_key(65537, 2048))()
 
     def public(self):
-        numbers = self.key.public_key().public_numbers()
-        if self.algorithm == "ES256":
+        public = self.key.public_key()
+        numbers = None if self.algorithm == "EdDSA" else public.public_numbers()
+        if self.algorithm == "EdDSA":
+            octets = public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+            kind = {"kty": "OKP", "crv": "Ed25519", "x": b64(octets)}
+        elif self.algorithm == "ES256":
             kind = {"kty": "EC", "crv": "P-256", "x": number(numbers.x, 32), "y": number(numbers.y, 32)}
         else:
             kind = {"kty": "RSA", "n": number(numbers.n), "e": number(numbers.e)}
         return {"kid": self.name, "use": "sig", "alg": self.algorithm, **kind}
 
     def sign(self, text):
+        if self.algorithm == "EdDSA":
+            return self.key.sign(text)
         if self.algorithm == "ES256":
             r, s = utils.decode_dss_signature(self.key.sign(text, ec.ECDSA(hashes.SHA256())))
             return r.to_bytes(32, "big") + s.to_bytes(32, "big")

@@ -1,4 +1,5 @@
-// JSON Web Keys and signed tokens (RFC 7517, RFC 7515), by libcjose. Any thread.
+// JSON Web Keys and signed tokens (RFC 7517, RFC 7515, RFC 8037), by libcjose, and by OpenSSL where
+// that does not know the algorithm. Any thread.
 
 #pragma once
 
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "auth/plugins/oauth/claims.h"
+#include "auth/plugins/oauth/ed25519.h"
 
 namespace poplar::oauth {
 
@@ -32,10 +34,14 @@ class KeySet {
     void operator()(cjose_jwk_t* key) const { cjose_jwk_release(key); }
   };
   struct Key {
-    std::unique_ptr<cjose_jwk_t, FreeKey> key;
+    std::unique_ptr<cjose_jwk_t, FreeKey> key;  // Null: it is the next.
+    std::optional<Ed25519Key> ed25519;
     std::string id;         // Empty: it has none.
     std::string algorithm;  // Empty: any of its kind.
   };
+  // Nothing: it is not fit, or of no kind that is known.
+  static std::optional<Key> ReadKey(json_t* jwk);
+
   std::vector<Key> keys_;
 };
 
@@ -57,9 +63,13 @@ class SignedToken {
     void operator()(cjose_jws_t* jws) const { cjose_jws_release(jws); }
   };
   SignedToken() = default;
+  bool Import();
+  bool IsSignedBy(const KeySet::Key& key);
 
-  std::unique_ptr<cjose_jws_t, FreeJws> jws_;
+  std::unique_ptr<cjose_jws_t, FreeJws> jws_;  // Of an algorithm that libcjose knows; else null.
   std::string text_;
+  std::string plain_;  // Without jws_: what it says, and its signature.
+  std::string signature_;
   std::string algorithm_;
   std::string key_id_;
 };

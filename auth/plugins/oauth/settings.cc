@@ -10,8 +10,8 @@
 namespace poplar::oauth {
 namespace {
 
-constexpr std::array<std::string_view, 9> kAlgorithms = {
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"};
+constexpr std::array<std::string_view, 10> kAlgorithms = {
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"};
 
 using Values = std::map<std::string, std::vector<std::string>, std::less<>>;
 
@@ -94,7 +94,7 @@ void Check(const Settings& settings, Reader& reader) {
   for (const std::string& algorithm : settings.algorithms) {
     if (std::ranges::find(kAlgorithms, algorithm) == kAlgorithms.end()) {
       reader.Fault("algorithms has \"" + algorithm +
-                   "\"; known are RS, PS and ES with 256, 384, 512");
+                   "\"; known are RS, PS and ES with 256, 384, 512, and EdDSA");
     }
   }
   if (settings.client_id.empty() != settings.client_secret.empty()) {

@@ -24,7 +24,7 @@ struct Settings {
   std::vector<std::string> scope;     // All of them have to be.
   std::string user_claim = "email";
   std::string default_domain;  // Of a user claim without one.
-  std::vector<std::string> algorithms = {"RS256", "PS256", "ES256"};
+  std::vector<std::string> algorithms = {"RS256", "PS256", "ES256", "EdDSA"};
   uint32_t leeway_s = 60;  // Of clocks.
 };
 

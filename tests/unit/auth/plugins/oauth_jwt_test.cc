@@ -80,6 +80,70 @@ TEST(OauthJwtTest, EachAlgorithm) {
   EXPECT_STREQ(json_string_value(json_object_get(parsed->Claims().get(), "iss")), "x");
 }
 
+// RFC 8037 appendix A.
+constexpr char kEd25519Key[] =
+    R"({"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})";
+constexpr char kEd25519Token[] =
+    "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc."
+    "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+
+TEST(OauthJwtTest, Ed25519) {
+  const auto keys = Set(Public(RsaKey("r")) + "," + kEd25519Key);
+  EXPECT_EQ(keys->size(), 2U);
+  EXPECT_EQ(Verify(kEd25519Token, *keys), SignatureVerdict::kGood);
+  std::optional<SignedToken> parsed = SignedToken::Parse(kEd25519Token);
+  ASSERT_TRUE(parsed.has_value());
+  EXPECT_EQ(parsed->algorithm(), "EdDSA");
+  EXPECT_EQ(parsed->Claims(), nullptr) << "it says a sentence";
+  EXPECT_EQ(Verify(kEd25519Token, *Set(Public(RsaKey("r")) + "," + Public(EcKey("e")))),
+            SignatureVerdict::kNoKey);
+  EXPECT_EQ(Verify(Sign(EcKey("e"), R"({"alg":"ES256"})", kClaims), *Set(kEd25519Key)),
+            SignatureVerdict::kNoKey);
+  // {"alg":"EdDSA"}.{"iss":"x"}, by nobody.
+  std::optional<SignedToken> unsigned_one =
+      SignedToken::Parse("eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJ4In0.");
+  ASSERT_TRUE(unsigned_one.has_value());
+  EXPECT_STREQ(json_string_value(json_object_get(unsigned_one->Claims().get(), "iss")), "x");
+  EXPECT_EQ(unsigned_one->Verify(*keys), SignatureVerdict::kWrong);
+}
+
+TEST(OauthJwtTest, NothingOfEd25519IsGoodThatWasChanged) {
+  const auto keys = Set(kEd25519Key);
+  const std::string token = kEd25519Token;
+  const size_t first = token.find('.');
+  const size_t second = token.rfind('.');
+  for (const size_t at : {first + 3, second + 5, token.size() - 4}) {
+    std::string changed = token;
+    changed[at] = changed[at] == 'A' ? 'B' : 'A';
+    EXPECT_EQ(Verify(changed, *keys), SignatureVerdict::kWrong) << at;
+  }
+  EXPECT_EQ(Verify(token.substr(0, token.size() - 4), *keys), SignatureVerdict::kWrong);
+  EXPECT_EQ(Verify(token + "AAAA", *keys), SignatureVerdict::kWrong);
+  for (const std::string& text :
+       {token.substr(0, second), token + ".AAAA", token.substr(0, second) + ".!!!!",
+        std::string("eyJhbGciOiJFZERTQSJ9"), std::string("eyJhbGciOiJFZERTQSJ9.e30")}) {
+    EXPECT_FALSE(SignedToken::Parse(text).has_value()) << text;
+  }
+}
+
+TEST(OauthJwtTest, KeysOfEd25519ThatAreNotFit) {
+  const std::string key = kEd25519Key;
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string changed = key;
+    return changed.replace(changed.find(from), from.size(), to);
+  };
+  std::string fault;
+  for (const std::string& unfit :
+       {with("Ed25519", "Ed448"), with("OKP", "EC"), with("URo", "UR"), with("11qY", "11qY11qY"),
+        with("11qY", "1.qY"), with(R"("x")", R"("y")"), with(R"("kty")", R"("use":"enc","kty")")}) {
+    EXPECT_EQ(KeySet::Parse(R"({"keys":[)" + unfit + "]}", fault), nullptr) << unfit;
+  }
+  EXPECT_EQ(Verify(kEd25519Token, *Set(with(R"("kty")", R"("alg":"EdDSA","kty")"))),
+            SignatureVerdict::kGood);
+  EXPECT_EQ(Verify(kEd25519Token, *Set(with(R"("kty")", R"("alg":"ES256","kty")"))),
+            SignatureVerdict::kNoKey);
+}
+
 TEST(OauthJwtTest, KeysAreFoundByNameAndKind) {
   const Key first = RsaKey("first");
   const Key second = RsaKey("second");
