@@ -54,11 +54,11 @@ void AuthService::Flush(const std::string& login, io::Completion<Status>& done) 
   context_->on_shard[here->index().value()]->ForgetEverywhere(std::move(changes), done);
 }
 
-void AuthService::Probe(const std::string& login, base::Secret password,
+void AuthService::Probe(const std::string& login, ProbedSecret tried,
                         io::Completion<std::vector<LinkReport>>& done) {
   io::Shard* here = io::Shard::Current();
   POP_CHECK(here != nullptr);
-  context_->on_shard[here->index().value()]->Probe(LookupKey(login), std::move(password), done);
+  context_->on_shard[here->index().value()]->Probe(LookupKey(login), std::move(tried), done);
 }
 
 void AuthService::Register(base::MetricRegistry& registry) const {

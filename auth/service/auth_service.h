@@ -87,9 +87,9 @@ class AuthService {
   // On any shard's thread.
   void Flush(const std::string& login, io::Completion<Status>& done);
 
-  // What each link of the chain says of a login name or address, and of the password if there is
-  // one. Nothing is remembered, nobody is throttled. On any shard's thread.
-  void Probe(const std::string& login, base::Secret password,
+  // What each link of the chain says of a login name or address, and of a password or a token if
+  // there is one. Nothing is remembered, nobody is throttled. On any shard's thread.
+  void Probe(const std::string& login, ProbedSecret tried,
              io::Completion<std::vector<LinkReport>>& done);
 
   void Register(base::MetricRegistry& registry) const;

@@ -6,17 +6,40 @@
 
 namespace poplar::auth {
 
-ChainProbe::ChainProbe(Chain& chain, std::string login, base::Secret password, uint64_t deadline_ms,
+ChainProbe::ChainProbe(Chain& chain, std::string login, ProbedSecret tried, uint64_t deadline_ms,
                        Ended ended)
     : chain_(chain),
       order_(chain.OrderOf(login)),
       login_(std::move(login)),
-      password_(std::move(password)),
+      tried_(std::move(tried)),
       deadline_ms_(deadline_ms),
       ended_(std::move(ended)) {}
 
+BackendQuestion ChainProbe::QuestionOf(Probed probed) const {
+  BackendQuestion asked;
+  asked.login = login_;
+  switch (probed) {
+    case Probed::kAddress:
+      asked.operation = Operation::kResolve;
+      break;
+    case Probed::kAccount:
+      asked.operation = Operation::kResolveLogin;
+      asked.mechanism = "OAUTHBEARER";
+      break;
+    case Probed::kPassword:
+      asked.operation = Operation::kVerifyPassword;
+      asked.secret = tried_.secret.Copy();
+      break;
+    case Probed::kToken:
+      asked.operation = Operation::kVerifyToken;
+      asked.secret = tried_.secret.Copy();
+      break;
+  }
+  return asked;
+}
+
 void ChainProbe::AskNext() {
-  const size_t questions_a_link = password_.empty() ? 1 : 2;
+  const size_t questions_a_link = tried_.secret.empty() ? 1 : 2;
   const size_t link = asked_ / questions_a_link;
   if (link == order_->links.size()) {
     Ended ended = std::move(ended_);  // It may destroy this.
@@ -26,17 +49,21 @@ void ChainProbe::AskNext() {
   BackendPort& port = *chain_.links()[order_->links[link]].port;
   LinkReport& report = reports_.emplace_back();
   report.backend = port.name();
-  report.with_password = asked_++ % questions_a_link == 1;
-  question = {};
-  question.operation = report.with_password ? Operation::kVerifyPassword : Operation::kResolve;
-  question.login = login_;
-  if (report.with_password) question.secret = password_.Copy();
+  const bool by_token = questions_a_link == 2 && tried_.kind == Probed::kToken;
+  report.probed = by_token ? Probed::kAccount : Probed::kAddress;
+  if (asked_++ % questions_a_link == 1) report.probed = tried_.kind;
+  question = QuestionOf(report.probed);
   answer = {};
   comparing_ = false;
   begun_us_ = base::SystemClock().MonotonicUs();
   deadline_us = chain_.now_us() + deadline_ms_ * 1000;
-  if (report.with_password && !port.capabilities().password) {
+  const Capabilities can = port.capabilities();
+  if (report.probed == Probed::kPassword && !can.password) {
     answer.reason = "it cannot verify passwords";
+    return Take();
+  }
+  if (report.probed == Probed::kToken && !can.token) {
+    answer.reason = "it cannot verify tokens";
     return Take();
   }
   port.Ask(*this);
@@ -60,6 +87,20 @@ void ChainProbe::Take() {
   report.principal = std::move(answer.principal);
   report.asked_us = base::SystemClock().MonotonicUs() - begun_us_;
   AskNext();
+}
+
+std::string_view Name(Probed probed) {
+  switch (probed) {
+    case Probed::kAddress:
+      return "address";
+    case Probed::kAccount:
+      return "account";
+    case Probed::kPassword:
+      return "password";
+    case Probed::kToken:
+      return "token";
+  }
+  return "address";
 }
 
 std::string_view Name(BackendOutcome outcome) {

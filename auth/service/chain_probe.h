@@ -11,12 +11,26 @@
 
 namespace poplar::auth {
 
+enum class Probed : uint8_t {
+  kAddress,   // Whose it is, as for mail.
+  kAccount,   // The same of somebody who logs in by a token, whose account the token does not name.
+  kPassword,  // Is it right?
+  kToken,
+};
+std::string_view Name(Probed probed);
+
+// A password or a token to be tried; or neither.
+struct ProbedSecret {
+  Probed kind = Probed::kPassword;  // Or kToken.
+  base::Secret secret = {};         // Empty: nothing is tried.
+};
+
 struct LinkReport {
   std::string backend;
-  bool with_password = false;  // Asked whether the password is right; else whose address it is.
+  Probed probed = Probed::kAddress;
   BackendOutcome outcome = BackendOutcome::kUnsupported;
   std::string reason;
-  Principal principal;    // With kOk.
+  Principal principal;    // With kOk; without an account where a token names none.
   uint64_t asked_us = 0;  // How long it took.
 };
 
@@ -25,9 +39,9 @@ class ChainProbe final : private BackendCall {
   // Once, at the end; may destroy the probe.
   using Ended = absl::AnyInvocable<void(ChainProbe&)>;
 
-  // Asks for the address, and for the password where it is not empty. Each question has
+  // Asks for the address, and for the secret where it is not empty. Each question has
   // `deadline_ms`.
-  ChainProbe(Chain& chain, std::string login, base::Secret password, uint64_t deadline_ms,
+  ChainProbe(Chain& chain, std::string login, ProbedSecret tried, uint64_t deadline_ms,
              Ended ended);
 
   void Begin() { AskNext(); }
@@ -35,13 +49,14 @@ class ChainProbe final : private BackendCall {
 
  private:
   void AskNext();
+  BackendQuestion QuestionOf(Probed probed) const;
   void Answered() override;
   void Take();
 
   Chain& chain_;
   const std::shared_ptr<const ChainOrder> order_;
   const std::string login_;
-  const base::Secret password_;
+  const ProbedSecret tried_;
   const uint64_t deadline_ms_;
   Ended ended_;
   size_t asked_ = 0;  // Questions so far: two a link, or one.

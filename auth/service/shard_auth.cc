@@ -157,10 +157,10 @@ void ShardAuthImpl::ForgetEverywhere(BackendChanges changes, io::Completion<Stat
       .Begin(shard_);
 }
 
-void ShardAuthImpl::Probe(std::string login, base::Secret password,
+void ShardAuthImpl::Probe(std::string login, ProbedSecret tried,
                           io::Completion<std::vector<LinkReport>>& done) {
   probes_
-      .Add(std::make_unique<ChainProbe>(chain_, std::move(login), std::move(password),
+      .Add(std::make_unique<ChainProbe>(chain_, std::move(login), std::move(tried),
                                         context_.options.deadline_ms,
                                         [this, &done](ChainProbe& probe) {
                                           std::vector<LinkReport> said = std::move(probe.reports());

@@ -51,8 +51,7 @@ class ShardAuthImpl : public ShardAuth {
   // The same on every shard; `done` when all did.
   void ForgetEverywhere(BackendChanges changes, io::Completion<Status>& done);
   // As AuthService::Probe.
-  void Probe(std::string login, base::Secret password,
-             io::Completion<std::vector<LinkReport>>& done);
+  void Probe(std::string login, ProbedSecret tried, io::Completion<std::vector<LinkReport>>& done);
   // Nothing is under way.
   bool idle() const;
 

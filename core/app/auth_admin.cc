@@ -16,7 +16,7 @@ using nlohmann::json;
 
 json ToJson(const LinkReport& report) {
   json link = {{"backend", report.backend},
-               {"asked", report.with_password ? "password" : "address"},
+               {"asked", auth::Name(report.probed)},
                {"says", auth::Name(report.outcome)},
                {"reason", report.reason},
                {"took_us", report.asked_us}};
@@ -35,11 +35,13 @@ StatusOr<json> Test(io::ShardSet& shards, auth::AuthService& auth, const json& a
   if (login.empty() || login.size() > kAddressBytesMax) {
     return MakeStatus(StatusCode::kInvalidArgument, "no address can be like that");
   }
-  std::string password = arguments.value("password", "");
-  base::Secret secret(password);
-  base::Wipe(password.data(), password.size());
+  auth::ProbedSecret tried;
+  tried.kind = arguments.contains("token") ? auth::Probed::kToken : auth::Probed::kPassword;
+  std::string text = arguments.value(auth::Name(tried.kind), "");
+  tried.secret = base::Secret(text);
+  base::Wipe(text.data(), text.size());
   const auto reports = AskFirstShard<std::vector<LinkReport>>(
-      shards, [&](auto& done) { auth.Probe(login, std::move(secret), done); });
+      shards, [&](auto& done) { auth.Probe(login, std::move(tried), done); });
   json links = json::array();
   for (const LinkReport& report : reports) links.push_back(ToJson(report));
   return json{{"links", std::move(links)}};

@@ -14,20 +14,31 @@ void AddAuthCommands(CLI::App& app, Console& console,
   CLI::App* group = AddGroup(app, "auth", "Authentication as the running server does it");
   CLI::App* test = AddLeaf(
       group, "test",
-      "Asks every back end of the chain about an address, and about its password, and says what "
-      "each answers and how long it takes",
+      "Asks every back end of the chain about an address, and about its password or a token, and "
+      "says what each answers and how long it takes",
       "  poplar auth test alice@example.org\n"
       "  poplar auth test alice@example.org --password\n"
-      "  poplar auth test alice@example.org --password-stdin --json < secret");
+      "  poplar auth test alice@example.org --password-stdin --json < secret\n"
+      "  poplar auth test alice@example.org --token-stdin < token");
   auto options = std::make_shared<AuthTestOptions>();
   test->add_option("ADDRESS", options->address, "The login name or address")->required();
-  auto* terminal = test->add_flag_callback(
-      "--password", [options] { options->password = TestedPassword::kTerminal; },
-      "Ask for a password and try it");
-  test->add_flag_callback(
-          "--password-stdin", [options] { options->password = TestedPassword::kStdin; },
-          "Try the password on the first line of standard input")
-      ->excludes(terminal);
+  CLI::App* secret = test->add_option_group("at most one of these");
+  const auto add = [&](const char* name, TestedSecret tested, bool from_stdin, const char* help) {
+    secret->add_flag_callback(
+        name,
+        [options, tested, from_stdin] {
+          options->secret = tested;
+          options->from_stdin = from_stdin;
+        },
+        help);
+  };
+  add("--password", TestedSecret::kPassword, false, "Ask for a password and try it");
+  add("--password-stdin", TestedSecret::kPassword, true,
+      "Try the password on the first line of standard input");
+  add("--token", TestedSecret::kToken, false, "Ask for a bearer token and try it");
+  add("--token-stdin", TestedSecret::kToken, true,
+      "Try the token on the first line of standard input");
+  secret->require_option(0, 1);
   test->add_flag("--json", options->json, "As JSON");
   run_with_config(test, [options, &console](const Config& config) {
     return AuthTest(*options, config, console);

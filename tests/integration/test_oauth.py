@@ -1,7 +1,9 @@
 """Log-ins by bearer token: a real issuer on loopback, and what becomes of them when it is slow, down, or changes its keys."""
 
 import base64
+import json
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -197,6 +199,42 @@ def test_introspection(serve, issuer, tmp_path):
     # Slow: the log-in fails in time, for now.
     issuer.delay_s = 15
     assert try_token(server, ALICE, "good") == LATER
+
+
+def test_what_each_link_says_of_a_token(serve, issuer):
+    server = serve()
+
+    def test(user, token, code=0, text=False):
+        options = ["--token-stdin"] if text else ["--token-stdin", "--json"]
+        result = server.run("auth", "test", user, *options, check=False, input=token.encode() + b"\n")
+        assert result.returncode == code, (result.stdout, result.stderr)
+        assert token.encode() not in result.stdout + result.stderr
+        if text:
+            return result.stdout.decode()
+        links = json.loads(result.stdout)
+        assert all(link["took_us"] >= 0 for link in links)
+        return {(link["backend"], link["asked"]): (link["says"], link["reason"]) for link in links}
+
+    said = test(ALICE, issuer.token(ALICE, padding="x" * 7300))
+    assert said[("id", "token")][0] == "ok" and said[("users", "account")][0] == "ok"
+    assert said[("users", "token")] == ("unsupported", "it cannot verify tokens")
+    assert said[("id", "account")][0] in ("unknown", "unsupported")
+    text = test(ALICE, issuer.token(ALICE), text=True)
+    assert "whose account it is, the others are asked" in text and re.search(r"token +ok +\d+ [um]s ", text), text
+    assert text.endswith("The token is good, and the account is known to users.\n")
+    assert test(ALICE, issuer.token(BOB), code=77)[("id", "token")] == ("refused", "the token is of another user")
+    assert test(ALICE, issuer.token(ALICE, iss="https://other.example"), code=77)[("id", "token")][0] == "unknown"
+    nobody = "nobody@alpha.example"
+    assert test(nobody, issuer.token(nobody), code=67)[("users", "account")][0] == "unknown"
+    server.run("user", "disable", ALICE)
+    assert test(ALICE, issuer.token(ALICE), code=77)[("users", "account")] == ("disabled", "account disabled")
+    issuer.nonsense = True
+    server.stop()  # The keys are forgotten.
+    server.start()
+    assert test(ALICE, issuer.token(ALICE), code=75)[("id", "token")][0] == "temporary"
+    assert server.run("auth", "test", ALICE, "--token-stdin", check=False, input=b"\n").returncode != 0
+    both = server.run("auth", "test", ALICE, "--token-stdin", "--password-stdin", check=False, input=b"x\n")
+    assert both.returncode == 64, both.stderr
 
 
 def test_two_issuers(serve, issuer, tmp_path):

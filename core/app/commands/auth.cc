@@ -28,8 +28,10 @@ std::string TimeTaken(uint64_t us) {
 std::string Remark(const json& link) {
   std::string remark = link.value("reason", "");
   if (link.value("says", "") != "ok") return remark;
+  const std::string account = link.value("account", "");
   if (!remark.empty()) remark += "; ";
-  return remark + "tenant " + link.value("tenant", "") + ", account " + link.value("account", "");
+  if (account.empty()) return remark + "whose account it is, the others are asked";
+  return remark + "tenant " + link.value("tenant", "") + ", account " + account;
 }
 
 void Print(const json& links, Console& console) {
@@ -41,50 +43,83 @@ void Print(const json& links, Console& console) {
   table.Print(console.out);
 }
 
-// As the chain goes on by default: the first that knows the name decides, or fails.
-std::pair<ExitCode, std::string> Verdict(const json& links, bool with_password) {
-  const std::string asked = with_password ? "password" : "address";
+// As the chain goes on by default: the first that knows the name decides, or fails. Null: nobody
+// knows it.
+const json* Decider(const json& links, std::string_view asked) {
   for (const json& link : links) {
     const std::string says = link.value("says", "");
-    if (link.value("asked", "") != asked || says == "unknown" || says == "unsupported") continue;
-    const std::string backend = link.value("backend", "");
-    if (says == "ok") {
-      return {ExitCode::kOk,
-              (with_password ? "The password is right, says " : "Found by ") + backend + "."};
-    }
-    if (says == "temporary") {
-      return {ExitCode::kTemporary,
-              backend + " cannot tell now: clients are asked to come back later."};
-    }
-    return {ExitCode::kNoPermission, "Not let in, says " + backend + "."};
+    if (link.value("asked", "") == asked && says != "unknown" && says != "unsupported")
+      return &link;
   }
-  return {ExitCode::kNoUser, "Nobody of that name is known."};
+  return nullptr;
 }
 
-StatusOr<base::Secret> PasswordOf(const AuthTestOptions& options, Console& console) {
-  switch (options.password) {
-    case TestedPassword::kNone:
-      return base::Secret();
-    case TestedPassword::kTerminal:
-      return console.ask_password("Password of " + options.address + ": ");
-    case TestedPassword::kStdin:
-      return ReadPassword(console.in);
+using Verdict = std::pair<ExitCode, std::string>;
+
+// `found` is what there is to say where it is well.
+Verdict VerdictOf(const json* decider, const std::string& found) {
+  if (decider == nullptr) return {ExitCode::kNoUser, "Nobody of that name is known."};
+  const std::string says = decider->value("says", "");
+  const std::string backend = decider->value("backend", "");
+  if (says == "ok") return {ExitCode::kOk, found + backend + "."};
+  if (says == "temporary") {
+    return {ExitCode::kTemporary,
+            backend + " cannot tell now: clients are asked to come back later."};
   }
-  return base::Secret();
+  return {ExitCode::kNoPermission, "Not let in, says " + backend + "."};
+}
+
+Verdict VerdictOf(const json& links, TestedSecret tested) {
+  switch (tested) {
+    case TestedSecret::kNone:
+      return VerdictOf(Decider(links, "address"), "Found by ");
+    case TestedSecret::kPassword:
+      return VerdictOf(Decider(links, "password"), "The password is right, says ");
+    case TestedSecret::kToken:
+      break;
+  }
+  const json* const token = Decider(links, "token");
+  if (token == nullptr) return {ExitCode::kNoPermission, "The token is nobody's of the chain."};
+  Verdict verdict = VerdictOf(token, "The token is good, says ");
+  const bool needs_owner = verdict.first == ExitCode::kOk && token->value("account", "").empty();
+  return needs_owner ? VerdictOf(Decider(links, "account"),
+                                 "The token is good, and the account is known to ")
+                     : verdict;
+}
+
+StatusOr<base::Secret> SecretOf(const AuthTestOptions& options, Console& console) {
+  switch (options.secret) {
+    case TestedSecret::kNone:
+      return base::Secret();
+    case TestedSecret::kPassword:
+      return options.from_stdin ? ReadPassword(console.in)
+                                : console.ask_password("Password of " + options.address + ": ");
+    case TestedSecret::kToken:
+      break;
+  }
+  auto token = options.from_stdin ? ReadPassword(console.in, "token", kTokenBytesMax)
+                                  : console.ask_token("Token of " + options.address + ": ");
+  if (token.ok() && token->Reveal().size() > kTokenBytesMax) {
+    return MakeStatus(StatusCode::kInvalidArgument, "no client can send a token that long");
+  }
+  return token;
 }
 
 }  // namespace
 
 ExitCode AuthTest(const AuthTestOptions& options, const tenant::Config& config, Console& console) {
-  const auto password = PasswordOf(options, console);
-  if (!password.ok()) return Fail(console, password.status());
-  const bool with_password = options.password != TestedPassword::kNone;
+  const auto secret = SecretOf(options, console);
+  if (!secret.ok()) return Fail(console, secret.status());
+  if (options.secret != TestedSecret::kNone && secret->empty()) {
+    return Fail(console, ExitCode::kUsage, "nothing was given to be tried");
+  }
   json arguments = {{"address", options.address}};
-  if (with_password) arguments["password"] = password->Reveal();
+  if (options.secret == TestedSecret::kPassword) arguments["password"] = secret->Reveal();
+  if (options.secret == TestedSecret::kToken) arguments["token"] = secret->Reveal();
   const auto result = Ask(config, "auth.test", std::move(arguments));
   if (!result.ok()) return Fail(console, result.status());
   const json links = result->value("links", json::array());
-  const auto [code, sentence] = Verdict(links, with_password);
+  const auto [code, sentence] = VerdictOf(links, options.secret);
   if (options.json) {
     console.out << links.dump(2) << '\n';
   } else {

@@ -10,11 +10,12 @@
 
 namespace poplar::app {
 
-enum class TestedPassword : uint8_t { kNone, kTerminal, kStdin };
+enum class TestedSecret : uint8_t { kNone, kPassword, kToken };
 
 struct AuthTestOptions {
   std::string address;
-  TestedPassword password = TestedPassword::kNone;
+  TestedSecret secret = TestedSecret::kNone;
+  bool from_stdin = false;  // Else it is asked for on the terminal.
   bool json = false;
 };
 
@@ -23,7 +24,7 @@ struct UserFlushOptions {
   bool end_sessions = false;
 };
 
-// kOk: the chain would let the user in (or, without a password, knows the address). kNoPermission:
+// kOk: the chain would let the user in (or, without a secret, knows the address). kNoPermission:
 // it would not; kNoUser: nobody of that name; kTemporary: that cannot be told now.
 ExitCode AuthTest(const AuthTestOptions& options, const tenant::Config& config, Console& console);
 
