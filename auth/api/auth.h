@@ -56,8 +56,6 @@ struct AuthResult {
   std::string reason;   // For logs: "unknown user", "wrong password", "from cache", ...
   // With kOk, by which of the user's app passwords: its label; empty: his own.
   std::string app_password = {};
-  // From where that may be used (auth/users/networks.h); the door has seen to it.
-  std::string from_networks = {};
 };
 
 // Where a request comes from; for throttling and logs.

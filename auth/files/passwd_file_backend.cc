@@ -99,7 +99,8 @@ BackendAnswer PasswdFileBackend::Resolve(std::string_view address) {
 }
 
 BackendAnswer PasswdFileBackend::VerifyPassword(std::string_view login,
-                                                const base::Secret& /*password*/) {
+                                                const base::Secret& /*password*/,
+                                                std::string_view /*client_address*/) {
   const auto all = users();
   const auto found = all->by_login.find(std::string(login));
   if (found == all->by_login.end()) return Say(BackendOutcome::kUnknown, "unknown user");

@@ -42,7 +42,8 @@ class PasswdFileBackend final : public Backend {
   BackendAnswer Resolve(std::string_view address) override;
   BackendAnswer ResolveLogin(std::string_view login) override;
   // Hands out what is stored, to be compared.
-  BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password) override;
+  BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password,
+                               std::string_view client_address) override;
   BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism) override;
   // Reads the file again if it changed; then everything may be different.
   StatusOr<BackendChanges> TakeChanges() override;

@@ -31,11 +31,10 @@ enum class BackendOutcome : uint8_t {
 
 struct BackendAnswer {
   BackendOutcome outcome = BackendOutcome::kUnsupported;
-  Principal principal;  // With kOk.
-  std::string reason;   // For logs; never a secret.
-  // As in AuthResult, whose networks the door sees to.
-  std::string app_password = {};
-  std::string from_networks = {};
+  Principal principal;             // With kOk.
+  std::string reason;              // For logs; never a secret.
+  std::string app_password = {};   // As in AuthResult.
+  std::string from_networks = {};  // From where that may be used (auth/users/networks.h); or "".
   // With kOk or kDisabled to a question for a verifier: what is stored, whatever it is good for.
   base::Secret stored_verifier;
   Verifier verifier;  // What a chain made of it.
@@ -76,7 +75,9 @@ class Backend {
 
   // Of those that `capabilities` names. An answer that costs a computation on this machine costs
   // one for every known user, whatever is stored; kUnknown costs none (the chain makes up for it).
-  virtual BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password);
+  // `client_address` is empty where nobody logs in: an operator wants to know (ChainProbe).
+  virtual BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password,
+                                       std::string_view client_address);
   virtual BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism);
   virtual BackendAnswer VerifyToken(std::string_view login, const base::Secret& token);
 

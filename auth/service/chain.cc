@@ -46,8 +46,8 @@ std::vector<std::string> NamesOf(const std::vector<ChainLink>& links) {
 
 }  // namespace
 
-BackendAnswer Backend::VerifyPassword(std::string_view /*login*/,
-                                      const base::Secret& /*password*/) {
+BackendAnswer Backend::VerifyPassword(std::string_view /*login*/, const base::Secret& /*password*/,
+                                      std::string_view /*client_address*/) {
   return {};
 }
 BackendAnswer Backend::FetchVerifier(std::string_view /*login*/, std::string_view /*mechanism*/) {

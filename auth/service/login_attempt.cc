@@ -4,9 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "auth/service/results.h"
 #include "auth/service/shard_auth.h"
-#include "auth/users/networks.h"
 #include "auth/users/user_database.h"
 #include "core/base/limits.h"
 
@@ -22,7 +20,6 @@ void MakeRoom(AuthResult& result) {
   result.principal.tenant_name.reserve(kAccountIdBytesMax);
   result.reason.reserve(kReasonBytesMax);
   result.app_password.reserve(kAppPasswordLabelBytesMax);
-  result.from_networks.reserve(kNetworksBytesMax);
 }
 
 }  // namespace
@@ -68,7 +65,8 @@ void LoginAttempt::Execute(io::Shard& target) {
 void LoginAttempt::AskHome(LoginHome& home) {
   if (!remembered_asked_) {
     remembered_asked_ = true;
-    if (const AuthResult* remembered = home.FindRemembered(question_.macs)) {
+    if (const AuthResult* remembered =
+            home.FindRemembered(question_.macs, question_.client.address)) {
       Answer(*remembered);
       return;
     }
@@ -81,7 +79,6 @@ void LoginAttempt::Answer(const AuthResult& result) {
   result_.principal = result.principal;
   result_.reason = std::string_view(result.reason).substr(0, kReasonBytesMax);
   result_.app_password = result.app_password;
-  result_.from_networks = result.from_networks;
   GiveBack();
 }
 
@@ -100,7 +97,6 @@ void LoginAttempt::Expired() {
 }
 
 void LoginAttempt::Finish() {
-  RefuseFromElsewhere(question_.client, result_);
   if (result_.outcome == Outcome::kRefused) {
     source_.CountFailure(origin_.source, question_.macs.login.low, question_.login,
                          question_.client);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "auth/service/results.h"
+#include "auth/users/networks.h"
 #include "core/base/check.h"
 
 namespace poplar::auth {
@@ -14,6 +15,7 @@ class LoginHome::Verification {
   Verification(LoginHome& home, const LoginQuestion& question)
       : macs_(question.macs),
         login_(question.login),
+        client_address_(question.client.address),
         walk_(home.chain_, QuestionOf(question), home.context_.options.deadline_ms,
               [this, &home](ChainWalk&) { home.OnEnd(*this); }) {}
 
@@ -25,6 +27,7 @@ class LoginHome::Verification {
 
   const LoginMacs& macs() const { return macs_; }
   const std::string& login() const { return login_; }
+  Equal equal() const { return {macs_.login, client_address_}; }
   BackendAnswer& answer() { return walk_.result(); }
 
   // Something changed about its name since it was asked: not to be remembered, nor to be joined.
@@ -42,6 +45,7 @@ class LoginHome::Verification {
 
   const LoginMacs macs_;
   const std::string login_;
+  const std::string client_address_;
   ChainWalk walk_;
   std::vector<LoginAsker*> askers_;
 };
@@ -60,9 +64,13 @@ LoginHome::LoginHome(AuthContext& context, Chain& chain, io::Reactor& reactor, A
 
 LoginHome::~LoginHome() { POP_CHECK(idle()); }
 
-const AuthResult* LoginHome::FindRemembered(const LoginMacs& macs) {
+const AuthResult* LoginHome::FindRemembered(const LoginMacs& macs,
+                                            std::string_view client_address) {
   const Remembered* found = remembered_.Find(macs.name, reactor_.now_us());
-  if (found == nullptr || found->login != macs.login) {
+  const bool usable =
+      found != nullptr && found->login == macs.login &&
+      (found->from_networks.empty() || InNetworks(found->from_networks, client_address));
+  if (!usable) {
     metrics_.cache_misses.Add();
     return nullptr;
   }
@@ -71,7 +79,7 @@ const AuthResult* LoginHome::FindRemembered(const LoginMacs& macs) {
 }
 
 void LoginHome::Verify(const LoginQuestion& question, LoginAsker& asker) {
-  const auto found = joinable_.find(question.macs.login);
+  const auto found = joinable_.find({question.macs.login, question.client.address});
   if (found != joinable_.end()) {
     metrics_.coalesced.Add();
     found->second->Join(asker);
@@ -79,7 +87,7 @@ void LoginHome::Verify(const LoginQuestion& question, LoginAsker& asker) {
   }
   Verification& verification = under_way_.Add(std::make_unique<Verification>(*this, question));
   verification.Join(asker);
-  joinable_.emplace(question.macs.login, &verification);
+  joinable_.emplace(verification.equal(), &verification);
   verification.Begin();
 }
 
@@ -98,7 +106,7 @@ void LoginHome::ForgetAll(bool standby) {
   remembered_.Clear();
   if (standby) standby_.ForgetAll();
   metrics_.cache_entries.Set(0);
-  for (const auto& [login, verification] : joinable_) verification->stale = true;
+  for (const auto& [equal, verification] : joinable_) verification->stale = true;
   joinable_.clear();
 }
 
@@ -107,6 +115,7 @@ void LoginHome::OnEnd(Verification& verification) {
   BackendAnswer& answer = verification.answer();
   if (answer.asked_us > 0) metrics_.verify_us.Observe(answer.asked_us);
   CountFault(answer, reactor_.now_us(), metrics_, faults_);
+  std::string from_networks = std::move(answer.from_networks);
   AuthResult result = ToAuthResult(std::move(answer));
   if (result.outcome == Outcome::kTemporary) {
     UseStandby(verification.macs(), result);
@@ -114,7 +123,7 @@ void LoginHome::OnEnd(Verification& verification) {
     KeepStandby(verification, result);
   }
   if (result.outcome == Outcome::kOk && !verification.stale) {
-    Remembered remembered{verification.macs().login, result};
+    Remembered remembered{verification.macs().login, result, std::move(from_networks)};
     remembered.result.reason = kFromCache;
     remembered_.Insert(verification.macs().name, std::move(remembered), reactor_.now_us());
     metrics_.cache_entries.Set(static_cast<int64_t>(remembered_.size()));
@@ -144,7 +153,7 @@ void LoginHome::KeepStandby(const Verification& verification, const AuthResult& 
 }
 
 void LoginHome::LeaveJoinable(Verification& verification) {
-  const auto found = joinable_.find(verification.macs().login);
+  const auto found = joinable_.find(verification.equal());
   if (found != joinable_.end() && found->second == &verification) joinable_.erase(found);
 }
 

@@ -1,5 +1,5 @@
 // The log-ins whose names belong to one shard: what is remembered of them, and those that are being
-// verified. Equal ones (name and password) under way share one computation.
+// verified. Equal ones under way (name, password, and the client's address) share one computation.
 //
 // A log-in is remembered only if it was right and nothing was changed about its name (Forget) since
 // it was asked. One password a name is remembered, the last.
@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -41,7 +43,7 @@ struct LoginQuestion {
   std::string login;  // As LookupKey makes it.
   base::Secret password;
   LoginMacs macs;
-  ClientInfo client;  // Told to back ends; equal log-ins share an answer, wherever they come from.
+  ClientInfo client;  // Told to back ends.
 };
 
 class LoginHome {
@@ -52,9 +54,8 @@ class LoginHome {
   LoginHome& operator=(const LoginHome&) = delete;
   ~LoginHome();
 
-  // Null: not remembered. Ends with the next call. Where the password may be used from is the
-  // caller's to see to, here and with Verify.
-  const AuthResult* FindRemembered(const LoginMacs& macs);
+  // Null: not remembered, or not for a client there. Ends with the next call.
+  const AuthResult* FindRemembered(const LoginMacs& macs, std::string_view client_address);
   // `asker` stays until its answer, which may come at once.
   void Verify(const LoginQuestion& question, LoginAsker& asker);
 
@@ -69,7 +70,10 @@ class LoginHome {
   struct Remembered {
     Mac login;
     AuthResult result;
+    std::string from_networks;  // From where it may be used; empty: from anywhere.
   };
+  // Two clients with the same app password may have different answers.
+  using Equal = std::pair<Mac, std::string>;  // Log-in, and the client's address.
 
   void OnEnd(Verification& verification);
   // A better result, if the tenant allows one.
@@ -84,7 +88,7 @@ class LoginHome {
   FaultLog& faults_;
   ExpiringMap<Mac, Remembered> remembered_;  // By name.
   StandbyLogins standby_;
-  absl::flat_hash_map<Mac, Verification*> joinable_;  // By log-in.
+  absl::flat_hash_map<Equal, Verification*> joinable_;
   Pending<Verification> under_way_;
 };
 

@@ -16,7 +16,8 @@ BackendAnswer AskBackend(Backend& backend, const BackendQuestion& question) {
     case Operation::kResolveLogin:
       return backend.ResolveLogin(question.login);
     case Operation::kVerifyPassword: {
-      BackendAnswer answer = backend.VerifyPassword(question.login, question.secret);
+      BackendAnswer answer =
+          backend.VerifyPassword(question.login, question.secret, question.client.address);
       // Its promise (backend.h).
       answer.computed =
           answer.outcome != BackendOutcome::kUnknown && answer.stored_password.empty();

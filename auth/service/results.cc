@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "auth/users/networks.h"
-
 namespace poplar::auth {
 namespace {
 
@@ -46,8 +44,7 @@ AuthResult ToAuthResult(BackendAnswer answer) {
   return {.outcome = Fold(answer.outcome),
           .principal = std::move(answer.principal),
           .reason = std::move(answer.reason),
-          .app_password = std::move(answer.app_password),
-          .from_networks = std::move(answer.from_networks)};
+          .app_password = std::move(answer.app_password)};
 }
 
 VerifierResult ToVerifierResult(BackendAnswer answer) {
@@ -55,15 +52,6 @@ VerifierResult ToVerifierResult(BackendAnswer answer) {
           .principal = std::move(answer.principal),
           .verifier = std::move(answer.verifier),
           .reason = std::move(answer.reason)};
-}
-
-void RefuseFromElsewhere(const ClientInfo& client, AuthResult& result) {
-  if (result.from_networks.empty() || InNetworks(result.from_networks, client.address)) return;
-  result.outcome = Outcome::kRefused;
-  result.principal = {};
-  result.reason = "the app password \"" + result.app_password + "\" is not for this address";
-  result.app_password.clear();
-  result.from_networks.clear();
 }
 
 ResolveResult ToResolveResult(BackendAnswer answer) {

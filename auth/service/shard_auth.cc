@@ -6,7 +6,6 @@
 
 #include "auth/service/results.h"
 #include "auth/users/address.h"
-#include "auth/users/networks.h"
 #include "core/base/check.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
@@ -66,11 +65,7 @@ void ShardAuthImpl::VerifyPassword(std::string user, base::Secret password, Clie
   // Who has to wait hears nothing before.
   const bool asks_cache = at_home && context_.throttle.Judge(origin.source, now_us()).delay_ms == 0;
   if (asks_cache) {
-    const AuthResult* const remembered = home_.FindRemembered(question.macs);
-    const bool usable =
-        remembered != nullptr && (remembered->from_networks.empty() ||
-                                  InNetworks(remembered->from_networks, client.address));
-    if (usable) {
+    if (const AuthResult* remembered = home_.FindRemembered(question.macs, client.address)) {
       context_.throttle.AddSuccess(question.macs.name.low, PlaceOf(client.address), now_us());
       return AnswerLogin(*remembered, done);
     }

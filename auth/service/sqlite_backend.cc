@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "auth/schemes/app_password.h"
+#include "auth/users/networks.h"
 #include "core/base/log.h"
 
 namespace poplar::auth {
@@ -89,19 +90,23 @@ BackendAnswer SqliteBackend::Resolve(std::string_view address) {
   return Known(std::move(record.user));
 }
 
-BackendAnswer SqliteBackend::VerifyPassword(std::string_view login, const base::Secret& password) {
+BackendAnswer SqliteBackend::VerifyPassword(std::string_view login, const base::Secret& password,
+                                            std::string_view client_address) {
   StatusOr<std::optional<LoginRecord>> found = Find(login);
   if (!found.ok()) return Fault(found.status());
   if (!found->has_value()) return Say(BackendOutcome::kUnknown, "unknown user");
   LoginRecord& record = **found;
-  if (std::optional<BackendAnswer> by_app = VerifyAppPassword(record, password)) {
+  std::string why_not;
+  if (std::optional<BackendAnswer> by_app =
+          VerifyAppPassword(record, password, client_address, why_not)) {
     return std::move(*by_app);
   }
   if (record.require_app_password) {
     // Whether it would have been right is not to be seen, by time neither.
     base::Wipe(record.hash.data(), record.hash.size());
     hashers_.SpendOne(password);
-    return Say(BackendOutcome::kRefused, "only app passwords are taken");
+    return Say(BackendOutcome::kRefused,
+               why_not.empty() ? "only app passwords are taken" : why_not);
   }
 
   const HashVerdict verdict = hashers_.Verify(record.hash, password, options_.weak_schemes);
@@ -113,19 +118,23 @@ BackendAnswer SqliteBackend::VerifyPassword(std::string_view login, const base::
     case HashVerdict::kMatch:
       return LoggedIn(std::move(record.user));
     case HashVerdict::kMismatch:
-      return Say(BackendOutcome::kRefused, "wrong password");
+      return Say(BackendOutcome::kRefused, why_not.empty() ? "wrong password" : why_not);
     case HashVerdict::kUnusable:
       break;
   }
-  if (!has_hash) return Say(BackendOutcome::kRefused, "no password is set");
+  if (!has_hash) {
+    return Say(BackendOutcome::kRefused, why_not.empty() ? "no password is set" : why_not);
+  }
   // The password may be right: that we cannot tell is our fault.
   return Say(BackendOutcome::kTemporary,
              "the stored hash of " + record.user.address + " cannot be used: set a new password");
 }
 
-// A wrong one goes on to the user's own password, and costs as much as any other wrong one.
+// One that is refused goes on to the user's own password, and costs as much as any other wrong one.
 std::optional<BackendAnswer> SqliteBackend::VerifyAppPassword(LoginRecord& record,
-                                                              const base::Secret& password) {
+                                                              const base::Secret& password,
+                                                              std::string_view client_address,
+                                                              std::string& why_not) {
   const std::optional<ParsedAppPassword> parsed = ParseAppPassword(password.Reveal());
   if (!parsed) return std::nullopt;
   const StatusOr<std::optional<AppPasswordRecord>> found = OnBorrowed([&](UserDatabase& database) {
@@ -134,18 +143,24 @@ std::optional<BackendAnswer> SqliteBackend::VerifyAppPassword(LoginRecord& recor
   if (!found.ok()) return Fault(found.status());
   if (!found->has_value() || !IsAppPassword((*found)->hash, parsed->secret)) return std::nullopt;
   const AppPasswordRecord& app = **found;
-  base::Wipe(record.hash.data(), record.hash.size());
+  const bool is_log_in = !client_address.empty();
   const int64_t now_s = options_.clock->WallUs() / 1'000'000;
   if (app.expires_s && *app.expires_s <= now_s) {
-    hashers_.SpendOne(password);
-    return Say(BackendOutcome::kRefused, "the app password \"" + app.label + "\" has expired");
+    why_not = "the app password \"" + app.label + "\" has expired";
+    return std::nullopt;
   }
+  if (is_log_in && !app.networks.empty() && !InNetworks(app.networks, client_address)) {
+    why_not = "the app password \"" + app.label + "\" is not for this address";
+    return std::nullopt;
+  }
+  base::Wipe(record.hash.data(), record.hash.size());
   const std::string account = record.user.account;
   BackendAnswer answer = LoggedIn(std::move(record.user));
   if (answer.outcome == BackendOutcome::kOk) {
     answer.reason = "app password \"" + app.label + "\"";
     answer.app_password = app.label;
-    uses_.Note(account, app.id, app.last_used_s, now_s);
+    if (!is_log_in && !app.networks.empty()) answer.reason += ", for " + app.networks + " alone";
+    if (is_log_in) uses_.Note(account, app.id, app.last_used_s, now_s);
   }
   answer.from_networks = app.networks;
   return answer;

@@ -56,7 +56,8 @@ class SqliteBackend : public Backend {
   }
   BackendAnswer Resolve(std::string_view address) override;
   BackendAnswer ResolveLogin(std::string_view login) override;
-  BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password) override;
+  BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password,
+                               std::string_view client_address) override;
   BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism) override;
   StatusOr<BackendChanges> TakeChanges() override;
 
@@ -67,8 +68,11 @@ class SqliteBackend : public Backend {
   StatusOr<std::optional<LoginRecord>> Find(std::string_view login);
   template <class Ask>
   auto OnBorrowed(Ask ask) -> decltype(ask(std::declval<UserDatabase&>()));
-  // What an app password gives its user. Nothing: it is none of his.
-  std::optional<BackendAnswer> VerifyAppPassword(LoginRecord& record, const base::Secret& password);
+  // What an app password gives its user. Nothing: it is none of his, or `why_not` says what it is
+  // refused for; it is then like any other wrong password.
+  std::optional<BackendAnswer> VerifyAppPassword(LoginRecord& record, const base::Secret& password,
+                                                 std::string_view client_address,
+                                                 std::string& why_not);
   void FlushUses();
   // Stores a new hash of a password that was right, where one is due. The log-in does not depend on
   // it.

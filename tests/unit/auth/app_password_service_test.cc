@@ -127,6 +127,51 @@ TEST_F(AppPasswordServiceTest, WorksFromItsNetworksOnlyAlsoWhenItIsRemembered) {
   }
 }
 
+TEST_F(AppPasswordServiceTest, FromElsewhereItCostsWhatAWrongOneDoes) {
+  const std::string scanner = Add("scanner", "192.0.2.0/24");
+  const std::string guest = Add("guest", "", clock_.now_s);
+  int place = 0;  // Each time another: nobody has to wait.
+  const auto hashes = [&](const std::string& password) {
+    const double before = Metric("poplar_auth_hashes_total");
+    Flush(kAlice);
+    const std::string from = "203.0.113." + std::to_string(++place);
+    EXPECT_EQ(Login(kFirst, kAlice, password, from).outcome, Outcome::kRefused);
+    return Metric("poplar_auth_hashes_total") - before;
+  };
+  EXPECT_GT(hashes("wrong"), 0);
+  EXPECT_EQ(hashes(scanner), hashes("wrong"));
+  EXPECT_EQ(hashes(guest), hashes("wrong")) << "expired";
+  ASSERT_TRUE(database_->SetPasswordHash(kAlice, "").ok());
+  EXPECT_EQ(hashes(scanner), hashes("wrong"));
+  ASSERT_TRUE(database_->SetRequireAppPassword(kAlice, true).ok());
+  EXPECT_EQ(hashes(scanner), hashes("wrong"));
+  // Also while it is remembered for where it may be used.
+  EXPECT_EQ(Login(kFirst, kAlice, scanner, "192.0.2.9").outcome, Outcome::kOk);
+  const double before = Metric("poplar_auth_hashes_total");
+  EXPECT_EQ(Login(kFirst, kAlice, scanner, "203.0.113.99").outcome, Outcome::kRefused);
+  EXPECT_EQ(Metric("poplar_auth_hashes_total"), before + 1);
+  EXPECT_EQ(Login(kSecond, kAlice, scanner, "192.0.2.9").reason, "from cache");
+}
+
+TEST_F(AppPasswordServiceTest, ARefusalIsNoUse) {
+  const std::string scanner = Add("scanner", "192.0.2.0/24");
+  const std::string phone = Add("phone");
+  EXPECT_EQ(LoginAfresh(scanner, "203.0.113.9"), Outcome::kRefused);
+  Asking<std::vector<LinkReport>> probe(
+      *shards_, kFirst, [&](io::Completion<std::vector<LinkReport>>& done) {
+        service_->Probe(kAlice, {.secret = base::Secret(scanner)}, done);
+      });
+  const std::vector<LinkReport> said = probe.Get();
+  EXPECT_EQ(said.back().outcome, BackendOutcome::kOk);
+  EXPECT_EQ(said.back().reason, "app password \"scanner\", for 192.0.2.0/24 alone");
+  // Uses are written in order: once a later one is there, so would be that one.
+  EXPECT_EQ(LoginAfresh(phone), Outcome::kOk);
+  EXPECT_TRUE(Eventually([&] { return LastUsed("phone").has_value(); }));
+  EXPECT_EQ(LastUsed("scanner"), std::nullopt);
+  EXPECT_EQ(LoginAfresh(scanner, "192.0.2.9"), Outcome::kOk);
+  EXPECT_TRUE(Eventually([&] { return LastUsed("scanner").has_value(); }));
+}
+
 TEST_F(AppPasswordServiceTest, Expires) {
   const std::string guest = Add("guest", "", clock_.now_s + 100);
   EXPECT_EQ(LoginAfresh(guest), Outcome::kOk);

@@ -45,7 +45,8 @@ class GateBackend : public Backend {
     const std::lock_guard<std::mutex> lock(mutex_);
     return users_.contains(std::string(address)) ? Known(address) : Unknown();
   }
-  BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password) override {
+  BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password,
+                               std::string_view /*client_address*/) override {
     std::unique_lock<std::mutex> lock(mutex_);
     ++asked_;
     changed_.notify_all();

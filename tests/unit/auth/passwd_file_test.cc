@@ -102,7 +102,7 @@ class PasswdFileBackendTest : public testing::Test {
 
 TEST_F(PasswdFileBackendTest, TheTenantIsTheDomains) {
   const auto backend = Open();
-  const BackendAnswer answer = backend->VerifyPassword("a@acme.example", base::Secret("?"));
+  const BackendAnswer answer = backend->VerifyPassword("a@acme.example", base::Secret("?"), "");
   EXPECT_EQ(answer.outcome, BackendOutcome::kOk);
   EXPECT_EQ(answer.principal.tenant, TenantId(4));
   EXPECT_EQ(answer.principal.quota.octets, 7U);
@@ -113,7 +113,8 @@ TEST_F(PasswdFileBackendTest, TheTenantIsTheDomains) {
   EXPECT_EQ(backend->Resolve("nobody@acme.example").outcome, BackendOutcome::kUnknown);
   EXPECT_EQ(backend->Resolve("d@acme.example").outcome, BackendOutcome::kOk) << "mail goes on";
   for (const char* locked : {"d@acme.example", "e@acme.example"}) {
-    EXPECT_EQ(backend->VerifyPassword(locked, base::Secret("x")).outcome, BackendOutcome::kRefused);
+    EXPECT_EQ(backend->VerifyPassword(locked, base::Secret("x"), "").outcome,
+              BackendOutcome::kRefused);
   }
 }
 
