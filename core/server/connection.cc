@@ -31,6 +31,7 @@ void Connection::End(EndCause cause) {
   if (!end_cause_) {
     end_cause_ = cause;
     stream_.InterruptIdle(net::StreamEnd::kInterrupted);
+    if (held_back_ != nullptr) held_back_->Skip();
   }
   // Only a drain lets a slow reader finish. Nobody waits for a client that is thrown out, or for
   // one in a handshake.
@@ -67,6 +68,22 @@ io::Task<bool> Connection::Flush() {
   stream_.Flush(flushed);
   const net::StreamEnd end = co_await flushed;
   co_return Judge(end);
+}
+
+io::Task<void> Connection::HoldBack() {
+  ServerMetrics& metrics = services_.metrics;
+  const uint64_t pause_ms = services_.settings->refusal_pause_ms;
+  if (pause_ms == 0 || end_cause_ || metrics.held_back.Read() >= kHeldBackMax) co_return;
+  metrics.held_back.Add(1);
+  metrics.held_back_total.Add();
+  io::Completion<PauseOver> over;
+  Pause pause(services_.reactor(), pause_ms, over);
+  held_back_ = &pause;
+  stream_.WatchPeer(this, [](void* self) { static_cast<Connection*>(self)->held_back_->Skip(); });
+  co_await over;
+  stream_.WatchPeer(nullptr, nullptr);
+  held_back_ = nullptr;
+  metrics.held_back.Add(-1);
 }
 
 io::Task<void> Connection::RunToEnd() {

@@ -18,6 +18,7 @@
 #include "core/net/address.h"
 #include "core/net/proxy_header.h"
 #include "core/net/stream.h"
+#include "core/server/pause.h"
 #include "core/server/shard_services.h"
 
 namespace poplar::server {
@@ -49,6 +50,9 @@ struct ConnectionInfo {
   uint64_t age_ms = 0;
   uint64_t idle_ms = 0;  // How long the client has been waited for; 0 while it is being served.
 };
+
+// Of each shard.
+inline constexpr int64_t kHeldBackMax = 1024;
 
 class Connection {
  public:
@@ -108,6 +112,10 @@ class Connection {
   // Receive: there is input, or an end_cause() to tell the session about.
   io::Task<bool> Receive();
   io::Task<bool> Flush();
+  // A moment before a refusal that the client could have again at once, so that nobody spins. It
+  // holds no thread, and is over when the client leaves or the connection is to end; at most
+  // kHeldBackMax wait on a shard, for the rest there is none.
+  io::Task<void> HoldBack();
   bool Judge(net::StreamEnd end);
 
   std::string_view end_word() const { return end_word_; }
@@ -133,6 +141,7 @@ class Connection {
   bool in_handshake_ = false;
   bool committing_ = false;
   bool header_late_ = false;
+  Pause* held_back_ = nullptr;          // While HoldBack waits.
   std::string_view end_word_ = "lost";  // How it ended; for the log.
   io::Task<void> task_;
   io::TimerFor<&Connection::OnLastWordOver> word_timer_;

@@ -91,7 +91,7 @@ io::Task<bool> LmtpDriver::Perform(lmtp::Action action) {
     case Kind::kResolveRecipient:
       // What a RSET or a new MAIL left here belongs to no recipient of this envelope.
       principals_.resize(action.envelope->recipients.size());
-      co_await Resolve(*action.recipient, action.envelope->declared_octets);
+      co_await Resolve(*action.recipient, action.envelope);
       co_return true;
     case Kind::kBeginMessage:
       BeginMessage(*action.envelope);
@@ -145,7 +145,7 @@ io::Task<bool> LmtpDriver::ReceiveMore() {
 }
 
 // The address as it stands first, then without its sub-address: an account may be named so.
-io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient, uint64_t declared_octets) {
+io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient, const lmtp::Envelope* envelope) {
   io::Completion<auth::ResolveResult> resolved;
   services_.auth.Resolve(recipient.address, resolved);
   auth::ResolveResult result = co_await resolved;
@@ -159,7 +159,7 @@ io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient, uint64_t declared_
     outcome = lmtp::RecipientOutcome::kLimited;
   }
   if (outcome == lmtp::RecipientOutcome::kOk) {
-    outcome = co_await AskForRoom(&result.principal, declared_octets, &result.reason);
+    outcome = co_await AskForRoom(&result.principal, envelope->declared_octets, &result.reason);
   }
   if (outcome == lmtp::RecipientOutcome::kOk) {
     principals_.push_back(std::move(result.principal));
@@ -170,6 +170,11 @@ io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient, uint64_t declared_
                {"tenant", result.principal.tenant_name},
                {"outcome", lmtp::Name(outcome)},
                {"reason", result.reason}});
+  }
+  // Once a transaction: of many recipients each would wait for all before it.
+  if (outcome == lmtp::RecipientOutcome::kLimited && held_back_for_ != envelope->id) {
+    held_back_for_ = envelope->id;
+    co_await HoldBack();
   }
   session_.RecipientResolved(outcome, stream_.output());
 }

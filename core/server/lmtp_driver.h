@@ -36,7 +36,7 @@ class LmtpDriver : public Connection {
   io::Task<bool> Perform(lmtp::Action action);
   io::Task<bool> ReceiveMore();
 
-  io::Task<void> Resolve(lmtp::Recipient recipient, uint64_t declared_octets);
+  io::Task<void> Resolve(lmtp::Recipient recipient, const lmtp::Envelope* envelope);
   // Whether a message would be within the quotas now.
   io::Task<lmtp::RecipientOutcome> AskForRoom(const auth::Principal* principal,
                                               uint64_t declared_octets, std::string* reason);
@@ -57,6 +57,7 @@ class LmtpDriver : public Connection {
   lmtp::Session session_;
   // One for each recipient that the session accepted in this transaction, in order.
   std::vector<auth::Principal> principals_;
+  std::string held_back_for_;    // The transaction that has had its pause; empty: none.
   bool storage_failed_ = false;  // For this message; the log knows why.
   std::unique_ptr<storage::Delivery> delivery_;
 };

@@ -1,4 +1,4 @@
-// A wait inside a driver; lives in the coroutine's frame, behind the completion that it sets.
+// A wait inside a driver; lives in the coroutine's frame, behind the completion that it sets, once.
 
 #pragma once
 
@@ -16,6 +16,13 @@ class Pause {
   Pause(io::Reactor& reactor, uint64_t delay_ms, io::Completion<PauseOver>& over)
       : over_(over), timer_(&reactor, this) {
     timer_.Arm(delay_ms);
+  }
+
+  // It is over now.
+  void Skip() {
+    if (!timer_.armed()) return;
+    timer_.Disarm();
+    over_.Set({});
   }
 
  private:

@@ -74,6 +74,7 @@ io::Task<void> Pop3Driver::FinishLogin(auth::AuthResult result, uint64_t since_u
   if (outcome == pop3::LoginOutcome::kOk) outcome = co_await Admit(&result);
   services_.metrics.login_us.Observe(services_.reactor().now_us() - since_us);
   LogLogin(pop3::Name(outcome), result);
+  if (outcome == pop3::LoginOutcome::kLimited) co_await HoldBack();
   session_.LoginDone(outcome, view_ ? &*view_ : nullptr, stream_.output());
 }
 
@@ -82,19 +83,18 @@ io::Task<pop3::LoginOutcome> Pop3Driver::Admit(auth::AuthResult* result) {
   const uint64_t since_us = services_.reactor().now_us();
   // Who takes mail out for the operator is no customer.
   if (!pop3_.session.exports) {
-    const AdmissionVerdict verdict = admission_.Enter(
-        services_.policies.Current(),
-        {.principal = &principal,
-         .peer = peer_,
-         .transport = Grade(),
-         .mechanism = mechanism_,
-         .now_us = since_us});
+    const AdmissionVerdict verdict =
+        admission_.Enter(services_.policies.Current(), {.principal = &principal,
+                                                        .peer = peer_,
+                                                        .transport = Grade(),
+                                                        .mechanism = mechanism_,
+                                                        .now_us = since_us});
     if (verdict != AdmissionVerdict::kAdmitted) {
       result->reason = Reason(verdict);
       co_return ToPop3(verdict);
     }
-  }
     session_.SetMechanisms(admission_.terms().mechanisms);
+  }
   storage::MaildropKey key{principal.tenant, principal.account};
   storage::OpenResult opened = co_await OpenMaildrop(std::move(key));
   const pop3::LoginOutcome outcome = ToPop3(opened.outcome);

@@ -16,6 +16,10 @@ void ServerMetrics::Register(base::MetricRegistry& registry) const {
                {{"protocol", "pop3"}, {"limit", "connections_per_address_max"}});
   registry.Add(lmtp_refused, "poplar_connections_refused_total", "Connections refused at a limit.",
                {{"protocol", "lmtp"}, {"limit", "connections_max"}});
+  registry.Add(held_back, "poplar_refusals_held_back",
+               "Connections that wait a moment until they are told of a tenant's limit.");
+  registry.Add(held_back_total, "poplar_refusals_held_back_total",
+               "Refusals at a tenant's limit that were told after a moment's wait.");
   for (size_t i = 0; i < kProxyOutcomes; ++i) {
     registry.Add(proxy_headers[i], "poplar_proxy_headers_total",
                  "Connections of proxies that must begin with a PROXY header, by what came.",

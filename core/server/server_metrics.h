@@ -29,6 +29,8 @@ struct alignas(base::kCacheLineBytes) ServerMetrics {
   base::Counter pop3_refused;  // Beyond connections_max.
   base::Counter pop3_refused_per_address;
   base::Counter lmtp_refused;
+  base::Gauge held_back;  // Connections that are about to be told of a tenant's limit.
+  base::Counter held_back_total;
   std::array<base::Counter, kProxyOutcomes> proxy_headers;
   // From the command to its reply, as POP3 clients feel it.
   base::Histogram login_us;  // From the credentials to the open maildrop.

@@ -93,6 +93,7 @@ std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, Setti
   settings->imports.session.message_octets_max = kMessageOctetsCeiling;
 
   settings->tls = std::move(inputs.tls);
+  settings->refusal_pause_ms = config.server.refusal_pause_ms;
   settings->run = std::move(inputs.run);
   return settings;
 }

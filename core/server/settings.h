@@ -46,6 +46,7 @@ struct Settings {
   LmtpSettings lmtp;
   LmtpSettings imports;                        // Of the private socket that takes mail in.
   std::shared_ptr<const net::TlsContext> tls;  // Null: no TLS.
+  uint32_t refusal_pause_ms = 0;               // Before a tenant's limit is told; 0: none.
   std::string run;                             // This run of the server, in the ids of deliveries.
 };
 

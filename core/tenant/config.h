@@ -36,7 +36,8 @@ struct ServerConfig {
   std::string hostname;  // Empty: the machine's own name.
   uint32_t workers = 0;  // Reactors; 0: one a core that the process may use.
   uint32_t drain_limit_s = 30;
-  std::string congestion_control;  // For the listeners; empty: the system's.
+  uint32_t refusal_pause_ms = 1000;  // Before a client is told that its tenant has its fill.
+  std::string congestion_control;    // For the listeners; empty: the system's.
 };
 
 struct LogConfig {

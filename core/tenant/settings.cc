@@ -53,6 +53,10 @@ std::vector<Setting> ServerSettings() {
        Shown::kPlain, "Threads that serve connections. 0: one for each core granted."},
       {"server", "drain_limit_s", NumberForm{&At<s, &S::drain_limit_s>, 0, 3600}, Takes::kReload,
        Shown::kPlain, "How long a stopping server lets sessions finish."},
+      {"server", "refusal_pause_ms", NumberForm{&At<s, &S::refusal_pause_ms>, 0, 60'000},
+       Takes::kReload, Shown::kCommented,
+       "So long a client waits to hear that its tenant has its fill (sessions, log-ins or mail a\n"
+       "minute), so that one that tries again at once does not spin. 0: not at all."},
       {"server", "congestion_control",
        TextForm{&At<s, &S::congestion_control>, &IsCongestionControl,
                 "write a name that /proc/sys/net/ipv4/tcp_available_congestion_control lists"},

@@ -4,10 +4,11 @@ import base64
 import json
 import poplib
 import re
+import signal
 import time
 
 from conftest import ALICE, BOB, CAROL, PASSWORDS
-from poplar_server import lmtp_transaction, wait_for
+from poplar_server import lmtp_transaction, read_line, read_to_end, wait_for
 
 MESSAGE = b"Subject: hello\r\n\r\nHello.\r\n"
 
@@ -132,6 +133,64 @@ def test_logins_a_minute(server):
     comes_true(server, ALICE, "SYS/TEMP")
     assert verdict(server, CAROL) == "OK"
     assert server.metric("poplar_tenant_refused_total", tenant="alpha", limit="logins_per_minute") >= 1
+
+
+def with_pause(server, pause_ms, **rules):
+    server.stop()
+    text = server.config_path.read_text()
+    server.config_path.write_text(text.replace("[server]\n", f"[server]\nrefusal_pause_ms = {pause_ms}\n"))
+    set_rule(server, "alpha", **rules)
+    return server.start()
+
+
+def send_recipients(connection, count):
+    lines = ["LHLO mta.test", "MAIL FROM:<a@mta.test>", *[f"RCPT TO:<{ALICE}>"] * count]
+    connection.sendall("".join(line + "\r\n" for line in lines).encode())
+
+
+def test_a_refusal_at_a_limit_is_held_back(server):
+    """The pause is longer than any wait here: what comes, comes since it was skipped."""
+    with_pause(server, 60_000, sessions_max=1, deliveries_per_minute=1)
+
+    def held():
+        return server.metric("poplar_refusals_held_back")
+
+    def log_in():
+        connection = server.raw()
+        assert read_line(connection).startswith(b"+OK")
+        connection.sendall(f"USER {BOB}\r\nPASS {PASSWORDS[BOB]}\r\n".encode())
+        return connection
+
+    holder = server.pop3(ALICE, PASSWORDS[ALICE])
+    gone = log_in()
+    wait_for("it is held back", 30, lambda: held() == 1)
+    gone.close()
+    wait_for("who leaves is waited for no longer", 30, lambda: held() == 0)
+    waiting, mta = log_in(), server.raw("lmtp")
+    send_recipients(mta, 5)
+    wait_for("both are held back", 30, lambda: held() == 2)
+    assert verdict(server, CAROL) == "OK" and codes(server, CAROL) == [250], "nobody else is"
+    # At the end of the server nobody is.
+    server.signal(signal.SIGTERM)
+    assert b"-ERR [SYS/TEMP] Too many sessions at your provider" in read_to_end(waiting)
+    said = read_to_end(mta).splitlines()
+    assert any(line.startswith(b"451 4.7.1") for line in said) and said[-1].startswith(b"421"), said
+    holder.close()
+    assert server.wait() == 0
+
+
+def test_a_refusal_is_held_back_once_a_transaction(server):
+    with_pause(server, 1, deliveries_per_minute=1, sessions_max=1)
+    with server.lmtp() as client:
+        client.ehlo_or_helo_if_needed()
+        for transactions in (1, 2):
+            replies = [code for code, _ in lmtp_transaction(client, [ALICE] * 5, MESSAGE)]
+            assert replies.count(451) >= 4
+            assert server.metric("poplar_refusals_held_back_total") == transactions
+    holder = server.pop3(ALICE, PASSWORDS[ALICE])
+    assert verdict(server, BOB) == "SYS/TEMP"
+    assert server.metric("poplar_refusals_held_back_total") == 3
+    holder.quit()
 
 
 def test_egress_waits(server):

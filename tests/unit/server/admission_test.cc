@@ -34,13 +34,11 @@ class AdmissionTest : public testing::Test {
   Verdict Enter(Admission& admission, const auth::Principal& principal, uint8_t peer = 1,
                 TransportGrade grade = TransportGrade::kTls13, uint64_t now_us = 0) {
     const std::shared_ptr<const TenantPolicies> policies = board_.Current();
-    return admission.Enter(
-        *policies,
-        {.principal = &principal,
-         .peer = Peer(peer),
-         .transport = grade,
-         .mechanism = mechanism_,
-         .now_us = now_us});
+    return admission.Enter(*policies, {.principal = &principal,
+                                       .peer = Peer(peer),
+                                       .transport = grade,
+                                       .mechanism = mechanism_,
+                                       .now_us = now_us});
   }
 
   std::string_view mechanism_ = "USER";

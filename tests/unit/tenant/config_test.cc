@@ -60,6 +60,7 @@ constexpr std::string_view kEverySetting = R"(
 hostname = "mail.example.org"
 workers = 4
 drain_limit_s = 5
+refusal_pause_ms = 250
 congestion_control = "cubic"
 [log]
 level = "debug"
