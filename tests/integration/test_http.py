@@ -172,7 +172,7 @@ def test_a_wrong_setting_is_a_fault_at_the_start(api, new_poplar):
     server.config_path.write_text(server.config_path.read_text().replace(api.url, "http://api1.example.net/mail-users"))
     result = server.run("serve", check=False)
     assert result.returncode == 78
-    assert b"back end api: url: passwords would travel to http://api1.example.net/mail-users in clear" in result.stderr, result.stderr
+    assert b"back end api: url: secrets would travel to http://api1.example.net/mail-users in clear" in result.stderr, result.stderr
 
 
 def test_down_and_back(api, new_poplar):

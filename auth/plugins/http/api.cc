@@ -8,13 +8,30 @@
 namespace poplar::http {
 
 using plugins::Deadline;
+using plugins::HttpClient;
+using plugins::SecretText;
+
+namespace {
+
+plugins::HttpOptions OptionsOf(const Settings& settings) {
+  plugins::HttpOptions options{
+      .ca_file = settings.ca_file,
+      .headers = {"Content-Type: application/json", "Accept: application/json"},
+      .connect_timeout_ms = settings.limits.connect_timeout_ms};
+  if (!settings.token.empty()) {
+    options.headers.emplace_back("Authorization: Bearer ").append(settings.token);
+  }
+  return options;
+}
+
+}  // namespace
 
 Api::Api(Settings settings, const poplar_host& host)
     : settings_(std::move(settings)),
       host_(host),
       servers_(settings_.urls, plugins::Servers::Order::kListed, host),
       pool_(servers_, settings_.limits, [this](size_t server, Deadline, std::string& fault) {
-        return Client::Make(settings_, settings_.urls[server], fault);
+        return HttpClient::Make(OptionsOf(settings_), settings_.urls[server], fault);
       }) {}
 
 poplar_outcome Api::Ask(const poplar_question& question, poplar_answer* answer) {
@@ -30,11 +47,12 @@ poplar_outcome Api::Ask(const poplar_question& question, poplar_answer* answer) 
                                   .password = asked.secret(),
                                   .mechanism = asked.mechanism(),
                                   .client_address = asked.client_address()});
-  Reply reply;
-  const plugins::Tried tried = pool_.Run(asked.deadline(), [&](Client& client, Deadline deadline) {
-    reply = client.Post(body, deadline);
-    return reply.tried;
-  });
+  plugins::HttpReply reply;
+  const plugins::Tried tried =
+      pool_.Run(asked.deadline(), [&](HttpClient& client, Deadline deadline) {
+        reply = client.Post(body, deadline);
+        return reply.tried;
+      });
   if (!tried.answered()) return asked.Say(POPLAR_TEMPORARY, tried.why);
   std::optional<Answer> said;
   if (reply.fault.empty()) said = Decode(reply.body, asked.operation(), reply.fault);

@@ -7,10 +7,10 @@
 #include <string>
 
 #include "auth/plugin.h"
+#include "auth/plugins/common/http_client.h"
 #include "auth/plugins/common/pool.h"
 #include "auth/plugins/common/question.h"
 #include "auth/plugins/common/servers.h"
-#include "auth/plugins/http/client.h"
 #include "auth/plugins/http/messages.h"
 #include "auth/plugins/http/settings.h"
 
@@ -34,7 +34,7 @@ class Api {
   const Settings settings_;
   const poplar_host& host_;
   plugins::Servers servers_;
-  plugins::Pool<Client> pool_;
+  plugins::Pool<plugins::HttpClient> pool_;
 };
 
 }  // namespace poplar::http

@@ -1,8 +1,5 @@
 // The HTTP plug-in's entry. auth/HTTP.md tells how to configure it.
 
-#include <curl/curl.h>
-
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +7,7 @@
 
 #include "auth/plugin.h"
 #include "auth/plugins/common/entry.h"
+#include "auth/plugins/common/http_client.h"
 #include "auth/plugins/http/api.h"
 #include "auth/plugins/http/settings.h"
 
@@ -23,20 +21,13 @@ std::unique_ptr<Api> MakeApi(const poplar_setting* settings, const poplar_host& 
   return std::make_unique<Api>(std::move(*read), host);
 }
 
-// Before the process has a second thread.
-bool Prepare() {
-  ::unsetenv("SSLKEYLOGFILE");  // libcurl would write the keys of its connections there.
-  return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-}
-
 }  // namespace
 }  // namespace poplar::http
 
 extern "C" const poplar_plugin* poplar_plugin_entry() {
-  static const bool once = poplar::http::Prepare();
-  static_cast<void>(once);
+  static const bool prepared = poplar::plugins::PrepareHttp();
   static const poplar_plugin plugin =
       poplar::plugins::PluginOf<poplar::http::Api, &poplar::http::MakeApi>(
           "http", POPLAR_RESOLVE | POPLAR_VERIFY_PASSWORD | POPLAR_FETCH_VERIFIER);
-  return &plugin;
+  return prepared ? &plugin : nullptr;
 }

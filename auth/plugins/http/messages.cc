@@ -2,10 +2,17 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
 #include <utility>
+#include <vector>
 
 namespace poplar::http {
 namespace {
+
+using SecretJson = nlohmann::basic_json<std::map, std::vector, SecretText, bool, int64_t, uint64_t,
+                                        double, plugins::WipingAllocator>;
 
 constexpr std::array<std::pair<std::string_view, poplar_outcome>, 6> kOutcomes = {
     {{"ok", POPLAR_OK},

@@ -7,9 +7,11 @@
 #include <string_view>
 
 #include "auth/plugin.h"
-#include "auth/plugins/http/secret_text.h"
+#include "auth/plugins/common/secret_text.h"
 
 namespace poplar::http {
+
+using plugins::SecretText;
 
 struct Request {
   poplar_operation operation = POPLAR_RESOLVE;

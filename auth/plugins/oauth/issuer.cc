@@ -5,13 +5,19 @@
 #include <memory>
 #include <optional>
 
+#include "auth/plugins/common/question.h"
+#include "auth/plugins/oauth/fetch.h"
 #include "auth/plugins/oauth/jwt.h"
 
 namespace poplar::oauth {
 
-Verdict Issuer::Verify(std::string_view token, std::string_view login, Deadline deadline) {
-  return settings_.introspection_url.empty() ? VerifySigned(token, login, deadline)
-                                             : Introspect(token, login, deadline);
+poplar_outcome Issuer::Ask(const poplar_question& question, poplar_answer* answer) {
+  const plugins::Question asked(host_, question, answer);
+  if (asked.operation() != POPLAR_VERIFY_TOKEN) return POPLAR_UNSUPPORTED;
+  const Verdict verdict = settings_.introspection_url.empty()
+                              ? VerifySigned(asked.secret(), asked.login(), asked.deadline())
+                              : Introspect(asked.secret(), asked.login(), asked.deadline());
+  return asked.Say(verdict.outcome, verdict.reason);
 }
 
 Verdict Issuer::VerifySigned(std::string_view token, std::string_view login, Deadline deadline) {
@@ -49,9 +55,9 @@ Verdict Issuer::VerifySigned(std::string_view token, std::string_view login, Dea
 Verdict Issuer::Introspect(std::string_view token, std::string_view login,
                            Deadline deadline) const {
   std::string fault;
-  const std::optional<std::string> reply =
+  const std::optional<plugins::SecretText> reply =
       Fetch({.url = settings_.introspection_url,
-             .form = "token_type_hint=access_token&token=" + UrlEncode(std::string(token))},
+             .form = "token_type_hint=access_token&token=" + UrlEncode(token)},
             settings_, deadline, fault);
   if (!reply.has_value()) return {POPLAR_TEMPORARY, fault};
   const Json claims = ParseObject(*reply);

@@ -4,7 +4,10 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "auth/plugin.h"
+#include "auth/plugins/common/deadline.h"
 #include "auth/plugins/oauth/claims.h"
 #include "auth/plugins/oauth/keys.h"
 #include "auth/plugins/oauth/settings.h"
@@ -13,18 +16,23 @@ namespace poplar::oauth {
 
 class Issuer {
  public:
-  explicit Issuer(Settings settings) : settings_(std::move(settings)), keys_(settings_) {}
+  // `host` outlives this.
+  Issuer(Settings settings, const poplar_host& host)
+      : settings_(std::move(settings)), host_(host), keys_(settings_) {}
   Issuer(const Issuer&) = delete;
   Issuer& operator=(const Issuer&) = delete;
 
-  // Is this token good, and `login`'s? UNKNOWN: it is none of this issuer's.
-  Verdict Verify(std::string_view token, std::string_view login, Deadline deadline);
+  // Is this token good, and of that login name? UNKNOWN: it is none of this issuer's.
+  poplar_outcome Ask(const poplar_question& question, poplar_answer* answer);
 
  private:
+  using Deadline = plugins::Deadline;
+
   Verdict VerifySigned(std::string_view token, std::string_view login, Deadline deadline);
   Verdict Introspect(std::string_view token, std::string_view login, Deadline deadline) const;
 
   const Settings settings_;
+  const poplar_host& host_;
   Keys keys_;
 };
 

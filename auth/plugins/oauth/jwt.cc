@@ -93,7 +93,8 @@ bool SignedToken::Import() {
   const size_t first = text.find('.');
   const size_t last = text.rfind('.');
   if (first == last || text.find('.', first + 1) != last) return false;
-  const std::optional<std::string> plain = DecodeBase64Url(text.substr(first + 1, last - first - 1));
+  const std::optional<std::string> plain =
+      DecodeBase64Url(text.substr(first + 1, last - first - 1));
   const std::optional<std::string> signature = DecodeBase64Url(text.substr(last + 1));
   if (!plain || !signature) return false;
   plain_ = *plain;
@@ -116,8 +117,7 @@ SignatureVerdict SignedToken::Verify(const KeySet& keys) {
   for (const KeySet::Key& key : keys.keys_) {
     const bool named = key_id_.empty() || key.id.empty() || key.id == key_id_;
     const bool meant = key.algorithm.empty() || key.algorithm == algorithm_;
-    const bool fits =
-        key.ed25519 ? algorithm_ == kEdDsa : IsOfKind(key.key.get(), algorithm_);
+    const bool fits = key.ed25519 ? algorithm_ == kEdDsa : IsOfKind(key.key.get(), algorithm_);
     if (!named || !meant || !fits) continue;
     if (IsSignedBy(key)) return SignatureVerdict::kGood;
     verdict = SignatureVerdict::kWrong;

@@ -5,14 +5,17 @@
 #include <optional>
 #include <utility>
 
+#include "auth/plugins/oauth/fetch.h"
+
 namespace poplar::oauth {
 namespace {
 
 constexpr const char* kBusy = "the issuer's keys are being fetched";
 
-std::optional<std::string> ReadFile(const std::string& path, std::string& fault) {
+std::optional<plugins::SecretText> ReadFile(const std::string& path, std::string& fault) {
   std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  plugins::SecretText text((std::istreambuf_iterator<char>(file)),
+                           std::istreambuf_iterator<char>());
   if (file.bad() || !file.is_open() || text.size() > kReplyBytesMax) {
     fault = path + " cannot be read";
     return std::nullopt;
@@ -22,7 +25,7 @@ std::optional<std::string> ReadFile(const std::string& path, std::string& fault)
 
 }  // namespace
 
-std::shared_ptr<const KeySet> Keys::Get(Deadline deadline, std::string& fault) {
+std::shared_ptr<const KeySet> Keys::Get(plugins::Deadline deadline, std::string& fault) {
   const std::unique_lock<std::timed_mutex> lock(mutex_, deadline);
   if (!lock.owns_lock()) {
     fault = kBusy;
@@ -35,7 +38,7 @@ std::shared_ptr<const KeySet> Keys::Get(Deadline deadline, std::string& fault) {
 }
 
 std::shared_ptr<const KeySet> Keys::GetNewer(const std::shared_ptr<const KeySet>& seen,
-                                             Deadline deadline, std::string& fault) {
+                                             plugins::Deadline deadline, std::string& fault) {
   const std::unique_lock<std::timed_mutex> lock(mutex_, deadline);
   if (!lock.owns_lock()) {
     fault = kBusy;
@@ -47,12 +50,11 @@ std::shared_ptr<const KeySet> Keys::GetNewer(const std::shared_ptr<const KeySet>
   return nullptr;
 }
 
-void Keys::FetchNow(Deadline deadline) {
+void Keys::FetchNow(plugins::Deadline deadline) {
   fault_.clear();
-  const std::optional<std::string> text =
-      settings_.jwks_file.empty()
-          ? Fetch({.url = settings_.jwks_url, .form = std::nullopt}, settings_, deadline, fault_)
-          : ReadFile(settings_.jwks_file, fault_);
+  const std::optional<plugins::SecretText> text =
+      settings_.jwks_file.empty() ? Fetch({.url = settings_.jwks_url}, settings_, deadline, fault_)
+                                  : ReadFile(settings_.jwks_file, fault_);
   tried_ = true;
   tried_at_ = Clock::now();
   if (!text.has_value()) return;

@@ -3,11 +3,12 @@
 
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
 
-#include "auth/plugins/oauth/http.h"
+#include "auth/plugins/common/deadline.h"
 #include "auth/plugins/oauth/jwt.h"
 
 namespace poplar::oauth {
@@ -22,17 +23,17 @@ class Keys {
   explicit Keys(const Settings& settings) : settings_(settings) {}
 
   // Null, and why: there are none now.
-  std::shared_ptr<const KeySet> Get(Deadline deadline, std::string& fault);
+  std::shared_ptr<const KeySet> Get(plugins::Deadline deadline, std::string& fault);
   // Others than `seen`, if there are by now. Null: there are none; `fault` is empty if that is sure
   // (they were fetched just now).
   std::shared_ptr<const KeySet> GetNewer(const std::shared_ptr<const KeySet>& seen,
-                                         Deadline deadline, std::string& fault);
+                                         plugins::Deadline deadline, std::string& fault);
 
  private:
-  using Clock = std::chrono::steady_clock;
+  using Clock = plugins::Clock;
 
   // REQUIRES: mutex_ is held.
-  void FetchNow(Deadline deadline);
+  void FetchNow(plugins::Deadline deadline);
   bool MayFetch() const { return !tried_ || Clock::now() - tried_at_ >= kFetchPause; }
 
   const Settings& settings_;

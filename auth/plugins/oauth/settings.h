@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "auth/plugin.h"
+#include "auth/plugins/common/settings_reader.h"
 
 namespace poplar::oauth {
 
@@ -19,9 +20,9 @@ struct Settings {
   std::string introspection_url;  // RFC 7662; instead of looking into the token.
   std::string client_id;          // Who asks there.
   std::string client_secret;
-  std::string ca_file;                // Whose certificates of servers count; empty: the system's.
-  std::vector<std::string> audience;  // One of them has to be the token's.
-  std::vector<std::string> scope;     // All of them have to be.
+  std::string ca_file = plugins::kSystemCaFile;  // Whose certificates of servers count.
+  std::vector<std::string> audience;             // One of them has to be the token's.
+  std::vector<std::string> scope;                // All of them have to be.
   std::string user_claim = "email";
   std::string default_domain;  // Of a user claim without one.
   std::vector<std::string> algorithms = {"RS256", "PS256", "ES256", "EdDSA"};

@@ -42,7 +42,7 @@ TEST(HttpSettings, Urls) {
     EXPECT_NE(FaultOf({{"url", wrong}}).find("is not as \"https://"), std::string::npos) << wrong;
   }
   EXPECT_EQ(FaultOf({{"url", "http://api.example.net/"}}),
-            "url: passwords would travel to http://api.example.net/ in clear: write https://");
+            "url: secrets would travel to http://api.example.net/ in clear: write https://");
   EXPECT_EQ(FaultOf({}), "url is missing: as \"https://api.example.net/mail-users\"");
 }
 

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "auth/plugins/oauth/fetch.h"
 #include "auth/plugins/oauth/jwt.h"
 #include "auth/plugins/oauth/settings.h"
 
@@ -229,6 +230,11 @@ std::string FaultOf(std::initializer_list<poplar_setting> given) {
   return ReadSettings(list.data(), fault).has_value() ? "none" : fault;
 }
 
+TEST(OauthFetchTest, AFormHasNothingButWhatMayStandThere) {
+  EXPECT_EQ(UrlEncode("aZ09-._~"), "aZ09-._~");
+  EXPECT_EQ(UrlEncode("a b+c=d&/\xc3\xbc%"), "a%20b%2Bc%3Dd%26%2F%C3%BC%25");
+}
+
 TEST(OauthSettingsTest, FaultsSayWhatToWrite) {
   const poplar_setting issuer = {"issuer", "https://id"};
   const poplar_setting audience = {"audience", "poplar"};
@@ -237,9 +243,12 @@ TEST(OauthSettingsTest, FaultsSayWhatToWrite) {
   EXPECT_EQ(FaultOf({audience, {"introspection_url", "https://id/introspect"}}), "none");
   EXPECT_EQ(FaultOf({issuer, audience, {"jwks_url", "http://127.0.0.1:80/keys"}}), "none");
   EXPECT_EQ(FaultOf({issuer, audience, {"jwks_url", "http://id/keys"}}),
-            "jwks_url begins with https:// (http:// is for this machine)");
-  EXPECT_EQ(FaultOf({issuer, audience, {"jwks_url", "http://127.0.0.1.evil/keys"}}),
-            "jwks_url begins with https:// (http:// is for this machine)");
+            "jwks_url: secrets would travel to http://id/keys in clear: write https://");
+  EXPECT_EQ(
+      FaultOf({issuer, audience, {"jwks_url", "http://127.0.0.1.evil/keys"}}),
+      "jwks_url: secrets would travel to http://127.0.0.1.evil/keys in clear: write https://");
+  EXPECT_NE(FaultOf({issuer, audience, {"jwks_url", "ftp://id/keys"}}).find("is not as"),
+            std::string::npos);
   EXPECT_EQ(FaultOf({issuer, audience}), "write one of jwks_url, jwks_file and introspection_url");
   EXPECT_EQ(FaultOf({audience, keys}),
             "write issuer = \"https://…\", as it stands in the tokens (\"iss\")");
@@ -250,10 +259,10 @@ TEST(OauthSettingsTest, FaultsSayWhatToWrite) {
             std::string::npos);
   EXPECT_NE(FaultOf({issuer, audience, keys, {"isuer", "x"}}).find("\"isuer\""), std::string::npos);
   EXPECT_EQ(FaultOf({issuer, audience, keys, {"leeway_s", "601"}}),
-            "leeway_s is a number up to 600");
+            "leeway_s is a number from 0 to 600");
   EXPECT_EQ(FaultOf({issuer, audience, keys, {"client_id", "x"}}),
-            "client_id and client_secret_file belong together");
-  EXPECT_EQ(FaultOf({issuer, issuer, audience, keys}), "issuer is there twice");
+            "client_id and client_secret (or client_secret_file) belong together");
+  EXPECT_EQ(FaultOf({issuer, issuer, audience, keys}), "issuer has one value");
 }
 
 }  // namespace

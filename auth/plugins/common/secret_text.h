@@ -5,10 +5,9 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 
-namespace poplar::http {
+namespace poplar::plugins {
 
 template <typename Value>
 struct WipingAllocator {
@@ -30,7 +29,5 @@ struct WipingAllocator {
 };
 
 using SecretText = std::basic_string<char, std::char_traits<char>, WipingAllocator<char>>;
-using SecretJson = nlohmann::basic_json<std::map, std::vector, SecretText, bool, int64_t, uint64_t,
-                                        double, WipingAllocator>;
 
-}  // namespace poplar::http
+}  // namespace poplar::plugins
