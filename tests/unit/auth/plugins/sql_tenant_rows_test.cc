@@ -12,9 +12,9 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-Row RowOf(std::vector<std::pair<std::string, std::optional<std::string>>> columns) {
+Row RowOf(const std::vector<std::pair<std::string, std::optional<std::string>>>& columns) {
   Row row;
-  for (auto& [name, value] : columns) row.push_back({.name = name, .value = value});
+  for (const auto& [name, value] : columns) row.push_back({.name = name, .value = value});
   return row;
 }
 

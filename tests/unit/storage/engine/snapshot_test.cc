@@ -51,11 +51,10 @@ class SnapshotTest : public testing::Test {
   std::string Copy() const { return folder_.path() + "/copy"; }
   static std::string Box(uint64_t i) { return "box-" + std::to_string(i % 6); }
 
-  void Delete(const std::string& box, std::vector<uint32_t> positions) {
+  void Delete(const std::string& box, const std::vector<uint32_t>& positions) {
     OpenResult opened = fixture_.OpenMaildrop(0, Key(box));
     ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
-    ASSERT_EQ(fixture_.Commit(0, std::move(opened.maildrop), std::move(positions)),
-              CommitOutcome::kDone);
+    ASSERT_EQ(fixture_.Commit(0, std::move(opened.maildrop), positions), CommitOutcome::kDone);
   }
   std::vector<std::vector<Listed>> ListAll(StoreFixture& fixture) {
     std::vector<std::vector<Listed>> lists;
@@ -289,7 +288,7 @@ TEST_F(SnapshotTest, UnderLoadEverythingAcknowledgedIsThere) {
     }
   });
   for (int round = 0; round < 5; ++round) {
-    while (delivered < 30U * (round + 1)) std::this_thread::yield();
+    while (delivered < uint64_t{30} * (round + 1)) std::this_thread::yield();
     const uint64_t acknowledged = delivered;
     const std::string copy = Copy() + std::to_string(round);
     const auto report = fixture_.store().Snapshot(copy, kGoOn);
