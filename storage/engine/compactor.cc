@@ -38,8 +38,11 @@ void CompactionMetrics::Register(base::MetricRegistry& registry,
                "Segments unlinked after they were emptied.", labels);
   registry.Add(read_bytes, "poplar_store_compaction_read_bytes_total",
                "Octets that compaction read.", labels);
-  registry.Add(cpu_us, "poplar_store_compaction_cpu_microseconds_total",
-               "CPU time that compaction took to read, check and move.", labels);
+  registry.AddComputed(
+      base::MetricRegistry::Kind::kCounter,
+      [this] { return static_cast<double>(cpu_us.Read()) * 1e-6; },
+      "poplar_store_compaction_cpu_seconds_total",
+      "CPU time that compaction took to read, check and move.", labels);
   registry.Add(failures, "poplar_store_compaction_failures_total",
                "Segments that could not be emptied.", labels);
   registry.Add(log_bytes, "poplar_store_log_disk_bytes",

@@ -62,7 +62,8 @@ void Model::SetToday(uint32_t day) {
 void Model::MarkFetched(const Session& session, const std::set<uint32_t>& positions) {
   for (const uint32_t position : positions) {
     Copy& copy = *session.copies[position];
-    if (!copy.read_day.has_value()) copy.read_day = today_;
+    // An earlier time may not have counted, and after a start the clock may be a day behind.
+    copy.read_day = std::min(copy.read_day.value_or(today_), today_);
     if (TooOld(copy)) LetExpire(copy);
   }
 }
