@@ -56,6 +56,9 @@ struct AuthResult {
   std::string reason;   // For logs: "unknown user", "wrong password", "from cache", ...
   // With kOk, by which of the user's app passwords: its label; empty: his own.
   std::string app_password = {};
+  // With kTemporary: nobody can be asked, and the password is not the one that was right before. It
+  // counts as a failure, or an outage would be a time for guessing.
+  bool is_guess = false;
 };
 
 // Where a request comes from; for throttling and logs.

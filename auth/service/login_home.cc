@@ -135,7 +135,10 @@ void LoginHome::OnEnd(Verification& verification) {
 // Also where something changed meanwhile: had it been about this name, nothing would be kept.
 void LoginHome::UseStandby(const LoginMacs& macs, AuthResult& result) {
   const Principal* const before = standby_.Find(macs, reactor_.now_us());
-  if (before == nullptr) return;
+  if (before == nullptr) {
+    result.is_guess = standby_.HasAnother(macs, reactor_.now_us());
+    return;
+  }
   metrics_.standby_logins.Add();
   result = {.outcome = Outcome::kOk,
             .principal = *before,

@@ -33,12 +33,22 @@ void StandbyLogins::Drop(const LoginMacs& macs) {
   if (kept != nullptr && kept->login == macs.login) kept_.Erase(macs.name);
 }
 
-const Principal* StandbyLogins::Find(const LoginMacs& macs, uint64_t now_us) {
-  const Kept* const kept = kept_.Find(macs.name, now_us);
-  if (kept == nullptr || kept->login != macs.login) return nullptr;
+const StandbyLogins::Kept* StandbyLogins::FindName(const Mac& name, uint64_t now_us) {
+  const Kept* const kept = kept_.Find(name, now_us);
+  if (kept == nullptr) return nullptr;
   // The tenant may have changed its mind.
   const uint64_t allowed_us = AllowedUs(kept->domain, kept->principal.tenant);
-  return now_us - kept->at_us < allowed_us ? &kept->principal : nullptr;
+  return now_us - kept->at_us < allowed_us ? kept : nullptr;
+}
+
+const Principal* StandbyLogins::Find(const LoginMacs& macs, uint64_t now_us) {
+  const Kept* const kept = FindName(macs.name, now_us);
+  return kept != nullptr && kept->login == macs.login ? &kept->principal : nullptr;
+}
+
+bool StandbyLogins::HasAnother(const LoginMacs& macs, uint64_t now_us) {
+  const Kept* const kept = FindName(macs.name, now_us);
+  return kept != nullptr && kept->login != macs.login;
 }
 
 }  // namespace poplar::auth

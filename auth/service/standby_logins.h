@@ -28,6 +28,8 @@ class StandbyLogins {
   void Drop(const LoginMacs& macs);
   // Null: nothing that counts still. Ends with the next change.
   const Principal* Find(const LoginMacs& macs, uint64_t now_us);
+  // Whether another password counts still for the same name.
+  bool HasAnother(const LoginMacs& macs, uint64_t now_us);
 
   void Forget(const Mac& name) { kept_.Erase(name); }
   void ForgetAll() { kept_.Clear(); }
@@ -40,6 +42,8 @@ class StandbyLogins {
     uint64_t at_us = 0;
   };
 
+  // What is kept for the name and counts still, or null.
+  const Kept* FindName(const Mac& name, uint64_t now_us);
   // 0: not at all.
   uint64_t AllowedUs(std::string_view domain, TenantId tenant);
 

@@ -93,6 +93,7 @@ class StandbyTest : public ServiceFixture {
     auto backend = std::make_unique<GateBackend>();
     gate_ = backend.get();
     gate_->SetUser(kAlice, "secret");
+    options_.throttle = {.free_address = 4, .delay_first_ms = 1, .delay_max_ms = 1};
     StartService(std::move(backend));
     EXPECT_EQ(Login(kFirst, kAlice, "secret").outcome, Outcome::kOk);
     gate_->SetDown(true);
@@ -113,6 +114,21 @@ TEST_F(StandbyTest, WhatWasRightLetsInWhileTheBackEndIsDown) {
   EXPECT_EQ(Login(kFirst, kAlice, "other").outcome, Outcome::kTemporary);
   EXPECT_EQ(Login(kFirst, "bob@example.org", "secret").outcome, Outcome::kTemporary);
   EXPECT_EQ(Login(kFirst, kAlice, "secret").outcome, Outcome::kOk);
+}
+
+// It is not told to be wrong, but counts as such; where nothing is kept there is nothing to guess.
+TEST_F(StandbyTest, GuessesCountAsFailures) {
+  for (int i = 0; i < 8; ++i) {
+    const std::string guess = "guess" + std::to_string(i);
+    EXPECT_EQ(Login(kFirst, "bob@example.org", guess, "192.0.2.7").outcome, Outcome::kTemporary);
+  }
+  EXPECT_EQ(Metric("poplar_auth_penalties_total", "address"), 0);
+  for (int i = 0; i < 8; ++i) {
+    const std::string guess = "guess" + std::to_string(i);
+    EXPECT_EQ(Login(i % 2 == 0 ? kFirst : kSecond, kAlice, guess, "192.0.2.7").outcome,
+              Outcome::kTemporary);
+  }
+  EXPECT_EQ(Metric("poplar_auth_penalties_total", "address"), 1);
 }
 
 TEST_F(StandbyTest, APasswordThatWasFoundWrongSinceDoesNot) {

@@ -40,6 +40,7 @@ TEST(OauthClaimsTest, GoodOnes) {
   EXPECT_EQ(OutcomeOf(""), POPLAR_OK);
   EXPECT_EQ(OutcomeOf(R"("aud":["other","mail"])"), POPLAR_OK);
   EXPECT_EQ(OutcomeOf(R"("email":"Alice@Example.org","email_verified":true)"), POPLAR_OK);
+  EXPECT_EQ(OutcomeOf(R"("email_verified":"true")"), POPLAR_OK);
   EXPECT_EQ(OutcomeOf(R"("exp":1800000000.5,"nbf":1800000059)"), POPLAR_OK) << "clocks differ";
 }
 
@@ -54,7 +55,8 @@ TEST(OauthClaimsTest, Refused) {
        {R"("aud":"other")", R"("aud":[])", R"("aud":null)", R"("aud":{"poplar":1})", R"("aud":"")",
         R"("exp":1799999939)", R"("exp":"1900000000")", R"("exp":null)", R"("nbf":1800000061)",
         R"("nbf":"x")", R"("email":"bob@example.org")", R"("email":"")", R"("email":null)",
-        R"("email":["alice@example.org"])", R"("email_verified":false)"}) {
+        R"("email":["alice@example.org"])", R"("email_verified":false)",
+        R"("email_verified":"false")", R"("email_verified":"")"}) {
     const Verdict verdict = Check(Claims(more));
     EXPECT_EQ(verdict.outcome, POPLAR_REFUSED) << more;
     EXPECT_FALSE(verdict.reason.empty());
