@@ -95,7 +95,12 @@ Verdict CheckClaims(const json_t* claims, const Settings& settings, std::string_
   }
   const std::string user = UserOf(claims, settings);
   if (user.empty()) return Refuse("the token names no user (\"" + settings.user_claim + "\")");
-  if (settings.user_claim == "email" && json_is_false(json_object_get(claims, "email_verified"))) {
+  // Some issuers write a text.
+  const json_t* const verified = json_object_get(claims, "email_verified");
+  const bool unverified =
+      IsFalse(verified) ||
+      (IsText(verified) && std::string_view("true") != json_string_value(verified));
+  if (settings.user_claim == "email" && unverified) {
     return Refuse("the address in the token was not verified");
   }
   if (user != login) return Refuse("the token is of another user");

@@ -23,6 +23,7 @@ using Json = std::unique_ptr<json_t, FreeJson>;
 inline bool IsText(const json_t* json) { return json_is_string(json); }
 inline bool IsNumber(const json_t* json) { return json_is_number(json); }
 inline bool IsTrue(const json_t* json) { return json_is_true(json); }
+inline bool IsFalse(const json_t* json) { return json_is_false(json); }
 inline bool IsBoolean(const json_t* json) { return json_is_boolean(json); }
 inline bool IsList(const json_t* json) { return json_is_array(json); }
 inline bool IsObject(const json_t* json) { return json_is_object(json); }
