@@ -7,11 +7,13 @@
 #include "core/base/check.h"
 #include "core/base/log.h"
 #include "storage/engine/layout.h"
+#include "storage/format/checksum.h"
 
 namespace poplar::storage {
 namespace {
 
 constexpr const char* kSegmentMissing = "the message's segment is missing";
+constexpr const char* kBodyUnsound = "the message's octets are not what was delivered";
 
 }  // namespace
 
@@ -132,7 +134,7 @@ void StoredBody::Advance() {
   } else if (in_blob() && blob_ == nullptr) {
     OpenFile(directory + "/blobs/" + BlobName(entry_.blob));
   } else {
-    Answer(OkStatus());
+    Answer(body_unsound_ ? Damaged(kBodyUnsound) : OkStatus());
   }
 }
 
@@ -209,7 +211,7 @@ Status StoredBody::Damaged(std::string_view what) const {
   return MakeStatus(StatusCode::kDataLoss, what);
 }
 
-const char* StoredBody::HeadFault(size_t got) const {
+const char* StoredBody::HeadFault(size_t got) {
   const std::optional<uint64_t> salt = grant_->segments->SaltOf(entry_.lsn.segment());
   if (!salt.has_value()) return kSegmentMissing;
   if (got != head_bytes_) return "the message's segment is cut short";
@@ -221,10 +223,15 @@ const char* StoredBody::HeadFault(size_t got) const {
       (in_blob() && record->reference != entry_.blob.value())) {
     return "the record's head is not that of the message";
   }
+  body_checksum_ = record->body_checksum;
   return nullptr;
 }
 
-Status StoredBody::CheckHead(size_t got) const {
+bool StoredBody::IsSound(std::span<const char> body) const {
+  return Checksum({body.data(), body.size()}) == body_checksum_;
+}
+
+Status StoredBody::CheckHead(size_t got) {
   const char* const fault = HeadFault(got);
   return fault == nullptr ? OkStatus() : Damaged(fault);
 }
@@ -247,7 +254,8 @@ bool StoredBody::TryReadAll(std::span<char> into) {
   if (got != static_cast<ssize_t>(head_bytes_ + uint64_t{entry_.wire_bytes})) return false;
   // What is damaged is named once: by the Verify that follows.
   head_sound_ = head_sound_ || HeadFault(head_bytes_) == nullptr;
-  return head_sound_;
+  body_unsound_ = head_sound_ && !IsSound(into.first(entry_.wire_bytes));
+  return head_sound_ && !body_unsound_;
 }
 
 void StoredBody::Read(uint64_t at, std::span<char> into, io::Completion<StatusOr<size_t>>& done) {
@@ -283,6 +291,8 @@ void StoredBody::OnRead(int32_t result) {
   if (read_got_ < read_into_.size()) {
     data_file()->StartRead(home_.shard().reactor(), read_op_, read_into_.subspan(read_got_),
                            data_offset() + read_at_ + read_got_);
+  } else if (!in_blob() && read_got_ == entry_.wire_bytes && !IsSound(read_into_)) {
+    AnswerRead(Damaged(kBodyUnsound));
   } else {
     AnswerRead(read_got_);
   }

@@ -68,9 +68,11 @@ class StoredBody final : public io::Body, private io::OffloadJob {
   void OnRead(int32_t result);
   void AnswerRead(StatusOr<size_t> result);
   // What is wrong with the head that was read, or null.
-  const char* HeadFault(size_t got) const;
+  const char* HeadFault(size_t got);
   // The same, and names it.
-  Status CheckHead(size_t got) const;
+  Status CheckHead(size_t got);
+  // Whether all of a body that stands in its segment is what was delivered.
+  bool IsSound(std::span<const char> body) const;
   // Counted and named: whose message, and where.
   Status Damaged(std::string_view what) const;
 
@@ -81,6 +83,8 @@ class StoredBody final : public io::Body, private io::OffloadJob {
   std::shared_ptr<const File> segment_;
   std::unique_ptr<File> blob_;
   bool head_sound_ = false;
+  bool body_unsound_ = false;
+  uint64_t body_checksum_ = 0;  // Once the head is sound.
   size_t head_got_ = 0;
 
   io::Completion<Status>* verify_done_ = nullptr;

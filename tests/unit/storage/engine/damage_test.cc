@@ -174,15 +174,20 @@ TEST_F(DamageTest, AMissingLogIsNoEmptyPartition) {
   EXPECT_EQ(after_.List(0, Key("alice")).size(), 1U);
 }
 
-TEST_F(DamageTest, ADamagedMessageIsNamedOnce) {
+// In the record's head, or in the message.
+class DamagedRecordTest : public DamageTest, public testing::WithParamInterface<int> {};
+INSTANTIATE_TEST_SUITE_P(Places, DamagedRecordTest, testing::Values(-20, 0, 1500));
+
+TEST_P(DamagedRecordTest, IsNamedOnce) {
   const std::string wire = alice_[10].wire;
   for (const auto& entry : fs::directory_iterator(folder_.path() + "/p000/log")) {
     const std::string bytes = ReadFile(entry.path());
     const size_t at = bytes.find(wire);
     if (at == std::string::npos) continue;
     std::fstream file(entry.path(), std::ios::binary | std::ios::in | std::ios::out);
-    file.seekp(static_cast<std::streamoff>(at) - 20);  // In the record's head.
-    file.put(static_cast<char>(bytes[at - 20] ^ 0x40));
+    const std::streamoff place = static_cast<std::streamoff>(at) + GetParam();
+    file.seekp(place);
+    file.put(static_cast<char>(bytes[static_cast<size_t>(place)] ^ 0x40));
   }
   OpenResult opened = fixture_.OpenMaildrop(0, Key("alice"));
   ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
@@ -222,11 +227,11 @@ TEST_F(DamageTest, AMissingSegmentIsNamedAndTheRestIsServed) {
 }
 
 // Found before the message is handed out, not by the client.
-TEST_F(DamageTest, DamageBehindTheCheckpointIsFoundWhenItIsRead) {
+TEST_P(DamagedRecordTest, BehindTheCheckpointIsFoundWhenItIsRead) {
   ASSERT_TRUE(fixture_.Close().ok());
   Crash();
   const auto [path, at] = Find(alice_[10].wire);
-  FlipAt(path, at - 30);  // In the record's head.
+  FlipAt(path, at + static_cast<size_t>(GetParam()));
   ASSERT_TRUE(OpenCrashed().ok());
   OpenResult opened = after_.OpenMaildrop(0, Key("alice"));
   ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
