@@ -86,13 +86,20 @@ void Expirer::OnTick() {
   if (policies_ == nullptr || closing_ || step_ != Step::kIdle) return;
   const uint64_t generation = policies_->generation();
   if (reactor_.now_us() < next_look_us_ && generation == generation_) return;
+  if (partition_.checkpoint_pending()) return;  // What it writes is in neither list.
   next_look_us_ = reactor_.now_us() + interval_us_;
   generation_ = generation;
   today_ = DayOf(partition_.clock().WallUs());
   if (!Needed() || (done_day_ == today_ && done_generation_ == generation)) return;
   whole_ = true;
   scan_->after.clear();
-  Scan();
+  index_scanned_ = false;
+  scan_->keys = partition_.table().ChangedKeys();
+  std::erase_if(*scan_->keys, [&](const std::string& key) {
+    return !LeastDays(partition_.PolicyOf(DecodeMaildropKey(key).tenant), IsKeptKey(key));
+  });
+  next_key_ = 0;
+  NextList();
 }
 
 bool Expirer::Needed() const {
@@ -135,7 +142,7 @@ void Expirer::OnScanned() {
 void Expirer::NextList() {
   if (closing_) return Stop();
   if (next_key_ == scan_->keys->size()) {
-    scan_->after = std::move(scan_->keys->back());
+    if (std::exchange(index_scanned_, true)) scan_->after = std::move(scan_->keys->back());
     return Scan();
   }
   step_ = Step::kDeleting;

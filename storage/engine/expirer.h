@@ -1,6 +1,7 @@
 // Deletes what is too old for its tenant's policy, and ends the keeping of deleted mail: once a
 // day, and when policies change, all lists of the partition that may hold such mail are looked at,
-// one after the other. A day of grace stands for the part of it that is not counted: nothing goes
+// one after the other: those that changed since the last checkpoint, then those that the index has.
+// A day of grace stands for the part of it that is not counted: nothing goes
 // early.
 //
 // Lives on its partition's shard, a field of the partition.
@@ -76,6 +77,7 @@ class Expirer final : private ListWaiter {
   bool whole_ = true;  // Nothing had to be left for another time.
   std::unique_ptr<ScanJob> scan_;
   size_t next_key_ = 0;
+  bool index_scanned_ = false;     // In this pass, if only in part.
   MaildropState* list_ = nullptr;  // Of which messages go; pinned,
   std::shared_ptr<Lease> lease_;   // and held as a session would.
   std::vector<MessageId> ids_;     // To be kept, while the list of that is read.

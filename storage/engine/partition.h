@@ -114,6 +114,7 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   const TenantPolicy& PolicyOf(TenantId tenant) { return policies_.Current().Of(tenant); }
   TenantLedger& ledger() { return *options_.ledger; }
   const base::Clock& clock() const { return *options_.clock; }
+  bool checkpoint_pending() const { return checkpoint_.pending(); }
   // As of the last checkpoint. Reading it is for any thread.
   Index& index() { return *index_; }
 

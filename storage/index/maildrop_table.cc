@@ -275,6 +275,13 @@ void MaildropTable::RemoveSegment(uint32_t number) {
   segments_gone_.push_back(number);
 }
 
+std::vector<std::string> MaildropTable::ChangedKeys() const {
+  std::vector<std::string> keys;
+  keys.reserve(dirty_.size());
+  for (const MaildropState* maildrop : dirty_) keys.push_back(maildrop->key);
+  return keys;
+}
+
 Checkpoint MaildropTable::TakeCheckpoint() {
   Checkpoint checkpoint;
   checkpoint.maildrops.reserve(dirty_.size());

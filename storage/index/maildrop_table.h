@@ -118,6 +118,8 @@ class MaildropTable {
   void FinishCheckpoint(const Checkpoint& checkpoint, bool written);
   uint64_t changes() const { return changes_; }  // Since the last TakeCheckpoint.
   size_t changed_maildrops() const { return dirty_.size(); }
+  // Whose lists the next checkpoint will write.
+  std::vector<std::string> ChangedKeys() const;
 
   // Blobs of deleted messages, to be unlinked.
   std::vector<BlobId> TakeDoomedBlobs() { return std::exchange(doomed_blobs_, {}); }

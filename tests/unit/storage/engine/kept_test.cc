@@ -178,6 +178,25 @@ TEST_F(KeptTest, GoesWhenItsDaysAreOverAndNotBefore) {
   EXPECT_EQ(fixture_.List(0, Key("alice")).size(), 1U);
 }
 
+// The index knows of nothing that was deleted: no checkpoint came since.
+class UncheckpointedKeptTest : public KeptTest {
+ protected:
+  StoreOptions Options() override {
+    StoreOptions options = KeptTest::Options();
+    options.checkpoint_interval_ms = options.expiry_interval_ms = 3'600'000;
+    return options;
+  }
+};
+
+TEST_F(UncheckpointedKeptTest, GoesAtOnceWhenThePolicyEnds) {
+  Fill("alice", 2);
+  ASSERT_EQ(Session(Key("alice"), {0}), CommitOutcome::kDone);
+  ASSERT_EQ(Kept(Key("alice")).size(), 1U);
+  SetPolicy({.name = "one"});
+  EXPECT_TRUE(Eventually([&] { return Kept(Key("alice")).empty(); }));
+  EXPECT_EQ(fixture_.List(0, Key("alice")).size(), 1U);
+}
+
 TEST_F(KeptTest, OldMailExpiresAndIsKeptAsIfItHadBeenDeleted) {
   Fill("alice", 2);
   Reopen();  // A pass goes by the index.
