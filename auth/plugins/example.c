@@ -2,7 +2,10 @@
  *
  *   login    account    stored password    [quota in octets]
  *
- *   alice@example.org    5f21c0de    {PLAIN}secret    1000000000
+ *   alice@example.org    5f21c0de    $6$...    1000000000
+ *
+ * The stored password is what `openssl passwd -6` prints, or of another scheme of auth/README.md;
+ * weak ones, {PLAIN} among them, need weak_schemes = true in the back end's section.
  *
  * The file is read for each question, so a change counts from the next one on; a lookup of a few
  * thousand lines takes a millisecond, and Poplar remembers right passwords for a while. Lines that
