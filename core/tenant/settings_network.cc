@@ -149,7 +149,8 @@ std::vector<Setting> OtherSettings() {
        Shown::kPlain, "Asks for no password: keep it inside. Empty: none."},
       {"http", "tenant_metrics_max",
        NumberForm{&At<&C::http, &HttpConfig::tenant_metrics_max>, 0, 100'000}, Takes::kReload,
-       Shown::kCommented, "Tenants that have metrics of their own, the oldest first. 0: none."},
+       Shown::kCommented,
+       "Tenants with metrics of their own: those that have and move most. 0: none."},
       {"admin", "socket", PathForm{&At<&C::admin, &AdminConfig::socket>, kSocket, false},
        Takes::kRestart, Shown::kPlain,
        "Answers root and the server's own user only, like import.sock and export.sock beside it,\n"

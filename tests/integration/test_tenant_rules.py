@@ -172,7 +172,7 @@ def test_a_refusal_at_a_limit_is_held_back(server):
     assert verdict(server, CAROL) == "OK" and codes(server, CAROL) == [250], "nobody else is"
     # At the end of the server nobody is.
     server.signal(signal.SIGTERM)
-    assert b"-ERR [SYS/TEMP] Too many sessions at your provider" in read_to_end(waiting)
+    assert b"-ERR [SYS/TEMP] Too many sessions or log-ins at your provider" in read_to_end(waiting)
     said = read_to_end(mta).splitlines()
     assert any(line.startswith(b"451 4.7.1") for line in said) and said[-1].startswith(b"421"), said
     holder.close()
@@ -274,6 +274,9 @@ def test_tenants_from_files(server, monkeypatch):
     monkeypatch.setitem(PASSWORDS, "dora@gamma.example", "d")
     wait_for("mail comes in", 30, lambda: codes(server, "dora@gamma.example") == [250])
     assert verdict(server, "dora@gamma.example") == "OK"
+    for change in (("set", "gamma", "--keep-deleted", "1"), ("domain", "add", "gamma", "gamma.test"), ("disable", "gamma")):
+        assert b"tenant gamma comes from" in server.run("tenant", *change).stderr, change
+    assert server.run("tenant", "set", "alpha", "--keep-deleted", "1").stderr == b""
     file.write_text('domains = ["gamma.example"]\nrequire_tls = true\n')
     comes_true(server, "dora@gamma.example", "SYS/PERM")
     # What is wrong is told, and all goes on as it was.

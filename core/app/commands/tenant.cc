@@ -60,6 +60,13 @@ void Print(const TenantRecord& record, Console& console) {
   if (!record.source.empty()) console.out << "from          " << record.source << '\n';
 }
 
+// What is changed here is undone when the place that the tenant comes from is read again.
+void WarnOfSource(const TenantRecord& record, Console& console) {
+  if (record.source.empty()) return;
+  console.err << "poplar: tenant " << record.name << " comes from " << record.source
+              << ", which undoes this when it is read again; change it there\n";
+}
+
 }  // namespace
 
 ExitCode TenantAdd(const TenantAddOptions& options, const tenant::Config& config,
@@ -89,6 +96,7 @@ ExitCode TenantSet(const TenantSetOptions& options, const tenant::Config& config
   const auto changed = (*users)->ChangeTenant(
       options.name, [&](TenantRecord& record) { Apply(options.limits, record); });
   if (!changed.ok()) return Fail(console, changed.status());
+  WarnOfSource(*changed, console);
   Print(*changed, console);
   return ExitCode::kOk;
 }
@@ -137,6 +145,8 @@ ExitCode TenantSetEnabled(const std::string& name, bool enabled, const tenant::C
   if (!users.ok()) return Fail(console, users.status());
   const Status set = (*users)->SetTenantEnabled(name, enabled);
   if (!set.ok()) return Fail(console, set);
+  const auto record = (*users)->FindTenant(name);
+  if (record.ok()) WarnOfSource(*record, console);
   console.out << "Tenant " << name << (enabled ? " enabled.\n" : " disabled.\n");
   return ExitCode::kOk;
 }
@@ -149,6 +159,8 @@ ExitCode TenantChangeDomain(const std::string& name, const std::string& domain, 
   const Status changed =
       adds ? (*users)->AddDomain(name, domain) : (*users)->RemoveDomain(name, domain);
   if (!changed.ok()) return Fail(console, changed);
+  const auto record = (*users)->FindTenant(name);
+  if (record.ok()) WarnOfSource(*record, console);
   console.out << "Domain " << domain << (adds ? " added to tenant " : " removed from tenant ")
               << name << ".\n";
   return ExitCode::kOk;

@@ -52,7 +52,8 @@ constexpr Translation kTexts[] = {
      "-ERR [SYS/PERM] Ihr Anbieter lässt diese Art der Anmeldung nicht zu; bitte die Einstellungen "
      "des Mailprogramms ändern\r\n"},
     {reply::kLimited,
-     "-ERR [SYS/TEMP] Zu viele Sitzungen bei Ihrem Anbieter; später wieder versuchen\r\n"},
+     "-ERR [SYS/TEMP] Zu viele Sitzungen oder Anmeldungen bei Ihrem Anbieter; später wieder "
+     "versuchen\r\n"},
     {reply::kTooSoon,
      "-ERR [LOGIN-DELAY] Zu bald nach der letzten Anmeldung; später wieder versuchen\r\n"},
     {reply::kLoginTemporary,

@@ -51,7 +51,7 @@ constexpr Translation kTexts[] = {
      "-ERR [SYS/PERM] Su proveedor no permite iniciar sesión de esta forma; cambie los ajustes de "
      "su programa de correo\r\n"},
     {reply::kLimited,
-     "-ERR [SYS/TEMP] Demasiadas sesiones en su proveedor; inténtelo más tarde\r\n"},
+     "-ERR [SYS/TEMP] Demasiadas sesiones o conexiones en su proveedor; inténtelo más tarde\r\n"},
     {reply::kTooSoon,
      "-ERR [LOGIN-DELAY] Demasiado pronto tras el último inicio de sesión; inténtelo más "
      "tarde\r\n"},

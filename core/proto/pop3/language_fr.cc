@@ -52,7 +52,8 @@ constexpr Translation kTexts[] = {
      "-ERR [SYS/PERM] Votre fournisseur ne permet pas cette façon de se connecter ; changez les "
      "réglages de votre logiciel de messagerie\r\n"},
     {reply::kLimited,
-     "-ERR [SYS/TEMP] Trop de sessions chez votre fournisseur ; réessayez plus tard\r\n"},
+     "-ERR [SYS/TEMP] Trop de sessions ou de connexions chez votre fournisseur ; réessayez plus "
+     "tard\r\n"},
     {reply::kTooSoon,
      "-ERR [LOGIN-DELAY] Trop tôt après la dernière connexion ; réessayez plus tard\r\n"},
     {reply::kLoginTemporary,

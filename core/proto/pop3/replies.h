@@ -72,7 +72,7 @@ inline constexpr std::string_view kTlsRequired =
 inline constexpr std::string_view kMechanismOff =
     "-ERR [SYS/PERM] Your provider does not allow this way to log in; change your settings\r\n";
 inline constexpr std::string_view kLimited =
-    "-ERR [SYS/TEMP] Too many sessions at your provider; try again later\r\n";
+    "-ERR [SYS/TEMP] Too many sessions or log-ins at your provider; try again later\r\n";
 inline constexpr std::string_view kTooSoon =
     "-ERR [LOGIN-DELAY] Too soon after the last log-in; try again later\r\n";
 inline constexpr std::string_view kLoginTemporary =
