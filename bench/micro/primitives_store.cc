@@ -72,7 +72,7 @@ class DecodesChunk final : public Primitive {
     for (uint32_t i = 0; i < storage::kChunkEntriesMax; ++i) {
       storage::MessageEntry& entry = chunk.entries.emplace_back();
       entry.id = storage::MessageId(1000 + i * 3);
-      entry.lsn = {7, 4096 * (i + 1)};
+      entry.lsn = {7, uint64_t{4096} * (i + 1)};
       entry.received_us = 1'700'000'000'000'000 + i;
       entry.octets = 4096 + i;
       entry.wire_bytes = 4099 + i;

@@ -49,7 +49,7 @@ StatusOr<json> Test(io::ShardSet& shards, auth::AuthService& auth, const json& a
 
 StatusOr<json> Flush(io::ShardSet& shards, auth::AuthService& auth, const json& arguments) {
   const std::string login = arguments.value("address", "");
-  const Status status = AskFirstShard<Status>(shards, [&](auto& done) { auth.Flush(login, done); });
+  Status status = AskFirstShard<Status>(shards, [&](auto& done) { auth.Flush(login, done); });
   if (!status.ok()) return status;
   base::Log(base::LogLevel::kInfo, "auth_flushed", {{"user", login.empty() ? "all" : login}});
   return json::object();

@@ -218,7 +218,8 @@ class AccountCommands {
   // A parser that also takes `word`, for `value`.
   template <class Value, class Parse>
   static Parser<Value> Or(std::string word, Value value, Parse parse) {
-    return [word = std::move(word), value, parse](std::string_view text) -> StatusOr<Value> {
+    return [word = std::move(word), value,
+            parse = std::move(parse)](std::string_view text) -> StatusOr<Value> {
       if (text == word) return value;
       POP_ASSIGN_OR_RETURN(const auto number, parse(text));
       return Value(number);
