@@ -44,6 +44,7 @@ StatusOr<std::vector<MailboxTask>> TasksOf(const TransferOptions& options) {
   }
   POP_ASSIGN_OR_RETURN(const auto pairs, ReadPairs(options.map_file));
   std::vector<MailboxTask> tasks;
+  tasks.reserve(pairs.size());
   for (const auto& [address, place] : pairs) tasks.push_back({address, place});
   return tasks;
 }

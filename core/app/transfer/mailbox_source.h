@@ -46,6 +46,7 @@ class MailboxSource {
   const std::vector<std::string>& notes() const { return notes_; }
 
   // Says before the first Open which messages will be opened, and in which order.
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): who overrides it keeps them.
   virtual void Expect(std::vector<size_t> /*messages*/) {}
   // The message's bytes; one at a time, each read to its end. It may learn `received_us`. Errors
   // are of this message alone; kUnavailable and kDeadlineExceeded of all that follow.
