@@ -21,6 +21,11 @@ struct NamedPrimitive {
   std::unique_ptr<Primitive> (*make)();
 };
 
+template <class P>
+std::unique_ptr<Primitive> Make() {
+  return std::make_unique<P>();
+}
+
 // Command lines, listings, message bytes: primitives_protocol.cc.
 std::span<const NamedPrimitive> ProtocolPrimitives();
 // Records, chunks of the index, metric cells: primitives_store.cc.

@@ -172,11 +172,6 @@ class CutsTop final : public Primitive {
   const std::string message_ = WireMessage(kPieceBytes);
 };
 
-template <class P>
-std::unique_ptr<Primitive> Make() {
-  return std::make_unique<P>();
-}
-
 }  // namespace
 
 std::span<const NamedPrimitive> ProtocolPrimitives() {

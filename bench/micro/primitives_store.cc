@@ -107,11 +107,6 @@ class CountsAndObserves final : public Primitive {
   base::Histogram histogram_;
 };
 
-template <class P>
-std::unique_ptr<Primitive> Make() {
-  return std::make_unique<P>();
-}
-
 }  // namespace
 
 std::span<const NamedPrimitive> StorePrimitives() {

@@ -10,7 +10,7 @@ import pwd
 import shutil
 import subprocess
 
-from harness import Server, free_ports, wait_for_ports
+from harness import Server, free_ports, make_certificate, wait_for_ports
 
 MAIL_USER = "mail"  # of Debian's base system; owns the maildrops
 
@@ -114,11 +114,7 @@ class Dovecot(Server):
         for name in ("run", "state", "mail"):
             os.makedirs(f"{self.directory}/{name}", exist_ok=True)
         os.chown(f"{self.directory}/mail", owner.pw_uid, owner.pw_gid)
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout",
-             f"{self.directory}/key.pem", "-out", f"{self.directory}/cert.pem"],
-            check=True, capture_output=True)
+        make_certificate(self.directory)
         with open(f"{self.directory}/users", "w", encoding="ascii") as file:
             file.writelines(f"{user}:{{PLAIN}}{password}\n" for user in users)
         with open(f"{self.directory}/dovecot.conf", "w", encoding="ascii") as file:

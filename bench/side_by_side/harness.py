@@ -135,6 +135,15 @@ def free_ports(count):
             one.close()
 
 
+def make_certificate(directory):
+    """cert.pem and key.pem, of the kind that Poplar makes for itself."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", f"{directory}/key.pem",
+         "-out", f"{directory}/cert.pem"],
+        check=True, capture_output=True)
+
+
 def make_cgroup(name):
     """A control group that accounts CPU time to the nanosecond (v1), or None."""
     path = f"{CGROUP_V1}/{name}"

@@ -7,7 +7,7 @@ import poplib
 import shutil
 import subprocess
 
-from harness import Server, free_ports, wait_for_ports
+from harness import Server, free_ports, make_certificate, wait_for_ports
 
 CONFIG = """
 daemon off;
@@ -48,11 +48,7 @@ class Nginx(Server):
     def prepare(self, source, corpus, password):
         """`source`: a running server whose messages become files, octet for octet."""
         os.chmod(self.directory, 0o755)  # Its workers are another user.
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout",
-             f"{self.directory}/key.pem", "-out", f"{self.directory}/cert.pem"],
-            check=True, capture_output=True)
+        make_certificate(self.directory)
         for mail in corpus:
             for user in mail.addresses():
                 copy_maildrop(source.pop3_port, user, password, f"{self.directory}/mail/{user}")

@@ -1,8 +1,7 @@
 // Deletes what is too old for its tenant's policy, and ends the keeping of deleted mail: once a
 // day, and when policies change, all lists of the partition that may hold such mail are looked at,
 // one after the other: those that changed since the last checkpoint, then those that the index has.
-// A day of grace stands for the part of it that is not counted: nothing goes
-// early.
+// A day of grace stands for the part of it that is not counted: nothing goes early.
 //
 // Lives on its partition's shard, a field of the partition.
 
