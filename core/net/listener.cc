@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "core/base/check.h"
@@ -17,6 +19,8 @@
 
 namespace poplar::net {
 namespace {
+
+constexpr uint64_t kClaimStepMs = 20;
 
 Status ListenError(int error_number, const Address& address, std::string_view what) {
   std::string where = "listening on " + address.Text();
@@ -39,7 +43,7 @@ void SetOption(int fd, int level, int name, int value) {
   (void)setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-StatusOr<base::UniqueFd> BoundSocket(const Address& address, bool reuse_port) {
+StatusOr<base::UniqueFd> NewSocket(const Address& address, bool reuse_port) {
   const int family = address.family == Address::Family::kUnix   ? AF_UNIX
                      : address.family == Address::Family::kIpv4 ? AF_INET
                                                                 : AF_INET6;
@@ -50,24 +54,30 @@ StatusOr<base::UniqueFd> BoundSocket(const Address& address, bool reuse_port) {
     if (reuse_port) SetOption(socket.get(), SOL_SOCKET, SO_REUSEPORT, 1);
     if (family == AF_INET6) SetOption(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
   }
-  sockaddr_storage storage;
-  const socklen_t bytes = address.ToSockaddr(storage);
-  if (bind(socket.get(), reinterpret_cast<sockaddr*>(&storage), bytes) != 0)
-    return ListenError(errno, address, "bind");
   return socket;
 }
 
-// Fails where a process listens that would share the address with us.
-Status ClaimPort(const Address& address) {
-  POP_ASSIGN_OR_RETURN(base::UniqueFd socket, BoundSocket(address, /*reuse_port=*/false));
-  return OkStatus();
+// Zero, or what errno says.
+int Bind(const base::UniqueFd& socket, const Address& address) {
+  sockaddr_storage storage;
+  const socklen_t bytes = address.ToSockaddr(storage);
+  return bind(socket.get(), reinterpret_cast<sockaddr*>(&storage), bytes) == 0 ? 0 : errno;
 }
 
-// A socket file that is left over from a process that died makes bind fail: remove it, but only if
-// nobody answers there.
-Status ClaimPath(const Address& address) {
+// False where another process listens that would share the address with us.
+StatusOr<bool> ClaimPort(const Address& address) {
+  POP_ASSIGN_OR_RETURN(const base::UniqueFd socket, NewSocket(address, /*reuse_port=*/false));
+  const int error_number = Bind(socket, address);
+  if (error_number == 0) return true;
+  if (error_number == EADDRINUSE) return false;
+  return ListenError(error_number, address, "bind");
+}
+
+// A socket file that is left over from a process that died makes bind fail: remove it. False where
+// somebody answers there.
+StatusOr<bool> ClaimPath(const Address& address) {
   struct stat status;
-  if (lstat(address.path.c_str(), &status) != 0) return OkStatus();
+  if (lstat(address.path.c_str(), &status) != 0) return true;
   if (!S_ISSOCK(status.st_mode))
     return MakeStatus(StatusCode::kFailedPrecondition,
                       "listening on " + address.Text() + ": a file of that name is in the way");
@@ -76,10 +86,23 @@ Status ClaimPath(const Address& address) {
   sockaddr_storage storage;
   const socklen_t bytes = address.ToSockaddr(storage);
   const int connected = connect(probe.get(), reinterpret_cast<sockaddr*>(&storage), bytes);
-  if (connected == 0 || errno == EAGAIN) return ListenError(EADDRINUSE, address, "connect");
+  if (connected == 0 || errno == EAGAIN) return false;
   if (errno != ECONNREFUSED) return ListenError(errno, address, "connect");
   if (unlink(address.path.c_str()) != 0) return ListenError(errno, address, "unlink");
-  return OkStatus();
+  return true;
+}
+
+// A process that was killed listens until the kernel has taken its ring apart, which may be a moment
+// after its end, and who starts a server anew does not wait for that.
+Status Claim(const Address& address) {
+  for (uint64_t waited_ms = 0; waited_ms <= kClaimWaitMs; waited_ms += kClaimStepMs) {
+    POP_ASSIGN_OR_RETURN(const bool claimed, address.family == Address::Family::kUnix
+                                                 ? ClaimPath(address)
+                                                 : ClaimPort(address));
+    if (claimed) return OkStatus();
+    std::this_thread::sleep_for(std::chrono::milliseconds(kClaimStepMs));
+  }
+  return ListenError(EADDRINUSE, address, "claim");
 }
 
 // Accepted sockets inherit all of this.
@@ -107,12 +130,10 @@ StatusOr<std::unique_ptr<Listener>> Listener::Open(io::Reactor& reactor,
                                                    NetMetrics& metrics, AcceptHandler handler) {
   const Address& address = options.address;
   const bool is_unix = address.family == Address::Family::kUnix;
-  if (is_unix) {
-    POP_RETURN_IF_ERROR(ClaimPath(address));
-  } else if (options.claim && address.port != 0) {
-    POP_RETURN_IF_ERROR(ClaimPort(address));
-  }
-  POP_ASSIGN_OR_RETURN(base::UniqueFd socket, BoundSocket(address, /*reuse_port=*/true));
+  if (is_unix || (options.claim && address.port != 0)) POP_RETURN_IF_ERROR(Claim(address));
+  POP_ASSIGN_OR_RETURN(base::UniqueFd socket, NewSocket(address, /*reuse_port=*/true));
+  const int error_number = Bind(socket, address);
+  if (error_number != 0) return ListenError(error_number, address, "bind");
   if (is_unix) {
     if (chmod(address.path.c_str(), options.unix_mode) != 0)
       return ListenError(errno, address, "chmod");

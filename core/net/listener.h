@@ -25,6 +25,8 @@
 namespace poplar::net {
 
 inline constexpr uint64_t kAcceptPauseMs = 100;
+// How long the claim of an address waits for another process that listens there to be gone.
+inline constexpr uint64_t kClaimWaitMs = 1'000;
 
 struct ListenOptions {
   // Port 0 takes a free one; the other shards then open what bound() says.
@@ -50,7 +52,8 @@ struct Stopped {};
 class Listener {
  public:
   // Binds, listens and accepts. Errors are sentences that name the address. A Unix socket that
-  // nobody listens on any more is replaced.
+  // nobody listens on any more is replaced. Blocks for up to kClaimWaitMs where the address is
+  // claimed and taken: for a start.
   static StatusOr<std::unique_ptr<Listener>> Open(io::Reactor& reactor,
                                                   const ListenOptions& options, NetMetrics& metrics,
                                                   AcceptHandler handler);

@@ -5,7 +5,9 @@ import os
 import random
 import re
 import signal
+import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -323,6 +325,27 @@ def test_refusals(server, tmp_path):
     result = server.run("import", "maildir", "--user", ALICE, maildir, check=False)
     assert result.returncode == 65
     assert b"3 imported, 0 there before, 1 failed" in result.stdout and b"is compressed" in result.stdout
+    assert len(listing(server, ALICE)) == 3
+
+
+def test_a_socket_of_a_dead_server_is_none(server, tmp_path):
+    """A server that was killed may be connected to until the kernel has taken its ring apart: nobody greets there."""
+    fill_maildir(tmp_path, 3, random.Random(4))
+    server.stop()
+    path = server.run_dir / "import.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+        dead.listen()
+
+        def die():
+            dead.accept()[0].close()
+            dead.close()
+
+        kernel = threading.Thread(target=die)
+        kernel.start()
+        server.run("import", "maildir", "--user", ALICE, str(tmp_path / "Maildir"))
+        kernel.join(timeout=60)
+    server.start()
     assert len(listing(server, ALICE)) == 3
 
 

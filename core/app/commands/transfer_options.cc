@@ -31,6 +31,13 @@ ExitCode CodeOf(const MailboxReport& report) {
   return report.failed > 0 || differs ? ExitCode::kDataError : ExitCode::kOk;
 }
 
+// Whether a server speaks at the socket. A connection alone proves nothing: that of a server that
+// was killed takes some until the kernel has taken its ring apart, and no greeting follows.
+Status SpeaksAt(const std::string& socket_path) {
+  POP_ASSIGN_OR_RETURN(LineConnection connection, LineConnection::ToUnix(socket_path));
+  return connection.ReadLine().status();
+}
+
 }  // namespace
 
 StatusOr<std::vector<MailboxTask>> TasksOf(const TransferOptions& options) {
@@ -93,10 +100,12 @@ StatusOr<Pop3Server> ServerOf(const OtherServerOptions& options) {
 ExitCode WithPrivateSockets(const tenant::Config& config, const Wiring& wiring, Console& console,
                             const std::function<ExitCode()>& command) {
   StopFlag::Install();
-  const Status reached = LineConnection::ToUnix(config.admin.import_socket()).status();
-  if (reached.ok()) return command();
-  // Nobody listens: then nobody has the store either, which the lock will tell.
-  if (reached.code() != StatusCode::kFailedPrecondition) return Fail(console, reached);
+  const Status spoke = SpeaksAt(config.admin.import_socket());
+  if (spoke.ok()) return command();
+  // Nobody does: then nobody has the store either, which the lock will tell.
+  const bool nobody = spoke.code() == StatusCode::kFailedPrecondition ||
+                      spoke.code() == StatusCode::kUnavailable;
+  if (!nobody) return Fail(console, spoke);
   return wiring.serve_privately(config, console, command);
 }
 

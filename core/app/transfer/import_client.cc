@@ -61,7 +61,7 @@ std::string ToXtext(std::string_view text) {
 }
 
 StatusOr<ImportClient> ImportClient::Connect(const std::string& socket_path) {
-  POP_ASSIGN_OR_RETURN(LineConnection connection, LineConnection::ToUnix(socket_path));
+  POP_ASSIGN_OR_RETURN(LineConnection connection, LineConnection::ToOwn(socket_path));
   ImportClient client(std::move(connection));
   POP_ASSIGN_OR_RETURN(const Reply greeting, client.ReadReply());
   if (greeting.code != 220) return StatusOfCode(greeting.code, greeting.text);

@@ -30,7 +30,7 @@ struct ImportMessage {
 
 class ImportClient {
  public:
-  // Errors as LineConnection's; kFailedPrecondition where no server runs.
+  // Errors as LineConnection's; kUnavailable where no server runs any more.
   static StatusOr<ImportClient> Connect(const std::string& socket_path);
 
   // Stores what `source` gives in the maildrop of `address`. Errors end the connection's use:

@@ -66,6 +66,12 @@ StatusOr<LineConnection> LineConnection::ToUnix(const std::string& path, uint32_
   return LineConnection(std::move(fd), path, timeout_s);
 }
 
+StatusOr<LineConnection> LineConnection::ToOwn(const std::string& path) {
+  auto connection = ToUnix(path);
+  if (connection.status().code() != StatusCode::kFailedPrecondition) return connection;
+  return MakeStatus(StatusCode::kUnavailable, Message(connection.status()));
+}
+
 StatusOr<LineConnection> LineConnection::ToTcp(const std::string& host, uint16_t port,
                                                uint32_t timeout_s) {
   const std::string name = host + ":" + std::to_string(port);

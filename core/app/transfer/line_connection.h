@@ -32,6 +32,9 @@ class LineConnection {
  public:
   static StatusOr<LineConnection> ToUnix(const std::string& path,
                                          uint32_t timeout_s = kPeerTimeoutS);
+  // To a socket of this server's own, which was there when the work began: where nobody listens any
+  // more, kUnavailable, as for every server that went away.
+  static StatusOr<LineConnection> ToOwn(const std::string& path);
   static StatusOr<LineConnection> ToTcp(const std::string& host, uint16_t port,
                                         uint32_t timeout_s = kPeerTimeoutS);
 

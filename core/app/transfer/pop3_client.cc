@@ -124,7 +124,7 @@ StatusOr<std::unique_ptr<Pop3Client>> Pop3Client::LogIn(const Pop3Server& server
 
 StatusOr<std::unique_ptr<Pop3Client>> Pop3Client::OpenExport(const std::string& socket_path,
                                                              const std::string& address) {
-  POP_ASSIGN_OR_RETURN(LineConnection connection, LineConnection::ToUnix(socket_path));
+  POP_ASSIGN_OR_RETURN(LineConnection connection, LineConnection::ToOwn(socket_path));
   std::unique_ptr<Pop3Client> client(new Pop3Client(std::move(connection)));
   client->exports_ = true;
   POP_RETURN_IF_ERROR(client->ReadReply().status());

@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <thread>
+
 #include "tests/unit/net/net_test_support.h"
 
 namespace poplar::net {
@@ -175,6 +178,27 @@ TEST_F(ListenerTest, LeftOverUnixSocketIsReplacedAndAFileIsNot) {
   const auto listener = Open({.address = file});
   EXPECT_NE(Message(listener.status()).find("in the way"), std::string_view::npos);
   EXPECT_EQ(access(file.path.c_str(), F_OK), 0);
+}
+
+// As the sockets of a server that was killed: the kernel closes them when it has taken its ring
+// apart.
+TEST_F(ListenerTest, WhatListensAMomentLongerIsWaitedFor) {
+  TestFolder folder;
+  for (const std::string& text : {std::string("127.0.0.1:0"), "unix:" + folder.Path("socket")}) {
+    const Address wanted = *Address::Parse(text);
+    sockaddr_storage storage;
+    const socklen_t bytes = wanted.ToSockaddr(storage);
+    base::UniqueFd dying(socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(bind(dying.get(), reinterpret_cast<sockaddr*>(&storage), bytes), 0);
+    ASSERT_EQ(listen(dying.get(), 1), 0);
+    const Address address = *Address::OfSocket(dying.get());
+    const std::jthread kernel([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      dying.Reset();
+    });
+    const auto listener = Open({.address = address});
+    EXPECT_TRUE(listener.ok()) << listener.status();
+  }
 }
 
 TEST_F(ListenerTest, SurvivesWithoutDescriptors) {

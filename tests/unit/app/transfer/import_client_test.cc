@@ -104,7 +104,7 @@ TEST(ImportClient, AnAddressIsNoCommand) {
 
 TEST(ImportClient, WhereNobodyListens) {
   EXPECT_EQ(ImportClient::Connect("/nowhere/import.sock").status().code(),
-            StatusCode::kFailedPrecondition);
+            StatusCode::kUnavailable);
   ScriptedPeer peer("554 5.7.1 not for you\r\n");
   EXPECT_FALSE(ImportClient::Connect(peer.path()).ok());
 }

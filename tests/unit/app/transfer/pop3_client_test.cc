@@ -111,7 +111,7 @@ TEST(Pop3Client, WhyAMaildropDoesNotOpen) {
   EXPECT_EQ(code_of("-ERR [SYS/TEMP] later\r\n"), StatusCode::kUnavailable);
   EXPECT_EQ(code_of(""), StatusCode::kUnavailable);
   EXPECT_EQ(Pop3Client::OpenExport("/nowhere/export.sock", "a").status().code(),
-            StatusCode::kFailedPrecondition);
+            StatusCode::kUnavailable);
 }
 
 TEST(Pop3Client, APasswordIsNotSentInClearUnasked) {
