@@ -227,7 +227,8 @@ bool HasIpv6() {
   Address loopback;
   loopback.family = Address::Family::kIpv6;
   loopback.ip.back() = 1;
-  return BoundSocket(loopback, /*reuse_port=*/false).ok();
+  const auto socket = NewSocket(loopback, /*reuse_port=*/false);
+  return socket.ok() && Bind(*socket, loopback) == 0;
 }
 
 void RefuseConnection(base::UniqueFd socket, std::string_view reply) {
