@@ -1,13 +1,30 @@
 #include "core/app/policy_watch.h"
 
 #include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <utility>
 
 #include "core/base/log.h"
 
 namespace poplar::app {
+
+namespace {
+
+// What a tenant has none of its own of.
+void FillLimits(const tenant::TenantLimitsConfig& limits, TenantPolicies& policies) {
+  const auto fill = [](uint32_t& own, uint32_t of_all) {
+    if (own == 0) own = of_all;
+  };
+  for (auto& [id, policy] : policies.by_tenant) {
+    fill(policy.rules.sessions_max, limits.sessions_max);
+    fill(policy.rules.sessions_per_address_max, limits.sessions_per_address_max);
+    fill(policy.rules.logins_per_minute, limits.logins_per_minute);
+    fill(policy.rules.deliveries_per_minute, limits.deliveries_per_minute);
+    fill(policy.rules.egress_kib_per_s, limits.egress_kib_per_s);
+  }
+}
+
+}  // namespace
 
 StatusOr<std::unique_ptr<PolicyWatch>> PolicyWatch::Start(PolicyWatchOptions options,
                                                           PolicyBoard& board) {
@@ -28,7 +45,20 @@ void PolicyWatch::Run(const std::stop_token& stop) {
   }
 }
 
+void PolicyWatch::SetLimits(const tenant::TenantLimitsConfig& limits) {
+  const std::lock_guard lock(limits_mutex_);
+  limits_ = limits;
+  limits_changed_ = true;
+}
+
 Status PolicyWatch::Look() {
+  tenant::TenantLimitsConfig limits;
+  {
+    const std::lock_guard lock(limits_mutex_);
+    limits = limits_;
+    // The database tells policies again only when it is opened again.
+    if (std::exchange(limits_changed_, false)) database_.reset();
+  }
   POP_ASSIGN_OR_RETURN(const auth::FileIdentity file, auth::IdentityOf(options_.database_path));
   if (!database_ || file != file_) {
     POP_ASSIGN_OR_RETURN(database_, auth::UserDatabase::Open(options_.database_path));
@@ -41,7 +71,9 @@ Status PolicyWatch::Look() {
     base::Log(base::LogLevel::kWarning, "tenant_files_wait", {{"reason", Message(looked)}});
   }
   POP_ASSIGN_OR_RETURN(std::optional<TenantPolicies> policies, database_->TakePolicies());
-  if (!policies.has_value() || *policies == *board_.Current()) return OkStatus();
+  if (!policies.has_value()) return OkStatus();
+  FillLimits(limits, *policies);
+  if (*policies == *board_.Current()) return OkStatus();
   base::Log(base::LogLevel::kInfo, "policies_changed", {{"tenants", policies->by_tenant.size()}});
   board_.Publish(std::make_shared<TenantPolicies>(std::move(*policies)));
   return OkStatus();

@@ -3,12 +3,13 @@
 // database up to what files say of tenants.
 //
 // On a thread of its own, since it waits for the disk. While the database cannot be read, what was
-// published last goes on.
+// published last goes on. A tenant without a limit of its own has that of [tenant_limits].
 
 #pragma once
 
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -17,12 +18,14 @@
 #include "core/app/tenant_files.h"
 #include "core/base/mail_policy.h"
 #include "core/base/status.h"
+#include "core/tenant/config.h"
 
 namespace poplar::app {
 
 struct PolicyWatchOptions {
   std::string database_path;
   std::string tenant_folder = {};  // Empty: none.
+  tenant::TenantLimitsConfig limits = {};
   std::chrono::milliseconds period{1000};
 };
 
@@ -36,9 +39,15 @@ class PolicyWatch {
   PolicyWatch& operator=(const PolicyWatch&) = delete;
   ~PolicyWatch() = default;
 
+  // Holds within a period. Any thread.
+  void SetLimits(const tenant::TenantLimitsConfig& limits);
+
  private:
   PolicyWatch(PolicyWatchOptions options, PolicyBoard& board)
-      : options_(std::move(options)), board_(board), tenant_files_(options_.tenant_folder) {}
+      : options_(std::move(options)),
+        board_(board),
+        tenant_files_(options_.tenant_folder),
+        limits_(options_.limits) {}
 
   void Run(const std::stop_token& stop);
   Status Look();
@@ -50,7 +59,10 @@ class PolicyWatch {
   std::unique_ptr<auth::UserDatabase> database_;
   std::unique_ptr<auth::UserDatabase> tenants_;
   auth::FileIdentity file_;  // That database_ has open.
-  std::jthread thread_;      // Last: it ends before what it uses.
+  std::mutex limits_mutex_;
+  tenant::TenantLimitsConfig limits_;  // With the mutex, as the next.
+  bool limits_changed_ = false;
+  std::jthread thread_;  // Last: it ends before what it uses.
 };
 
 }  // namespace poplar::app

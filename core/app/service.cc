@@ -108,7 +108,8 @@ Status Service::MakeStore() {
                             .period = std::chrono::seconds(config_.users.tenants_period_s)}));
   }
   POP_ASSIGN_OR_RETURN(policy_watch_, PolicyWatch::Start({.database_path = config_.users.database,
-                                                          .tenant_folder = config_.users.tenants},
+                                                          .tenant_folder = config_.users.tenants,
+                                                          .limits = config_.tenant_limits},
                                                          policies_));
   const uint32_t open_files = PlanForThisProcess(config_, shards_->count()).open_files_a_shard;
   storage::StoreOptions options = StoreOptionsOf(config_.store, open_files);
@@ -310,6 +311,7 @@ Status Service::Reload(const tenant::Config& next) {
     base::Log(base::LogLevel::kWarning, "reload_needs_restart", {{"setting", setting}});
   }
   server_->Reload(WithinDescriptors(next, shards_->count()), std::move(tls));
+  policy_watch_->SetLimits(next.tenant_limits);
   tenant_metrics_->SetTenantsMax(next.http.tenant_metrics_max);
   store_->SetScrubRate(next.store.scrub_kib_per_s * kKiB);
   base::StartLog({.level = next.log.level, .format = next.log.format});

@@ -38,7 +38,7 @@ struct Row {
 
 using R = TenantRules;
 constexpr uint32_t kManyMax = 10'000'000;
-constexpr std::string_view kMany = "a number up to 10000000, 0: no limit";
+constexpr std::string_view kMany = "a number up to 10000000, 0: as [tenant_limits]";
 constexpr std::string_view kTruth = "true or false";
 
 bool IsOfBackends(char c) { return c == '_' || c == '-' || c == ','; }
@@ -69,7 +69,7 @@ constexpr std::array<Row, 17> kRows = {{
     {{"deliveries_per_minute", kMany,
       "Recipients of mail that comes in; those beyond are told to come later (451)", "0"},
      Number{&R::deliveries_per_minute, kManyMax}},
-    {{"egress_kib_per_s", "KiB a second up to 100000000, 0: no limit",
+    {{"egress_kib_per_s", "KiB a second up to 100000000, 0: as [tenant_limits]",
       "Mail that is fetched, of all its sessions together; what is beyond it waits", "0"},
      Number{&R::egress_kib_per_s, 100'000'000}},
     {{"subaddress_delimiter",

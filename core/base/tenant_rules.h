@@ -26,7 +26,7 @@ struct TenantRules {
   bool require_tls13 = false;
   uint32_t login_delay_s = 0;  // Between two log-ins of a maildrop (RFC 2449 section 8.1.1).
   uint32_t idle_timeout_s = 0;
-  // 0: no limit.
+  // 0: that of [tenant_limits]; where those have been filled in, no limit.
   uint32_t sessions_max = 0;
   uint32_t sessions_per_address_max = 0;
   uint32_t logins_per_minute = 0;

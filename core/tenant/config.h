@@ -168,6 +168,15 @@ struct HttpConfig {
   uint32_t tenant_metrics_max = 1000;  // Tenants with metrics of their own; 0: none.
 };
 
+// What a tenant has where its own setting of the name is 0. 0 here: no limit.
+struct TenantLimitsConfig {
+  uint32_t sessions_max = 0;
+  uint32_t sessions_per_address_max = 0;
+  uint32_t logins_per_minute = 0;
+  uint32_t deliveries_per_minute = 0;
+  uint32_t egress_kib_per_s = 0;
+};
+
 struct AdminConfig {
   std::string socket = "run/admin.sock";
 
@@ -190,6 +199,7 @@ struct Config {
   Pop3Config pop3;
   Pop3sConfig pop3s;
   LmtpConfig lmtp;
+  TenantLimitsConfig tenant_limits;
   HttpConfig http;
   AdminConfig admin;
 };

@@ -217,7 +217,7 @@ std::vector<Setting> AllSettings() {
 }  // namespace
 
 std::span<const Section> Sections() {
-  static constexpr std::array<Section, 11> kSections = {{
+  static constexpr std::array<Section, 12> kSections = {{
       {"server", ""},
       {"log", "One event, one line, on standard error."},
       {"store", ""},
@@ -230,6 +230,10 @@ std::span<const Section> Sections() {
        "too."},
       {"pop3s", "POP3 inside TLS from the first byte."},
       {"lmtp", "Where the mail comes from."},
+      {"tenant_limits",
+       "For each tenant whose own setting of the name is 0: what no customer may use up alone. 0: "
+       "no\n"
+       "limit. A tenant that is to have none then writes a number that it never reaches."},
       {"http", "/metrics for Prometheus, /healthz and /readyz."},
       {"admin", "For the poplar command on this machine."},
   }};

@@ -1,5 +1,5 @@
 // The settings of what is reached over the network: [tls], [pop3], [pop3s], [lmtp], [http],
-// [admin].
+// [tenant_limits], [admin].
 
 #include <array>
 
@@ -21,6 +21,11 @@ bool IsSubaddressDelimiter(std::string_view text) {
   constexpr std::string_view kDelimiters = "+-_=#%$!&*~^/|";
   return text.empty() ||
          (text.size() == 1 && kDelimiters.find(text.front()) != std::string_view::npos);
+}
+
+Setting TenantLimit(std::string_view key, uint32_t& (*at)(Config&), std::string_view explanation) {
+  return {"tenant_limits",   key,        NumberForm{at, 0, 100'000'000}, Takes::kReload,
+          Shown::kCommented, explanation};
 }
 
 }  // namespace
@@ -142,9 +147,20 @@ std::vector<Setting> LmtpSettings() {
 }
 
 std::vector<Setting> OtherSettings() {
+  using T = TenantLimitsConfig;
+  constexpr auto t = &C::tenant_limits;
   return {
       {"pop3s", "listen", AddressListForm{&At<&C::pop3s, &Pop3sConfig::listen>}, Takes::kRestart,
        Shown::kPlain, "For everyone: [\"0.0.0.0:995\", \"[::]:995\"]. None: []."},
+      TenantLimit("sessions_max", &At<t, &T::sessions_max>, "Sessions of all its users at once."),
+      TenantLimit("sessions_per_address_max", &At<t, &T::sessions_per_address_max>,
+                  "Of them, from one IPv4 address or IPv6 /64."),
+      TenantLimit("logins_per_minute", &At<t, &T::logins_per_minute>,
+                  "Log-ins of all its users; those beyond are told to come later."),
+      TenantLimit("deliveries_per_minute", &At<t, &T::deliveries_per_minute>,
+                  "Recipients of mail that comes in; those beyond are told to come later (451)."),
+      TenantLimit("egress_kib_per_s", &At<t, &T::egress_kib_per_s>,
+                  "Mail that is fetched, of all its sessions together; what is beyond it waits."),
       {"http", "listen", AddressForm{&At<&C::http, &HttpConfig::listen>}, Takes::kRestart,
        Shown::kPlain, "Asks for no password: keep it inside. Empty: none."},
       {"http", "tenant_metrics_max",

@@ -89,6 +89,17 @@ def test_sessions_of_a_tenant(server):
     comes_true(server, BOB, "OK")
 
 
+def test_limits_of_all_tenants_that_have_none_of_their_own(new_server):
+    server = new_server(lmtp="\n[tenant_limits]\nsessions_max = 1\n")
+    first = server.pop3(ALICE, PASSWORDS[ALICE])
+    comes_true(server, BOB, "SYS/TEMP")
+    assert verdict(server, CAROL) == "OK", "another tenant's"
+    server.configure()
+    server.signal(signal.SIGHUP)
+    comes_true(server, BOB, "OK")
+    first.quit()
+
+
 def test_login_delay(server):
     def capa(client):
         return [line.decode() for line in client._longcmd("CAPA")[1] if line.startswith(b"LOGIN-DELAY")]

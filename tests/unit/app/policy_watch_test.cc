@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
 #include <thread>
 
 #include "tests/unit/auth/temp_dir.h"
@@ -27,13 +28,19 @@ class PolicyWatchTest : public testing::Test {
         users_->ChangeTenant("acme", [&](auth::TenantRecord& t) { t.policy.quota.octets = octets; })
             .ok());
   }
-  // Whether the published quota comes to be that within a minute.
-  bool QuotaBecomes(uint64_t octets) {
+  // Whether the tenant's published policy comes to be so within a minute.
+  bool PolicyBecomes(const std::function<bool(const TenantPolicy&)>& so) {
     for (int i = 0; i < 6000; ++i) {
-      if (board_.Current()->Of(tenant_).quota.octets == octets) return true;
+      if (so(board_.Current()->Of(tenant_))) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     return false;
+  }
+  bool QuotaBecomes(uint64_t octets) {
+    return PolicyBecomes([=](const TenantPolicy& now) { return now.quota.octets == octets; });
+  }
+  bool SessionsBecome(uint32_t max) {
+    return PolicyBecomes([=](const TenantPolicy& now) { return now.rules.sessions_max == max; });
   }
 
   auth::TempDir dir_;
@@ -61,6 +68,32 @@ TEST_F(PolicyWatchTest, PublishesWhatChanges) {
   EXPECT_TRUE(QuotaBecomes(200));
   SetQuota(0);
   EXPECT_TRUE(QuotaBecomes(0));
+}
+
+TEST_F(PolicyWatchTest, LimitsOfAllHoldWhereATenantHasNoneOfItsOwn) {
+  const TenantId own = users_->AddTenant("own", {})->id;
+  ASSERT_TRUE(
+      users_->ChangeTenant("own", [](auth::TenantRecord& t) { t.policy.rules.sessions_max = 7; })
+          .ok());
+  const tenant::TenantLimitsConfig limits{.sessions_max = 50,
+                                          .sessions_per_address_max = 5,
+                                          .logins_per_minute = 600,
+                                          .deliveries_per_minute = 6'000,
+                                          .egress_kib_per_s = 10'240};
+  const auto watch = MustStart();
+  EXPECT_EQ(board_.Current()->Of(tenant_).rules, TenantRules());
+  watch->SetLimits(limits);
+  ASSERT_TRUE(SessionsBecome(50));
+  const TenantRules rules = board_.Current()->Of(tenant_).rules;
+  EXPECT_EQ(rules.sessions_per_address_max, 5U);
+  EXPECT_EQ(rules.logins_per_minute, 600U);
+  EXPECT_EQ(rules.deliveries_per_minute, 6'000U);
+  EXPECT_EQ(rules.egress_kib_per_s, 10'240U);
+  EXPECT_EQ(board_.Current()->Of(own).rules.sessions_max, 7U);
+  EXPECT_EQ(board_.Current()->Of(own).rules.logins_per_minute, 600U);
+  watch->SetLimits({});
+  EXPECT_TRUE(SessionsBecome(0));
+  EXPECT_EQ(board_.Current()->Of(own).rules.sessions_max, 7U);
 }
 
 TEST_F(PolicyWatchTest, PublishesWhoseADomainIs) {

@@ -141,6 +141,12 @@ subaddress_delimiter = ""
 over_quota = "refuse"
 proxy_networks = ["2001:db8::/32"]
 xclient_networks = ["::ffff:10.0.0.0/104"]
+[tenant_limits]
+sessions_max = 50
+sessions_per_address_max = 5
+logins_per_minute = 600
+deliveries_per_minute = 6000
+egress_kib_per_s = 10240
 [http]
 listen = ""
 tenant_metrics_max = 5
