@@ -45,6 +45,7 @@ database = "users.db"
 [tls]
 certificate = "tls/cert.pem"
 key = "tls/key.pem"
+{tls}
 
 [pop3]
 listen = ["127.0.0.1:0", "[::1]:0"]
@@ -92,9 +93,9 @@ class PoplarServer:
         self.run("init", str(self.directory), config=False)
 
     # --- The command line.
-    def configure(self, workers=2, drain_limit_s=10, store="", users="", pop3="", lmtp=""):
+    def configure(self, workers=2, drain_limit_s=10, store="", users="", tls="", pop3="", lmtp=""):
         self.config_path.write_text(
-            CONFIG.format(workers=workers, drain_limit_s=drain_limit_s, store=store, users=users, pop3=pop3, lmtp=lmtp)
+            CONFIG.format(workers=workers, drain_limit_s=drain_limit_s, store=store, users=users, tls=tls, pop3=pop3, lmtp=lmtp)
         )
 
     def run(self, *arguments, config=True, check=True, **options):
