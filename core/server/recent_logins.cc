@@ -25,13 +25,14 @@ bool RecentLogins::TooSoon(uint64_t maildrop_hash, uint64_t now_us, uint32_t del
 }
 
 void RecentLogins::Remember(uint64_t maildrop_hash, uint64_t now_us) {
-  std::atomic<uint64_t>* oldest = nullptr;
+  Set& set = SetOf(maildrop_hash);
+  std::atomic<uint64_t>* oldest = &set.front();
   uint64_t oldest_second = UINT64_MAX;
-  for (std::atomic<uint64_t>& word : SetOf(maildrop_hash)) {
+  for (std::atomic<uint64_t>& word : set) {
     const uint64_t seen = word.load(std::memory_order_relaxed);
     const bool is_own = seen != 0 && TagOf(seen) == TagOf(maildrop_hash);
     const uint64_t second = seen & kSecondMask;
-    if (oldest == nullptr || second < oldest_second || is_own) {
+    if (second < oldest_second || is_own) {
       oldest = &word;
       oldest_second = second;
     }
