@@ -20,7 +20,7 @@
 namespace poplar::net {
 namespace {
 
-constexpr uint64_t kClaimStepMs = 20;
+constexpr uint64_t kClaimStepMs = 10;  // The first.
 
 Status ListenError(int error_number, const Address& address, std::string_view what) {
   std::string where = "listening on " + address.Text();
@@ -92,15 +92,17 @@ StatusOr<bool> ClaimPath(const Address& address) {
   return true;
 }
 
-// A process that was killed listens until the kernel has taken its ring apart, which may be a moment
-// after its end, and who starts a server anew does not wait for that.
+// A process that was killed listens until the kernel has taken its ring apart, which may be a
+// moment after its end, and who starts a server anew does not wait for that.
 Status Claim(const Address& address) {
-  for (uint64_t waited_ms = 0; waited_ms <= kClaimWaitMs; waited_ms += kClaimStepMs) {
+  // Each look is a connection to whoever listens: few, and fewer the longer it lasts.
+  uint64_t step_ms = kClaimStepMs;
+  for (uint64_t waited_ms = 0; waited_ms <= kClaimWaitMs; waited_ms += step_ms, step_ms *= 2) {
     POP_ASSIGN_OR_RETURN(const bool claimed, address.family == Address::Family::kUnix
                                                  ? ClaimPath(address)
                                                  : ClaimPort(address));
     if (claimed) return OkStatus();
-    std::this_thread::sleep_for(std::chrono::milliseconds(kClaimStepMs));
+    std::this_thread::sleep_for(std::chrono::milliseconds(step_ms));
   }
   return ListenError(EADDRINUSE, address, "claim");
 }

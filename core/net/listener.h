@@ -52,7 +52,7 @@ struct Stopped {};
 class Listener {
  public:
   // Binds, listens and accepts. Errors are sentences that name the address. A Unix socket that
-  // nobody listens on any more is replaced. Blocks for up to kClaimWaitMs where the address is
+  // nobody listens on any more is replaced. Blocks for about kClaimWaitMs where the address is
   // claimed and taken: for a start.
   static StatusOr<std::unique_ptr<Listener>> Open(io::Reactor& reactor,
                                                   const ListenOptions& options, NetMetrics& metrics,

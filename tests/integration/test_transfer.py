@@ -332,7 +332,7 @@ def test_a_socket_of_a_dead_server_is_none(server, tmp_path):
     """A server that was killed may be connected to until the kernel has taken its ring apart: nobody greets there."""
     fill_maildir(tmp_path, 3, random.Random(4))
     server.stop()
-    path = server.run_dir / "import.sock"
+    path = server.directory / "run/import.sock"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
         dead.listen()

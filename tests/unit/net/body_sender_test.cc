@@ -108,39 +108,56 @@ TEST_F(BodySenderTest, FileThatShrankEndsTheConnectionEarly) {
   EXPECT_EQ(server_.ends(), std::vector{StreamEnd::kBodyFailed});
 }
 
+// Keeps chunks from others.
+class ChunkHolder {
+ public:
+  ChunkHolder(ChunkPool& pool, int count) : pool_(pool) {
+    for (int i = 0; i < count; ++i) held_.push_back(pool_.Acquire(waiter_));
+  }
+  void GiveBack() {
+    for (auto& chunk : held_) pool_.Release(std::move(chunk));
+    held_.clear();
+  }
+
+ private:
+  void Granted() {}
+
+  ChunkPool& pool_;
+  io::WorkFor<&ChunkHolder::Granted> work_{this};
+  ChunkPool::Waiter waiter_{work_};
+  std::vector<std::unique_ptr<char[]>> held_;
+};
+
 TEST(BodySender, MoreReadersThanChunks) {
+  constexpr size_t kReaders = 12;
   TestFolder folder;
   TestServer server({.chunks_max = 2});
-  for (int i = 0; i < 12; ++i)
+  for (size_t i = 0; i < kReaders; ++i)
     server.bodies().push_back(
         std::make_unique<FileBody>(folder, Pattern(700'000, static_cast<uint32_t>(i)), kNoFile));
-  server.Serve([&] {
-    std::vector<std::thread> threads;
-    for (size_t i = 0; i < 12; ++i)
-      threads.emplace_back([&, i] {
-        PlainClient client(server.Connect());
-        client.Send("BODY " + std::to_string(i) + "\nQUIT\n");
-        EXPECT_EQ(client.Line(), "+OK 700000");
-        if (i % 3 == 2) return;  // Some leave early.
-        EXPECT_TRUE(client.Bytes(700'000) == server.bodies()[i]->bytes());
-        EXPECT_EQ(client.Line(), "bye");
-      });
-    for (std::thread& thread : threads) thread.join();
-  });
-  EXPECT_GT(server.metrics().chunk_waits.Read(), 0u);
+  ChunkHolder holder(server.chunks(), 2);
+  std::vector<std::jthread> readers;
+  for (size_t i = 0; i < kReaders; ++i)
+    readers.emplace_back([&, i] {
+      PlainClient client(server.Connect());
+      client.Send("BODY " + std::to_string(i) + "\nQUIT\n");
+      EXPECT_EQ(client.Line(), "+OK 700000");
+      if (i % 3 == 2) return;  // Some leave early.
+      EXPECT_TRUE(client.Bytes(700'000) == server.bodies()[i]->bytes());
+      EXPECT_EQ(client.Line(), "bye");
+    });
+  const auto all_wait = [&] { return server.metrics().chunk_waits.Read() == kReaders; };
+  EXPECT_TRUE(server.RunUntil(all_wait));
+  holder.GiveBack();
+  EXPECT_TRUE(server.RunUntil([&] { return server.sessions_ended() == kReaders; }, 60'000));
+  EXPECT_EQ(server.chunks().in_use(), 0U);
 }
 
 TEST(BodySender, AbortWhileItWaitsForAChunk) {
   TestFolder folder;
   TestServer server({.chunks_max = 1});
   server.bodies().push_back(std::make_unique<FileBody>(folder, Pattern(700'000), kNoFile));
-  // The only chunk is elsewhere.
-  struct Holder {
-    void Granted() {}
-    io::WorkFor<&Holder::Granted> work{this};
-    ChunkPool::Waiter waiter{work};
-  } holder;
-  std::unique_ptr<char[]> chunk = server.chunks().Acquire(holder.waiter);
+  ChunkHolder holder(server.chunks(), 1);
   PlainClient client(server.Connect());
   client.Send("BODY 0\n");
   ASSERT_TRUE(server.RunUntil([&] { return server.metrics().chunk_waits.Read() == 1; }));
@@ -151,7 +168,7 @@ TEST(BodySender, AbortWhileItWaitsForAChunk) {
   PlainClient other(server.Connect());
   other.Send("BODY 0\n");
   ASSERT_TRUE(server.RunUntil([&] { return server.metrics().chunk_waits.Read() == 2; }));
-  server.chunks().Release(std::move(chunk));
+  holder.GiveBack();
   server.streams()[0]->Abort(StreamEnd::kAborted);
   EXPECT_TRUE(server.RunUntil([&] { return server.sessions_ended() == 2; }));
   EXPECT_EQ(server.chunks().in_use(), 0u);

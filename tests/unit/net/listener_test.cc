@@ -154,8 +154,9 @@ TEST_F(ListenerTest, UnixSocketsAreClaimedAndShared) {
       Keep(Listener::Adopt(*log_.reactor, *first.ShareSocket(), log_.metrics, Handler()));
   ASSERT_TRUE(second.ok());
   Stop(first);
+  const size_t looks = log_.accepted.size();  // Of the claim that was refused.
   const base::UniqueFd client = Connect(address);
-  EXPECT_TRUE(Turn([&] { return log_.accepted.size() == 1; }));
+  EXPECT_TRUE(Turn([&] { return log_.accepted.size() > looks; }));
   Stop(**second);
   listeners_.clear();
   EXPECT_NE(access(address.path.c_str(), F_OK), 0) << "the path is removed";
