@@ -73,6 +73,7 @@ std::optional<Settings> ReadSettings(const poplar_setting* settings, std::string
   if (!algorithms.empty()) read.algorithms = std::move(algorithms);
   for (std::string& algorithm : read.algorithms) algorithm = AlgorithmOf(std::move(algorithm));
   reader.Number("leeway_s", 0, 600, read.leeway_s);
+  reader.Times(read.limits);
   reader.NothingElse();
   Check(read, reader);
   if (!reader.ok()) return std::nullopt;

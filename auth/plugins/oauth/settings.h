@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "auth/plugin.h"
+#include "auth/plugins/common/pool.h"
 #include "auth/plugins/common/settings_reader.h"
 
 namespace poplar::oauth {
@@ -33,6 +34,7 @@ struct Settings {
   std::string default_domain;  // Of a user claim without one.
   std::vector<std::string> algorithms = {"RS256", "PS256", "ES256", std::string(kEdDsa)};
   uint32_t leeway_s = 60;  // Of clocks.
+  plugins::Limits limits;
 };
 
 // Nothing, and a sentence about what is wrong: a setting that is missing, malformed or not known.

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "auth/plugins/oauth/fetch.h"
+#include "auth/plugins/oauth/endpoint.h"
 #include "auth/plugins/oauth/jwt.h"
 #include "auth/plugins/oauth/settings.h"
 
@@ -256,7 +256,7 @@ std::string FaultOf(std::initializer_list<poplar_setting> given) {
   return ReadSettings(list.data(), fault).has_value() ? "none" : fault;
 }
 
-TEST(OauthFetchTest, AFormHasNothingButWhatMayStandThere) {
+TEST(OauthEndpointTest, AFormHasNothingButWhatMayStandThere) {
   EXPECT_EQ(UrlEncode("aZ09-._~"), "aZ09-._~");
   EXPECT_EQ(UrlEncode("a b+c=d&/\xc3\xbc%"), "a%20b%2Bc%3Dd%26%2F%C3%BC%25");
 }
@@ -289,6 +289,8 @@ TEST(OauthSettingsTest, FaultsSayWhatToWrite) {
   EXPECT_EQ(FaultOf({issuer, audience, keys, {"client_id", "x"}}),
             "client_id and client_secret (or client_secret_file) belong together");
   EXPECT_EQ(FaultOf({issuer, issuer, audience, keys}), "issuer has one value");
+  EXPECT_EQ(FaultOf({issuer, audience, keys, {"connections", "0"}}),
+            "connections is a number from 1 to 64");
 }
 
 TEST(OauthSettingsTest, WhatIsRead) {
@@ -304,8 +306,10 @@ TEST(OauthSettingsTest, WhatIsRead) {
   };
   const std::vector<std::string> by_default = {"RS256", "PS256", "ES256", "EdDSA"};
   EXPECT_EQ(read({}).algorithms, by_default);
+  EXPECT_EQ(read({}).limits.timeout_ms, 4'000U);
   const std::vector<std::string> chosen = {"ES384", "EdDSA"};
   EXPECT_EQ(read({{"algorithms", "ES384"}, {"algorithms", "Ed25519"}}).algorithms, chosen);
+  EXPECT_EQ(read({{"timeout_ms", "500"}}).limits.timeout_ms, 500U);
 }
 
 }  // namespace
