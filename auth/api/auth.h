@@ -9,12 +9,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "auth/api/sasl.h"
 #include "core/base/ids.h"
+#include "core/base/login_mechanisms.h"
 #include "core/base/mail_policy.h"
 #include "core/base/metrics.h"
 #include "core/base/secret.h"
@@ -68,7 +69,7 @@ struct ClientInfo {
   SessionId session;
 };
 
-// Operations that a chain can do; CAPA follows.
+// Operations that a back end, or a chain of them, can do; CAPA follows.
 struct Capabilities {
   bool resolve = true;
   bool password = false;
@@ -91,12 +92,11 @@ class ShardAuth {
  public:
   virtual ~ShardAuth() = default;
 
-  virtual Capabilities capabilities() const = 0;
-
-  // The SASL mechanisms that this chain can do, the strongest first. "APOP", which is none, is
-  // there too where it works: its one step takes "name digest".
-  virtual std::vector<std::string_view> Mechanisms() const = 0;
-  // REQUIRES: `name` is one of them.
+  // The ways to log in that back ends can serve: those of the tenant's chain; or, while nobody
+  // knows whose user comes (nullopt), those of any chain that is in use.
+  virtual LoginMechanisms MechanismsOf(std::optional<TenantId> tenant) = 0;
+  // REQUIRES: `name` is a SASL mechanism of auth/sasl, or "APOP", whose one step takes
+  // "name digest".
   virtual std::unique_ptr<SaslMechanism> StartSasl(std::string_view name,
                                                    SaslConnection connection) = 0;
 

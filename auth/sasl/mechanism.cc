@@ -53,7 +53,6 @@ struct Mechanism {
   Make make;
 };
 
-// The strongest first.
 constexpr std::array kMechanisms = {
     Mechanism{"SCRAM-SHA-256-PLUS", kVerifiers, &Scram<ScramHash::kSha256, true>},
     Mechanism{"SCRAM-SHA-256", kVerifiers, &Scram<ScramHash::kSha256, false>},
@@ -81,12 +80,14 @@ std::unique_ptr<SaslMechanism> MakeSaslMechanism(std::string_view name,
   return nullptr;
 }
 
-std::vector<std::string_view> SaslMechanismNames(const Capabilities& capabilities) {
-  std::vector<std::string_view> names;
+LoginMechanisms MechanismsThatWork(const Capabilities& capabilities) {
+  LoginMechanisms work = LoginMechanisms::None();
   for (const Mechanism& mechanism : kMechanisms) {
-    if (mechanism.works(capabilities)) names.push_back(mechanism.name);
+    if (mechanism.works(capabilities)) work.Add(mechanism.name);
   }
-  return names;
+  // Whoever verifies passwords does so however they come.
+  if (capabilities.password) work.Add("USER");
+  return work;
 }
 
 }  // namespace poplar::auth

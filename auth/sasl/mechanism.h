@@ -5,10 +5,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "auth/api/auth.h"
 #include "auth/api/sasl.h"
+#include "core/base/login_mechanisms.h"
 
 namespace poplar::auth {
 
@@ -18,7 +18,7 @@ std::unique_ptr<SaslMechanism> MakeSaslMechanism(std::string_view name,
                                                  const SaslConnection& connection = {},
                                                  const std::string& server_nonce = {});
 
-// Those that work where `capabilities` hold, the strongest first.
-std::vector<std::string_view> SaslMechanismNames(const Capabilities& capabilities);
+// The ways to log in that work where `capabilities` hold.
+LoginMechanisms MechanismsThatWork(const Capabilities& capabilities);
 
 }  // namespace poplar::auth

@@ -67,16 +67,30 @@ Chain::Chain(std::vector<ChainLink> links, size_t configured, const PolicyBoard*
       hash_pool_(hash_pool),
       reactor_(reactor),
       computations_(reactor) {
-  for (size_t i = 0; i < links_.size(); ++i) {
-    const Capabilities one = links_[i].port->capabilities();
-    clear_text_anywhere_ |= one.clear_text;
-    if (i >= configured) continue;
-    capabilities_.resolve |= one.resolve;
-    capabilities_.password |= one.password;
-    capabilities_.verifiers |= one.verifiers;
-    capabilities_.clear_text |= one.clear_text;
-    capabilities_.token |= one.token;
+  for (const ChainLink& link : links_) {
+    clear_text_anywhere_ |= link.port->capabilities().clear_text;
   }
+}
+
+Capabilities Chain::CapabilitiesOf(std::optional<TenantId> tenant) {
+  const std::shared_ptr<const ChainOrder> order = tenant ? orders_.Of(*tenant) : orders_.OfAll();
+  Capabilities all{.resolve = false};
+  for (const uint32_t link : order->links) {
+    const Capabilities one = links_[link].port->capabilities();
+    all.resolve |= one.resolve;
+    all.password |= one.password;
+    all.verifiers |= one.verifiers;
+    all.clear_text |= one.clear_text;
+    all.token |= one.token;
+  }
+  return all;
+}
+
+bool Chain::CanAsk(std::string_view login, Operation operation) {
+  const std::shared_ptr<const ChainOrder> order = orders_.Of(login);
+  return !order->missing.empty() || std::ranges::any_of(order->links, [&](uint32_t link) {
+    return CanAnswer(links_[link].port->capabilities(), operation);
+  });
 }
 
 bool Chain::idle() const {

@@ -14,7 +14,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -40,8 +42,10 @@ class Chain {
         HasherPool& hashers, const VerifierMaker& verifiers, io::OffloadPool& hash_pool,
         io::Reactor& reactor);
 
-  // Of everybody's links: what can be offered before it is known who comes.
-  Capabilities capabilities() const { return capabilities_; }
+  // What the back ends of a tenant's chain can do together; nullopt: those of all chains.
+  Capabilities CapabilitiesOf(std::optional<TenantId> tenant);
+  // Is there somebody to be asked this about that name? Also where one is missing who might be.
+  bool CanAsk(std::string_view login, Operation operation);
   bool idle() const;
   const std::vector<ChainLink>& links() const { return links_; }
   // Whom to ask about a name, in order.
@@ -68,7 +72,6 @@ class Chain {
   io::OffloadPool& hash_pool_;
   io::Reactor& reactor_;
   PoolAsker computations_;
-  Capabilities capabilities_;
   bool clear_text_anywhere_ = false;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 #include <utility>
 
 namespace poplar::auth {
@@ -42,8 +43,29 @@ std::shared_ptr<const ChainOrder> ChainOrders::Of(std::string_view login) {
   if (at == std::string_view::npos) return configured_;
   const TenantPolicies& tenants = tenants_.Current();
   const TenantPolicies::Domain* const domain = tenants.OfDomain(login.substr(at + 1));
-  if (domain == nullptr) return configured_;
-  const std::string& setting = tenants.Of(domain->tenant).rules.auth_chain;
+  return domain == nullptr ? configured_ : Of(domain->tenant);
+}
+
+std::shared_ptr<const ChainOrder> ChainOrders::Of(TenantId tenant) {
+  return Parsed(tenants_.Current().Of(tenant).rules.auth_chain);
+}
+
+std::shared_ptr<const ChainOrder> ChainOrders::OfAll() {
+  const TenantPolicies& tenants = tenants_.Current();
+  if (of_all_ != nullptr && of_all_generation_ == tenants_.generation()) return of_all_;
+  std::set<uint32_t> links(configured_->links.begin(), configured_->links.end());
+  for (const std::string& setting : tenants.auth_chains) {
+    const std::shared_ptr<const ChainOrder> one = Parsed(setting);
+    links.insert(one->links.begin(), one->links.end());
+  }
+  auto all = std::make_shared<ChainOrder>();
+  all->links.assign(links.begin(), links.end());
+  of_all_ = std::move(all);
+  of_all_generation_ = tenants_.generation();
+  return of_all_;
+}
+
+std::shared_ptr<const ChainOrder> ChainOrders::Parsed(const std::string& setting) {
   if (setting.empty()) return configured_;
   const auto known = known_.find(setting);
   if (known != known_.end()) return known->second;

@@ -28,8 +28,13 @@ class ChainOrders {
 
   // Of a login name or an address in lower case; never null.
   std::shared_ptr<const ChainOrder> Of(std::string_view login);
+  std::shared_ptr<const ChainOrder> Of(TenantId tenant);
+  // All that somebody is asked about by: the configured ones, and those that tenants name.
+  std::shared_ptr<const ChainOrder> OfAll();
 
  private:
+  std::shared_ptr<const ChainOrder> Parsed(const std::string& setting);
+
   // Tenants may come and go for years.
   static constexpr size_t kKnownMax = 1024;
 
@@ -37,6 +42,8 @@ class ChainOrders {
   const std::shared_ptr<const ChainOrder> configured_;
   PolicyReader tenants_;
   std::unordered_map<std::string, std::shared_ptr<const ChainOrder>> known_;  // By the setting.
+  std::shared_ptr<const ChainOrder> of_all_;  // Of the tenants as they were in this generation.
+  uint64_t of_all_generation_ = 0;
 };
 
 }  // namespace poplar::auth

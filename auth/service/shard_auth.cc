@@ -47,17 +47,18 @@ void ShardAuthImpl::AnswerLogin(AuthResult result, io::Completion<AuthResult>& d
 
 void ShardAuthImpl::VerifyPassword(std::string user, base::Secret password, ClientInfo client,
                                    io::Completion<AuthResult>& done) {
-  if (!capabilities().password) {
-    AuthResult result;
-    result.outcome = Outcome::kUnsupported;
-    return AnswerLogin(std::move(result), done);
-  }
   if (password.empty()) return AnswerLogin(Refused("empty password"), done);
   if (user.empty() || user.size() > kAddressBytesMax) {
     return AnswerLogin(Refused("no login name of ours"), done);
   }
   LoginQuestion question;
   question.login = LookupKey(user);
+  if (!chain_.CanAsk(question.login, Operation::kVerifyPassword)) {
+    AuthResult result;
+    result.outcome = Outcome::kUnsupported;
+    result.reason = "no back end of the chain verifies passwords";
+    return AnswerLogin(std::move(result), done);
+  }
   question.macs = hasher_.OfLogin(question.login, password);
   const LoginAttempt::Origin origin{.source = SourceOf(question.login, question.macs.name, client),
                                     .done = &done};

@@ -29,9 +29,8 @@ class ShardAuthImpl : public ShardAuth {
   ShardAuthImpl(AuthContext& context, io::Shard& shard);
   ~ShardAuthImpl() override;
 
-  Capabilities capabilities() const override { return chain_.capabilities(); }
-  std::vector<std::string_view> Mechanisms() const override {
-    return SaslMechanismNames(capabilities());
+  LoginMechanisms MechanismsOf(std::optional<TenantId> tenant) override {
+    return MechanismsThatWork(chain_.CapabilitiesOf(tenant));
   }
   std::unique_ptr<SaslMechanism> StartSasl(std::string_view name,
                                            SaslConnection connection) override;

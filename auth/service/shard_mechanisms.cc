@@ -69,14 +69,15 @@ void ShardAuthImpl::AskChainThrottled(
 
 void ShardAuthImpl::FetchVerifier(std::string user, std::string mechanism, ClientInfo client,
                                   io::Completion<VerifierResult>& done) {
-  if (!capabilities().verifiers) {
-    VerifierResult result;
-    result.outcome = Outcome::kUnsupported;
-    return done.Set(std::move(result));
-  }
   BackendQuestion question;
   question.operation = Operation::kFetchVerifier;
   question.login = LookupKey(user);
+  if (!chain_.CanAsk(question.login, question.operation)) {
+    VerifierResult result;
+    result.outcome = Outcome::kUnsupported;
+    result.reason = "no back end of the chain has verifiers";
+    return done.Set(std::move(result));
+  }
   question.mechanism = std::move(mechanism);
   const LoginSource source = SourceOf(question.login, hasher_.OfName(question.login), client);
   question.client = std::move(client);
@@ -107,7 +108,6 @@ void ShardAuthImpl::ResolveLogin(std::string user, ClientInfo client,
 
 void ShardAuthImpl::VerifyToken(std::string user, base::Secret token, ClientInfo client,
                                 io::Completion<AuthResult>& done) {
-  if (!capabilities().token) return AnswerLogin(NotAsked(Outcome::kUnsupported, ""), done);
   if (!IsLoginName(user) || token.empty()) {
     return AnswerLogin(NotAsked(Outcome::kRefused, "no name or no token"), done);
   }
@@ -116,6 +116,10 @@ void ShardAuthImpl::VerifyToken(std::string user, base::Secret token, ClientInfo
   BackendQuestion question;
   question.operation = Operation::kVerifyToken;
   question.login = LookupKey(user);
+  if (!chain_.CanAsk(question.login, question.operation)) {
+    return AnswerLogin(NotAsked(Outcome::kUnsupported, "no back end of the chain verifies tokens"),
+                       done);
+  }
   const LoginMacs macs = hasher_.OfLogin(question.login, token);
   asked.guess = macs.login.low;
   asked.source = SourceOf(question.login, macs.name, client);

@@ -15,9 +15,8 @@ uint16_t BitOf(std::string_view name) {
 }  // namespace
 
 std::optional<LoginMechanisms> LoginMechanisms::Parse(std::string_view names) {
-  LoginMechanisms parsed;
-  if (names.empty()) return parsed;
-  parsed.bits_ = 0;
+  if (names.empty()) return LoginMechanisms();
+  LoginMechanisms parsed = None();
   while (true) {
     const size_t comma = names.find(',');
     const uint16_t bit = BitOf(names.substr(0, comma));
@@ -27,6 +26,8 @@ std::optional<LoginMechanisms> LoginMechanisms::Parse(std::string_view names) {
     names.remove_prefix(comma + 1);
   }
 }
+
+void LoginMechanisms::Add(std::string_view name) { bits_ |= BitOf(name); }
 
 bool LoginMechanisms::Contains(std::string_view name) const { return (bits_ & BitOf(name)) != 0; }
 

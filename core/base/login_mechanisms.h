@@ -20,17 +20,26 @@ class LoginMechanisms {
  public:
   // All of them.
   constexpr LoginMechanisms() = default;
+  static constexpr LoginMechanisms None() { return LoginMechanisms(0); }
   // Those that are named, with commas between; of no text all. nullopt: one is not known.
   static std::optional<LoginMechanisms> Parse(std::string_view names);
 
+  // A name that is not known changes nothing.
+  void Add(std::string_view name);
   // Of a name that is not known: false.
   bool Contains(std::string_view name) const;
   // As Parse takes it; of all of them empty.
   std::string Text() const;
 
   friend bool operator==(const LoginMechanisms&, const LoginMechanisms&) = default;
+  // Those that are in both.
+  friend constexpr LoginMechanisms operator&(LoginMechanisms a, LoginMechanisms b) {
+    return LoginMechanisms(static_cast<uint16_t>(a.bits_ & b.bits_));
+  }
 
  private:
+  constexpr explicit LoginMechanisms(uint16_t bits) : bits_(bits) {}
+
   static constexpr uint16_t kAll = (1U << kLoginMechanisms.size()) - 1;
 
   uint16_t bits_ = kAll;  // By the place among kLoginMechanisms.

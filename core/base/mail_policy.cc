@@ -1,15 +1,20 @@
 #include "core/base/mail_policy.h"
 
+#include <set>
+
 #include "core/base/login_domain.h"
 
 namespace poplar {
 
 void PolicyBoard::Publish(std::shared_ptr<TenantPolicies> policies) {
   const std::shared_ptr<const TenantPolicies> before = Current();
+  std::set<std::string> chains;
   for (const auto& [tenant, policy] : policies->by_tenant) {
     std::shared_ptr<TenantGate> gate = before->GateOf(TenantId(tenant));
     policies->gates[tenant] = gate ? std::move(gate) : std::make_shared<TenantGate>();
+    if (!policy.rules.auth_chain.empty()) chains.insert(policy.rules.auth_chain);
   }
+  policies->auth_chains.assign(chains.begin(), chains.end());
   IndexHosts(*policies);
   const std::lock_guard lock(mutex_);
   policies_ = std::move(policies);

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "core/base/ids.h"
 #include "core/base/tenant_gate.h"
@@ -69,6 +70,8 @@ struct TenantPolicies {
   // Of hosts that tenants name, the domain of users who log in without one (login_domain.h); the
   // board's doing.
   std::unordered_map<std::string, std::string> by_host = {};
+  // The `auth_chain`s that tenants name, each once; the board's doing.
+  std::vector<std::string> auth_chains = {};
   // What each tenant uses; the board's doing. Goes from one publication to the next.
   std::unordered_map<uint64_t, std::shared_ptr<TenantGate>> gates = {};
 
@@ -127,6 +130,8 @@ class PolicyReader {
     static const TenantPolicies kNone;
     return policies_ == nullptr ? kNone : *policies_;
   }
+  // Another number after a change that Current has seen.
+  uint64_t generation() const { return seen_; }
 
  private:
   const PolicyBoard* const board_;

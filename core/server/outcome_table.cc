@@ -17,7 +17,7 @@ pop3::LoginOutcome ToPop3(auth::Outcome outcome) {
     case auth::Outcome::kTemporary:
       return pop3::LoginOutcome::kTemporary;
     case auth::Outcome::kUnsupported:
-      return pop3::LoginOutcome::kPermanent;
+      return pop3::LoginOutcome::kMechanismOff;
   }
   return pop3::LoginOutcome::kTemporary;
 }

@@ -64,6 +64,7 @@ Pop3Driver::Pop3Driver(ShardServices& services, Accepted accepted)
       login_timer_(&services.reactor(), this),
       age_timer_(&services.reactor(), this) {
   session_.SetTerms(services_.terms.OfAll());
+  OfferMechanisms();
   services_.metrics.pop3_connections.Add(1);
 }
 
@@ -142,7 +143,7 @@ io::Task<bool> Pop3Driver::MeetClient() {
   if (!told) co_return false;
   tls_ = proxied() != nullptr && proxied()->tls.has_value();
   session_.SetTransport(TransportNow());
-  if (tls_) SetTlsFacts();
+  SetTlsFacts();
   if (peer_.IsIn(pop3_.xclient_networks) || CountClient()) co_return true;
   set_end_word("too_many_connections");
   if (!implicit_tls_) stream_.output().Append(pop3::reply::kTooManyConnections);

@@ -83,6 +83,8 @@ class Pop3Driver : public Connection {
   std::vector<std::string> CertificateNames() const;
   // What TLS, and the host that it was asked for, say of how the client may log in.
   void SetTlsFacts();
+  // What the tenant of the host lets its users do and its back ends can; of no host, what any can.
+  void OfferMechanisms();
 
   // pop3_bodies.cc
   io::Task<bool> SendMessage(pop3::Action action);

@@ -93,7 +93,8 @@ io::Task<pop3::LoginOutcome> Pop3Driver::Admit(auth::AuthResult* result) {
       result->reason = Reason(verdict);
       co_return ToPop3(verdict);
     }
-    session_.SetMechanisms(admission_.terms().mechanisms);
+    session_.SetMechanisms(admission_.terms().mechanisms &
+                           services_.auth.MechanismsOf(principal.tenant));
   }
   storage::MaildropKey key{principal.tenant, principal.account};
   storage::OpenResult opened = co_await OpenMaildrop(std::move(key));

@@ -38,10 +38,19 @@ void Pop3Driver::SetTlsFacts() {
   const net::TlsSession* const tls = ClientTls();
   session_.SetTlsFacts({.binds_channel = tls != nullptr && tls->binds_channel(),
                         .names_the_client = !CertificateNames().empty()});
+  OfferMechanisms();
+}
+
+void Pop3Driver::OfferMechanisms() {
+  // Who may have all mail needs no back end for it.
+  if (pop3_.session.exports) return;
   const TenantPolicies& policies = services_.policies.Current();
   const TenantPolicies::Domain* const owner =
       policies.OfDomain(LoginDomainOf(policies, server_name()));
-  if (owner != nullptr) session_.SetMechanisms(policies.Of(owner->tenant).rules.mechanisms);
+  LoginMechanisms works =
+      services_.auth.MechanismsOf(owner == nullptr ? std::nullopt : std::optional(owner->tenant));
+  if (owner != nullptr) works = works & policies.Of(owner->tenant).rules.mechanisms;
+  session_.SetMechanisms(works);
 }
 
 auth::SaslConnection Pop3Driver::ConnectionFor(std::string_view mechanism) const {

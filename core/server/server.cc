@@ -86,8 +86,10 @@ std::shared_ptr<const Settings> Server::SettingsOf(const tenant::Config& config,
                                                    std::shared_ptr<const net::TlsContext> tls) {
   pop3_connections_max_.Set(config.pop3.connections_max);
   lmtp_connections_max_.Set(config.lmtp.connections_max);
-  return MakeSettings(
-      config, {.tls = std::move(tls), .mechanisms = parts_.auth[0]->Mechanisms(), .run = run_});
+  LoginMechanisms work;
+  parts_.shards.RunOn(ShardIndex(0),
+                      [&](io::Shard&) { work = parts_.auth[0]->MechanismsOf(std::nullopt); });
+  return MakeSettings(config, {.tls = std::move(tls), .work = work, .run = run_});
 }
 
 Status Server::ListenOnAll(const tenant::Config& config, bool tls) {

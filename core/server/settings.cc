@@ -20,17 +20,15 @@ std::string HostName(const tenant::Config& config) {
 
 namespace {
 
-// Of those that are configured, what works.
-void SetLoginMethods(const tenant::Config& config, const std::vector<std::string_view>& can_do,
-                     Pop3Settings& pop3) {
+// All that are configured: what works differs from tenant to tenant, and tenants change.
+void SetLoginMethods(const tenant::Config& config, LoginMechanisms work, Pop3Settings& pop3) {
   pop3.session.login = {.user = false, .sasl = {}};
   for (const std::string_view name : config.auth.mechanisms) {
-    // Whoever verifies passwords does so however they come.
-    const std::string_view needed = name == tenant::kUserMechanism ? "PLAIN" : name;
-    if (std::ranges::find(can_do, needed) == can_do.end()) {
+    if (!work.Contains(name)) {
       base::Log(base::LogLevel::kWarning, "mechanism_not_offered",
-                {{"mechanism", name}, {"reason", "no back end of the chain can serve it"}});
-    } else if (name == tenant::kUserMechanism) {
+                {{"mechanism", name}, {"reason", "no back end of any chain can serve it"}});
+    }
+    if (name == tenant::kUserMechanism) {
       pop3.session.login.user = true;
     } else if (name == tenant::kApopMechanism) {
       pop3.apop = true;
@@ -49,7 +47,7 @@ std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, Setti
   Pop3Settings& pop3 = settings->pop3;
   pop3.session.hostname = hostname;
   pop3.session.stls_offered = inputs.tls != nullptr;
-  SetLoginMethods(config, inputs.mechanisms, pop3);
+  SetLoginMethods(config, inputs.work, pop3);
   pop3.session.utf8_headers_for_all = config.pop3.utf8_headers_for_all;
   pop3.session.failed_logins_max = config.pop3.auth_failures_max;
   pop3.session.out_bytes_soft_max = static_cast<uint32_t>(config.pop3.output_buffer_kib * kKiB);

@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "core/base/ip.h"
+#include "core/base/login_mechanisms.h"
 #include "core/net/tls_context.h"
 #include "core/proto/lmtp/session.h"
 #include "core/proto/pop3/session.h"
@@ -52,7 +52,7 @@ struct Settings {
 
 struct SettingsInputs {
   std::shared_ptr<const net::TlsContext> tls;
-  std::vector<std::string_view> mechanisms;  // That the chain of back ends can do.
+  LoginMechanisms work = {};  // The ways to log in that some chain of back ends can do.
   std::string run;
 };
 

@@ -2,14 +2,41 @@
 
 #include <algorithm>
 #include <ctime>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "auth/plugins/common/question.h"
-#include "auth/plugins/oauth/fetch.h"
 #include "auth/plugins/oauth/jwt.h"
 
 namespace poplar::oauth {
+namespace {
+
+std::optional<plugins::SecretText> ReadFile(const std::string& path, std::string& fault) {
+  std::ifstream file(path, std::ios::binary);
+  plugins::SecretText text((std::istreambuf_iterator<char>(file)),
+                           std::istreambuf_iterator<char>());
+  if (file.bad() || !file.is_open() || text.size() > kReplyBytesMax) {
+    fault = path + " cannot be read";
+    return std::nullopt;
+  }
+  return text;
+}
+
+}  // namespace
+
+Issuer::Issuer(Settings settings, const poplar_host& host)
+    : settings_(std::move(settings)),
+      host_(host),
+      endpoint_(
+          settings_.introspection_url.empty() ? settings_.jwks_url : settings_.introspection_url,
+          settings_, host),
+      keys_([this](Deadline deadline, std::string& fault) {
+        return settings_.jwks_file.empty() ? endpoint_.Get(deadline, fault)
+                                           : ReadFile(settings_.jwks_file, fault);
+      }) {}
 
 poplar_outcome Issuer::Ask(const poplar_question& question, poplar_answer* answer) {
   const plugins::Question asked(host_, question, answer);
@@ -52,13 +79,10 @@ Verdict Issuer::VerifySigned(std::string_view token, std::string_view login, Dea
   return {POPLAR_REFUSED, "the issuer has no such key"};
 }
 
-Verdict Issuer::Introspect(std::string_view token, std::string_view login,
-                           Deadline deadline) const {
+Verdict Issuer::Introspect(std::string_view token, std::string_view login, Deadline deadline) {
   std::string fault;
   const std::optional<plugins::SecretText> reply =
-      Fetch({.url = settings_.introspection_url,
-             .form = "token_type_hint=access_token&token=" + UrlEncode(token)},
-            settings_, deadline, fault);
+      endpoint_.Post("token_type_hint=access_token&token=" + UrlEncode(token), deadline, fault);
   if (!reply.has_value()) return {POPLAR_TEMPORARY, fault};
   const Json claims = ParseObject(*reply);
   const json_t* const active = json_object_get(claims.get(), "active");

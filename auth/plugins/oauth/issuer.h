@@ -4,11 +4,11 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "auth/plugin.h"
 #include "auth/plugins/common/deadline.h"
 #include "auth/plugins/oauth/claims.h"
+#include "auth/plugins/oauth/endpoint.h"
 #include "auth/plugins/oauth/keys.h"
 #include "auth/plugins/oauth/settings.h"
 
@@ -17,8 +17,7 @@ namespace poplar::oauth {
 class Issuer {
  public:
   // `host` outlives this.
-  Issuer(Settings settings, const poplar_host& host)
-      : settings_(std::move(settings)), host_(host), keys_(settings_) {}
+  Issuer(Settings settings, const poplar_host& host);
   Issuer(const Issuer&) = delete;
   Issuer& operator=(const Issuer&) = delete;
 
@@ -29,10 +28,11 @@ class Issuer {
   using Deadline = plugins::Deadline;
 
   Verdict VerifySigned(std::string_view token, std::string_view login, Deadline deadline);
-  Verdict Introspect(std::string_view token, std::string_view login, Deadline deadline) const;
+  Verdict Introspect(std::string_view token, std::string_view login, Deadline deadline);
 
   const Settings settings_;
   const poplar_host& host_;
+  Endpoint endpoint_;  // Where its keys are, or who is asked about tokens.
   Keys keys_;
 };
 

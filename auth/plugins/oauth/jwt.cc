@@ -10,8 +10,6 @@ std::string Attribute(const json_t* object, const char* name) {
   return text == nullptr ? "" : text;
 }
 
-constexpr std::string_view kEdDsa = "EdDSA";
-
 // Can a key verify what an algorithm makes? Not a public key an HMAC: whoever knows it would sign.
 bool IsOfKind(const cjose_jwk_t* key, std::string_view algorithm) {
   cjose_err error;
@@ -36,7 +34,7 @@ std::optional<KeySet::Key> KeySet::ReadKey(json_t* jwk) {
   if (!IsObject(jwk) || !IsForSignatures(jwk)) return std::nullopt;
   Key key;
   key.id = Attribute(jwk, "kid");
-  key.algorithm = Attribute(jwk, "alg");
+  key.algorithm = AlgorithmOf(Attribute(jwk, "alg"));
   key.ed25519 = Ed25519Key::FromJwk(jwk);
   if (key.ed25519) return key;
   const std::string kind = Attribute(jwk, "kty");
@@ -77,7 +75,7 @@ std::optional<SignedToken> SignedToken::Parse(std::string_view text) {
   if (head == nullptr || json_object_get(head.get(), "crit") != nullptr) return std::nullopt;
   SignedToken token;
   token.text_ = text;
-  token.algorithm_ = Attribute(head.get(), "alg");
+  token.algorithm_ = AlgorithmOf(Attribute(head.get(), "alg"));
   token.key_id_ = Attribute(head.get(), "kid");
   return token.Import() ? std::optional(std::move(token)) : std::nullopt;
 }

@@ -1,67 +1,71 @@
 #include "auth/plugins/oauth/keys.h"
 
-#include <fstream>
-#include <iterator>
-#include <optional>
-#include <utility>
-
-#include "auth/plugins/oauth/fetch.h"
-
 namespace poplar::oauth {
 namespace {
 
 constexpr const char* kBusy = "the issuer's keys are being fetched";
-
-std::optional<plugins::SecretText> ReadFile(const std::string& path, std::string& fault) {
-  std::ifstream file(path, std::ios::binary);
-  plugins::SecretText text((std::istreambuf_iterator<char>(file)),
-                           std::istreambuf_iterator<char>());
-  if (file.bad() || !file.is_open() || text.size() > kReplyBytesMax) {
-    fault = path + " cannot be read";
-    return std::nullopt;
-  }
-  return text;
-}
+// For new ones that somebody else fetches: longer than a sound issuer takes. Strange tokens shall
+// not hold up all that is asked about while it is frozen.
+constexpr uint32_t kOthersFetchMsMax = 1'000;
 
 }  // namespace
 
 std::shared_ptr<const KeySet> Keys::Get(plugins::Deadline deadline, std::string& fault) {
-  const std::unique_lock<std::timed_mutex> lock(mutex_, deadline);
-  if (!lock.owns_lock()) {
-    fault = kBusy;
-    return nullptr;
+  State now = Now();
+  if (AreOld(now)) {
+    std::unique_lock<std::timed_mutex> turn(turn_, std::defer_lock);
+    if (now.keys != nullptr) {
+      if (turn.try_lock()) now = FetchAfter(Now(), plugins::ShareOf(deadline, 2));
+    } else if (turn.try_lock_until(deadline)) {
+      now = FetchAfter(Now(), deadline);
+    } else {
+      now.fault = kBusy;
+    }
   }
-  const bool old = keys_ == nullptr || Clock::now() - fetched_at_ >= kKeysAge;
-  if (old && MayFetch()) FetchNow(deadline);
-  if (keys_ == nullptr) fault = fault_;
-  return keys_;
+  if (now.keys == nullptr) fault = now.fault;
+  return now.keys;
 }
 
 std::shared_ptr<const KeySet> Keys::GetNewer(const std::shared_ptr<const KeySet>& seen,
                                              plugins::Deadline deadline, std::string& fault) {
-  const std::unique_lock<std::timed_mutex> lock(mutex_, deadline);
-  if (!lock.owns_lock()) {
-    fault = kBusy;
-    return nullptr;
+  State now = Now();
+  if (now.keys == seen) {
+    const std::unique_lock<std::timed_mutex> turn(turn_,
+                                                  plugins::Within(kOthersFetchMsMax, deadline));
+    if (!turn.owns_lock()) {
+      fault = kBusy;
+      return nullptr;
+    }
+    now = Now();
+    if (now.keys == seen) now = FetchAfter(std::move(now), deadline);
   }
-  if (keys_ == seen && MayFetch()) FetchNow(deadline);
-  if (keys_ != seen) return keys_;
-  fault = fault_;
+  if (now.keys != seen) return now.keys;
+  fault = now.fault;
   return nullptr;
 }
 
-void Keys::FetchNow(plugins::Deadline deadline) {
-  fault_.clear();
-  const std::optional<plugins::SecretText> text =
-      settings_.jwks_file.empty() ? Fetch({.url = settings_.jwks_url}, settings_, deadline, fault_)
-                                  : ReadFile(settings_.jwks_file, fault_);
-  tried_ = true;
-  tried_at_ = Clock::now();
-  if (!text.has_value()) return;
-  std::shared_ptr<const KeySet> keys = KeySet::Parse(*text, fault_);
-  if (keys == nullptr) return;
-  keys_ = std::move(keys);
-  fetched_at_ = tried_at_;
+Keys::State Keys::Now() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return state_;
+}
+
+Keys::State Keys::FetchAfter(State before, plugins::Deadline deadline) {
+  State after = std::move(before);
+  if (after.tried_at && Clock::now() - *after.tried_at < times_.pause) return after;
+  after.fault.clear();
+  const std::optional<plugins::SecretText> text = fetch_(deadline, after.fault);
+  std::shared_ptr<const KeySet> keys = text ? KeySet::Parse(*text, after.fault) : nullptr;
+  after.tried_at = Clock::now();
+  if (keys != nullptr) {
+    after.keys = std::move(keys);
+    after.fetched_at = *after.tried_at;
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return state_ = after;
+}
+
+bool Keys::AreOld(const State& state) const {
+  return state.keys == nullptr || Clock::now() - state.fetched_at >= times_.age;
 }
 
 }  // namespace poplar::oauth

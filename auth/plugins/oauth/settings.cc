@@ -12,7 +12,7 @@ namespace poplar::oauth {
 namespace {
 
 constexpr std::array<std::string_view, 10> kAlgorithms = {
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"};
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", kEdDsa};
 
 using plugins::SettingsReader;
 
@@ -37,7 +37,7 @@ void Check(const Settings& settings, SettingsReader& reader) {
   for (const std::string& algorithm : settings.algorithms) {
     if (std::ranges::find(kAlgorithms, algorithm) == kAlgorithms.end()) {
       reader.Fault("algorithms has \"" + algorithm +
-                   "\"; known are RS, PS and ES with 256, 384, 512, and EdDSA");
+                   "\"; known are RS, PS and ES with 256, 384, 512, EdDSA, and Ed25519");
     }
   }
   if (settings.client_id.empty() != settings.client_secret.empty()) {
@@ -46,6 +46,10 @@ void Check(const Settings& settings, SettingsReader& reader) {
 }
 
 }  // namespace
+
+std::string AlgorithmOf(std::string name) {
+  return name == "Ed25519" ? std::string(kEdDsa) : std::move(name);
+}
 
 std::optional<Settings> ReadSettings(const poplar_setting* settings, std::string& fault) {
   SettingsReader reader(settings, "auth/OAUTH.md", fault);
@@ -67,7 +71,9 @@ std::optional<Settings> ReadSettings(const poplar_setting* settings, std::string
   reader.Text("default_domain", read.default_domain);
   std::vector<std::string> algorithms = reader.List("algorithms");
   if (!algorithms.empty()) read.algorithms = std::move(algorithms);
+  for (std::string& algorithm : read.algorithms) algorithm = AlgorithmOf(std::move(algorithm));
   reader.Number("leeway_s", 0, 600, read.leeway_s);
+  reader.Times(read.limits);
   reader.NothingElse();
   Check(read, reader);
   if (!reader.ok()) return std::nullopt;

@@ -5,12 +5,19 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "auth/plugin.h"
+#include "auth/plugins/common/pool.h"
 #include "auth/plugins/common/settings_reader.h"
 
 namespace poplar::oauth {
+
+inline constexpr std::string_view kEdDsa = "EdDSA";
+
+// EdDSA of Ed25519 has two names (RFC 8037, RFC 9864): the older one of both, any other as it is.
+std::string AlgorithmOf(std::string name);
 
 struct Settings {
   std::string issuer;  // Of the tokens: their "iss".
@@ -25,8 +32,9 @@ struct Settings {
   std::vector<std::string> scope;                // All of them have to be.
   std::string user_claim = "email";
   std::string default_domain;  // Of a user claim without one.
-  std::vector<std::string> algorithms = {"RS256", "PS256", "ES256", "EdDSA"};
+  std::vector<std::string> algorithms = {"RS256", "PS256", "ES256", std::string(kEdDsa)};
   uint32_t leeway_s = 60;  // Of clocks.
+  plugins::Limits limits;
 };
 
 // Nothing, and a sentence about what is wrong: a setting that is missing, malformed or not known.

@@ -17,8 +17,7 @@ using ::testing::HasSubstr;
 // Knows alice; eve's tenant is disabled; nobody can be asked about mallory.
 class OneUser : public auth::ShardAuth {
  public:
-  auth::Capabilities capabilities() const override { return {}; }
-  std::vector<std::string_view> Mechanisms() const override { return {}; }
+  LoginMechanisms MechanismsOf(std::optional<TenantId>) override { return {}; }
   std::unique_ptr<auth::SaslMechanism> StartSasl(std::string_view, auth::SaslConnection) override {
     return nullptr;
   }

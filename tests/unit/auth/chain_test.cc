@@ -256,7 +256,78 @@ TEST_F(ChainTest, WhoIsSwitchedOffIsToldAfterTheRightStoredPasswordOnly) {
 
 TEST_F(ChainTest, AnEmptyChainCanDoNothing) {
   EXPECT_EQ(Ask(Operation::kResolve).outcome, BackendOutcome::kUnsupported);
-  EXPECT_FALSE(chain_->capabilities().password);
+  EXPECT_FALSE(chain_->CanAsk("bob@example.org", Operation::kVerifyPassword));
+  EXPECT_FALSE(chain_->CapabilitiesOf(std::nullopt).resolve);
+}
+
+class ChainOffersTest : public ChainTest {
+ protected:
+  void SetUp() override {
+    ChainTest::SetUp();
+    Add(BackendOutcome::kUnknown);  // Passwords, for everybody.
+    Add(BackendOutcome::kOk).can = {.resolve = false, .token = true};
+    Add(BackendOutcome::kOk).can = {.resolve = false, .verifiers = true, .clear_text = true};
+    configured_ = 1;
+    Verify();  // Makes the chain.
+  }
+  Capabilities Of(uint64_t tenant) { return chain_->CapabilitiesOf(TenantId(tenant)); }
+  Capabilities OfAll() { return chain_->CapabilitiesOf(std::nullopt); }
+};
+
+TEST_F(ChainOffersTest, WhatATenantsChainCanDo) {
+  EXPECT_TRUE(Of(1).password);
+  EXPECT_FALSE(Of(1).token);
+  Publish("b2,b3");
+  EXPECT_FALSE(Of(1).password);
+  EXPECT_FALSE(Of(1).resolve);
+  EXPECT_TRUE(Of(1).token && Of(1).verifiers && Of(1).clear_text);
+  // Others have the configured one.
+  EXPECT_TRUE(Of(2).password && Of(2).resolve);
+  EXPECT_FALSE(Of(2).token || Of(2).verifiers || Of(2).clear_text);
+  Publish("b1,gone");
+  EXPECT_TRUE(Of(1).password);
+  EXPECT_FALSE(Of(1).token);
+}
+
+TEST_F(ChainOffersTest, WhatAnyChainCanDo) {
+  EXPECT_TRUE(OfAll().password && OfAll().resolve);
+  EXPECT_FALSE(OfAll().token || OfAll().verifiers);
+  Publish("b2");
+  EXPECT_TRUE(OfAll().password && OfAll().token);
+  EXPECT_FALSE(OfAll().verifiers) << "nobody is asked for them";
+  Publish("b3,gone");
+  EXPECT_TRUE(OfAll().password && OfAll().verifiers && OfAll().clear_text);
+  EXPECT_FALSE(OfAll().token);
+  Publish("");
+  EXPECT_FALSE(OfAll().verifiers);
+}
+
+TEST_F(ChainOffersTest, WhetherAnybodyIsAskedGoesByTheName) {
+  Publish("b2");
+  EXPECT_TRUE(chain_->CanAsk("bob@example.org", Operation::kVerifyToken));
+  EXPECT_FALSE(chain_->CanAsk("bob@example.org", Operation::kVerifyPassword));
+  for (const char* const other : {"bob@example.com", "bob", "bob@"}) {
+    EXPECT_FALSE(chain_->CanAsk(other, Operation::kVerifyToken)) << other;
+    EXPECT_TRUE(chain_->CanAsk(other, Operation::kVerifyPassword)) << other;
+  }
+  Publish("b1,gone");
+  EXPECT_TRUE(chain_->CanAsk("bob@example.org", Operation::kVerifyToken)) << "who knows";
+}
+
+// An issuer in one tenant's chain vouches for nobody else.
+TEST_F(ChainTest, TokensAreTheTenantsOwnIssuers) {
+  ScriptedPort& everybodys = Add(BackendOutcome::kOk);
+  ScriptedPort& acmes = Add(BackendOutcome::kOk);
+  everybodys.can = acmes.can = {.resolve = false, .token = true};
+  configured_ = 1;
+  Publish("b2");
+  EXPECT_EQ(Ask(Operation::kVerifyToken, "token").outcome, BackendOutcome::kOk);
+  EXPECT_EQ(everybodys.asked, 0);
+  EXPECT_EQ(acmes.asked, 1);
+  Publish("");
+  EXPECT_EQ(Ask(Operation::kVerifyToken, "token").outcome, BackendOutcome::kOk);
+  EXPECT_EQ(everybodys.asked, 1);
+  EXPECT_EQ(acmes.asked, 1);
 }
 
 // RFC 7677 §3's "pencil".

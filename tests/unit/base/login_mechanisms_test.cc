@@ -38,5 +38,17 @@ TEST(LoginMechanismsTest, WhatIsNoneIsRefused) {
   EXPECT_FALSE(LoginMechanisms().Contains(""));
 }
 
+TEST(LoginMechanismsTest, AreAddedAndCutWithOthers) {
+  LoginMechanisms some = LoginMechanisms::None();
+  for (const std::string_view name : kLoginMechanisms) EXPECT_FALSE(some.Contains(name)) << name;
+  some.Add("PLAIN");
+  some.Add("XOAUTH2");
+  some.Add("CRAM-MD5");
+  EXPECT_EQ(some.Text(), "PLAIN,XOAUTH2");
+  EXPECT_EQ(some & LoginMechanisms(), some);
+  EXPECT_EQ(some & *LoginMechanisms::Parse("USER,PLAIN"), *LoginMechanisms::Parse("PLAIN"));
+  EXPECT_EQ(some & LoginMechanisms::None(), LoginMechanisms::None());
+}
+
 }  // namespace
 }  // namespace poplar

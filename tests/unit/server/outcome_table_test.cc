@@ -14,7 +14,7 @@ TEST(OutcomeTable, OnlyTheClientsFaultsAreToldAsTheClients) {
   EXPECT_EQ(ToPop3(auth::Outcome::kDisabled), pop3::LoginOutcome::kDisabled);
   EXPECT_EQ(ToPop3(auth::Outcome::kThrottled), pop3::LoginOutcome::kThrottled);
   EXPECT_EQ(ToPop3(auth::Outcome::kTemporary), pop3::LoginOutcome::kTemporary);
-  EXPECT_EQ(ToPop3(auth::Outcome::kUnsupported), pop3::LoginOutcome::kPermanent);
+  EXPECT_EQ(ToPop3(auth::Outcome::kUnsupported), pop3::LoginOutcome::kMechanismOff);
 }
 
 TEST(OutcomeTable, AMaildropThatDoesNotOpenIsNeverAWrongPassword) {

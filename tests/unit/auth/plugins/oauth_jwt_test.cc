@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "auth/plugins/oauth/fetch.h"
+#include "auth/plugins/oauth/endpoint.h"
 #include "auth/plugins/oauth/jwt.h"
 #include "auth/plugins/oauth/settings.h"
 
@@ -106,6 +106,32 @@ TEST(OauthJwtTest, Ed25519) {
   ASSERT_TRUE(unsigned_one.has_value());
   EXPECT_STREQ(json_string_value(json_object_get(unsigned_one->Claims().get(), "iss")), "x");
   EXPECT_EQ(unsigned_one->Verify(*keys), SignatureVerdict::kWrong);
+}
+
+// The same key and text, by the algorithm's other name (RFC 9864 §2.2).
+TEST(OauthJwtTest, Ed25519HasTwoNames) {
+  const std::string token =
+      "eyJhbGciOiJFZDI1NTE5In0.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc."
+      "UxhIYLHGg39NVCLpQAVD_UcfOmnGSCzLFZoXYkLiIbFccmOb_qObsgjzLKsf"
+      "Jw-4NlccUgvYrEHrRbNV0HcZAQ";
+  const std::string key = kEd25519Key;
+  const auto named = [&](const std::string& name) {
+    return Set(R"({"alg":")" + name + "\"," + key.substr(1));
+  };
+  EXPECT_EQ(SignedToken::Parse(token)->algorithm(), "EdDSA");
+  EXPECT_EQ(Verify(token, *Set(key)), SignatureVerdict::kGood);
+  for (const char* const name : {"EdDSA", "Ed25519"}) {
+    EXPECT_EQ(Verify(token, *named(name)), SignatureVerdict::kGood) << name;
+    EXPECT_EQ(Verify(kEd25519Token, *named(name)), SignatureVerdict::kGood) << name;
+  }
+  std::string changed = token;
+  changed[token.size() - 4] = token[token.size() - 4] == 'A' ? 'B' : 'A';
+  EXPECT_EQ(Verify(changed, *Set(key)), SignatureVerdict::kWrong);
+  EXPECT_EQ(Verify(token, *named("Ed448")), SignatureVerdict::kNoKey);
+  EXPECT_EQ(Verify(token, *Set(Public(RsaKey("r")) + "," + Public(EcKey("e")))),
+            SignatureVerdict::kNoKey);
+  // {"alg":"Ed448"}
+  EXPECT_FALSE(SignedToken::Parse("eyJhbGciOiJFZDQ0OCJ9" + token.substr(token.find('.'))));
 }
 
 TEST(OauthJwtTest, NothingOfEd25519IsGoodThatWasChanged) {
@@ -230,7 +256,7 @@ std::string FaultOf(std::initializer_list<poplar_setting> given) {
   return ReadSettings(list.data(), fault).has_value() ? "none" : fault;
 }
 
-TEST(OauthFetchTest, AFormHasNothingButWhatMayStandThere) {
+TEST(OauthEndpointTest, AFormHasNothingButWhatMayStandThere) {
   EXPECT_EQ(UrlEncode("aZ09-._~"), "aZ09-._~");
   EXPECT_EQ(UrlEncode("a b+c=d&/\xc3\xbc%"), "a%20b%2Bc%3Dd%26%2F%C3%BC%25");
 }
@@ -263,6 +289,27 @@ TEST(OauthSettingsTest, FaultsSayWhatToWrite) {
   EXPECT_EQ(FaultOf({issuer, audience, keys, {"client_id", "x"}}),
             "client_id and client_secret (or client_secret_file) belong together");
   EXPECT_EQ(FaultOf({issuer, issuer, audience, keys}), "issuer has one value");
+  EXPECT_EQ(FaultOf({issuer, audience, keys, {"connections", "0"}}),
+            "connections is a number from 1 to 64");
+}
+
+TEST(OauthSettingsTest, WhatIsRead) {
+  const auto read = [](std::vector<poplar_setting> list) {
+    list.insert(list.end(), {{"issuer", "https://id"},
+                             {"audience", "poplar"},
+                             {"jwks_file", "keys.json"},
+                             {nullptr, nullptr}});
+    std::string fault;
+    std::optional<Settings> settings = ReadSettings(list.data(), fault);
+    EXPECT_TRUE(settings.has_value()) << fault;
+    return settings.value_or(Settings());
+  };
+  const std::vector<std::string> by_default = {"RS256", "PS256", "ES256", "EdDSA"};
+  EXPECT_EQ(read({}).algorithms, by_default);
+  EXPECT_EQ(read({}).limits.timeout_ms, 4'000U);
+  const std::vector<std::string> chosen = {"ES384", "EdDSA"};
+  EXPECT_EQ(read({{"algorithms", "ES384"}, {"algorithms", "Ed25519"}}).algorithms, chosen);
+  EXPECT_EQ(read({{"timeout_ms", "500"}}).limits.timeout_ms, 500U);
 }
 
 }  // namespace

@@ -1,0 +1,63 @@
+#include "auth/plugins/oauth/endpoint.h"
+
+#include <utility>
+
+namespace poplar::oauth {
+
+using plugins::Deadline;
+using plugins::HttpClient;
+using plugins::HttpReply;
+using plugins::SecretText;
+
+Endpoint::Endpoint(const std::string& url, const Settings& settings, const poplar_host& host)
+    : servers_({url}, plugins::Servers::Order::kListed, host),
+      pool_(servers_, settings.limits, [this, &settings](size_t, Deadline, std::string& fault) {
+        return HttpClient::Make({.ca_file = settings.ca_file,
+                                 .user = settings.client_id,
+                                 .password = settings.client_secret,
+                                 .connect_timeout_ms = settings.limits.connect_timeout_ms,
+                                 .answer_bytes_max = kReplyBytesMax},
+                                servers_.name(0), fault);
+      }) {}
+
+template <typename AskOne>
+std::optional<SecretText> Endpoint::Ask(Deadline deadline, std::string& fault, AskOne ask) {
+  HttpReply reply;
+  const plugins::Tried tried = pool_.Run(deadline, [&](HttpClient& client, Deadline until) {
+    reply = ask(client, until);
+    return reply.tried;
+  });
+  if (tried.answered() && reply.fault.empty()) return std::move(reply.body);
+  fault = tried.answered() ? servers_.name(0) + ": " + reply.fault : tried.why;
+  return std::nullopt;
+}
+
+std::optional<SecretText> Endpoint::Get(Deadline deadline, std::string& fault) {
+  return Ask(deadline, fault, [](HttpClient& client, Deadline until) { return client.Get(until); });
+}
+
+std::optional<SecretText> Endpoint::Post(const SecretText& form, Deadline deadline,
+                                         std::string& fault) {
+  return Ask(deadline, fault,
+             [&form](HttpClient& client, Deadline until) { return client.Post(form, until); });
+}
+
+SecretText UrlEncode(std::string_view text) {
+  constexpr std::string_view kUnreserved =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  SecretText encoded;
+  for (const char c : text) {
+    if (kUnreserved.find(c) != std::string_view::npos) {
+      encoded += c;
+    } else {
+      const auto octet = static_cast<unsigned char>(c);
+      encoded += '%';
+      encoded += kDigits[octet >> 4];
+      encoded += kDigits[octet & 15];
+    }
+  }
+  return encoded;
+}
+
+}  // namespace poplar::oauth
