@@ -193,6 +193,10 @@ def test_what_each_link_says(with_plugins, tmp_path):
         session.noop()
     assert "[AUTH]" in server.try_login(ERIN, "secret")[1]
     assert test(ERIN, code=67)[0][2] == "unknown"
+    users.write_text(f"{ERIN}\t\n")
+    assert test(ERIN, code=75)[0] == ("flat", "address", "temporary")
+    assert codes(server, [ERIN]) == [451]
+    wait_for("the log says why", 15, lambda: 'auth_backend_failed reason="flat: its line has no account"' in server.log())
     users.unlink()
     assert test(ERIN, code=75)[0] == ("flat", "address", "temporary")
 
