@@ -61,3 +61,4 @@ nlohmann::json ToJson(const auth::UserRecord& record) {
 }
 
 }  // namespace poplar::app
+          {"pop3", record.pop3},

@@ -164,6 +164,28 @@ TEST_F(UsersTest, ListDisableEnableRemove) {
   EXPECT_EQ(RunHere({"user", "add", "nonsense", "--no-password"}), ExitCode::kDataError);
 }
 
+TEST_F(UsersTest, Pop3OfOneUser) {
+  AddTenant();
+  RunHere({"user", "add", "a@acme.example", "--no-password"});
+  const auto shown = [&] {
+    RunHere({"user", "show", "a@acme.example", "--json"});
+    return json::parse(out_);
+  };
+  EXPECT_EQ(shown()["pop3"], true);
+  EXPECT_EQ(RunHere({"user", "set", "a@acme.example", "--pop3", "false"}), ExitCode::kOk) << err_;
+  EXPECT_THAT(out_, AllOf(HasSubstr("state     no POP3\n"),
+                          HasSubstr("poplar session kick --user a@acme.example")));
+  EXPECT_EQ(shown()["pop3"], false);
+  EXPECT_EQ(shown()["enabled"], true);
+  RunHere({"user", "list"});
+  EXPECT_THAT(out_, HasSubstr("a@acme.example  acme    no POP3"));
+  EXPECT_EQ(RunHere({"user", "set", "a@acme.example", "--pop3", "on"}), ExitCode::kOk);
+  EXPECT_THAT(out_, AllOf(HasSubstr("state     enabled\n"), Not(HasSubstr("session kick"))));
+  EXPECT_EQ(RunHere({"user", "set", "a@acme.example", "--pop3", "maybe"}), ExitCode::kUsage);
+  EXPECT_THAT(err_, HasSubstr("write true or false"));
+  EXPECT_EQ(RunHere({"user", "set", "b@acme.example", "--pop3", "off"}), ExitCode::kNoUser);
+}
+
 TEST_F(UsersTest, WithoutADatabaseItSaysHowToMakeOne) {
   std::filesystem::remove(folder_ / "users.db");
   EXPECT_EQ(RunHere({"user", "list"}), ExitCode::kUnavailable);
