@@ -10,6 +10,7 @@ import time
 from conftest import ALICE, BOB, CAROL, PASSWORDS
 from poplar_server import lmtp_transaction, read_line, read_to_end, wait_for
 
+EX_NOPERM = 77
 MESSAGE = b"Subject: hello\r\n\r\nHello.\r\n"
 
 
@@ -32,6 +33,21 @@ def set_rule(server, tenant, **rules):
     server.run("tenant", "set", tenant, *options)
 
 
+def auth_test(server, user, secret=True):
+    """The code and the sentence of `poplar auth test`."""
+    options = ["--password-stdin"] if secret else []
+    result = server.run("auth", "test", user, *options, check=False, input=PASSWORDS[user].encode() + b"\n")
+    return result.returncode, result.stdout.decode()
+
+
+def is_ended(client):
+    try:
+        client.noop()
+    except (poplib.error_proto, OSError):
+        return True
+    return False
+
+
 def comes_true(server, user, expected, **options):
     wait_for(f"{user} gets {expected}", 30, lambda: verdict(server, user, **options) == expected)
 
@@ -40,6 +56,9 @@ def test_pop3_off(server):
     set_rule(server, "alpha", pop3="false")
     comes_true(server, ALICE, "AUTH")
     wait_for("the log says why", 5, lambda: "the tenant has no POP3" in server.log())
+    code, said = auth_test(server, ALICE)
+    assert code == EX_NOPERM and 'the tenant has no POP3; they hear "-ERR [AUTH] This account is disabled"' in said, said
+    assert auth_test(server, CAROL)[0] == 0
     assert verdict(server, CAROL) == "OK"
     server.deliver([ALICE], MESSAGE)  # Mail goes on coming in.
     # Whoever has a wrong password learns nothing of it.
@@ -47,6 +66,39 @@ def test_pop3_off(server):
     assert client is None and "The user name or the password is wrong" in reply
     set_rule(server, "alpha", pop3="default")
     comes_true(server, ALICE, "OK")
+
+
+def test_pop3_off_of_one_user(server):
+    set_rule(server, "alpha", pop3="false")
+    comes_true(server, ALICE, "AUTH")
+    tenants = server.try_login(ALICE, PASSWORDS[ALICE])[1]
+    set_rule(server, "alpha", pop3="default")
+    comes_true(server, ALICE, "OK")
+    session, other = server.pop3(ALICE, PASSWORDS[ALICE]), server.pop3(BOB, PASSWORDS[BOB])
+    server.run("user", "set", ALICE, "--pop3", "off")
+    comes_true(server, ALICE, "AUTH")
+    session.noop()  # One that is open goes on.
+    assert server.try_login(ALICE, PASSWORDS[ALICE])[1] == tenants, "it is told as a tenant's is"
+    wait_for("the log says why", 5, lambda: "the user has no POP3" in server.log())
+    # Whoever has a wrong password learns nothing of it, mail goes on coming in, and nobody else notices.
+    assert "The user name or the password is wrong" in server.try_login(ALICE, "wrong")[1]
+    server.deliver([ALICE], MESSAGE)
+    server.run("user", "set", ALICE, "--pop3", "on")
+    comes_true(server, ALICE, "IN-USE")
+    server.run("user", "set", ALICE, "--pop3", "off", "--end-sessions")
+    # At once: what was remembered is forgotten by the time the command ends.
+    assert verdict(server, ALICE) == "AUTH"
+    code, said = auth_test(server, ALICE)
+    assert code == EX_NOPERM and "The password is right, says users. But clients are not let in: the user has no POP3" in said, said
+    code, said = auth_test(server, ALICE, secret=False)
+    assert code == 0 and "Found by users. But clients are not let in" in said, said
+    wait_for("the session ends", 10, lambda: is_ended(session))
+    other.quit()
+    server.run("user", "set", ALICE, "--pop3", "on")
+    comes_true(server, ALICE, "OK")
+    client = server.pop3(ALICE, PASSWORDS[ALICE])
+    assert client.stat()[0] == 1
+    client.quit()
 
 
 def test_tls_is_required_of_one_tenant(server):
@@ -63,6 +115,14 @@ def test_mechanisms_of_a_tenant(server):
     # Whoever has a wrong password, or comes to a tenant that there is none of, hears the same.
     refusals = {server.try_login(user, "wrong")[1] for user in (ALICE, CAROL, "nobody@nowhere.example")}
     assert len(refusals) == 1 and "The user name or the password is wrong" in refusals.pop()
+    code, said = auth_test(server, ALICE)
+    assert code == 0 and said.endswith("The password is right, says users. The tenant allows PLAIN alone.\n"), said
+    set_rule(server, "alpha", mechanisms="SCRAM-SHA-256")
+    wait_for("the test says so", 30, lambda: auth_test(server, ALICE)[0] == EX_NOPERM)
+    said = auth_test(server, ALICE)[1]
+    assert "the tenant does not allow this mechanism; they hear \"-ERR [SYS/PERM]" in said and "allows SCRAM-SHA-256 alone" in said, said
+    set_rule(server, "alpha", mechanisms="PLAIN")
+    wait_for("the test says so", 30, lambda: auth_test(server, ALICE)[0] == 0)
     client = server.pop3()
     assert {"USER", "SASL"} <= client.capa().keys(), "it is not known yet who comes"
     plain = base64.b64encode(f"\0{ALICE}\0{PASSWORDS[ALICE]}".encode()).decode()
@@ -194,6 +254,7 @@ def test_a_refusal_is_held_back_once_a_transaction(server):
 
 
 def test_egress_waits(server):
+    """What a wait is reckoned to be does not depend on how fast this machine is; how long a session took is what its server says."""
     message = b"Subject: x\r\n\r\n" + (b"x" * 70 + b"\r\n") * 1000
     for _ in range(6):
         server.deliver([ALICE, CAROL], message)
@@ -279,7 +340,6 @@ def test_a_tenant_is_disabled_and_enabled_and_gets_a_domain(server):
     client = server.pop3("alice@alpha.test", "another")
     client.quit()
     refused = server.run("tenant", "domain", "remove", "alpha", "alpha.test", check=False)
-    """What a wait is reckoned to be does not depend on how fast this machine is; how long a session took is what its server says."""
     assert refused.returncode != 0 and b"users have addresses in alpha.test" in refused.stderr
     server.run("user", "remove", "alice@alpha.test")
     server.run("tenant", "domain", "remove", "alpha", "alpha.test")
