@@ -164,6 +164,22 @@ TEST_F(UsersTest, ListDisableEnableRemove) {
   EXPECT_EQ(RunHere({"user", "add", "nonsense", "--no-password"}), ExitCode::kDataError);
 }
 
+TEST_F(UsersTest, AnAppPasswordThatWouldNeverWorkIsRefused) {
+  AddTenant();
+  RunHere({"user", "add", "a@acme.example", "--no-password"});
+  const auto add = [&](const std::string& label, const std::string& expires) {
+    return RunHere({"user", "app-password", "add", "a@acme.example", label, "--expires", expires});
+  };
+  for (const char* past : {"2026-01-31", "1970-01-01", "2d"}) {
+    EXPECT_EQ(add("past", past), ExitCode::kUsage) << past;
+    EXPECT_THAT(err_, HasSubstr("that day is over, so it would never work")) << past;
+  }
+  EXPECT_EQ(add("today", "0d"), ExitCode::kOk) << err_;
+  EXPECT_EQ(add("later", "2999-12-31"), ExitCode::kOk) << err_;
+  EXPECT_EQ(RunHere({"user", "app-password", "list", "a@acme.example", "--json"}), ExitCode::kOk);
+  EXPECT_EQ(json::parse(out_).size(), 2U);
+}
+
 TEST_F(UsersTest, Pop3OfOneUser) {
   AddTenant();
   RunHere({"user", "add", "a@acme.example", "--no-password"});
