@@ -164,6 +164,35 @@ TEST_F(UsersTest, ListDisableEnableRemove) {
   EXPECT_EQ(RunHere({"user", "add", "nonsense", "--no-password"}), ExitCode::kDataError);
 }
 
+TEST_F(UsersTest, ATenantWhoseUsersCannotLogInIsToldOf) {
+  AddTenant();
+  EXPECT_EQ(RunHere({"tenant", "set", "acme", "--mechanisms", "EXTERNAL"}), ExitCode::kOk);
+  EXPECT_THAT(err_, HasSubstr("poplar: warning: tenant acme: nobody can log in: auth.mechanisms "
+                              "does not have EXTERNAL\n"));
+  EXPECT_EQ(RunHere({"tenant", "set", "acme", "--mechanisms", "EXTERNAL,PLAIN"}), ExitCode::kOk);
+  EXPECT_EQ(err_, "");
+  EXPECT_EQ(RunHere({"tenant", "add", "beta", "--mechanisms", "APOP"}), ExitCode::kOk);
+  EXPECT_THAT(err_, HasSubstr("tenant beta: nobody can log in"));
+}
+
+TEST_F(UsersTest, ScramNeedsKeys) {
+  Write(config_path_,
+        "[users]\nhash = \"sha512crypt\"\n[auth]\nmechanisms = [\"PLAIN\", "
+        "\"SCRAM-SHA-256\"]\n");
+  AddTenant();
+  const std::vector<std::string> by_keys = {"tenant", "set", "acme", "--mechanisms",
+                                            "SCRAM-SHA-256"};
+  EXPECT_EQ(RunHere(by_keys), ExitCode::kOk);
+  EXPECT_EQ(err_, "") << "there is nobody yet";
+  RunHere({"user", "add", "a@acme.example", "--password-stdin"}, "x\n");
+  EXPECT_EQ(RunHere(by_keys), ExitCode::kOk);
+  EXPECT_THAT(err_, HasSubstr("nobody can log in: none of its users has keys for SCRAM-SHA-256"));
+  RunHere({"user", "add", "b@acme.example", "--password-stdin", "--scheme", "scram-sha-256"},
+          "x\n");
+  EXPECT_EQ(RunHere(by_keys), ExitCode::kOk);
+  EXPECT_EQ(err_, "");
+}
+
 TEST_F(UsersTest, AnAppPasswordThatWouldNeverWorkIsRefused) {
   AddTenant();
   RunHere({"user", "add", "a@acme.example", "--no-password"});
