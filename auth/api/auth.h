@@ -32,6 +32,7 @@ struct Principal {
   std::string address;      // As the back end spells it; for logs and listings only.
   std::string tenant_name;  // For logs and metrics.
   Quota quota = {};         // Of the maildrop.
+  bool pop3 = true;         // Its owner may fetch mail by it.
 };
 
 enum class Outcome : uint8_t {

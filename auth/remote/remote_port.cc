@@ -131,6 +131,11 @@ void RemotePort::OnTold(BackendCall& call, const TenantPolicies::Domain& tenant,
   } else {
     call.answer = AnswerOf(*answer, call.question, tenant);
     call.answer.weak_schemes = info_.weak_schemes;
+    if (call.answer.outcome == BackendOutcome::kTemporary) {
+      // The log's reader has to know whose failure it is, also of a plug-in that says no more.
+      const std::string& why = call.answer.reason;
+      call.answer.reason = info_.name + ": " + (why.empty() ? "it gives no reason" : why);
+    }
   }
   CountOutcome(call.answer.outcome);
   call.Answered();

@@ -25,7 +25,8 @@ BackendAnswer Known(UserRecord user) {
                       .account = std::move(user.account),
                       .address = std::move(user.address),
                       .tenant_name = std::move(user.tenant_name),
-                      .quota = user.quota};
+                      .quota = user.quota,
+                      .pop3 = user.pop3};
   return answer;
 }
 

@@ -159,9 +159,14 @@ CREATE TRIGGER app_password_removal_is_told AFTER DELETE ON app_passwords
   END;
 )sql";
 
+// Whether a user may fetch his mail by POP3; mail comes in either way.
+constexpr char kVersion5[] = R"sql(
+ALTER TABLE users ADD COLUMN pop3 INTEGER NOT NULL DEFAULT 1 CHECK (pop3 IN (0, 1));
+)sql";
+
 // What makes each version of the one before.
 constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2, kVersion3,
-                                                            kVersion4};
+                                                            kVersion4, kVersion5};
 
 // From the tables of `version` (0: none) to today's. REQUIRES: a transaction.
 Status Upgrade(SqliteConnection& connection, int64_t version) {

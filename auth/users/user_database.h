@@ -66,6 +66,7 @@ struct UserRecord {
   std::string address;  // As it was given, the domain in lower case.
   bool enabled = true;
   bool tenant_enabled = true;
+  bool pop3 = true;    // He may fetch mail by it. Beside what his tenant's setting says.
   std::string scheme;  // Of the password's hash: "yescrypt"; "none" when there is no password.
   int64_t created_s = 0;
   int64_t password_changed_s = 0;
@@ -178,6 +179,8 @@ class UserDatabase {
   Status ListUsers(std::string_view tenant, const std::function<void(const UserRecord&)>& each);
   Status SetPasswordHash(std::string_view address, std::string_view hash);
   Status SetUserEnabled(std::string_view address, bool enabled);
+  // Without POP3 a user goes on getting mail.
+  Status SetUserPop3(std::string_view address, bool allowed);
   // As ChangeTenant.
   StatusOr<UserRecord> ChangeUserQuota(std::string_view address,
                                        const std::function<void(UserQuota&)>& change);

@@ -19,7 +19,7 @@ namespace {
 constexpr char kUserColumns[] =
     "SELECT u.account, u.tenant, t.name, u.address, u.enabled, t.enabled, u.hash, u.created_s,"
     " u.password_changed_s, u.quota_octets, u.quota_messages,"
-    " t.maildrop_quota_octets, t.maildrop_quota_messages, u.require_app_password"
+    " t.maildrop_quota_octets, t.maildrop_quota_messages, u.require_app_password, u.pop3"
     " FROM users AS u JOIN tenants AS t ON t.id = u.tenant";
 
 UserRecord ReadUser(const SqliteQuery& row) {
@@ -36,6 +36,7 @@ UserRecord ReadUser(const SqliteQuery& row) {
   ReadUserQuota(row, 9, user);
   const std::optional<int64_t> require = row.NumberOrNull(13);
   if (require) user.require_app_password = *require != 0;
+  user.pop3 = row.Number(14) != 0;
   return user;
 }
 
@@ -146,6 +147,12 @@ StatusOr<bool> UserDatabase::ReplaceHash(std::string_view key, std::string_view 
 Status UserDatabase::SetUserEnabled(std::string_view address, bool enabled) {
   SqliteQuery update(*connection_, "UPDATE users SET enabled = ?1 WHERE address_key = ?2");
   POP_RETURN_IF_ERROR(update.Bind(enabled ? 1 : 0).Bind(LookupKey(address)).Run());
+  return connection_->changes() == 0 ? NoSuchUser(address) : OkStatus();
+}
+
+Status UserDatabase::SetUserPop3(std::string_view address, bool allowed) {
+  SqliteQuery update(*connection_, "UPDATE users SET pop3 = ?1 WHERE address_key = ?2");
+  POP_RETURN_IF_ERROR(update.Bind(allowed ? 1 : 0).Bind(LookupKey(address)).Run());
   return connection_->changes() == 0 ? NoSuchUser(address) : OkStatus();
 }
 

@@ -1,12 +1,16 @@
 #include "core/app/auth_admin.h"
 
+#include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "core/app/ask_shard.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "core/server/admission.h"
+#include "core/server/outcome_table.h"
 
 namespace poplar::app {
 namespace {
@@ -14,7 +18,47 @@ namespace {
 using auth::LinkReport;
 using nlohmann::json;
 
-json ToJson(const LinkReport& report) {
+// The ways in which a client could bring what was tried.
+std::vector<std::string_view> MechanismsFor(auth::Probed probed) {
+  switch (probed) {
+    case auth::Probed::kAddress:
+      return {};
+    case auth::Probed::kPassword:
+      return {"USER", "PLAIN", "LOGIN"};
+    case auth::Probed::kToken:
+    case auth::Probed::kAccount:
+      return {"OAUTHBEARER", "XOAUTH2"};
+  }
+  return {};
+}
+
+// Whether a client would be let in that comes with what the back end found right.
+server::AdmissionVerdict Judge(const LinkReport& report, const TenantRules& rules) {
+  const server::AdmissionVerdict pop3 = server::JudgePop3(rules, report.principal);
+  if (pop3 != server::AdmissionVerdict::kAdmitted) return pop3;
+  const std::vector<std::string_view> ways = MechanismsFor(report.probed);
+  const bool allowed = ways.empty() || std::ranges::any_of(ways, [&](std::string_view way) {
+                         return rules.mechanisms.Contains(way);
+                       });
+  return allowed ? server::AdmissionVerdict::kAdmitted : server::AdmissionVerdict::kMechanismOff;
+}
+
+// What a client is told, without its line end.
+std::string ReplyTo(server::AdmissionVerdict verdict) {
+  std::string_view reply = pop3::ReplyTo(server::ToPop3(verdict));
+  reply.remove_suffix(2);
+  return std::string(reply);
+}
+
+void AddAdmission(const LinkReport& report, const TenantPolicies& policies, json& link) {
+  const TenantRules& rules = policies.Of(report.principal.tenant).rules;
+  link["mechanisms"] = rules.mechanisms.Text();
+  const server::AdmissionVerdict verdict = Judge(report, rules);
+  link["refused"] = server::Reason(verdict);
+  link["client_hears"] = verdict == server::AdmissionVerdict::kAdmitted ? "" : ReplyTo(verdict);
+}
+
+json ToJson(const LinkReport& report, const TenantPolicies& policies) {
   json link = {{"backend", report.backend},
                {"asked", auth::Name(report.probed)},
                {"says", auth::Name(report.outcome)},
@@ -26,11 +70,12 @@ json ToJson(const LinkReport& report) {
     link["address"] = report.principal.address;
     link["quota"] = {{"octets", report.principal.quota.octets},
                      {"messages", report.principal.quota.messages}};
+    AddAdmission(report, policies, link);
   }
   return link;
 }
 
-StatusOr<json> Test(io::ShardSet& shards, auth::AuthService& auth, const json& arguments) {
+StatusOr<json> Test(const AuthAdminParts& parts, const json& arguments) {
   const auto login = arguments.at("address").get<std::string>();
   if (login.empty() || login.size() > kAddressBytesMax) {
     return MakeStatus(StatusCode::kInvalidArgument, "no address can be like that");
@@ -41,15 +86,17 @@ StatusOr<json> Test(io::ShardSet& shards, auth::AuthService& auth, const json& a
   tried.secret = base::Secret(text);
   base::Wipe(text.data(), text.size());
   const auto reports = AskFirstShard<std::vector<LinkReport>>(
-      shards, [&](auto& done) { auth.Probe(login, std::move(tried), done); });
+      parts.shards, [&](auto& done) { parts.auth.Probe(login, std::move(tried), done); });
+  const std::shared_ptr<const TenantPolicies> policies = parts.policies.Current();
   json links = json::array();
-  for (const LinkReport& report : reports) links.push_back(ToJson(report));
+  for (const LinkReport& report : reports) links.push_back(ToJson(report, *policies));
   return json{{"links", std::move(links)}};
 }
 
-StatusOr<json> Flush(io::ShardSet& shards, auth::AuthService& auth, const json& arguments) {
+StatusOr<json> Flush(const AuthAdminParts& parts, const json& arguments) {
   const std::string login = arguments.value("address", "");
-  Status status = AskFirstShard<Status>(shards, [&](auto& done) { auth.Flush(login, done); });
+  Status status =
+      AskFirstShard<Status>(parts.shards, [&](auto& done) { parts.auth.Flush(login, done); });
   if (!status.ok()) return status;
   base::Log(base::LogLevel::kInfo, "auth_flushed", {{"user", login.empty() ? "all" : login}});
   return json::object();
@@ -57,9 +104,9 @@ StatusOr<json> Flush(io::ShardSet& shards, auth::AuthService& auth, const json& 
 
 }  // namespace
 
-void AddAuthHandlers(io::ShardSet& shards, auth::AuthService& auth, ops::AdminHandlers& handlers) {
-  handlers["auth.test"] = [&](const json& arguments) { return Test(shards, auth, arguments); };
-  handlers["auth.flush"] = [&](const json& arguments) { return Flush(shards, auth, arguments); };
+void AddAuthHandlers(const AuthAdminParts& parts, ops::AdminHandlers& handlers) {
+  handlers["auth.test"] = [parts](const json& arguments) { return Test(parts, arguments); };
+  handlers["auth.flush"] = [parts](const json& arguments) { return Flush(parts, arguments); };
 }
 
 }  // namespace poplar::app

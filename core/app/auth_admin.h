@@ -4,13 +4,20 @@
 #pragma once
 
 #include "auth/service/auth_service.h"
+#include "core/base/mail_policy.h"
 #include "core/io/shard.h"
 #include "core/ops/admin_server.h"
 
 namespace poplar::app {
 
-// The handlers run on the admin socket's thread and wait there for the first shard. Both outlive
-// them.
-void AddAuthHandlers(io::ShardSet& shards, auth::AuthService& auth, ops::AdminHandlers& handlers);
+struct AuthAdminParts {
+  io::ShardSet& shards;
+  auth::AuthService& auth;
+  const PolicyBoard& policies;
+};
+
+// The handlers run on the admin socket's thread and wait there for the first shard. What `parts`
+// names outlives them.
+void AddAuthHandlers(const AuthAdminParts& parts, ops::AdminHandlers& handlers);
 
 }  // namespace poplar::app

@@ -1,11 +1,13 @@
 #include "core/app/auth_backends.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 
 #include "auth/files/passwd_file_backend.h"
 #include "auth/host/auth_host.h"
+#include "auth/remote/host_process.h"
 #include "auth/service/sqlite_backend.h"
 #include "core/base/units.h"
 
@@ -45,7 +47,7 @@ Status MakeBackend(const tenant::BackendConfig& backend, const PolicyBoard& tena
                                                  .default_domain = backend.default_domain,
                                                  .weak_schemes = backend.weak_schemes},
                                                 tenants);
-      if (!file.ok()) return Annotate(file.status(), "back end " + backend.name);
+      if (!file.ok()) return file.status();
       source.backend = std::move(*file);
       return OkStatus();
     }
@@ -59,6 +61,30 @@ Status MakeBackend(const tenant::BackendConfig& backend, const PolicyBoard& tena
   }
   return OkStatus();
 }
+
+// As at a start: a plug-in's process is that of all back ends that name it.
+class PluginChecker {
+ public:
+  Status Check(const tenant::BackendConfig& backend) {
+    auto found = hosts_.find(backend.plugin);
+    if (found == hosts_.end()) {
+      found = hosts_
+                  .emplace(backend.plugin, auth::HostProcess::Start({.executable = kThisProgram,
+                                                                     .plugin = backend.plugin,
+                                                                     .threads = 1}))
+                  .first;
+    }
+    const auto& host = found->second;
+    if (!host.ok()) return host.status();
+    return (*host)->Open(instances_++, backend.settings, kOpenTimeoutMs);
+  }
+
+ private:
+  static constexpr uint32_t kOpenTimeoutMs = 10'000;
+
+  std::map<std::string, StatusOr<std::unique_ptr<auth::HostProcess>>> hosts_;  // By plug-in.
+  uint32_t instances_ = 0;
+};
 
 }  // namespace
 
@@ -104,11 +130,36 @@ StatusOr<std::vector<auth::BackendSource>> MakeChain(const tenant::Config& confi
     } else {
       source.next_after_refused = backend->next_after_refused;
       source.next_after_failed = backend->next_after_failed;
-      POP_RETURN_IF_ERROR(MakeBackend(*backend, tenants, remote, source));
+      POP_RETURN_IF_ERROR(
+          Annotate(MakeBackend(*backend, tenants, remote, source), "back end " + name));
     }
     chain.push_back(std::move(source));
   }
   return chain;
+}
+
+std::vector<BackendFault> CheckBackends(const tenant::Config& config) {
+  std::vector<BackendFault> faults;
+  const PolicyBoard nobody;
+  PluginChecker plugins;
+  for (const tenant::BackendConfig& backend : config.backends) {
+    Status status;
+    if (backend.driver == tenant::BackendDriver::kPlugin) {
+      status = plugins.Check(backend);
+    } else {
+      auth::BackendSource source;
+      status = MakeBackend(backend, nobody, nullptr, source);
+    }
+    if (!status.ok()) faults.push_back({backend.name, std::string(Message(status))});
+  }
+  if (!faults.empty() || config.users.tenants_backend.empty()) return faults;
+  // That it cannot say now is no fault: the server starts all the same.
+  const auto listed = auth::ListTenants(TenantListerOptionsOf(config), {});
+  const StatusCode code = listed.status().code();
+  if (code == StatusCode::kInvalidArgument || code == StatusCode::kFailedPrecondition) {
+    faults.push_back({config.users.tenants_backend, std::string(Message(listed.status()))});
+  }
+  return faults;
 }
 
 auth::ThrottleOptions ThrottleOptionsOf(const tenant::AuthConfig& config) {

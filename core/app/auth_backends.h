@@ -12,6 +12,7 @@
 #include "auth/schemes/hasher_pool.h"
 #include "auth/service/auth_service.h"
 #include "core/app/exit_code.h"
+#include "core/app/wiring.h"
 #include "core/base/mail_policy.h"
 #include "core/base/status.h"
 #include "core/io/shard.h"
@@ -34,6 +35,10 @@ StatusOr<std::vector<auth::BackendSource>> MakeChain(const tenant::Config& confi
                                                      auth::HasherPool& hashers,
                                                      const PolicyBoard& tenants,
                                                      auth::RemoteBackends* remote);
+
+// What the start would refuse of them: plug-ins that cannot be loaded or are of another version,
+// settings that are wrong, files that cannot be read. Starts the plug-ins' hosts and ends them.
+std::vector<BackendFault> CheckBackends(const tenant::Config& config);
 
 // What failed log-ins have to wait.
 auth::ThrottleOptions ThrottleOptionsOf(const tenant::AuthConfig& config);

@@ -127,7 +127,7 @@ class CommandLine {
                 "  poplar check && pkill -HUP -o -x poplar");
     auto check_path = AddConfigOption(check);
     check->callback([this, check_path] {
-      chosen_ = [this, check_path] { return Check({*check_path}, console_); };
+      chosen_ = [this, check_path] { return Check({*check_path}, wiring_, console_); };
     });
   }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/app/cli_numbers.h"
 #include "core/app/commands/tenant.h"
 #include "core/app/commands/tenant_usage.h"
 #include "core/app/commands/user.h"
@@ -100,6 +101,12 @@ class AccountCommands {
     if (text == "true" || text == "false") return std::optional<bool>(text == "true");
     if (text == "default") return std::optional<bool>();
     return MakeStatus(StatusCode::kInvalidArgument, "write true, false or default");
+  }
+
+  static StatusOr<bool> ParseSwitch(std::string_view text) {
+    if (text == "true" || text == "on") return true;
+    if (text == "false" || text == "off") return false;
+    return MakeStatus(StatusCode::kInvalidArgument, "write true or false");
   }
 
   // A day, since 1970.
@@ -212,44 +219,6 @@ class AccountCommands {
     }
   }
 
-  template <class Value>
-  using Parser = std::function<StatusOr<Value>(std::string_view)>;
-
-  // A parser that also takes `word`, for `value`.
-  template <class Value, class Parse>
-  static Parser<Value> Or(std::string word, Value value, Parse parse) {
-    return [word = std::move(word), value,
-            parse = std::move(parse)](std::string_view text) -> StatusOr<Value> {
-      if (text == word) return value;
-      POP_ASSIGN_OR_RETURN(const auto number, parse(text));
-      return Value(number);
-    };
-  }
-  // 0 is how "no limit" is kept, and could be meant as its opposite.
-  template <class Value>
-  static Parser<Value> AtLeastOne(StatusOr<Value> (*parse)(std::string_view), std::string instead) {
-    return [parse, instead = std::move(instead)](std::string_view text) -> StatusOr<Value> {
-      POP_ASSIGN_OR_RETURN(const Value number, parse(text));
-      if (number > 0) return number;
-      return MakeStatus(StatusCode::kInvalidArgument,
-                        "0 is not taken: write at least 1, or " + instead);
-    };
-  }
-  template <class Value>
-  static Parser<Value> OrNone(StatusOr<Value> (*parse)(std::string_view)) {
-    return Or<Value>("none", 0, AtLeastOne(parse, "none: no limit"));
-  }
-
-  template <class Value>
-  static void AddNumber(CLI::App* leaf, const std::string& name, const std::string& type,
-                        const std::string& does, const Parser<Value>& parse,
-                        const std::function<void(Value)>& take) {
-    leaf->add_option_function<std::string>(
-            name, [parse, take](const std::string& text) { take(*parse(text)); }, does)
-        ->type_name(type)
-        ->check([parse](const std::string& text) { return FaultIn(parse(text)); }, "");
-  }
-
   using PasswordCommand = ExitCode (*)(const UserPasswordOptions&, const Config&, Console&);
 
   // The options that `user add` and `user passwd` share.
@@ -305,10 +274,11 @@ class AccountCommands {
   void AddUserSet(CLI::App* group) {
     CLI::App* set =
         AddLeaf(group, "set",
-                "Changes a user's own quota and how he logs in; a running server goes by "
-                "it within about a second",
+                "Changes a user's own quota, whether he has POP3 and how he logs in; a running "
+                "server goes by it within about a second",
                 "  poplar user set alice@example.org --quota 10GiB\n"
                 "  poplar user set alice@example.org --quota none\n"
+                "  poplar user set alice@example.org --pop3 false --end-sessions\n"
                 "  poplar user set alice@example.org --quota default "
                 "--quota-messages default");
     auto options = std::make_shared<UserSetOptions>();
@@ -326,6 +296,10 @@ class AccountCommands {
                      "true: only app passwords are taken; default: as the tenant's setting",
                      &ParseTruth,
                      [options](Truth require) { options->require_app_password = require; });
+    AddNumber<bool>(set, "--pop3", "VALUE",
+                    "false: he may not fetch mail by POP3, mail goes on coming in; true: he may",
+                    &ParseSwitch, [options](bool allowed) { options->pop3 = allowed; });
+    set->add_flag("--end-sessions", options->end_sessions, "At once, and end the user's sessions");
     run_with_config_(set, [&console = console_, options](const Config& config) {
       return UserSet(*options, config, console);
     });

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "core/app/cli_accounts.h"
+#include "core/app/cli_numbers.h"
 #include "core/app/commands/app_password.h"
 #include "core/app/quantities.h"
 #include "core/base/clock.h"
@@ -11,6 +12,16 @@ namespace poplar::app {
 namespace {
 
 using tenant::Config;
+
+// The last day on which it works, since 1970.
+StatusOr<uint32_t> ParseLastDay(std::string_view text) {
+  constexpr int64_t kDayS = 86'400;
+  const int64_t now_s = base::SystemClock().WallUs() / 1'000'000;
+  POP_ASSIGN_OR_RETURN(const int64_t second, ParseSince(text, now_s));
+  if (second / kDayS >= now_s / kDayS) return static_cast<uint32_t>(second / kDayS);
+  return MakeStatus(StatusCode::kInvalidArgument,
+                    "that day is over, so it would never work; write today or a later day");
+}
 
 void AddAppPasswordAdd(CLI::App* group, Console& console,
                        const RunWithConfigFunction& run_with_config) {
@@ -25,17 +36,8 @@ void AddAppPasswordAdd(CLI::App* group, Console& console,
   add->add_option("--from", options->networks, "It works from this network only; may be repeated")
       ->type_name("NETWORK")
       ->allow_extra_args(false);
-  const auto parse = [](const std::string& text) {
-    return ParseSince(text, base::SystemClock().WallUs() / 1'000'000);
-  };
-  add->add_option_function<std::string>(
-         "--expires",
-         [options, parse](const std::string& text) {
-           options->expires_day = static_cast<uint32_t>(*parse(text) / 86'400);
-         },
-         "The last day (UTC) on which it works")
-      ->type_name("DATE")
-      ->check([parse](const std::string& text) { return FaultIn(parse(text)); }, "");
+  AddNumber<uint32_t>(add, "--expires", "DATE", "The last day (UTC) on which it works",
+                      &ParseLastDay, [options](uint32_t day) { options->expires_day = day; });
   add->add_flag("--json", options->json, "As JSON");
   run_with_config(add, [options, &console](const Config& config) {
     return AppPasswordAdd(*options, config, console);

@@ -128,8 +128,11 @@ void AddTransferCommands(CLI::App& app, const Wiring& wiring, Console& console,
   const auto add_import = [&](const auto& add_leaf) {
     auto options = std::make_shared<ImportCommandOptions>();
     CLI::App* leaf = add_leaf(*options);
-    leaf->add_flag("--dry-run", options->dry_run,
-                   "Only say how many UIDLs will be the same, and which will not and why");
+    CLI::Option* dry_run =
+        leaf->add_flag("--dry-run", options->dry_run,
+                       "Only say how many UIDLs will be the same, and which will not and why");
+    // There is nothing yet that could be compared.
+    if (CLI::Option* compare = leaf->get_option_no_throw("--compare")) dry_run->excludes(compare);
     run_with_config(leaf, [options, &wiring, &console](const tenant::Config& config) {
       return Import(*options, config, wiring, console);
     });

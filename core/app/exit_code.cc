@@ -32,4 +32,8 @@ ExitCode ExitCodeOf(const Status& status) {
   }
 }
 
+ExitCode InputCodeOf(const Status& status) {
+  return status.code() == StatusCode::kNotFound ? ExitCode::kNoInput : ExitCodeOf(status);
+}
+
 }  // namespace poplar::app

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
                                              .upgrade = &poplar::app::UpgradeStore,
                                              .snapshot = &poplar::app::SnapshotStore},
                                    .serve = &poplar::app::RunServer,
+                                   .check_backends = &poplar::app::CheckBackends,
                                    .auth_host = &poplar::app::RunPlugin,
                                    .serve_privately = &poplar::app::ServePrivately};
   poplar::app::Console console = poplar::app::ProcessConsole();

@@ -251,7 +251,7 @@ ops::AdminHandlers Service::AdminHandlers() {
     return kicked > 0 ? StatusOr<json>(json{{"kicked", kicked}}) : NoSuchSession(user);
   };
   AddStoreHandlers(handlers);
-  AddAuthHandlers(*shards_, *auth_, handlers);
+  AddAuthHandlers({*shards_, *auth_, policies_}, handlers);
   AddMailboxHandlers({*shards_, *store_, auth_->OnShard(ShardIndex(0)), policies_}, handlers);
   return handlers;
 }

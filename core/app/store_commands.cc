@@ -6,6 +6,7 @@
 #include "core/app/progress_bar.h"
 #include "core/app/running_server.h"
 #include "core/app/store_json.h"
+#include "core/app/store_options.h"
 #include "storage/engine/engine.h"
 #include "storage/engine/layout.h"
 #include "storage/tools/rebuild.h"
@@ -64,6 +65,12 @@ StatusOr<json> Snapshot(const tenant::Config& config, const std::string& directo
   return ToJson(report);
 }
 
+// A store that lacks what is its own is damaged.
+ExitCode FailStore(Console& console, const tenant::Config& config, const Status& status,
+                   ExitCode not_found = ExitCode::kIoError) {
+  return Fail(console, StoreCodeOf(status, config.store, not_found), Message(status));
+}
+
 }  // namespace
 
 Status InitStore(const tenant::Config& config) {
@@ -84,7 +91,7 @@ ExitCode VerifyStore(const tenant::Config& config, bool as_json, Console& consol
   };
   const StatusOr<storage::VerifyReport> report = storage::VerifyStore(options);
   bar.Clear();
-  if (!report.ok()) return Fail(console, report.status());
+  if (!report.ok()) return FailStore(console, config, report.status());
   if (as_json) {
     console.out << ToJson(*report).dump(2) << '\n';
   } else {
@@ -95,7 +102,7 @@ ExitCode VerifyStore(const tenant::Config& config, bool as_json, Console& consol
 
 ExitCode StoreStats(const tenant::Config& config, bool as_json, Console& console) {
   const StatusOr<json> stats = StatsOf(config);
-  if (!stats.ok()) return Fail(console, stats.status());
+  if (!stats.ok()) return FailStore(console, config, stats.status());
   if (as_json) {
     console.out << stats->dump(2) << '\n';
     return ExitCode::kOk;
@@ -120,7 +127,7 @@ ExitCode RebuildIndex(const RebuildIndexRequest& request, const tenant::Config& 
   };
   const auto rebuilt = storage::RebuildIndexes(options);
   bar.Clear();
-  if (!rebuilt.ok()) return Fail(console, rebuilt.status());
+  if (!rebuilt.ok()) return FailStore(console, config, rebuilt.status());
   uint64_t damages = 0;
   json report = json::array();
   for (const storage::RebuiltIndex& index : *rebuilt) {
@@ -137,7 +144,7 @@ ExitCode RebuildIndex(const RebuildIndexRequest& request, const tenant::Config& 
 
 ExitCode UpgradeStore(const tenant::Config& config, Console& console) {
   const auto superblock = storage::ReadSuperblock(storage::SystemEnv(), config.store.path);
-  if (!superblock.ok()) return Fail(console, superblock.status());
+  if (!superblock.ok()) return FailStore(console, config, superblock.status());
   // Version 1 is the first and only one, so what can be read is current.
   console.out << config.store.path << ": the store is of format version " << storage::kFormatVersion
               << ", which is the current one; nothing is to be done\n";
@@ -150,7 +157,7 @@ ExitCode SnapshotStore(const std::string& directory, const tenant::Config& confi
   std::filesystem::path target = std::filesystem::absolute(directory, ignored).lexically_normal();
   if (!target.has_filename()) target = target.parent_path();  // "DIR/"
   const StatusOr<json> report = Snapshot(config, target);
-  if (!report.ok()) return Fail(console, report.status());
+  if (!report.ok()) return FailStore(console, config, report.status(), ExitCode::kCannotCreate);
   console.out << target.string() << ": " << report->value("segments", uint64_t{0}) << " segments, "
               << report->value("blobs", uint64_t{0}) << " blobs; "
               << report->value("copied_bytes", uint64_t{0}) / kKiB << " KiB of log copied\n";

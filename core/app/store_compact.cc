@@ -101,7 +101,10 @@ ExitCode CompactStore(const tenant::Config& config, bool as_json, Console& conso
   const StatusOr<Compaction> compaction =
       StoreIsServed(config) ? CompactServed(config, bar) : CompactHere(config, bar);
   bar.Clear();
-  if (!compaction.ok()) return Fail(console, compaction.status());
+  if (!compaction.ok()) {
+    const Status& status = compaction.status();
+    return Fail(console, StoreCodeOf(status, config.store, ExitCode::kIoError), Message(status));
+  }
   if (as_json) {
     console.out << json{{"log_bytes_before", compaction->before.log_bytes},
                         {"log_bytes", compaction->after.log_bytes},

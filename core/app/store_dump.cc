@@ -4,6 +4,7 @@
 
 #include "core/app/commands/user_records.h"
 #include "core/app/store_commands.h"
+#include "core/app/store_options.h"
 #include "storage/engine/layout.h"
 #include "storage/segment/log_survey.h"
 #include "storage/tools/dump.h"
@@ -11,9 +12,8 @@
 namespace poplar::app {
 namespace {
 
-ExitCode End(const StatusOr<storage::DumpReport>& report, Console& console) {
-  if (!report.ok()) return Fail(console, report.status());
-  return report->damages == 0 ? ExitCode::kOk : ExitCode::kIoError;
+ExitCode End(const storage::DumpReport& report) {
+  return report.damages == 0 ? ExitCode::kOk : ExitCode::kIoError;
 }
 
 // A tenant's id, or its name.
@@ -64,21 +64,29 @@ ExitCode DumpSegment(const DumpSegmentRequest& request, const tenant::Config& co
   const auto parsed = std::from_chars(request.segment.data(), end, number, 16);
   if (parsed.ec == std::errc() && parsed.ptr == end) {
     const StatusOr<uint32_t> partition = PartitionOf(request, config);
-    if (!partition.ok()) return Fail(console, partition.status());
+    if (!partition.ok()) {
+      const Status& status = partition.status();
+      return Fail(console, StoreCodeOf(status, config.store, ExitCode::kIoError), Message(status));
+    }
     options.file = storage::SegmentPath(
         storage::PartitionDirectory(config.store.path, *partition) + "/log", number);
   }
-  return End(
-      storage::DumpSegment(options, [&](std::string_view line) { console.out << line << '\n'; }),
-      console);
+  const auto report =
+      storage::DumpSegment(options, [&](std::string_view line) { console.out << line << '\n'; });
+  // A file may lie anywhere, also where there is no store.
+  if (!report.ok()) return Fail(console, InputCodeOf(report.status()), Message(report.status()));
+  return End(*report);
 }
 
 ExitCode DumpMaildrop(const std::string& which, const tenant::Config& config, Console& console) {
   const StatusOr<storage::MaildropKey> key = KeyOf(which, config);
   if (!key.ok()) return Fail(console, key.status());
-  return End(storage::DumpMaildrop({.path = config.store.path, .maildrop = *key},
-                                   [&](std::string_view line) { console.out << line << '\n'; }),
-             console);
+  const auto report =
+      storage::DumpMaildrop({.path = config.store.path, .maildrop = *key},
+                            [&](std::string_view line) { console.out << line << '\n'; });
+  if (report.ok()) return End(*report);
+  return Fail(console, StoreCodeOf(report.status(), config.store, ExitCode::kNoUser),
+              Message(report.status()));
 }
 
 }  // namespace poplar::app

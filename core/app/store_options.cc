@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "storage/engine/layout.h"
+
 namespace poplar::app {
 
 storage::StoreOptions StoreOptionsOf(const tenant::StoreConfig& config,
@@ -20,6 +22,12 @@ storage::StoreOptions StoreOptionsOf(const tenant::StoreConfig& config,
   options.compact_cpu_percent = config.compaction_cpu_percent;
   options.checkpoint_interval_ms = uint64_t{config.checkpoint_interval_s} * 1000;
   return options;
+}
+
+ExitCode StoreCodeOf(const Status& status, const tenant::StoreConfig& config, ExitCode not_found) {
+  if (status.code() != StatusCode::kNotFound) return ExitCodeOf(status);
+  const auto superblock = storage::ReadSuperblock(storage::SystemEnv(), config.path);
+  return superblock.status().code() == StatusCode::kNotFound ? ExitCode::kConfig : not_found;
 }
 
 }  // namespace poplar::app

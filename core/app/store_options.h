@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "core/app/exit_code.h"
+#include "core/base/status.h"
 #include "core/tenant/config.h"
 #include "storage/engine/engine.h"
 
@@ -14,5 +16,9 @@ inline constexpr uint32_t kDiskThreads = 4;
 
 storage::StoreOptions StoreOptionsOf(const tenant::StoreConfig& config,
                                      uint32_t open_files_a_shard);
+
+// How a command ends that the store refused. `not_found`: where what it was asked for is not in the
+// store; that there is no store at all is the configuration's fault.
+ExitCode StoreCodeOf(const Status& status, const tenant::StoreConfig& config, ExitCode not_found);
 
 }  // namespace poplar::app

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "core/app/console.h"
 #include "core/app/exit_code.h"
@@ -27,6 +28,12 @@ struct StoreWiring {
   std::function<ExitCode(const std::string& directory, const Config&, Console&)> snapshot;
 };
 
+// What is wrong with one [backend.NAME], as a sentence.
+struct BackendFault {
+  std::string backend;
+  std::string message;
+};
+
 struct Wiring {
   // Makes an empty store where the configuration says. kAlreadyExists: one is there; it was kept.
   std::function<Status(const tenant::Config& config)> init_store;
@@ -34,6 +41,8 @@ struct Wiring {
   StoreWiring store;
   // `poplar serve`.
   std::function<ExitCode(const tenant::Config& config, const std::string& config_path)> serve;
+  // What the start would refuse of the configured back ends; for `poplar check`.
+  std::function<std::vector<BackendFault>(const tenant::Config& config)> check_backends;
   // `poplar auth-host`.
   std::function<ExitCode(uint32_t shards)> auth_host;
   // Runs `command` while a server without public listeners answers on the private sockets of this

@@ -38,6 +38,8 @@ std::string_view Reason(AdmissionVerdict verdict) {
       return "";
     case AdmissionVerdict::kPop3Off:
       return "the tenant has no POP3";
+    case AdmissionVerdict::kUserPop3Off:
+      return "the user has no POP3";
     case AdmissionVerdict::kTlsRequired:
       return "the tenant requires TLS";
     case AdmissionVerdict::kMechanismOff:
@@ -52,6 +54,11 @@ std::string_view Reason(AdmissionVerdict verdict) {
   POP_CHECK(false);
 }
 
+AdmissionVerdict JudgePop3(const TenantRules& rules, const auth::Principal& principal) {
+  if (!rules.pop3) return AdmissionVerdict::kPop3Off;
+  return principal.pop3 ? AdmissionVerdict::kAdmitted : AdmissionVerdict::kUserPop3Off;
+}
+
 AdmissionVerdict Admission::Enter(const TenantPolicies& policies, const Visitor& visitor) {
   POP_CHECK(gate_ == nullptr);
   const auth::Principal& principal = *visitor.principal;
@@ -60,7 +67,8 @@ AdmissionVerdict Admission::Enter(const TenantPolicies& policies, const Visitor&
             .idle_timeout_s = rules.idle_timeout_s,
             .egress_kib_per_s = rules.egress_kib_per_s,
             .mechanisms = rules.mechanisms};
-  if (!rules.pop3) return AdmissionVerdict::kPop3Off;
+  const AdmissionVerdict pop3 = JudgePop3(rules, principal);
+  if (pop3 != AdmissionVerdict::kAdmitted) return pop3;
   const TransportGrade least = rules.require_tls13 ? TransportGrade::kTls13
                                : rules.require_tls ? TransportGrade::kTls12
                                                    : TransportGrade::kClear;

@@ -27,7 +27,8 @@ TransportGrade GradeOf(std::string_view tls_version);
 
 enum class AdmissionVerdict : uint8_t {
   kAdmitted,
-  kPop3Off,
+  kPop3Off,      // Of the tenant.
+  kUserPop3Off,  // Of the user alone.
   kTlsRequired,
   kMechanismOff,
   kTooManySessions,  // Of the tenant, or of it from this address.
@@ -36,6 +37,9 @@ enum class AdmissionVerdict : uint8_t {
 };
 // For logs: "too many sessions of the tenant".
 std::string_view Reason(AdmissionVerdict verdict);
+
+// What holds of somebody however he comes: kAdmitted, or that he has no POP3.
+AdmissionVerdict JudgePop3(const TenantRules& rules, const auth::Principal& principal);
 
 class Admission {
  public:

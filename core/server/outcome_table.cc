@@ -27,6 +27,7 @@ pop3::LoginOutcome ToPop3(AdmissionVerdict verdict) {
     case AdmissionVerdict::kAdmitted:
       return pop3::LoginOutcome::kOk;
     case AdmissionVerdict::kPop3Off:
+    case AdmissionVerdict::kUserPop3Off:
       return pop3::LoginOutcome::kDisabled;
     case AdmissionVerdict::kTlsRequired:
       return pop3::LoginOutcome::kTlsRequired;

@@ -22,6 +22,7 @@ constexpr uint64_t kEgressStepMs = 1'000;
 
 io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
   if (egress_wait_ms_ > 0) {
+    services_.metrics.egress_wait_us.Observe(egress_wait_ms_ * 1'000);
     const bool open = co_await WaitForEgress();
     if (!open) co_return false;
   }

@@ -42,6 +42,9 @@ void ServerMetrics::Register(base::MetricRegistry& registry) const {
                "Log-ins that met another session of the same maildrop.");
   registry.Add(lease_waits, "poplar_pop3_lease_waits_total",
                "Log-ins that waited for a close under way.");
+  registry.Add(egress_wait_us, kUs, "poplar_pop3_egress_wait_seconds",
+               "How long messages had to wait because their tenant was ahead of its "
+               "egress_kib_per_s, as it was reckoned when they began to.");
   registry.Add(messages_sent, "poplar_pop3_messages_sent_total", "Messages sent by RETR, whole.");
   registry.Add(message_octets_sent, "poplar_pop3_message_octets_sent_total",
                "Octets of messages sent by RETR and TOP, on the wire.");

@@ -38,6 +38,7 @@ void ConfigReader::ReadBackends(const toml::node& node) {
                       "]: a back end's name has small letters, digits, '-' and '_'; \"" +
                       std::string(kUsersBackend) + "\" is the server's own database");
     } else {
+      parsed_.lines.emplace("backend." + name, line);
       ReadBackend(name, *value.as_table(), line);
     }
   }

@@ -215,9 +215,10 @@ struct ConfigFault {
 };
 
 struct ParsedConfig {
-  Config config;                                       // Right only if there are no faults.
-  std::vector<ConfigFault> faults;                     // In the order of the file.
-  std::map<std::string, uint32_t, std::less<>> lines;  // "section.key" to its line, if written.
+  Config config;                    // Right only if there are no faults.
+  std::vector<ConfigFault> faults;  // In the order of the file.
+  std::map<std::string, uint32_t, std::less<>>
+      lines;  // "section.key", "backend.NAME" to its line, if written.
 };
 
 // `file` names the text in faults, and its folder is what paths are relative to.

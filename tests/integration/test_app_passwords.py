@@ -3,12 +3,14 @@
 import base64
 import json
 import poplib
+import sqlite3
+import time
 
 import pytest
 from conftest import ALICE, BOB, PASSWORDS
 from poplar_server import wait_for
 
-EX_DATAERR, EX_NOUSER, EX_CANTCREAT, EX_NOPERM = 65, 67, 73, 77
+EX_USAGE, EX_DATAERR, EX_NOUSER, EX_CANTCREAT, EX_NOPERM = 64, 65, 67, 73, 77
 
 
 def add(server, address, label, *options):
@@ -90,11 +92,16 @@ def test_a_removal_takes_effect_by_itself(server):
 def test_from_where_and_until_when(server):
     here = add(server, ALICE, "here", "--from", "192.0.2.0/24", "--from", "127.0.0.0/8")
     elsewhere = add(server, ALICE, "elsewhere", "--from", "192.0.2.0/24", "--from", "2001:db8::/32")
-    over = add(server, ALICE, "over", "--expires", "2026-01-31")
-    assert listed(server, ALICE)["over"]["expires_s"] == 1769904000
+    over = add(server, ALICE, "over", "--expires", "2099-01-31")
+    assert listed(server, ALICE)["over"]["expires_s"] == 4073587200
     assert lets_in(server, ALICE, here) and lets_in(server, ALICE, here)
     assert not lets_in(server, ALICE, elsewhere) and not lets_in(server, ALICE, elsewhere)
-    assert not lets_in(server, ALICE, over)
+    assert lets_in(server, ALICE, over)
+    with sqlite3.connect(server.directory / "users.db", timeout=30) as database:
+        database.execute("UPDATE app_passwords SET expires_s = ? WHERE label = 'over'", (int(time.time()),))
+    wait_for("it works no more", 15, lambda: not lets_in(server, ALICE, over))
+    refused = server.run("user", "app-password", "add", ALICE, "past", "--expires", "2026-01-31", check=False)
+    assert refused.returncode == EX_USAGE and b"that day is over" in refused.stderr, refused.stderr
     wait_for("the log says why", 10, lambda: "is not for this address" in server.log() and "has expired" in server.log())
 
 

@@ -127,6 +127,8 @@ def test_names_and_passwords_are_values_and_nothing_else(api, new_poplar):
     (200, {}, b'{"outcome": "ok", "account": "%s"}' % (b"a" * 200), "named no account, or one of too many octets"),
     (200, {}, b'{"outcome": "ok", "account": "%s"}' % (b"a" * 5000), "the API: a field of its answer is too long"),
     (200, {}, b'{"outcome": "ok", "account": "a1", "reason": "%s"}' % (b"a" * 70000), "the API: the answer has more than 65536 octets"),
+    (200, {}, b'{"outcome": "temporary"}', "api: the API: it says temporary, and not why"),
+    (200, {}, b'{"outcome": "temporary", "reason": "%s"}' % (b"b" * 5000), "api: " + "b" * 200),
     (200, {"Content-Encoding": "gzip"}, b"\x1f\x8b", "the API: the answer is no JSON object"),
     (204, {}, b"", "the API: status 204"),
     (302, {"Location": "/elsewhere"}, b"", "the API: status 302"),

@@ -193,6 +193,10 @@ def test_what_each_link_says(with_plugins, tmp_path):
         session.noop()
     assert "[AUTH]" in server.try_login(ERIN, "secret")[1]
     assert test(ERIN, code=67)[0][2] == "unknown"
+    users.write_text(f"{ERIN}\t\n")
+    assert test(ERIN, code=75)[0] == ("flat", "address", "temporary")
+    assert codes(server, [ERIN]) == [451]
+    wait_for("the log says why", 15, lambda: 'auth_backend_failed reason="flat: its line has no account"' in server.log())
     users.unlink()
     assert test(ERIN, code=75)[0] == ("flat", "address", "temporary")
 
@@ -243,3 +247,30 @@ def test_a_wrong_configuration_is_a_fault_at_the_start(with_plugins, auth, fault
     server = with_plugins(auth)
     result = server.run("serve", check=False)
     assert result.returncode == 78 and fault in result.stderr, result.stderr
+    # What the start refuses `poplar check` has said before, and where it stands.
+    result = server.run("check", check=False)
+    said = fault.replace(b"back end flat: ", b"backend.flat: ").replace(b"back end x: ", b"backend.x: ")
+    assert result.returncode == 78 and said in result.stderr and b"is right" not in result.stdout, result.stderr
+    assert re.match(rb".*/poplar\.toml:\d+: ", result.stderr), result.stderr
+
+
+def test_check_says_that_plugins_are_right(with_plugins, tmp_path):
+    server = with_plugins(example_config(tmp_path / "users.txt"))
+    result = server.run("check")
+    assert b"is right" in result.stdout and result.stderr == b"", result
+    # Two back ends of one plug-in, and one that is to list tenants.
+    server = with_plugins(f"""
+[backend.one]
+plugin = "{TROUBLE}"
+tenants = 2
+[backend.two]
+plugin = "{TROUBLE}"
+refuse = "today"
+""")
+    result = server.run("check", check=False)
+    assert result.returncode == 78 and re.search(rb"poplar\.toml:\d+: backend\.two: refused: today\n", result.stderr), result.stderr
+    text = server.config_path.read_text().replace('refuse = "today"\n', "")
+    for backend, code in (("one", 0), ("two", 78)):
+        server.config_path.write_text(text.replace("[users]\n", f'[users]\ntenants_backend = "{backend}"\n', 1))
+        result = server.run("check", check=False)
+        assert result.returncode == code, result.stderr

@@ -467,6 +467,33 @@ def test_tenants_by_a_query(database, tenant_poplar):
     assert server.metric("poplar_tenant_query_success_seconds") > 1_700_000_000
 
 
+def test_tenants_allow_mechanisms_by_a_query(database, tenant_poplar):
+    tenant, make = tenant_poplar
+    database.sql("ALTER TABLE mail_tenants ADD COLUMN mechanisms varchar(200)")
+    tenant("gamma", "gamma.example", mechanisms="'PLAIN,EXTERNAL'")
+    tenant("delta", "delta.example")
+    for user, domain in (("bob", "gamma"), ("carol", "delta")):
+        database.sql(f"UPDATE mail_users SET address = '{user}@{domain}.example' WHERE address = {database.text(USERS[user][ADDRESS])}")
+    server = make()
+    text = server.config_path.read_text()
+    # Of users it is no column: their query may have one of that name all the same.
+    for a, b in (("t.sessions_max", "t.sessions_max, t.mechanisms"), ("SELECT id AS account,", "SELECT id AS account, 'APOP' AS mechanisms,")):
+        assert text.count(a) == 1
+        text = text.replace(a, b)
+    server.config_path.write_text(text)
+    server.start()
+    assert server.run_json("tenant", "show", "gamma")["settings"]["mechanisms"] == "PLAIN,EXTERNAL"
+    assert server.run_json("tenant", "show", "delta")["settings"]["mechanisms"] == ""
+    bob, password = "bob@gamma.example", "b\u00f6b's"
+    assert server.verdict(bob, password) == "SYS/PERM" and sasl_verdict(server, bob, password) == "OK"
+    assert server.verdict("carol@delta.example", "e") == "OK"
+    database.sql("UPDATE mail_tenants SET mechanisms = 'CRAM-MD5' WHERE name = 'gamma'")
+    server.is_told("tenant gamma: mechanisms: ")
+    assert sasl_verdict(server, bob, password) == "OK", "it stays as it was"
+    database.sql("UPDATE mail_tenants SET mechanisms = NULL WHERE name = 'gamma'")
+    wait_for("all are allowed", 20, lambda: server.verdict(bob, password) == "OK")
+
+
 def test_a_back_end_without_tenants_is_a_fault(database, new_poplar):
     server = new_poplar([database.server])
     server.stop()
@@ -475,6 +502,8 @@ def test_a_back_end_without_tenants_is_a_fault(database, new_poplar):
         server.config_path.write_text(text.replace("[users]\n", f'[users]\ntenants_backend = "{backend}"\n', 1))
         result = server.run("serve", check=False)
         assert result.returncode == 78 and said in result.stderr, result.stderr
+        result = server.run("check", check=False)
+        assert result.returncode == 78 and said.replace(b"back end ", b"backend.") in result.stderr, result.stderr
 
 
 def test_replicas(new_database, new_poplar):

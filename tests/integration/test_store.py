@@ -11,7 +11,7 @@ import pytest
 from conftest import ALICE, BOB, PASSWORDS
 from poplar_server import POPLAR, PoplarServer, wait_for
 
-EX_DATAERR, EX_NOUSER, EX_UNAVAILABLE, EX_CANTCREAT, EX_IOERR = 65, 67, 69, 73, 74
+EX_DATAERR, EX_NOINPUT, EX_NOUSER, EX_UNAVAILABLE, EX_CANTCREAT, EX_IOERR, EX_CONFIG = 65, 66, 67, 69, 73, 74, 78
 SMALL = "partitions = 3\nsegment_mib = 8"  # Most machines would choose another number.
 
 
@@ -164,7 +164,8 @@ def test_dump(filled):
         number, partition = path.stem, path.parts[-3].removeprefix("p")
         together += filled.run("store", "dump", "segment", number, "--partition", partition).stdout.decode()
     elsewhere = filled.run("store", "dump", "segment", "ffff", "--partition", "0", check=False)
-    assert elsewhere.returncode == EX_NOUSER
+    assert elsewhere.returncode == EX_NOINPUT
+    assert filled.run("store", "dump", "segment", "/nowhere/1.seg", check=False).returncode == EX_NOINPUT
     for arguments, fault in (([], b"say whose segment"), (["--partition", "16"], b"last partition is ")):
         result = filled.run("store", "dump", "segment", "00000001", *arguments, check=False)
         assert result.returncode == EX_DATAERR and fault in result.stderr
@@ -199,6 +200,8 @@ def test_rebuild_index(filled):
 
 def test_upgrade(filled):
     assert b"format version 1, which is the current one" in filled.run("store", "upgrade").stdout
+    # A copy whose folder is nowhere cannot be made.
+    assert filled.run("store", "snapshot", str(filled.directory / "nowhere/copy"), check=False).returncode == EX_CANTCREAT
     superblock = filled.directory / "store/superblock"
     content = bytearray(superblock.read_bytes())
     content[100] ^= 1
@@ -207,8 +210,11 @@ def test_upgrade(filled):
     assert b"store_superblock_damaged" in said.stderr
     (superblock.parent / "superblock.copy").write_bytes(content)
     assert filled.run("store", "upgrade", check=False).returncode == EX_IOERR
+    # Where there is no store, the configuration names a wrong place.
     superblock.unlink()
-    assert filled.run("store", "upgrade", check=False).returncode == EX_NOUSER
+    (superblock.parent / "superblock.copy").unlink()
+    for command in (["upgrade"], ["stats"], ["verify"], ["rebuild-index"], ["dump", "segment", "1"], ["dump", "maildrop", BOB]):
+        assert filled.run("store", *command, check=False).returncode == EX_CONFIG, command
 
 
 class Load:

@@ -10,6 +10,7 @@ import time
 from conftest import ALICE, BOB, CAROL, PASSWORDS
 from poplar_server import lmtp_transaction, read_line, read_to_end, wait_for
 
+EX_NOPERM = 77
 MESSAGE = b"Subject: hello\r\n\r\nHello.\r\n"
 
 
@@ -32,6 +33,21 @@ def set_rule(server, tenant, **rules):
     server.run("tenant", "set", tenant, *options)
 
 
+def auth_test(server, user, secret=True):
+    """The code and the sentence of `poplar auth test`."""
+    options = ["--password-stdin"] if secret else []
+    result = server.run("auth", "test", user, *options, check=False, input=PASSWORDS[user].encode() + b"\n")
+    return result.returncode, result.stdout.decode()
+
+
+def is_ended(client):
+    try:
+        client.noop()
+    except (poplib.error_proto, OSError):
+        return True
+    return False
+
+
 def comes_true(server, user, expected, **options):
     wait_for(f"{user} gets {expected}", 30, lambda: verdict(server, user, **options) == expected)
 
@@ -40,6 +56,9 @@ def test_pop3_off(server):
     set_rule(server, "alpha", pop3="false")
     comes_true(server, ALICE, "AUTH")
     wait_for("the log says why", 5, lambda: "the tenant has no POP3" in server.log())
+    code, said = auth_test(server, ALICE)
+    assert code == EX_NOPERM and 'the tenant has no POP3; they hear "-ERR [AUTH] This account is disabled"' in said, said
+    assert auth_test(server, CAROL)[0] == 0
     assert verdict(server, CAROL) == "OK"
     server.deliver([ALICE], MESSAGE)  # Mail goes on coming in.
     # Whoever has a wrong password learns nothing of it.
@@ -47,6 +66,39 @@ def test_pop3_off(server):
     assert client is None and "The user name or the password is wrong" in reply
     set_rule(server, "alpha", pop3="default")
     comes_true(server, ALICE, "OK")
+
+
+def test_pop3_off_of_one_user(server):
+    set_rule(server, "alpha", pop3="false")
+    comes_true(server, ALICE, "AUTH")
+    tenants = server.try_login(ALICE, PASSWORDS[ALICE])[1]
+    set_rule(server, "alpha", pop3="default")
+    comes_true(server, ALICE, "OK")
+    session, other = server.pop3(ALICE, PASSWORDS[ALICE]), server.pop3(BOB, PASSWORDS[BOB])
+    server.run("user", "set", ALICE, "--pop3", "off")
+    comes_true(server, ALICE, "AUTH")
+    session.noop()  # One that is open goes on.
+    assert server.try_login(ALICE, PASSWORDS[ALICE])[1] == tenants, "it is told as a tenant's is"
+    wait_for("the log says why", 5, lambda: "the user has no POP3" in server.log())
+    # Whoever has a wrong password learns nothing of it, mail goes on coming in, and nobody else notices.
+    assert "The user name or the password is wrong" in server.try_login(ALICE, "wrong")[1]
+    server.deliver([ALICE], MESSAGE)
+    server.run("user", "set", ALICE, "--pop3", "on")
+    comes_true(server, ALICE, "IN-USE")
+    server.run("user", "set", ALICE, "--pop3", "off", "--end-sessions")
+    # At once: what was remembered is forgotten by the time the command ends.
+    assert verdict(server, ALICE) == "AUTH"
+    code, said = auth_test(server, ALICE)
+    assert code == EX_NOPERM and "The password is right, says users. But clients are not let in: the user has no POP3" in said, said
+    code, said = auth_test(server, ALICE, secret=False)
+    assert code == 0 and "Found by users. But clients are not let in" in said, said
+    wait_for("the session ends", 10, lambda: is_ended(session))
+    other.quit()
+    server.run("user", "set", ALICE, "--pop3", "on")
+    comes_true(server, ALICE, "OK")
+    client = server.pop3(ALICE, PASSWORDS[ALICE])
+    assert client.stat()[0] == 1
+    client.quit()
 
 
 def test_tls_is_required_of_one_tenant(server):
@@ -63,6 +115,14 @@ def test_mechanisms_of_a_tenant(server):
     # Whoever has a wrong password, or comes to a tenant that there is none of, hears the same.
     refusals = {server.try_login(user, "wrong")[1] for user in (ALICE, CAROL, "nobody@nowhere.example")}
     assert len(refusals) == 1 and "The user name or the password is wrong" in refusals.pop()
+    code, said = auth_test(server, ALICE)
+    assert code == 0 and said.endswith("The password is right, says users. The tenant allows PLAIN alone.\n"), said
+    set_rule(server, "alpha", mechanisms="SCRAM-SHA-256")
+    wait_for("the test says so", 30, lambda: auth_test(server, ALICE)[0] == EX_NOPERM)
+    said = auth_test(server, ALICE)[1]
+    assert "the tenant does not allow this mechanism; they hear \"-ERR [SYS/PERM]" in said and "allows SCRAM-SHA-256 alone" in said, said
+    set_rule(server, "alpha", mechanisms="PLAIN")
+    wait_for("the test says so", 30, lambda: auth_test(server, ALICE)[0] == 0)
     client = server.pop3()
     assert {"USER", "SASL"} <= client.capa().keys(), "it is not known yet who comes"
     plain = base64.b64encode(f"\0{ALICE}\0{PASSWORDS[ALICE]}".encode()).decode()
@@ -205,21 +265,47 @@ def test_a_refusal_is_held_back_once_a_transaction(server):
 
 
 def test_egress_waits(server):
+    """What a wait is reckoned to be does not depend on how fast this machine is; how long a session took is what its server says."""
     message = b"Subject: x\r\n\r\n" + (b"x" * 70 + b"\r\n") * 1000
     for _ in range(6):
-        server.deliver([ALICE], message)
-    set_rule(server, "alpha", egress_kib_per_s=64)
+        server.deliver([ALICE, CAROL], message)
+    slow, quick = 1, 256
+    # Seconds between log-ins are what CAPA shows of rules, when they hold.
+    set_rule(server, "alpha", egress_kib_per_s=slow)
+    set_rule(server, "beta", egress_kib_per_s=quick, login_delay_s=2)
 
-    def fetch_all():
-        begun = time.monotonic()
-        client = server.pop3(ALICE, PASSWORDS[ALICE])
-        for number in range(1, 7):
-            client.retr(number)
-        client.quit()
-        return time.monotonic() - begun
+    def announced():
+        client = server.pop3()
+        try:
+            return b"LOGIN-DELAY 2 USER" in client._longcmd("CAPA")[1]
+        finally:
+            client.quit()
 
-    # 6 times 72 KB at 64 KiB a second, the first second's worth at once and nothing owed for the last: that takes three at least.
-    wait_for("fetching waits", 30, lambda: fetch_all() > 3)
+    wait_for("the rules hold", 30, announced)
+    client = server.pop3(ALICE, PASSWORDS[ALICE])
+    client.sock.sendall(b"RETR 1\r\nRETR 2\r\n")
+    assert client._getlongresp()[0].startswith(b"+OK")
+    wait_for("the second waits", 30, lambda: server.metric("poplar_pop3_egress_wait_seconds_count") == 1)
+    octets = server.metric("poplar_pop3_message_octets_sent_total")
+    assert octets > len(message)
+    # All of it but a second's worth, which may come at once: more than a minute, in which the second message does not come.
+    owed_s = octets / (slow * 1024) - 1
+    assert abs(server.metric("poplar_pop3_egress_wait_seconds_sum") - owed_s) < 0.01
+    assert server.metric("poplar_pop3_messages_sent_total") == 1
+    client.close()
+
+    # Others go by their own tenant's rate. For the last message nobody waits.
+    client = server.pop3(CAROL, PASSWORDS[CAROL])
+    sizes = [int(line.split()[1]) for line in client.list()[1]]
+    for number in range(1, 7):
+        client.retr(number)
+    client.quit()
+
+    def took_ms():
+        return re.search(rf" session_end .* user={CAROL} .* ms=(\d+)", server.log())
+
+    wait_for("the log says how long it took", 30, took_ms)
+    assert sum(sizes[:5]) <= quick * 1024 * (int(took_ms()[1]) / 1000 + 1)
 
 
 def test_idle_timeout_is_the_stricter_one(server):

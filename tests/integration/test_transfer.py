@@ -317,7 +317,9 @@ def test_refusals(server, tmp_path):
     assert code("import", "maildir", "--user", "nobody@alpha.example", maildir) == 67
     result = server.run("import", "maildir", "--user", "x> y", maildir, check=False)
     assert (result.returncode, result.stderr) == (67, b"poplar: x> y: there is no user x> y\n")
-    assert code("import", "maildir", "--user", ALICE, str(tmp_path / "missing")) == 65
+    assert code("import", "maildir", "--user", ALICE, str(tmp_path / "missing")) == 66
+    assert code("import", "maildir", "--map", str(tmp_path / "missing")) == 66
+    assert code("export", "maildir", "--map", str(tmp_path / "missing")) == 66
     assert code("import", "maildir", maildir) == 64
     assert code("import", "maildir", "--user", ALICE, maildir, "--uidl", "guess") == 65
     assert code("import", "maildir", "--user", ALICE, maildir, "--pop3-uidl-format", "%m") == 65

@@ -4,9 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <exception>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "auth/plugin.h"
 
@@ -17,6 +19,13 @@ template <typename BackEnd>
 using Make = std::unique_ptr<BackEnd> (*)(const poplar_setting* settings, const poplar_host& host,
                                           std::string& fault);
 
+// What the host keeps of a back end.
+template <typename BackEnd>
+struct Instance {
+  const poplar_host* host;
+  std::unique_ptr<BackEnd> back_end;
+};
+
 // `BackEnd::Ask(const poplar_question&, poplar_answer*)` is called on several threads at once.
 template <typename BackEnd, Make<BackEnd> make>
 poplar_plugin PluginOf(const char* name, uint32_t operations) {
@@ -24,7 +33,9 @@ poplar_plugin PluginOf(const char* name, uint32_t operations) {
                        size_t fault_bytes) -> void* {
     std::string why;
     try {
-      if (std::unique_ptr<BackEnd> made = make(settings, *host, why)) return made.release();
+      if (std::unique_ptr<BackEnd> made = make(settings, *host, why)) {
+        return new Instance<BackEnd>{.host = host, .back_end = std::move(made)};
+      }
     } catch (const std::exception& error) {
       why = error.what();
     }
@@ -32,15 +43,16 @@ poplar_plugin PluginOf(const char* name, uint32_t operations) {
     return nullptr;
   };
   const auto ask = [](void* instance, const poplar_question* question, poplar_answer* answer) {
+    const auto* const made = static_cast<const Instance<BackEnd>*>(instance);
     try {
-      return static_cast<BackEnd*>(instance)->Ask(*question, answer);
-    } catch (const std::exception&) {  // No memory, no thread.
+      return made->back_end->Ask(*question, answer);
+    } catch (const std::exception& error) {  // No memory, no thread.
+      const char* const why = error.what();
+      made->host->set(answer, POPLAR_REASON, why, std::strlen(why));
       return POPLAR_TEMPORARY;
     }
   };
-  const auto close = [](void* instance) {
-    std::unique_ptr<BackEnd>(static_cast<BackEnd*>(instance)).reset();
-  };
+  const auto close = [](void* instance) { delete static_cast<Instance<BackEnd>*>(instance); };
   return {.version = POPLAR_PLUGIN_VERSION,
           .struct_bytes = sizeof(poplar_plugin),
           .name = name,

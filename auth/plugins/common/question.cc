@@ -14,7 +14,9 @@ Question::Question(const poplar_host& host, const poplar_question& question, pop
                                           std::min(question.deadline_ms / 10, 250U))) {}
 
 poplar_outcome Question::Say(poplar_outcome outcome, std::string_view reason) const {
-  host_.set(answer_, POPLAR_REASON, reason.data(), reason.size());
+  // One that is too long for the host would be none.
+  constexpr size_t kReasonBytesMax = 1024;
+  host_.set(answer_, POPLAR_REASON, reason.data(), std::min(reason.size(), kReasonBytesMax));
   return outcome;
 }
 

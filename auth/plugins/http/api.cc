@@ -71,6 +71,9 @@ poplar_outcome Api::Tell(const Question& asked, const Answer& answer) const {
       !set(POPLAR_VERIFIER, answer.verifier)) {
     return asked.Say(POPLAR_TEMPORARY, "the API: a field of its answer is too long");
   }
+  if (answer.outcome == POPLAR_TEMPORARY && answer.reason.empty()) {
+    return asked.Say(POPLAR_TEMPORARY, "the API: it says temporary, and not why");
+  }
   return asked.Say(answer.outcome, answer.reason);
 }
 

@@ -56,12 +56,28 @@ const json* Decider(const json& links, std::string_view asked) {
 
 using Verdict = std::pair<ExitCode, std::string>;
 
+// The way in that a link's tenant leaves, where it does not leave all.
+std::string MechanismsOf(const json& link) {
+  const std::string mechanisms = link.value("mechanisms", "");
+  return mechanisms.empty() ? "" : " The tenant allows " + mechanisms + " alone.";
+}
+
+// Of somebody whom `decider` knows: what he would hear who came to fetch his mail.
+Verdict AdmissionOf(const json& decider, TestedSecret tested, const std::string& found) {
+  const std::string refused = decider.value("refused", "");
+  if (refused.empty()) return {ExitCode::kOk, found + MechanismsOf(decider)};
+  // Without a secret it was asked whose mail it is, and that goes on coming in.
+  return {tested == TestedSecret::kNone ? ExitCode::kOk : ExitCode::kNoPermission,
+          found + " But clients are not let in: " + refused + "; they hear \"" +
+              decider.value("client_hears", "") + "\"." + MechanismsOf(decider)};
+}
+
 // `found` is what there is to say where it is well.
-Verdict VerdictOf(const json* decider, const std::string& found) {
+Verdict VerdictOf(const json* decider, TestedSecret tested, const std::string& found) {
   if (decider == nullptr) return {ExitCode::kNoUser, "Nobody of that name is known."};
   const std::string says = decider->value("says", "");
   const std::string backend = decider->value("backend", "");
-  if (says == "ok") return {ExitCode::kOk, found + backend + "."};
+  if (says == "ok") return AdmissionOf(*decider, tested, found + backend + ".");
   if (says == "temporary") {
     return {ExitCode::kTemporary,
             backend + " cannot tell now: clients are asked to come back later."};
@@ -72,19 +88,18 @@ Verdict VerdictOf(const json* decider, const std::string& found) {
 Verdict VerdictOf(const json& links, TestedSecret tested) {
   switch (tested) {
     case TestedSecret::kNone:
-      return VerdictOf(Decider(links, "address"), "Found by ");
+      return VerdictOf(Decider(links, "address"), tested, "Found by ");
     case TestedSecret::kPassword:
-      return VerdictOf(Decider(links, "password"), "The password is right, says ");
+      return VerdictOf(Decider(links, "password"), tested, "The password is right, says ");
     case TestedSecret::kToken:
       break;
   }
   const json* const token = Decider(links, "token");
   if (token == nullptr) return {ExitCode::kNoPermission, "The token is nobody's of the chain."};
-  Verdict verdict = VerdictOf(token, "The token is good, says ");
-  const bool needs_owner = verdict.first == ExitCode::kOk && token->value("account", "").empty();
-  return needs_owner ? VerdictOf(Decider(links, "account"),
+  const bool needs_owner = token->value("says", "") == "ok" && token->value("account", "").empty();
+  return needs_owner ? VerdictOf(Decider(links, "account"), tested,
                                  "The token is good, and the account is known to ")
-                     : verdict;
+                     : VerdictOf(token, tested, "The token is good, says ");
 }
 
 StatusOr<base::Secret> SecretOf(const AuthTestOptions& options, Console& console) {

@@ -11,9 +11,11 @@
 #include "auth/users/user_database.h"
 #include "core/app/certificate.h"
 #include "core/app/certificate_check.h"
+#include "core/app/commands/user_records.h"
 #include "core/app/tenant_files.h"
 #include "core/base/clock.h"
 #include "core/tenant/config.h"
+#include "core/tenant/login_ways.h"
 
 namespace poplar::app {
 namespace {
@@ -21,13 +23,16 @@ namespace {
 // Looks at what the settings name, once the file itself is right.
 class Checker {
  public:
-  Checker(const std::string& path, tenant::ParsedConfig& parsed) : path_(path), parsed_(parsed) {}
+  Checker(const std::string& path, const Wiring& wiring, tenant::ParsedConfig& parsed)
+      : path_(path), wiring_(wiring), parsed_(parsed) {}
 
   std::vector<tenant::ConfigFault> Warnings() && {
     if (!parsed_.faults.empty()) return {};
     CheckTls();
     CheckCongestionControl();
     CheckStore();
+    CheckBackends();
+    CheckMechanisms();
     CheckUsers();
     CheckTenants();
     std::ranges::sort(parsed_.faults, {}, [](const tenant::ConfigFault& fault) {
@@ -92,10 +97,22 @@ class Checker {
             "there is no store at " + store + "; make one with `poplar init " + Folder() + "`");
   }
 
+  // As the start does: it ends where one of them does not work.
+  void CheckBackends() {
+    for (const BackendFault& fault : wiring_.check_backends(parsed_.config)) {
+      Fault("backend." + fault.backend, fault.message);
+    }
+  }
+
+  void CheckMechanisms() {
+    const std::string why = tenant::WhyNobodyLogsIn(parsed_.config, {});
+    if (!why.empty()) warnings_.push_back(About("auth.mechanisms", why));
+  }
+
   void CheckUsers() {
     const std::string& database = parsed_.config.users.database;
     const auto opened = auth::UserDatabase::Open(database);
-    if (opened.ok()) return CheckChains(**opened);
+    if (opened.ok()) return CheckTenantsOf(**opened);
     std::string message(Message(opened.status()));
     if (opened.status().code() == StatusCode::kNotFound)
       message = "there is no user database at " + database + "; make one with `poplar init " +
@@ -103,15 +120,24 @@ class Checker {
     Fault("users.database", message);
   }
 
-  void CheckChains(auth::UserDatabase& users) {
+  void CheckTenantsOf(auth::UserDatabase& users) {
     const auto tenants = users.ListTenants();
     if (!tenants.ok()) return Fault("users.database", std::string(Message(tenants.status())));
     for (const auth::TenantRecord& tenant : *tenants) {
       const std::string missing =
           tenant::MissingBackend(parsed_.config, tenant.policy.rules.auth_chain);
-      if (missing.empty()) continue;
-      Fault("users.database", "auth_chain of tenant " + tenant.name + " names [backend." + missing +
-                                  "], which is not there: its users cannot log in");
+      if (!missing.empty()) {
+        Fault("users.database", "auth_chain of tenant " + tenant.name + " names [backend." +
+                                    missing + "], which is not there: its users cannot log in");
+        continue;
+      }
+      // What is wrong with all of them is said once.
+      if (tenant.policy.rules == TenantRules()) continue;
+      const auto why = WhyNobodyLogsIn(parsed_.config, tenant, users);
+      if (!why.ok()) return Fault("users.database", std::string(Message(why.status())));
+      if (!why->empty()) {
+        warnings_.push_back(About("users.database", "tenant " + tenant.name + ": " + *why));
+      }
     }
   }
 
@@ -127,7 +153,12 @@ class Checker {
           tenant::MissingBackend(parsed_.config, parsed.tenant.policy.rules.auth_chain);
       if (!missing.empty()) {
         parsed_.faults.push_back({path, 0, "auth_chain: there is no [backend." + missing + "]"});
+        continue;
       }
+      const TenantRules& rules = parsed.tenant.policy.rules;
+      const std::string why =
+          rules.pop3 ? tenant::WhyNobodyLogsIn(parsed_.config, rules) : std::string();
+      if (!why.empty() && rules != TenantRules()) warnings_.push_back({path, 0, why});
     }
   }
 
@@ -136,20 +167,24 @@ class Checker {
   }
 
   const std::string& path_;
+  const Wiring& wiring_;
   tenant::ParsedConfig& parsed_;
   std::vector<tenant::ConfigFault> warnings_;
 };
 
 }  // namespace
 
-ExitCode Check(const CheckOptions& options, Console& console) {
+ExitCode Check(const CheckOptions& options, const Wiring& wiring, Console& console) {
   tenant::ParsedConfig parsed = tenant::ReadConfig(options.config_path);
-  const auto warnings = Checker(options.config_path, parsed).Warnings();
+  const auto warnings = Checker(options.config_path, wiring, parsed).Warnings();
   for (const tenant::ConfigFault& fault : parsed.faults) console.err << fault.ToString() << '\n';
   for (const tenant::ConfigFault& warning : warnings)
     console.err << "warning: " << warning.ToString() << '\n';
   if (!parsed.faults.empty()) return ExitCode::kConfig;
-  console.out << options.config_path << " is right. A running server takes it at SIGHUP.\n";
+  console.out
+      << options.config_path
+      << " is right. A running server takes it at SIGHUP, but for what needs a restart: its "
+         "log then names that.\n";
   return ExitCode::kOk;
 }
 

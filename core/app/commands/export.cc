@@ -5,7 +5,7 @@ namespace poplar::app {
 ExitCode Export(const ExportCommandOptions& options, const tenant::Config& config,
                 const Wiring& wiring, Console& console) {
   const auto tasks = TasksOf(options.what);
-  if (!tasks.ok()) return Fail(console, tasks.status());
+  if (!tasks.ok()) return Fail(console, InputCodeOf(tasks.status()), Message(tasks.status()));
   return WithPrivateSockets(config, wiring, console, [&] {
     TransferTeller teller(options.what, ReportKind::kExport, tasks->size(), console);
     ExportOptions job;

@@ -115,7 +115,7 @@ StatusOr<ImportOptions> JobOptions(const ImportCommandOptions& options,
     return job;
   }
   POP_ASSIGN_OR_RETURN(job.open, FileOpener(options));
-  if (options.other.url.empty() || options.dry_run) return job;
+  if (options.other.url.empty()) return job;
   POP_ASSIGN_OR_RETURN(const auto other, OpenOther(options, tasks.size(), console));
   const std::string login = options.other.user;
   job.compare_with = [other, login](const MailboxTask& task) {
@@ -129,9 +129,9 @@ StatusOr<ImportOptions> JobOptions(const ImportCommandOptions& options,
 ExitCode Import(const ImportCommandOptions& options, const tenant::Config& config,
                 const Wiring& wiring, Console& console) {
   auto tasks = TasksOf(options.what);
-  if (!tasks.ok()) return Fail(console, tasks.status());
+  if (!tasks.ok()) return Fail(console, InputCodeOf(tasks.status()), Message(tasks.status()));
   auto job = JobOptions(options, config, *tasks, console);
-  if (!job.ok()) return Fail(console, job.status());
+  if (!job.ok()) return Fail(console, InputCodeOf(job.status()), Message(job.status()));
   const auto run = [&] {
     TransferTeller teller(options.what, options.dry_run ? ReportKind::kDryRun : ReportKind::kImport,
                           tasks->size(), console);

@@ -67,6 +67,13 @@ void WarnOfSource(const TenantRecord& record, Console& console) {
               << ", which undoes this when it is read again; change it there\n";
 }
 
+void WarnOfLockOut(const TenantRecord& record, const tenant::Config& config,
+                   auth::UserDatabase& users, Console& console) {
+  const auto why = WhyNobodyLogsIn(config, record, users);
+  if (!why.ok() || why->empty()) return;
+  console.err << "poplar: warning: tenant " << record.name << ": " << *why << '\n';
+}
+
 }  // namespace
 
 ExitCode TenantAdd(const TenantAddOptions& options, const tenant::Config& config,
@@ -78,6 +85,7 @@ ExitCode TenantAdd(const TenantAddOptions& options, const tenant::Config& config
   const auto added = (*users)->AddTenant(
       options.name, options.domains, [&](TenantRecord& record) { Apply(options.limits, record); });
   if (!added.ok()) return Fail(console, added.status());
+  WarnOfLockOut(*added, config, **users, console);
   console.out << "Tenant " << added->name << " added. Next: `poplar user add NAME@"
               << (added->domains.empty() ? "DOMAIN" : added->domains.front()) << "`\n";
   return ExitCode::kOk;
@@ -97,6 +105,7 @@ ExitCode TenantSet(const TenantSetOptions& options, const tenant::Config& config
       options.name, [&](TenantRecord& record) { Apply(options.limits, record); });
   if (!changed.ok()) return Fail(console, changed.status());
   WarnOfSource(*changed, console);
+  WarnOfLockOut(*changed, config, **users, console);
   Print(*changed, console);
   return ExitCode::kOk;
 }

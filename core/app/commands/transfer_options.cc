@@ -26,6 +26,7 @@ StatusOr<std::vector<std::pair<std::string, std::string>>> ReadPairs(const std::
 
 // What a report ends the command with; kOk where all is well.
 ExitCode CodeOf(const MailboxReport& report) {
+  if (report.no_source) return ExitCode::kNoInput;
   if (!report.status.ok()) return ExitCodeOf(report.status);
   const bool differs = report.comparison.has_value() && !report.comparison->all_there();
   return report.failed > 0 || differs ? ExitCode::kDataError : ExitCode::kOk;
@@ -87,7 +88,7 @@ StatusOr<const base::Secret*> Passwords::Of(const std::string& login) const {
   const auto found = by_login_.find(login);
   if (found != by_login_.end()) return &found->second;
   if (by_login_.empty() && !for_all_.empty()) return &for_all_;
-  return MakeStatus(StatusCode::kNotFound, "no password was given for " + login);
+  return MakeStatus(StatusCode::kInvalidArgument, "no password was given for " + login);
 }
 
 StatusOr<Pop3Server> ServerOf(const OtherServerOptions& options) {

@@ -49,7 +49,7 @@ class Passwords {
   // given.
   static StatusOr<Passwords> Read(const OtherServerOptions& options, size_t logins,
                                   Console& console);
-  // kNotFound: none was given for this login.
+  // kInvalidArgument: none was given for this login.
   StatusOr<const base::Secret*> Of(const std::string& login) const;
 
  private:

@@ -43,7 +43,8 @@ StatusOr<std::string> NewHash(const UserPasswordOptions& options, const tenant::
 
 std::string StateOf(const UserRecord& user) {
   if (!user.tenant_enabled) return "tenant disabled";
-  return user.enabled ? "enabled" : "disabled";
+  if (!user.enabled) return "disabled";
+  return user.pop3 ? "enabled" : "no POP3";
 }
 
 void Print(const UserRecord& user, Console& console) {
@@ -133,7 +134,8 @@ ExitCode UserShow(const UserShowOptions& options, const tenant::Config& config, 
 }
 
 ExitCode UserSet(const UserSetOptions& options, const tenant::Config& config, Console& console) {
-  if (!options.quota_octets && !options.quota_messages && !options.require_app_password) {
+  if (!options.quota_octets && !options.quota_messages && !options.require_app_password &&
+      !options.pop3) {
     return Fail(console, ExitCode::kUsage,
                 "nothing is to be changed (`poplar user set --help` says what can be)");
   }
@@ -144,12 +146,21 @@ ExitCode UserSet(const UserSetOptions& options, const tenant::Config& config, Co
         (*users)->SetRequireAppPassword(options.address, *options.require_app_password);
     if (!set.ok()) return Fail(console, set);
   }
+  if (options.pop3) {
+    const Status set = (*users)->SetUserPop3(options.address, *options.pop3);
+    if (!set.ok()) return Fail(console, set);
+  }
   const auto changed = (*users)->ChangeUserQuota(options.address, [&](auth::UserQuota& quota) {
     quota.octets = options.quota_octets.value_or(quota.octets);
     quota.messages = options.quota_messages.value_or(quota.messages);
   });
   if (!changed.ok()) return Fail(console, changed.status());
   Print(*changed, console);
+  if (options.end_sessions) return EndSessions(options.address, config, console);
+  if (options.pop3 == false) {
+    console.out << "A session that is open goes on: `poplar session kick --user "
+                << changed->address << "` ends it.\n";
+  }
   return ExitCode::kOk;
 }
 

@@ -40,6 +40,8 @@ struct UserSetOptions {
   std::optional<std::optional<uint64_t>> quota_messages;
   // Inner: whether only app passwords are taken; none: as the tenant says.
   std::optional<std::optional<bool>> require_app_password;
+  std::optional<bool> pop3;
+  bool end_sessions = false;  // After the change: the running ones.
 };
 
 ExitCode UserAdd(const UserPasswordOptions& options, const tenant::Config& config,

@@ -1,7 +1,11 @@
 #include "core/app/commands/user_records.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
+
+#include "core/tenant/login_ways.h"
 
 namespace poplar::app {
 namespace {
@@ -9,6 +13,11 @@ namespace {
 template <class Number>
 nlohmann::json OrNull(const std::optional<Number>& number) {
   return number.has_value() ? nlohmann::json(*number) : nlohmann::json();
+}
+
+// Whether what is stored of a user's password are keys for this SCRAM mechanism.
+bool Fits(const auth::UserRecord& user, std::string_view mechanism) {
+  return user.scheme == (mechanism.starts_with("SCRAM-SHA-256") ? "scram-sha-256" : "scram-sha-1");
 }
 
 }  // namespace
@@ -19,6 +28,29 @@ StatusOr<std::unique_ptr<auth::UserDatabase>> OpenUsers(const tenant::Config& co
   return MakeStatus(StatusCode::kFailedPrecondition,
                     "there is no user database at " + config.users.database +
                         "; make one with `poplar init DIR`, where DIR holds poplar.toml");
+}
+
+StatusOr<std::string> WhyNobodyLogsIn(const tenant::Config& config,
+                                      const auth::TenantRecord& tenant, auth::UserDatabase& users) {
+  const TenantRules& rules = tenant.policy.rules;
+  if (!tenant.enabled || !rules.pop3) return std::string();
+  std::string why = tenant::WhyNobodyLogsIn(config, rules);
+  if (!why.empty()) return why;
+  // SCRAM goes by keys, and of the built-in database's users it is known who has some.
+  const std::string chain = rules.auth_chain.empty() && config.auth.chain.size() == 1
+                                ? config.auth.chain.front()
+                                : rules.auth_chain;
+  const std::vector<std::string_view> ways = tenant::WaysIn(config, rules);
+  const bool by_keys =
+      std::ranges::all_of(ways, [](std::string_view way) { return way.starts_with("SCRAM-"); });
+  if (!by_keys || chain != tenant::kUsersBackend || tenant.users == 0) return why;
+  bool has_keys = false;
+  POP_RETURN_IF_ERROR(users.ListUsers(tenant.name, [&](const auth::UserRecord& user) {
+    has_keys |= std::ranges::any_of(ways, [&](std::string_view way) { return Fits(user, way); });
+  }));
+  if (has_keys) return why;
+  return "nobody can log in: none of its users has keys for " + std::string(ways.front()) +
+         " (`poplar user passwd ADDRESS --scheme scram-sha-256` makes them)";
 }
 
 nlohmann::json ToJson(const auth::TenantRecord& record) {
@@ -50,6 +82,7 @@ nlohmann::json ToJson(const auth::UserRecord& record) {
           {"account", record.account},
           {"enabled", record.enabled},
           {"tenant_enabled", record.tenant_enabled},
+          {"pop3", record.pop3},
           {"hash", record.scheme},
           {"created_s", record.created_s},
           {"password_changed_s", record.password_changed_s},

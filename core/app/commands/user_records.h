@@ -13,6 +13,11 @@ namespace poplar::app {
 // The configured database. One that is not there says how to make it.
 StatusOr<std::unique_ptr<auth::UserDatabase>> OpenUsers(const tenant::Config& config);
 
+// Why nobody of this tenant can log in, though its settings or the configuration may not look like
+// it; empty where somebody can, or where POP3 or the tenant is switched off in so many words.
+StatusOr<std::string> WhyNobodyLogsIn(const tenant::Config& config,
+                                      const auth::TenantRecord& tenant, auth::UserDatabase& users);
+
 // A quota of 0 is no limit, as are 0 days of expiry; null: what is fetched does not expire, or a
 // user has no quota of his own.
 nlohmann::json ToJson(const auth::TenantRecord& record);

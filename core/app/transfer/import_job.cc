@@ -35,9 +35,7 @@ class MailboxImport {
   Status RunToEnd() {
     auto opened = options_.open(task_);
     // What is not found here is no user of ours, but something that was named wrongly.
-    if (opened.status().code() == StatusCode::kNotFound) {
-      return MakeStatus(StatusCode::kInvalidArgument, Message(opened.status()));
-    }
+    report_.no_source = opened.status().code() == StatusCode::kNotFound;
     if (!opened.ok()) return opened.status();
     opened_ = std::move(*opened);
     const std::vector<SourceMessage>& messages = opened_.source->messages();

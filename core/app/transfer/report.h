@@ -46,7 +46,8 @@ struct MailboxReport {
   std::vector<std::string> new_uidls;  // Those that cannot keep theirs; likewise.
   std::vector<std::string> notes;
   std::optional<Comparison> comparison;
-  Status status;  // Why it is not complete.
+  Status status;           // Why it is not complete.
+  bool no_source = false;  // That is since there is nothing at `place`.
 
   void AddFailure(std::string failure) {
     ++failed;

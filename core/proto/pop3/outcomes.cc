@@ -1,6 +1,7 @@
 #include "core/proto/pop3/outcomes.h"
 
 #include "core/base/check.h"
+#include "core/proto/pop3/replies.h"
 
 namespace poplar::pop3 {
 namespace {
@@ -19,6 +20,36 @@ std::string_view Name(LoginOutcome outcome) {
       "ok",           "bad_credentials", "disabled", "too_many_failures", "throttled", "in_use",
       "tls_required", "mechanism_off",   "limited",  "too_soon",          "temporary", "permanent"};
   return Pick(kNames, static_cast<uint8_t>(outcome));
+}
+
+std::string_view ReplyTo(LoginOutcome outcome) {
+  switch (outcome) {
+    case LoginOutcome::kBadCredentials:
+      return reply::kBadCredentials;
+    case LoginOutcome::kDisabled:
+      return reply::kAccountDisabled;
+    case LoginOutcome::kTooManyFailures:
+      return reply::kTooManyFailures;
+    case LoginOutcome::kThrottled:
+      return reply::kThrottled;
+    case LoginOutcome::kInUse:
+      return reply::kInUse;
+    case LoginOutcome::kTlsRequired:
+      return reply::kTlsRequired;
+    case LoginOutcome::kMechanismOff:
+      return reply::kMechanismOff;
+    case LoginOutcome::kLimited:
+      return reply::kLimited;
+    case LoginOutcome::kTooSoon:
+      return reply::kTooSoon;
+    case LoginOutcome::kTemporary:
+      return reply::kLoginTemporary;
+    case LoginOutcome::kPermanent:
+      return reply::kLoginPermanent;
+    case LoginOutcome::kOk:
+      break;
+  }
+  POP_CHECK(false);
 }
 
 std::string_view Name(CommitOutcome outcome) {

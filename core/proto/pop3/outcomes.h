@@ -65,4 +65,7 @@ std::string_view Name(CommitOutcome outcome);
 std::string_view Name(EndReason reason);
 std::string_view Name(CloseReason reason);
 
+// What a client hears of it, in English. REQUIRES: it is not kOk.
+std::string_view ReplyTo(LoginOutcome outcome);
+
 }  // namespace poplar::pop3

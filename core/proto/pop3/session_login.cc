@@ -18,36 +18,6 @@ bool EqualIgnoringCase(std::string_view a, std::string_view b) {
                     [&](char x, char y) { return upper(x) == upper(y); });
 }
 
-std::string_view TextOf(LoginOutcome outcome) {
-  switch (outcome) {
-    case LoginOutcome::kBadCredentials:
-      return reply::kBadCredentials;
-    case LoginOutcome::kDisabled:
-      return reply::kAccountDisabled;
-    case LoginOutcome::kTooManyFailures:
-      return reply::kTooManyFailures;
-    case LoginOutcome::kThrottled:
-      return reply::kThrottled;
-    case LoginOutcome::kInUse:
-      return reply::kInUse;
-    case LoginOutcome::kTlsRequired:
-      return reply::kTlsRequired;
-    case LoginOutcome::kMechanismOff:
-      return reply::kMechanismOff;
-    case LoginOutcome::kLimited:
-      return reply::kLimited;
-    case LoginOutcome::kTooSoon:
-      return reply::kTooSoon;
-    case LoginOutcome::kTemporary:
-      return reply::kLoginTemporary;
-    case LoginOutcome::kPermanent:
-      return reply::kLoginPermanent;
-    case LoginOutcome::kOk:
-      break;
-  }
-  POP_CHECK(false);
-}
-
 }  // namespace
 
 // Empty when a password may be sent over this transport.
@@ -168,7 +138,7 @@ void Session::LoginDone(LoginOutcome outcome, const MaildropView* maildrop, base
   if (outcome == LoginOutcome::kBadCredentials && ++failed_logins_ >= options_.failed_logins_max) {
     outcome = LoginOutcome::kTooManyFailures;
   }
-  Say(TextOf(outcome), out);
+  Say(ReplyTo(outcome), out);
   if (outcome != LoginOutcome::kTooManyFailures && outcome != LoginOutcome::kThrottled) return;
   metrics_.closed_for_failed_logins.Add();
   Close(CloseReason::kTooManyFailedLogins);

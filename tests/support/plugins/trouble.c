@@ -6,6 +6,7 @@
  *   crash@…     ends the process
  *   leak@…      keeps 64 MiB a question, then as ok@
  *   down@…      cannot be answered
+ *   mute@…      the same, and not why
  *   lie@…       right, but names no account
  *   longlie@…   right, with an account of 200 octets
  *   strange@…   gives an outcome that there is not
@@ -129,6 +130,7 @@ static enum poplar_outcome trouble_ask(void* instance, const struct poplar_quest
     trouble->host->set(answer, POPLAR_REASON, "the directory is down", 21);
     return POPLAR_TEMPORARY;
   }
+  if (is(question, "mute")) return POPLAR_TEMPORARY;
   if (is(question, "lie")) return POPLAR_OK;
   if (is(question, "longlie")) {
     char account[200];

@@ -43,6 +43,38 @@ TEST_F(CheckTest, LooksAtWhatTheSettingsName) {
             HasSubstr(":8: tls.certificate: cannot read"), HasSubstr(":9: tls.client_ca: ")));
 }
 
+TEST_F(CheckTest, BackEndsThatTheStartWouldRefuse) {
+  Write(config_path_,
+        "[auth]\nchain = [\"users\", \"flat\"]\n[backend.flat]\nplugin = \"flat.so\"\n");
+  wiring_.check_backends = [](const tenant::Config& config) {
+    EXPECT_EQ(config.backends.size(), 1U);
+    return std::vector<BackendFault>{{"flat", "the plug-in is none"}};
+  };
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kConfig);
+  EXPECT_THAT(err_, HasSubstr(config_path_ + ":3: backend.flat: the plug-in is none\n"));
+}
+
+TEST_F(CheckTest, NobodyWhoCouldLogInIsAWarning) {
+  ASSERT_EQ(RunHere({"tenant", "add", "acme", "--domain", "acme.example"}), ExitCode::kOk);
+  ASSERT_EQ(RunHere({"tenant", "set", "acme", "--mechanisms", "EXTERNAL"}), ExitCode::kOk);
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk);
+  EXPECT_THAT(err_, HasSubstr("users.database: tenant acme: nobody can log in: auth.mechanisms "
+                              "does not have EXTERNAL\n"));
+  // What is meant is no mistake.
+  ASSERT_EQ(RunHere({"tenant", "set", "acme", "--pop3", "false"}), ExitCode::kOk);
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk);
+  EXPECT_EQ(err_, "");
+  std::filesystem::create_directories(folder_ / "tenants.d");
+  Write(folder_ / "tenants.d/beta.toml", "domains = [\"b.example\"]\nmechanisms = [\"APOP\"]\n");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk);
+  EXPECT_THAT(err_, HasSubstr("beta.toml: nobody can log in: auth.mechanisms does not have APOP"));
+  std::filesystem::remove_all(folder_ / "tenants.d");
+  Write(config_path_, "[auth]\nmechanisms = [\"APOP\"]\n");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk);
+  EXPECT_THAT(err_, HasSubstr(":2: auth.mechanisms: nobody can log in: no back end of auth.chain "
+                              "can serve APOP\n"));
+}
+
 TEST_F(CheckTest, WarningsAreNotFaults) {
   std::filesystem::permissions(folder_ / "tls" / "key.pem", std::filesystem::perms::others_read,
                                std::filesystem::perm_options::add);

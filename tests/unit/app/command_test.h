@@ -30,6 +30,7 @@ class CommandTest : public ::testing::Test {
                  ? OkStatus()
                  : MakeStatus(StatusCode::kAlreadyExists, config.store.path);
     };
+    wiring_.check_backends = [](const tenant::Config&) { return std::vector<BackendFault>(); };
     wiring_.serve = [this](const tenant::Config&, const std::string& path) {
       served_path_ = path;
       return ExitCode::kTemporary;

@@ -5,6 +5,7 @@
 namespace poplar::app {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class ImportTest : public CommandTest {
@@ -47,7 +48,7 @@ TEST_F(ImportTest, ADryRunAsksNobody) {
             ExitCode::kOk);
   EXPECT_EQ(out_, "1 maildrop, 1 message, 1 will keep their UIDLs\n");
   Write(folder_ / "map", "a@b\t" + (folder_ / "Maildir").string() + "\nc@d\t/nowhere\n");
-  EXPECT_EQ(Import({"maildir", "--map", folder_ / "map", "--dry-run"}), ExitCode::kDataError);
+  EXPECT_EQ(Import({"maildir", "--map", folder_ / "map", "--dry-run"}), ExitCode::kNoInput);
   EXPECT_THAT(err_, HasSubstr("poplar: c@d: /nowhere/new: "));
   EXPECT_THAT(out_, HasSubstr("2 maildrops, 1 message"));
   EXPECT_EQ(private_socket_, "");
@@ -66,6 +67,27 @@ TEST_F(ImportTest, WhichMailboxes) {
   Write(folder_ / "map", "a@b\n");
   EXPECT_EQ(Import({"maildir", "--map", folder_ / "map"}), ExitCode::kDataError);
   EXPECT_THAT(err_, HasSubstr("map: line 1: write two columns"));
+}
+
+TEST_F(ImportTest, WhatIsNotThereIsNoInput) {
+  const std::string missing = folder_ / "missing";
+  const std::string maildir = folder_ / "Maildir";
+  EXPECT_EQ(Import({"maildir", "--map", missing}), ExitCode::kNoInput);
+  EXPECT_THAT(err_, HasSubstr(missing));
+  for (const char* kind : {"maildir", "mbox", "cyrus"}) {
+    EXPECT_EQ(Import({kind, "--user", "a@b", missing, "--dry-run"}), ExitCode::kNoInput) << kind;
+  }
+  EXPECT_EQ(Import({"maildir", "--user", "a@b", maildir, "--compare", "pop3s://x", "--passwords",
+                    missing}),
+            ExitCode::kNoInput);
+  EXPECT_EQ(RunHere({"export", "mbox", "--map", missing}), ExitCode::kNoInput);
+}
+
+TEST_F(ImportTest, ADryRunComparesNothing) {
+  EXPECT_EQ(Import({"maildir", "--user", "a@b", folder_ / "Maildir", "--dry-run", "--compare",
+                    "pop3s://x"}),
+            ExitCode::kUsage);
+  EXPECT_THAT(err_, AllOf(HasSubstr("--dry-run"), HasSubstr("--compare")));
 }
 
 TEST_F(ImportTest, PasswordsOfTheOtherServer) {

@@ -164,6 +164,73 @@ TEST_F(UsersTest, ListDisableEnableRemove) {
   EXPECT_EQ(RunHere({"user", "add", "nonsense", "--no-password"}), ExitCode::kDataError);
 }
 
+TEST_F(UsersTest, ATenantWhoseUsersCannotLogInIsToldOf) {
+  AddTenant();
+  EXPECT_EQ(RunHere({"tenant", "set", "acme", "--mechanisms", "EXTERNAL"}), ExitCode::kOk);
+  EXPECT_THAT(err_, HasSubstr("poplar: warning: tenant acme: nobody can log in: auth.mechanisms "
+                              "does not have EXTERNAL\n"));
+  EXPECT_EQ(RunHere({"tenant", "set", "acme", "--mechanisms", "EXTERNAL,PLAIN"}), ExitCode::kOk);
+  EXPECT_EQ(err_, "");
+  EXPECT_EQ(RunHere({"tenant", "add", "beta", "--mechanisms", "APOP"}), ExitCode::kOk);
+  EXPECT_THAT(err_, HasSubstr("tenant beta: nobody can log in"));
+}
+
+TEST_F(UsersTest, ScramNeedsKeys) {
+  Write(config_path_,
+        "[users]\nhash = \"sha512crypt\"\n[auth]\nmechanisms = [\"PLAIN\", "
+        "\"SCRAM-SHA-256\"]\n");
+  AddTenant();
+  const std::vector<std::string> by_keys = {"tenant", "set", "acme", "--mechanisms",
+                                            "SCRAM-SHA-256"};
+  EXPECT_EQ(RunHere(by_keys), ExitCode::kOk);
+  EXPECT_EQ(err_, "") << "there is nobody yet";
+  RunHere({"user", "add", "a@acme.example", "--password-stdin"}, "x\n");
+  EXPECT_EQ(RunHere(by_keys), ExitCode::kOk);
+  EXPECT_THAT(err_, HasSubstr("nobody can log in: none of its users has keys for SCRAM-SHA-256"));
+  RunHere({"user", "add", "b@acme.example", "--password-stdin", "--scheme", "scram-sha-256"},
+          "x\n");
+  EXPECT_EQ(RunHere(by_keys), ExitCode::kOk);
+  EXPECT_EQ(err_, "");
+}
+
+TEST_F(UsersTest, AnAppPasswordThatWouldNeverWorkIsRefused) {
+  AddTenant();
+  RunHere({"user", "add", "a@acme.example", "--no-password"});
+  const auto add = [&](const std::string& label, const std::string& expires) {
+    return RunHere({"user", "app-password", "add", "a@acme.example", label, "--expires", expires});
+  };
+  for (const char* past : {"2026-01-31", "1970-01-01", "2d"}) {
+    EXPECT_EQ(add("past", past), ExitCode::kUsage) << past;
+    EXPECT_THAT(err_, HasSubstr("that day is over, so it would never work")) << past;
+  }
+  EXPECT_EQ(add("today", "0d"), ExitCode::kOk) << err_;
+  EXPECT_EQ(add("later", "2999-12-31"), ExitCode::kOk) << err_;
+  EXPECT_EQ(RunHere({"user", "app-password", "list", "a@acme.example", "--json"}), ExitCode::kOk);
+  EXPECT_EQ(json::parse(out_).size(), 2U);
+}
+
+TEST_F(UsersTest, Pop3OfOneUser) {
+  AddTenant();
+  RunHere({"user", "add", "a@acme.example", "--no-password"});
+  const auto shown = [&] {
+    RunHere({"user", "show", "a@acme.example", "--json"});
+    return json::parse(out_);
+  };
+  EXPECT_EQ(shown()["pop3"], true);
+  EXPECT_EQ(RunHere({"user", "set", "a@acme.example", "--pop3", "false"}), ExitCode::kOk) << err_;
+  EXPECT_THAT(out_, AllOf(HasSubstr("state     no POP3\n"),
+                          HasSubstr("poplar session kick --user a@acme.example")));
+  EXPECT_EQ(shown()["pop3"], false);
+  EXPECT_EQ(shown()["enabled"], true);
+  RunHere({"user", "list"});
+  EXPECT_THAT(out_, HasSubstr("a@acme.example  acme    no POP3"));
+  EXPECT_EQ(RunHere({"user", "set", "a@acme.example", "--pop3", "on"}), ExitCode::kOk);
+  EXPECT_THAT(out_, AllOf(HasSubstr("state     enabled\n"), Not(HasSubstr("session kick"))));
+  EXPECT_EQ(RunHere({"user", "set", "a@acme.example", "--pop3", "maybe"}), ExitCode::kUsage);
+  EXPECT_THAT(err_, HasSubstr("write true or false"));
+  EXPECT_EQ(RunHere({"user", "set", "b@acme.example", "--pop3", "off"}), ExitCode::kNoUser);
+}
+
 TEST_F(UsersTest, WithoutADatabaseItSaysHowToMakeOne) {
   std::filesystem::remove(folder_ / "users.db");
   EXPECT_EQ(RunHere({"user", "list"}), ExitCode::kUnavailable);

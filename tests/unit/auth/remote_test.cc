@@ -254,6 +254,13 @@ TEST_F(RemoteTest, WithoutItsProgramItSaysSo) {
   EXPECT_NE(Message(status).find("starting an auth host"), std::string::npos) << status;
 }
 
+TEST_F(RemoteTest, AFailureNamesItsBackEnd) {
+  StartTrouble();
+  EXPECT_EQ(Resolve(kFirst, "down@acme.example").reason, "trouble: the directory is down");
+  EXPECT_EQ(Resolve(kFirst, "mute@acme.example").reason, "trouble: it gives no reason");
+  EXPECT_EQ(Login(kFirst, "mute@acme.example", "secret").reason, "trouble: it gives no reason");
+}
+
 TEST_F(RemoteTest, VerifiersAreWhatThePluginHasStored) {
   StartTrouble();
   const auto fetch = [&](const std::string& user, const std::string& mechanism) {

@@ -101,7 +101,7 @@ TEST_F(UserDatabaseTest, OpenTellsWhatItFound) {
   Sql("PRAGMA user_version = 99");
   const Status status = UserDatabase::Open(path_).status();
   EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.ToString(), HasSubstr("schema version 99, this program knows version 4"));
+  EXPECT_THAT(status.ToString(), HasSubstr("schema version 99, this program knows version 5"));
 }
 
 TEST_F(UserDatabaseTest, TenantsAndDomains) {
@@ -242,7 +242,7 @@ TEST_F(UserDatabaseTest, RemovedAccountsAreRememberedUntilTheirMaildropIsDropped
   ASSERT_EQ(sqlite3_open(path_.c_str(), &handle), SQLITE_OK);
   const std::string insert = "INSERT INTO users SELECT '" + first +
                              "', tenant, 'x@example.org', 'x@example.org', domain, hash, enabled, "
-                             "created_s, password_changed_s, NULL, NULL, NULL FROM users";
+                             "created_s, password_changed_s, NULL, NULL, NULL, 1 FROM users";
   EXPECT_EQ(sqlite3_exec(handle, insert.c_str(), nullptr, nullptr, nullptr), SQLITE_CONSTRAINT);
   EXPECT_EQ(sqlite3_exec(handle, "UPDATE users SET account = 'mine'", nullptr, nullptr, nullptr),
             SQLITE_CONSTRAINT);

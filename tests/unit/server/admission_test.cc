@@ -62,6 +62,17 @@ TEST_F(AdmissionTest, Pop3OffKeepsAllOut) {
   EXPECT_EQ(Enter(admission, User(2, "a")), Verdict::kAdmitted);
 }
 
+TEST_F(AdmissionTest, AUserWithoutPop3IsKeptOutAlone) {
+  Publish({.sessions_max = 1});
+  auth::Principal user = User(1, "a");
+  user.pop3 = false;
+  Admission admission(door_);
+  EXPECT_EQ(Enter(admission, user), Verdict::kUserPop3Off);
+  EXPECT_EQ(Reason(Verdict::kUserPop3Off), "the user has no POP3");
+  EXPECT_EQ(board_.Current()->GateOf(TenantId(1))->sessions, 0U);
+  EXPECT_EQ(Enter(admission, User(1, "b")), Verdict::kAdmitted);
+}
+
 TEST_F(AdmissionTest, TlsIsRequiredByVersion) {
   Publish({.require_tls = true});
   Admission admission(door_);

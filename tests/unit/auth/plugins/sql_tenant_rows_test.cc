@@ -36,6 +36,18 @@ TEST(TenantRowsTest, ARowForEachDomain) {
   EXPECT_THAT(Sound({RowOf({{"name", "a"}, {"domain", {}}})}), ElementsAre("name=a\n"));
 }
 
+TEST(TenantRowsTest, Mechanisms) {
+  EXPECT_THAT(
+      Sound({RowOf({{"name", "a"}, {"domain", "x"}, {"Mechanisms", "PLAIN,APOP"}}),
+             RowOf({{"name", "a"}, {"domain", "y"}, {"mechanisms", "PLAIN,APOP"}}),
+             RowOf({{"name", "b"}, {"domain", "z"}, {"mechanisms", {}}})}),
+      ElementsAre("name=a\nmechanisms=PLAIN,APOP\ndomain=x\ndomain=y\n", "name=b\ndomain=z\n"));
+  EXPECT_THAT(Sound({RowOf({{"name", "a"}, {"domain", "x"}, {"mechanisms", "PLAIN"}}),
+                     RowOf({{"name", "a"}, {"domain", "y"}, {"mechanisms", {}}})}),
+              ElementsAre("name=a\nmechanisms=PLAIN\ndomain=x\nits rows say different things\n"
+                          "domain=y\n"));
+}
+
 TEST(TenantRowsTest, RowsThatDifferMakeTheTenantFaulty) {
   EXPECT_THAT(Sound({RowOf({{"name", "a"}, {"domain", "x"}, {"enabled", "t"}}),
                      RowOf({{"name", "a"}, {"domain", "y"}, {"enabled", "f"}})}),

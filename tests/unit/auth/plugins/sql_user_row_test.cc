@@ -38,6 +38,15 @@ TEST(UserRow, ColumnsByName) {
   EXPECT_FALSE(user.disabled);
 }
 
+// Of a query for tenants it is a setting.
+TEST(UserRow, MechanismsAreNoColumnOfAUser) {
+  const UserRow user = Read({{.name = "password", .value = "$6$x"},
+                             {.name = "mechanisms", .value = "NONSENSE"},
+                             {.name = "mechanisms", .value = std::nullopt}});
+  EXPECT_EQ(user.password, "$6$x");
+  EXPECT_FALSE(user.disabled);
+}
+
 TEST(UserRow, NullIsNothing) {
   const UserRow user = Read({{.name = "password", .value = std::nullopt},
                              {.name = "quota_octets", .value = std::nullopt},
