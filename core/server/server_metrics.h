@@ -40,10 +40,10 @@ struct alignas(base::kCacheLineBytes) ServerMetrics {
   base::Histogram quit_us;   // To the durable commit.
   base::Histogram
       answer_us;  // All others, from a client's input until its replies are handed over.
-  base::Histogram delivery_us;  // The end of DATA to durable for all recipients.
+  base::Histogram delivery_us;     // The end of DATA to durable for all recipients.
   base::Histogram egress_wait_us;  // As it was reckoned when the wait began.
   base::Counter lease_conflicts;
-  base::Counter lease_waits;     // Log-ins that waited for a close under way.
+  base::Counter lease_waits;  // Log-ins that waited for a close under way.
   base::Counter messages_sent;
   base::Counter message_octets_sent;
   base::Counter bodies_failed;
