@@ -110,7 +110,7 @@ class SnapshotWriter {
   // A young store may have nothing to link; a snapshot of it must not work where later ones cannot.
   Status TryLink() {
     const std::string trial = unfinished_ + "/superblock";
-    const Status linked = Link(store_ + "/superblock", trial);
+    Status linked = Link(store_ + "/superblock", trial);
     if (linked.code() == StatusCode::kNotFound) return OkStatus();
     return linked.ok() ? env_.Unlink(trial) : linked;
   }
@@ -188,7 +188,7 @@ class SnapshotWriter {
 
   // A copy without an index is whole: the first start makes it from the log.
   Status CopyIndex(uint32_t partition, const IndexCopy& index, const IndexOptions& target) {
-    const Status copied = index.WriteTo(target, cancel_);
+    Status copied = index.WriteTo(target, cancel_);
     if (copied.code() != StatusCode::kDataLoss) return copied;
     LeaveOut(PartitionDirectory(store_, partition) + "/index", Message(copied));
     POP_RETURN_IF_ERROR(RemoveTree(env_, target.directory));

@@ -142,7 +142,7 @@ StatusOr<std::vector<std::string>> Index::ReadAgedKeys(std::string_view after, s
                                                        Aged aged) {
   POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kRead));
   std::vector<std::string> keys;
-  const Status status = transaction->ForEach(
+  Status status = transaction->ForEach(
       Database::kMaildrops, {}, [&](std::string_view key, std::string_view bytes) -> Status {
         if (key <= after) return OkStatus();
         POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(key, bytes));

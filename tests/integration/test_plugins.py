@@ -4,13 +4,13 @@ import json
 import os
 import poplib
 import re
-import signal
 import sqlite3
 import subprocess
 from pathlib import Path
 
 import pytest
 from conftest import ALICE, PASSWORDS
+from frozen import freeze
 from poplar_server import POPLAR, PoplarServer, lmtp_transaction, needs, wait_for
 
 BUILD = Path(os.environ.get("POPLAR_BUILD", Path(POPLAR).resolve().parents[2]))
@@ -221,7 +221,7 @@ plugin = "{TROUBLE}"
     assert server.metric("poplar_auth_host_restarts_total", plugin="trouble") == 1
     # Frozen: it is replaced once its questions are late.
     [host] = hosts(server)
-    os.kill(host, signal.SIGSTOP)
+    freeze(host)
     with pytest.raises(poplib.error_proto, match=r"-ERR \[SYS/TEMP\]"):
         server.pop3("slow@alpha.example", "wrong")
     wait_for("another process", 15, lambda: hosts(server) not in ([], [host]))

@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from frozen import freeze
 from network import free_port
 from poplar_server import needs, wait_for
 
@@ -115,7 +116,7 @@ class Database:
         return family
 
     def freeze(self):
-        self._signal(signal.SIGSTOP)
+        freeze(*family_of(self.process.pid))
 
     def thaw(self):
         self._signal(signal.SIGCONT)

@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 from cryptography.x509.oid import NameOID
+from frozen import freeze
 
 
 def b64(octets):
@@ -197,7 +198,7 @@ class IssuerProcess:
         assert self.process.stdout.readline() == b"ready\n"
 
     def freeze(self):
-        self.process.send_signal(signal.SIGSTOP)
+        freeze(self.process.pid)
 
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)

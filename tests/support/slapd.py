@@ -13,6 +13,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
+from frozen import freeze
 from network import free_port
 from poplar_server import needs, wait_for
 
@@ -127,7 +128,7 @@ class Slapd:
         return (self.directory / "log").read_text(errors="replace")
 
     def freeze(self):
-        self.process.send_signal(signal.SIGSTOP)
+        freeze(self.process.pid)
 
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)
