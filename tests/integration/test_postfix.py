@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ALICE, BOB, CAROL, PASSWORDS
+from network import free_port
 from poplar_server import needs, wait_for
 
 MAIN_CF = """
@@ -56,12 +57,6 @@ anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Postfix:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+from network import free_port
 from poplar_server import STOP_SECONDS, wait_for
 
 MAIL_USER = "mail"  # Of Debian's base system; owns the maildrops.
@@ -53,12 +54,6 @@ protocol pop3 {{
   {pop3_settings}
 }}
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Dovecot:

@@ -1,17 +1,27 @@
 """What tests put between a client and a server: ports, certificates, and a proxy that spoils what passes."""
 
+import random
 import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 from poplar_server import needs
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Of 127.0.0.1. Below those that the kernel gives to connections, as one of them could have it while a server is started
+    anew on it."""
+    first_given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(min(10_000, first_given - 1_000), first_given)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def openssl(directory, *arguments):
