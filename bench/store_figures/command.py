@@ -17,7 +17,7 @@ from harness import Failed, Load, core_set, find_binary
 from lab import Lab, say
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-README = f"{ROOT}/bench/README.md"
+RESULTS = f"{ROOT}/bench/RESULTS.md"
 
 
 def parse_arguments(description, parts, seconds):
@@ -33,7 +33,7 @@ def parse_arguments(description, parts, seconds):
     parser.add_argument("--warmup", type=float, default=1, help="seconds before each (1)")
     parser.add_argument("--server-cores", default="0", help="such as 0 or 0,1")
     parser.add_argument("--client-cores", default="1", help="such as 1 or 2,3")
-    parser.add_argument("--no-write", action="store_true", help="leave bench/README.md as it is")
+    parser.add_argument("--no-write", action="store_true", help="leave bench/RESULTS.md as it is")
     parser.add_argument("--directory", default=None,
                         help="on the disk to measure; must not exist; some 20 GB")
     parser.add_argument("--keep", action="store_true", help="do not remove that directory")
@@ -79,7 +79,7 @@ def measure(name, tables, options, directory):
             ROOT, versions, options, network.CONGESTION, load_average))
         print(f"{members[0].TITLE if len(members) == 1 else block}\n\n{text}\n", flush=True)
         if not options.no_write:
-            table.write_block(README, text, block, f"bench/{name}")
+            table.write_block(RESULTS, text, block, f"bench/{name}")
         missed += rows.missed(measured)
     for title in missed:
         say(f"{name}: missed: {title}")
