@@ -305,7 +305,7 @@ Status CheckLogFormat(const RecoveryOptions& options, Lsn checkpoint) {
   const LogSurveyOptions survey{options.env, options.directory + "/log",
                                 options.superblock.store_id, options.partition, checkpoint};
   // Damage is named when the log is read.
-  const Status status = SurveyLog(survey, [](const Damage&) {}).status();
+  Status status = SurveyLog(survey, [](const Damage&) {}).status();
   if (status.code() != StatusCode::kNotFound) return status;
   return MakeStatus(
       StatusCode::kDataLoss,
