@@ -104,8 +104,8 @@ ExitCode WithPrivateSockets(const tenant::Config& config, const Wiring& wiring, 
   const Status spoke = SpeaksAt(config.admin.import_socket());
   if (spoke.ok()) return command();
   // Nobody does: then nobody has the store either, which the lock will tell.
-  const bool nobody = spoke.code() == StatusCode::kFailedPrecondition ||
-                      spoke.code() == StatusCode::kUnavailable;
+  const bool nobody =
+      spoke.code() == StatusCode::kFailedPrecondition || spoke.code() == StatusCode::kUnavailable;
   if (!nobody) return Fail(console, spoke);
   return wiring.serve_privately(config, console, command);
 }
