@@ -273,9 +273,7 @@ class AccountCommands {
 
   void AddUserSet(CLI::App* group) {
     CLI::App* set =
-        AddLeaf(group, "set",
-                "Changes a user's own quota, whether he has POP3 and how he logs in; a running "
-                "server goes by it within about a second",
+        AddLeaf(group, "set", "Changes a user's own quota, whether he has POP3 and how he logs in",
                 "  poplar user set alice@example.org --quota 10GiB\n"
                 "  poplar user set alice@example.org --quota none\n"
                 "  poplar user set alice@example.org --pop3 false --end-sessions\n"
