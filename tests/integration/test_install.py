@@ -22,7 +22,7 @@ PLUGINS = ("example", "http", "ldap", "mariadb", "oauth", "postgresql")
 def prefix(tmp_path_factory):
     prefix = tmp_path_factory.mktemp("installed") / "usr"
     made = subprocess.run(["cmake", "--install", str(BUILD), "--prefix", str(prefix)], capture_output=True, timeout=300)
-    assert made.returncode == 0, f"is all built (cmake --build)? {made.stderr.decode()}"
+    assert made.returncode == 0, f"are poplar and poplar_plugins built? {made.stderr.decode()}"
     return prefix
 
 
