@@ -14,7 +14,7 @@
  * In the configuration:
  *
  *   [backend.flat]
- *   plugin = "/usr/lib/poplar/example.so"
+ *   plugin = "/usr/local/lib/poplar/example.so"
  *   file = "/etc/poplar/users.txt"
  *
  *   [auth]
@@ -24,11 +24,10 @@
 #define _POSIX_C_SOURCE 200809L /* getline, strdup, whatever -std says. */
 
 #include <errno.h>
+#include <poplar/plugin.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "auth/plugin.h"
 
 struct flat_file {
   const struct poplar_host* host;

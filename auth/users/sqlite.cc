@@ -90,7 +90,18 @@ Status SqliteConnection::Fault(int code) const {
   // A constraint's message names tables and columns only, never values.
   const std::string_view what =
       (code & 0xff) == SQLITE_CONSTRAINT ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
-  return MakeStatus(CodeOf(code), path_ + ": " + std::string(what));
+  std::string message = path_ + ": " + std::string(what);
+  StatusCode meaning = CodeOf(code);
+  const int error_number = sqlite3_system_errno(handle_);
+  if ((code & 0xff) == SQLITE_CANTOPEN && (error_number == EACCES || error_number == EPERM)) {
+    meaning = StatusCode::kPermissionDenied;
+  }
+  if (meaning == StatusCode::kPermissionDenied) {
+    message +=
+        "; this user may not write it, or not make files beside it: do this as the server's user "
+        "or as root";
+  }
+  return MakeStatus(meaning, message);
 }
 
 StatusOr<sqlite3_stmt*> SqliteConnection::Prepare(const char* sql) {

@@ -102,6 +102,7 @@ class CommandLine {
     auto init_options = std::make_shared<InitOptions>();
     init->add_option("DIR", init_options->folder, "The folder; made if it is not there")
         ->required();
+    init->add_flag("-q,--quiet", init_options->quiet, "Say nothing, unless something is wrong");
     init->callback([this, init_options] {
       chosen_ = [this, init_options] { return Init(*init_options, wiring_, console_); };
     });

@@ -241,8 +241,7 @@ class AccountCommands {
         ->excludes(from_stdin)
         ->excludes(hash_from_stdin);
     if (command == &UserPasswd) {
-      leaf->add_flag("--end-sessions", options->end_sessions,
-                     "At once, and end the user's sessions");
+      leaf->add_flag("--end-sessions", options->end_sessions, "End the user's sessions, too");
     }
     run_with_config_(leaf, [&console = console_, options, command](const Config& config) {
       return command(*options, config, console);
@@ -273,9 +272,7 @@ class AccountCommands {
 
   void AddUserSet(CLI::App* group) {
     CLI::App* set =
-        AddLeaf(group, "set",
-                "Changes a user's own quota, whether he has POP3 and how he logs in; a running "
-                "server goes by it within about a second",
+        AddLeaf(group, "set", "Changes a user's own quota, whether he has POP3 and how he logs in",
                 "  poplar user set alice@example.org --quota 10GiB\n"
                 "  poplar user set alice@example.org --quota none\n"
                 "  poplar user set alice@example.org --pop3 false --end-sessions\n"
@@ -299,7 +296,7 @@ class AccountCommands {
     AddNumber<bool>(set, "--pop3", "VALUE",
                     "false: he may not fetch mail by POP3, mail goes on coming in; true: he may",
                     &ParseSwitch, [options](bool allowed) { options->pop3 = allowed; });
-    set->add_flag("--end-sessions", options->end_sessions, "At once, and end the user's sessions");
+    set->add_flag("--end-sessions", options->end_sessions, "End the user's sessions, too");
     run_with_config_(set, [&console = console_, options](const Config& config) {
       return UserSet(*options, config, console);
     });
@@ -335,7 +332,7 @@ class AccountCommands {
         AddLeaf(group, "disable", "Keeps a user from logging in; mail goes on coming in",
                 "  poplar user disable alice@example.org --end-sessions");
     auto end_sessions = std::make_shared<bool>(false);
-    disable->add_flag("--end-sessions", *end_sessions, "At once, and end the user's sessions");
+    disable->add_flag("--end-sessions", *end_sessions, "End the user's sessions, too");
     AddAddressCommand(disable, [&console = console_, end_sessions](const std::string& address,
                                                                    const Config& config) {
       return UserDisable(address, *end_sessions, config, console);

@@ -68,8 +68,7 @@ void AddAppPasswordCommands(CLI::App* user, Console& console,
   auto remove_options = std::make_shared<AppPasswordRemoveOptions>();
   remove->add_option("ADDRESS", remove_options->address, "The user")->required();
   remove->add_option("LABEL", remove_options->label, "Which one")->required();
-  remove->add_flag("--end-sessions", remove_options->end_sessions,
-                   "At once, and end the user's sessions");
+  remove->add_flag("--end-sessions", remove_options->end_sessions, "End the user's sessions, too");
   run_with_config(remove, [remove_options, &console](const Config& config) {
     return AppPasswordRemove(*remove_options, config, console);
   });

@@ -89,6 +89,9 @@ function(poplar_library name)
   endif()
 endfunction()
 
+# All plug-ins; with `poplar` what `cmake --install` needs.
+add_custom_target(poplar_plugins)
+
 # poplar_plugin(NAME SOURCES a.c ... [DEPS target ...]): an authentication plug-in, NAME.so, that exports its entry and
 # nothing else.
 function(poplar_plugin name)
@@ -98,6 +101,7 @@ function(poplar_plugin name)
   target_link_options(poplar_plugin_${name} PRIVATE LINKER:--exclude-libs,ALL)
   set_target_properties(poplar_plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  add_dependencies(poplar_plugins poplar_plugin_${name})
   install(TARGETS poplar_plugin_${name} LIBRARY DESTINATION lib/poplar)
 endfunction()
 

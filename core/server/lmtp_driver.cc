@@ -1,12 +1,11 @@
 #include "core/server/lmtp_driver.h"
 
-#include <absl/strings/ascii.h>
-
 #include <utility>
 
 #include "core/base/check.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/server/address_owner.h"
 #include "core/server/outcome_table.h"
 
 namespace poplar::server {
@@ -164,12 +163,7 @@ io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient, const lmtp::Envelo
   if (outcome == lmtp::RecipientOutcome::kOk) {
     principals_.push_back(std::move(result.principal));
   } else {
-    base::Log(base::LogLevel::kInfo, "recipient_refused",
-              {{"session", id().value()},
-               {"recipient", recipient.original},
-               {"tenant", result.principal.tenant_name},
-               {"outcome", lmtp::Name(outcome)},
-               {"reason", result.reason}});
+    LogRecipient(recipient, outcome, result);
   }
   // Once a transaction: of many recipients each would wait for all before it.
   if (outcome == lmtp::RecipientOutcome::kLimited && held_back_for_ != envelope->id) {
@@ -181,11 +175,8 @@ io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient, const lmtp::Envelo
 
 // Without the sub-address, by the delimiter of the domain's tenant where it has one of its own.
 std::string LmtpDriver::BaseAddress(const lmtp::Recipient& recipient) {
-  const size_t at = recipient.address.rfind('@');
-  if (at == std::string::npos) return recipient.base_address;
   const TenantPolicies& policies = services_.policies.Current();
-  const TenantPolicies::Domain* domain =
-      policies.OfDomain(absl::AsciiStrToLower(recipient.address.substr(at + 1)));
+  const TenantPolicies::Domain* const domain = OwnerOf(policies, recipient.address);
   if (domain == nullptr) return recipient.base_address;
   const std::optional<std::string>& own = policies.Of(domain->tenant).rules.subaddress_delimiter;
   if (!own.has_value()) return recipient.base_address;
@@ -246,8 +237,7 @@ io::Task<void> LmtpDriver::StoreBody(std::string_view body) {
     co_return;
   }
   storage_failed_ = true;
-  base::Log(base::LogLevel::kWarning, "delivery_failed",
-            {{"session", id().value()}, {"reason", Message(status)}});
+  LogMessage(base::LogLevel::kWarning, "delivery_failed", Message(status));
   session_.MessageFailed(ToLmtp(status), stream_.output());
 }
 
@@ -285,14 +275,33 @@ void LmtpDriver::CountUsage(uint64_t octets,
   }
 }
 
+void LmtpDriver::LogRecipient(const lmtp::Recipient& recipient, lmtp::RecipientOutcome outcome,
+                              const auth::ResolveResult& result) {
+  std::string_view tenant = result.principal.tenant_name;
+  if (tenant.empty()) tenant = TenantNameOf(services_.policies.Current(), recipient.address);
+  base::Log(base::LogLevel::kInfo, "recipient_refused",
+            {{"session", id().value()},
+             {"recipient", recipient.original},
+             {"tenant", tenant},
+             {"outcome", lmtp::Name(outcome)},
+             {"reason", result.reason}});
+}
+
 void LmtpDriver::LogRefusal(std::string_view refusal) {
   if (refusal.empty() || storage_failed_) return;
-  const size_t line_end = refusal.find('\r');
-  base::Log(base::LogLevel::kInfo, "message_refused",
+  LogMessage(base::LogLevel::kInfo, "message_refused", refusal.substr(0, refusal.find('\r')));
+}
+
+// A line however many it is for: their count, and the first of them stands for all.
+void LmtpDriver::LogMessage(base::LogLevel level, std::string_view event, std::string_view reason) {
+  static const auth::Principal kNobody;
+  const auth::Principal& first = principals_.empty() ? kNobody : principals_.front();
+  base::Log(level, event,
             {{"session", id().value()},
-             {"user", principals_.empty() ? "" : principals_.front().address},
+             {"tenant", first.tenant_name},
+             {"user", first.address},
              {"recipients", principals_.size()},
-             {"reason", refusal.substr(0, line_end)}});
+             {"reason", reason}});
 }
 
 void LmtpDriver::LogDelivery(const lmtp::Envelope& envelope, const lmtp::MessageSizes& sizes,

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/log.h"
 #include "core/proto/lmtp/session.h"
 #include "core/server/connection.h"
 #include "storage/api/store.h"
@@ -47,7 +48,11 @@ class LmtpDriver : public Connection {
   void BeginMessage(const lmtp::Envelope& envelope);
   io::Task<void> StoreBody(std::string_view body);
   io::Task<void> CommitMessage(const lmtp::Envelope* envelope, lmtp::MessageSizes sizes);
+  void LogRecipient(const lmtp::Recipient& recipient, lmtp::RecipientOutcome outcome,
+                    const auth::ResolveResult& result);
   void LogRefusal(std::string_view refusal);
+  // Of a message that ends for all its recipients.
+  void LogMessage(base::LogLevel level, std::string_view event, std::string_view reason);
   void LogDelivery(const lmtp::Envelope& envelope, const lmtp::MessageSizes& sizes,
                    const std::vector<storage::DeliveryOutcome>& outcomes);
 

@@ -8,6 +8,7 @@
 
 #include "core/base/log.h"
 #include "core/base/login_domain.h"
+#include "core/server/address_owner.h"
 #include "core/server/lease_probe.h"
 #include "core/server/outcome_table.h"
 #include "core/server/pause.h"
@@ -157,10 +158,15 @@ io::Task<storage::OpenResult> Pop3Driver::OpenMaildrop(storage::MaildropKey key)
 
 void Pop3Driver::LogLogin(std::string_view outcome, const auth::AuthResult& result) {
   const std::string& known = result.principal.address;
+  std::string_view tenant = result.principal.tenant_name;
+  // A claimed name that was cut may end in another's domain.
+  if (tenant.empty() && claimed_user_.size() < kClaimedUserBytesMax) {
+    tenant = TenantNameOf(services_.policies.Current(), claimed_user_);
+  }
   base::Log(base::LogLevel::kInfo, "login",
             {{"session", id().value()},
              {"protocol", "pop3"},
-             {"tenant", result.principal.tenant_name},
+             {"tenant", tenant},
              {"user", known.empty() ? claimed_user_ : known},
              {"peer", peer_.HostText()},
              {"tls", tls_},

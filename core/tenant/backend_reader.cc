@@ -76,14 +76,16 @@ void ConfigReader::ReadBackend(const std::string& name, const toml::table& table
       }
     } else if (setting == "plugin") {
       if (!TakePath(value, backend.plugin)) {
-        Fault(at, where + ": write the path of the plug-in, like \"/usr/lib/poplar/ldap.so\"");
+        Fault(at,
+              where + ": write the path of the plug-in, like \"/usr/local/lib/poplar/ldap.so\"");
       }
     } else if (!AddPluginSetting(setting, value, backend)) {
       Fault(at, where + ": write a text, a number, true or false, or a list of these");
     }
   }
   if (backend.driver == BackendDriver::kPlugin && backend.plugin.empty()) {
-    Fault(line, "[backend." + name + "] names no plug-in: write plugin = \"/usr/lib/poplar/….so\"");
+    Fault(line,
+          "[backend." + name + "] names no plug-in: write plugin = \"/usr/local/lib/poplar/….so\"");
   } else if (backend.driver == BackendDriver::kPasswdFile && backend.file.empty()) {
     Fault(line, "[backend." + name + "] names no file: write file = \"/etc/dovecot/users\"");
   } else if (backend.driver == BackendDriver::kStatic &&

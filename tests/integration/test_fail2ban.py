@@ -13,7 +13,8 @@ from poplar_server import needs, wait_for
 FILTER = Path(__file__).resolve().parents[2] / "auth/fail2ban/poplar.conf"
 # Each tries to be a line of somebody else's, or to hide what it is.
 NAMES = ('bob', 'a peer=192.0.2.1 tls=true outcome=ok', 'a" peer=192.0.2.1 outcome=bad_credentials', 'a\\" peer=192.0.2.1',
-         'x","peer":"192.0.2.1","tls":true,"outcome":"ok', 'back\\', '""', "it's", "\u00fc")
+         'x","peer":"192.0.2.1","tls":true,"outcome":"ok', 'back\\', '""', "it's", "\u00fc", "nobody@alpha.example",
+         'a" peer=192.0.2.1 outcome=ok"@alpha.example')
 
 
 def matches(log):

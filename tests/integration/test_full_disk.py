@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -178,6 +179,8 @@ def test_people_fetch_and_delete_where_not_an_octet_is_free(server):
     fill_to_the_last_block(intruder)
     assert server.disk.free_mib(server) == 0
     mail.fill(SIZES)
+    failed = set(re.findall(r" delivery_failed session=\d+ tenant=(\S+) user=(\S+) recipients=(\d+) ", server.log()))
+    assert failed == {("alpha", ALICE, "1"), ("alpha", BOB, "1")}
     mail.check()
     mail.delete_most(SIZES)
     wait_for("blobs give their space back at once", 30, lambda: server.disk.free_mib(server) >= 10)

@@ -1,8 +1,7 @@
 """The command line and the metrics page, as an operator meets them."""
 
-import json
-import re
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -58,14 +57,42 @@ def login_works(server, user, password):
 def test_password_change_and_disabling_take_effect(server):
     assert login_works(server, ALICE, PASSWORDS[ALICE])
     server.run("user", "passwd", ALICE, "--password-stdin", input=b"new one\n")
-    wait_for("the old password is refused", 15, lambda: not login_works(server, ALICE, PASSWORDS[ALICE]))
+    assert not login_works(server, ALICE, PASSWORDS[ALICE])
     assert login_works(server, ALICE, "new one")
     server.run("user", "disable", ALICE)
-    wait_for("the account is off", 15, lambda: not login_works(server, ALICE, "new one"))
+    assert not login_works(server, ALICE, "new one")
     server.deliver([ALICE], b"Subject: meanwhile\r\n\r\nkept for her\r\n")
     server.run("user", "enable", ALICE)
-    wait_for("the account is on again", 15, lambda: login_works(server, ALICE, "new one"))
+    assert login_works(server, ALICE, "new one")
+    server.run("user", "set", ALICE, "--pop3", "false")
+    assert not login_works(server, ALICE, "new one")
+    server.run("user", "set", ALICE, "--pop3", "true")
     assert server.pop3(ALICE, "new one").stat()[0] == 1
+
+
+def test_users_that_come_and_go_do_so_at_once(server):
+    new = "dora@alpha.example"
+    assert not login_works(server, new, "one")
+    server.add_user(new, "one")
+    assert login_works(server, new, "one")
+    made = server.run_json("user", "app-password", "add", new, "phone")["password"]
+    assert login_works(server, new, made)
+    server.run("user", "app-password", "remove", new, "phone")
+    assert not login_works(server, new, made)
+    server.run("user", "remove", new)
+    assert not login_works(server, new, "one")
+
+
+def test_a_change_says_so_when_the_server_cannot_be_told(server):
+    server.signal(signal.SIGSTOP)
+    try:
+        told = server.run("user", "disable", ALICE).stderr.decode()
+    finally:
+        server.signal(signal.SIGCONT)
+    assert "the change is made" in told and "within about a second" in told
+    wait_for("the account is off", 15, lambda: not login_works(server, ALICE, PASSWORDS[ALICE]))
+    server.stop()
+    assert server.run("user", "enable", ALICE).stderr == b""
 
 
 def test_a_hash_of_another_system_is_taken_over_and_renewed_by_the_first_login(server):
@@ -83,9 +110,9 @@ def test_a_hash_of_another_system_is_taken_over_and_renewed_by_the_first_login(s
 def test_a_recreated_address_meets_no_old_mail(server):
     server.deliver([ALICE], b"Subject: private\r\n\r\nof the first Alice\r\n")
     server.run("user", "remove", ALICE)
-    wait_for("the account is gone", 15, lambda: not login_works(server, ALICE, PASSWORDS[ALICE]))
+    assert not login_works(server, ALICE, PASSWORDS[ALICE])
     server.add_user(ALICE, "second alice")
-    wait_for("the new account is there", 15, lambda: login_works(server, ALICE, "second alice"))
+    assert login_works(server, ALICE, "second alice")
     client = server.pop3(ALICE, "second alice")
     assert client.stat()[0] == 0
     client.quit()
@@ -102,9 +129,9 @@ def test_deliver(server):
     assert lines[0] == b"Return-Path: <me@alpha.example>" and lines[-2:] == [b".dot", b"body"]
     client.quit()
     assert deliver(server, "nobody@alpha.example").returncode == EX_NOUSER
-    assert deliver(server, "not an address").returncode in (EX_USAGE, EX_NOUSER, EX_DATAERR)
+    assert deliver(server, "not an address").returncode == EX_USAGE
     server.stop()
-    assert deliver(server, ALICE).returncode in (EX_TEMPFAIL, EX_UNAVAILABLE)
+    assert deliver(server, ALICE).returncode == EX_TEMPFAIL
 
 
 def test_without_a_server_session_list_says_so(new_server):
@@ -146,37 +173,6 @@ def test_metrics_page_is_well_formed(server):
     assert promtool, "promtool is missing: tests/run installs it"
     result = subprocess.run([promtool, "check", "metrics"], input=server.http("/metrics")[1].encode(), capture_output=True, timeout=60)
     assert result.returncode == 0, result.stderr.decode() + result.stdout.decode()
-
-
-def test_the_log_names_the_session_and_no_secret(server):
-    client = server.pop3(ALICE, PASSWORDS[ALICE])
-    client.quit()
-    wait_for("the session is logged", 10, lambda: f"user={ALICE}" in server.log())
-    log = server.log()
-    assert "tenant=alpha" in log and "session=" in log
-    server.try_login(BOB, "not the password")
-    wait_for("the refusal names its user", 10, lambda: re.search(f"event=login .*user={BOB}|login .*user={BOB}.*bad_credentials", server.log()))
-    log = server.log()
-    assert "not the password" not in log
-    for password in PASSWORDS.values():
-        assert password not in log
-
-
-def test_json_log(new_server):
-    server = new_server()
-    server.stop()
-    text = server.config_path.read_text()
-    server.config_path.write_text(text.replace('level = "info"', 'level = "info"\nformat = "json"'))
-    process = subprocess.Popen([POPLAR, "serve", "--config", str(server.config_path)], stderr=subprocess.PIPE)
-    try:
-        lines = []
-        while not lines or lines[-1].get("event") != "ready":
-            lines.append(json.loads(process.stderr.readline()))
-        assert all({"time", "level", "event"} <= set(line) for line in lines)
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
-    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("words", [["nonsense"], ["user", "add"], ["serve", "--nonsense"]])

@@ -55,7 +55,7 @@ ExitCode AppPasswordAdd(const AppPasswordAddOptions& options, const tenant::Conf
                 << " is shown this once:\n"
                 << made.text.Reveal() << '\n';
   }
-  return ExitCode::kOk;
+  return AfterChange(options.address, false, config, console);
 }
 
 ExitCode AppPasswordList(const AppPasswordListOptions& options, const tenant::Config& config,
@@ -94,7 +94,7 @@ ExitCode AppPasswordRemove(const AppPasswordRemoveOptions& options, const tenant
   if (!removed.ok()) return Fail(console, removed);
   console.out << "The app password \"" << options.label << "\" of " << options.address
               << " is removed.\n";
-  return options.end_sessions ? EndSessions(options.address, config, console) : ExitCode::kOk;
+  return AfterChange(options.address, options.end_sessions, config, console);
 }
 
 }  // namespace poplar::app

@@ -13,12 +13,15 @@ using nlohmann::json;
 
 // Each link has its own deadline of ten seconds or so.
 constexpr uint32_t kTimeoutMs = 300'000;
+// Of what the server would notice by itself.
+constexpr uint32_t kHintTimeoutMs = 5'000;
 
-StatusOr<json> Ask(const tenant::Config& config, std::string command, json arguments) {
+StatusOr<json> Ask(const tenant::Config& config, std::string command, json arguments,
+                   uint32_t timeout_ms = kTimeoutMs) {
   return ops::CallAdmin({.socket_path = config.admin.socket,
                          .command = std::move(command),
                          .arguments = std::move(arguments),
-                         .timeout_ms = kTimeoutMs});
+                         .timeout_ms = timeout_ms});
 }
 
 std::string TimeTaken(uint64_t us) {
@@ -120,6 +123,15 @@ StatusOr<base::Secret> SecretOf(const AuthTestOptions& options, Console& console
   return token;
 }
 
+ExitCode EndSessions(const std::string& address, const tenant::Config& config, Console& console) {
+  const auto running = Ask(config, "session.list", json{{"user", address}});
+  if (running.status().code() == StatusCode::kFailedPrecondition) {
+    console.out << "No server runs, so no sessions had to end.\n";
+    return ExitCode::kOk;
+  }
+  return UserFlush({.address = address, .end_sessions = true}, config, console);
+}
+
 }  // namespace
 
 ExitCode AuthTest(const AuthTestOptions& options, const tenant::Config& config, Console& console) {
@@ -144,13 +156,17 @@ ExitCode AuthTest(const AuthTestOptions& options, const tenant::Config& config, 
   return code;
 }
 
-ExitCode EndSessions(const std::string& address, const tenant::Config& config, Console& console) {
-  const auto running = Ask(config, "session.list", json{{"user", address}});
-  if (running.status().code() == StatusCode::kFailedPrecondition) {
-    console.out << "No server runs, so no sessions had to end.\n";
-    return ExitCode::kOk;
+ExitCode AfterChange(const std::string& address, bool ends_sessions, const tenant::Config& config,
+                     Console& console) {
+  if (ends_sessions) return EndSessions(address, config, console);
+  const Status told =
+      Ask(config, "auth.flush", json{{"address", address}}, kHintTimeoutMs).status();
+  if (!told.ok() && told.code() != StatusCode::kFailedPrecondition) {
+    console.err << "poplar: the change is made; a server that runs goes by it within about a "
+                   "second, as it could not be told at once ("
+                << Message(told) << ")\n";
   }
-  return UserFlush({.address = address, .end_sessions = true}, config, console);
+  return ExitCode::kOk;
 }
 
 ExitCode UserFlush(const UserFlushOptions& options, const tenant::Config& config,

@@ -28,9 +28,11 @@ struct UserFlushOptions {
 // it would not; kNoUser: nobody of that name; kTemporary: that cannot be told now.
 ExitCode AuthTest(const AuthTestOptions& options, const tenant::Config& config, Console& console);
 
-// After a change of the built-in database: the running server goes by it at once, and the user's
-// sessions end. Without a server there is nothing to do.
-ExitCode EndSessions(const std::string& address, const tenant::Config& config, Console& console);
+// After a change of the built-in database: the running server goes by it at once, and with
+// `ends_sessions` the user's sessions end. Without a server there is nothing to do. That it could
+// not be told to hurry is said, and no failure: within a second it notices by itself.
+ExitCode AfterChange(const std::string& address, bool ends_sessions, const tenant::Config& config,
+                     Console& console);
 
 ExitCode UserFlush(const UserFlushOptions& options, const tenant::Config& config, Console& console);
 

@@ -74,16 +74,19 @@ Status MakeUsers(const tenant::Config& config) {
   return auth::UserDatabase::Create(config.users.database).status();
 }
 
-// Says what became of one part. False: it could not be made, and that was said.
-bool Tell(const Status& made, std::string_view what, Console& console) {
-  if (!made.ok() && made.code() != StatusCode::kAlreadyExists) return false;
-  console.out << (made.ok() ? "  made  " : "  kept  ") << what << '\n';
-  return true;
+// As a shell takes it for one word, whatever it is.
+std::string ShellWord(const std::string& text) {
+  constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+,:@%";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
+  std::string word = "'";
+  for (const char c : text) word += c == '\'' ? "'\\''" : std::string(1, c);
+  return word + "'";
 }
 
 void TellNext(const std::string& config_path, Console& console) {
   console.out << "\nNext, let `poplar` find it and add somebody:\n"
-              << "  export POPLAR_CONFIG=" << config_path << '\n'
+              << "  export POPLAR_CONFIG=" << ShellWord(config_path) << '\n'
               << "  poplar tenant add example --domain example.org\n"
               << "  poplar user add alice@example.org\n"
               << "  poplar serve\n";
@@ -92,25 +95,30 @@ void TellNext(const std::string& config_path, Console& console) {
 }  // namespace
 
 ExitCode Init(const InitOptions& options, const Wiring& wiring, Console& console) {
+  // Says what became of one part. False: it could not be made, and that is still to be said.
+  const auto tell = [&](const Status& made, std::string_view what) {
+    if (!made.ok() && made.code() != StatusCode::kAlreadyExists) return false;
+    if (!options.quiet) console.out << (made.ok() ? "  made  " : "  kept  ") << what << '\n';
+    return true;
+  };
   const fs::path folder = fs::absolute(options.folder).lexically_normal();
   const std::string config_path = folder / "poplar.toml";
   if (const Status made = MakeFolder(folder); !made.ok()) return Fail(console, made);
   constexpr mode_t kEverybodyReads = 0644;
   const Status config_made =
       WriteNewFile(config_path, tenant::DefaultConfigText(), kEverybodyReads);
-  if (!Tell(config_made, config_path, console)) return Fail(console, config_made);
+  if (!tell(config_made, config_path)) return Fail(console, config_made);
 
   return WithConfig(config_path, console, [&](const tenant::Config& config) {
     if (config.tls.enabled()) {
       const Status made = MakeCertificate(config);
-      if (!Tell(made, config.tls.certificate + " and its key", console)) return Fail(console, made);
+      if (!tell(made, config.tls.certificate + " and its key")) return Fail(console, made);
     }
     const Status store = wiring.init_store(config);
-    if (!Tell(store, config.store.path + " (the store)", console)) return Fail(console, store);
+    if (!tell(store, config.store.path + " (the store)")) return Fail(console, store);
     const Status users = MakeUsers(config);
-    if (!Tell(users, config.users.database + " (tenants and users)", console))
-      return Fail(console, users);
-    TellNext(config_path, console);
+    if (!tell(users, config.users.database + " (tenants and users)")) return Fail(console, users);
+    if (!options.quiet) TellNext(config_path, console);
     return ExitCode::kOk;
   });
 }

@@ -11,6 +11,7 @@ namespace poplar::app {
 
 struct InitOptions {
   std::string folder;
+  bool quiet = false;  // Only faults are told.
 };
 
 // Makes in the folder what is missing of a server: poplar.toml, a self-signed certificate, a store,

@@ -78,7 +78,7 @@ ExitCode UserAdd(const UserPasswordOptions& options, const tenant::Config& confi
                 << "`\n";
   else
     console.out << "Mail can arrive, and be fetched with this password.\n";
-  return ExitCode::kOk;
+  return AfterChange(options.address, false, config, console);
 }
 
 ExitCode UserPasswd(const UserPasswordOptions& options, const tenant::Config& config,
@@ -93,7 +93,7 @@ ExitCode UserPasswd(const UserPasswordOptions& options, const tenant::Config& co
   const Status set = (*users)->SetPasswordHash(options.address, *hash);
   if (!set.ok()) return Fail(console, set);
   console.out << "The password of " << found->address << " is changed.\n";
-  return options.end_sessions ? EndSessions(options.address, config, console) : ExitCode::kOk;
+  return AfterChange(options.address, options.end_sessions, config, console);
 }
 
 ExitCode UserList(const UserListOptions& options, const tenant::Config& config, Console& console) {
@@ -156,12 +156,11 @@ ExitCode UserSet(const UserSetOptions& options, const tenant::Config& config, Co
   });
   if (!changed.ok()) return Fail(console, changed.status());
   Print(*changed, console);
-  if (options.end_sessions) return EndSessions(options.address, config, console);
-  if (options.pop3 == false) {
+  if (options.pop3 == false && !options.end_sessions) {
     console.out << "A session that is open goes on: `poplar session kick --user "
                 << changed->address << "` ends it.\n";
   }
-  return ExitCode::kOk;
+  return AfterChange(options.address, options.end_sessions, config, console);
 }
 
 ExitCode UserEnable(const std::string& address, const tenant::Config& config, Console& console) {
@@ -170,7 +169,7 @@ ExitCode UserEnable(const std::string& address, const tenant::Config& config, Co
   const Status set = (*users)->SetUserEnabled(address, true);
   if (!set.ok()) return Fail(console, set);
   console.out << address << " may log in again.\n";
-  return ExitCode::kOk;
+  return AfterChange(address, false, config, console);
 }
 
 ExitCode UserDisable(const std::string& address, bool end_sessions, const tenant::Config& config,
@@ -180,13 +179,12 @@ ExitCode UserDisable(const std::string& address, bool end_sessions, const tenant
   const Status set = (*users)->SetUserEnabled(address, false);
   if (!set.ok()) return Fail(console, set);
   console.out << address << " cannot log in any more.";
-  if (end_sessions) {
-    console.out << '\n';
-    return EndSessions(address, config, console);
+  if (!end_sessions) {
+    console.out << " A session that is open goes on: `poplar session kick --user " << address
+                << "` ends it.";
   }
-  console.out << " A session that is open goes on: `poplar session kick --user " << address
-              << "` ends it.\n";
-  return ExitCode::kOk;
+  console.out << '\n';
+  return AfterChange(address, end_sessions, config, console);
 }
 
 ExitCode UserRemove(const std::string& address, const tenant::Config& config, Console& console) {
@@ -195,7 +193,7 @@ ExitCode UserRemove(const std::string& address, const tenant::Config& config, Co
   const Status removed = (*users)->RemoveUser(address);
   if (!removed.ok()) return Fail(console, removed);
   console.out << address << " removed. Whoever gets the address later meets none of its mail.\n";
-  return ExitCode::kOk;
+  return AfterChange(address, false, config, console);
 }
 
 }  // namespace poplar::app

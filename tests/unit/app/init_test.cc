@@ -40,6 +40,25 @@ TEST_F(InitTest, MakesAServer) {
   EXPECT_EQ(err_, "");
 }
 
+TEST_F(InitTest, QuietlySaysNothingButFaults) {
+  ASSERT_EQ(Run({"init", server_, "--quiet"}), ExitCode::kOk) << err_;
+  EXPECT_EQ(out_ + err_, "");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk) << err_;
+  std::filesystem::remove(server_ + "/tls/cert.pem");
+  EXPECT_EQ(Run({"init", server_, "-q"}), ExitCode::kUnavailable);
+  EXPECT_EQ(out_, "");
+  EXPECT_THAT(err_, HasSubstr("key.pem is there but"));
+}
+
+TEST_F(InitTest, APathThatAShellWouldTakeApartIsQuoted) {
+  ASSERT_EQ(Init(), ExitCode::kOk) << err_;
+  EXPECT_THAT(out_, HasSubstr("POPLAR_CONFIG=" + config_path_ + "\n"));
+  server_ = folder_ / "it's $HOME";
+  ASSERT_EQ(Init(), ExitCode::kOk) << err_;
+  EXPECT_THAT(out_,
+              HasSubstr("POPLAR_CONFIG='" + folder_.string() + "/it'\\''s $HOME/poplar.toml'\n"));
+}
+
 TEST_F(InitTest, KeepsWhatIsThere) {
   ASSERT_EQ(Init(), ExitCode::kOk);
   Write(config_path_, "[server]\nworkers = 2\n");

@@ -1,3 +1,6 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 
 #include "auth/schemes/password_hasher.h"
@@ -235,6 +238,33 @@ TEST_F(UsersTest, WithoutADatabaseItSaysHowToMakeOne) {
   std::filesystem::remove(folder_ / "users.db");
   EXPECT_EQ(RunHere({"user", "list"}), ExitCode::kUnavailable);
   EXPECT_THAT(err_, HasSubstr("poplar init"));
+}
+
+TEST_F(UsersTest, WhoMayNotOpenTheDatabaseIsToldWhoMay) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  AddTenant();
+  namespace fs = std::filesystem;
+  fs::permissions(folder_, fs::perms::owner_all | fs::perms::others_read | fs::perms::others_exec);
+  // By the file's rights, then by the folder's, where SQLite makes files of its own.
+  for (const fs::perms rights : {fs::perms::owner_all, fs::perms::all}) {
+    fs::permissions(folder_ / "users.db", rights);
+    const pid_t child = fork();
+    if (child == 0) {
+      constexpr uid_t kNobody = 65534;
+      if (setgid(kNobody) != 0 || setuid(kNobody) != 0) _exit(1);
+      const ExitCode code = RunHere({"user", "list"});
+      if (err_.find("as the server's user or as root") == std::string::npos) {
+        if (write(STDERR_FILENO, err_.data(), err_.size()) < 0) _exit(3);
+        _exit(2);
+      }
+      _exit(static_cast<int>(code));
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(WEXITSTATUS(status), static_cast<int>(ExitCode::kNoPermission))
+        << static_cast<int>(rights);
+  }
+  EXPECT_EQ(RunHere({"user", "list"}), ExitCode::kOk) << err_;
 }
 
 }  // namespace
