@@ -258,7 +258,7 @@ chain = ["trouble"]
 penalty_delay_max_ms = 0
 [backend.trouble]
 plugin = "{TROUBLE}"
-slow_ms = 2000
+slow_ms = 1500
 """, workers=1)
     server.add_tenant("beta", "beta.example")
     server.start()
@@ -281,19 +281,19 @@ slow_ms = 2000
     assert server.metric("poplar_backend_tenants_left_alone", backend="trouble") == 1
     assert server.metric("poplar_backend_breaker", backend="trouble") == 0
     is_served_at_once("ok@beta.example")
-    # It comes back by itself.
-    wait_for("alpha's own users", 30, lambda: server.try_login("ok@alpha.example", "secret")[0] is not None)
+    # It comes back by itself. (Of ok@alpha.example it is remembered that the password is right.)
+    wait_for("alpha's own users", 30, lambda: asked_for(server, "mailonly@alpha.example") == [250])
     # A crowd of slow ones.
-    with ThreadPoolExecutor(12) as pool:
-        crowd = [pool.submit(server.try_login, "slow@alpha.example", f"wrong {i}") for i in range(12)]
+    with ThreadPoolExecutor(10) as pool:
+        crowd = [pool.submit(server.try_login, "slow@alpha.example", f"wrong {i}") for i in range(10)]
         while not all(one.done() for one in crowd):
             # A right password that is remembered would ask nobody.
             begun = time.monotonic()
             assert asked_for(server, "ok@beta.example") == [250]
             assert "[AUTH]" in server.try_login("ok@beta.example", "wrong")[1]
-            assert time.monotonic() - begun < 1.9
+            assert time.monotonic() - begun < 1
             time.sleep(0.2)
-    assert all("-ERR" in one.result()[1] for one in crowd)
+    assert [one.result()[1] for one in crowd if "[AUTH]" not in one.result()[1]] == []
 
 
 def test_built_in_back_ends_are_counted(with_plugins):
