@@ -23,7 +23,8 @@ extern "C" {
 #endif
 
 /* Grows when something here changes its meaning or place. What is only added at the end of
- * `struct poplar_host`, or as a new field, leaves it: look at struct_bytes. */
+ * `struct poplar_host`, or as a new field, leaves it: look at struct_bytes. So does a new outcome: a
+ * server that does not know it takes it for TEMPORARY. */
 #define POPLAR_PLUGIN_VERSION 1
 
 /* What a plug-in can be asked. Bits: `operations` says which it can answer. */
@@ -46,8 +47,13 @@ enum poplar_outcome {
   POPLAR_UNKNOWN = 1,    /* Nobody of that name here: the next back end of the chain is asked. */
   POPLAR_REFUSED = 2,    /* Somebody, but the wrong password or token. */
   POPLAR_DISABLED = 3,   /* Right, but switched off. To VERIFY_PASSWORD only after a right one. */
-  POPLAR_TEMPORARY = 4,  /* Could not be found out: never say UNKNOWN or REFUSED instead. */
-  POPLAR_UNSUPPORTED = 5 /* Not for this account: "no SCRAM keys are stored". */
+  /* Could not be found out: never say UNKNOWN or REFUSED instead. It says nothing of the rest: an
+   * entry without an account, a name that stands twice. */
+  POPLAR_TEMPORARY = 4,
+  POPLAR_UNSUPPORTED = 5, /* Not for this account: "no SCRAM keys are stored". */
+  /* As TEMPORARY, and whom you ask could not be asked at all: no connection, no answer in time, too
+   * busy. After five in a row the back end is left alone for a while. */
+  POPLAR_UNREACHABLE = 6
 };
 
 /* What an answer may say, each with poplar_host.set. All are text of the length given. */
@@ -92,6 +98,9 @@ struct poplar_host {
   int (*set)(struct poplar_answer* answer, enum poplar_field field, const char* text, size_t bytes);
   /* A line in the server's log. Never a secret. */
   void (*log)(enum poplar_level level, const char* sentence);
+  /* So many questions are asked of one instance at once, at most; 0: it is not known. With fewer
+   * connections than that to whom you ask, tenants wait for each other's. */
+  uint32_t calls_max;
 };
 
 struct poplar_question {

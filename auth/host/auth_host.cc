@@ -106,7 +106,7 @@ class AuthHost {
     const std::optional<base::Secret> frame = Receive(sockets_.control.get(), ended);
     LoadFrame load;
     if (!frame.has_value() || !Decode(frame->Reveal(), load)) return false;
-    auto plugin = Plugin::Load(load.path, &LogSentence);
+    auto plugin = Plugin::Load(load.path, &LogSentence, load.instance_calls_max);
     LoadedFrame loaded;
     if (plugin.ok()) {
       plugin_ = std::move(*plugin);

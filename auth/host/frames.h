@@ -46,6 +46,7 @@ std::optional<FrameType> TypeOf(std::string_view frame);
 struct LoadFrame {
   std::string path;
   uint32_t threads = 1;
+  uint32_t instance_calls_max = 0;  // As poplar_host has it.
 };
 
 struct LoadedFrame {

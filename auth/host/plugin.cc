@@ -85,10 +85,15 @@ bool MayLackAccount(uint32_t operation) {
 
 }  // namespace
 
-Plugin::Plugin(const poplar_plugin* plugin, PluginLog log)
-    : plugin_(plugin), host_{.struct_bytes = sizeof(poplar_host), .set = &SetField, .log = log} {}
+Plugin::Plugin(const poplar_plugin* plugin, PluginLog log, uint32_t calls_max)
+    : plugin_(plugin),
+      host_{.struct_bytes = sizeof(poplar_host),
+            .set = &SetField,
+            .log = log,
+            .calls_max = calls_max} {}
 
-StatusOr<std::unique_ptr<Plugin>> Plugin::Load(const std::string& path, PluginLog log) {
+StatusOr<std::unique_ptr<Plugin>> Plugin::Load(const std::string& path, PluginLog log,
+                                               uint32_t calls_max) {
   // Everything that it needs now, not when the first customer logs in.
   void* const object = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (object == nullptr) {
@@ -109,7 +114,7 @@ StatusOr<std::unique_ptr<Plugin>> Plugin::Load(const std::string& path, PluginLo
     return Unfit(path, "lacks a name or a function");
   }
   if (plugin->operations == 0) return Unfit(path, "answers no question at all");
-  return std::unique_ptr<Plugin>(new Plugin(plugin, log));
+  return std::unique_ptr<Plugin>(new Plugin(plugin, log, calls_max));
 }
 
 StatusOr<void*> Plugin::Open(const PluginSettings& settings) const {
@@ -146,7 +151,7 @@ AnswerFrame Plugin::Ask(void* instance, const QuestionFrame& question) const {
   base::Wipe(secret.data(), secret.size());
   AnswerFrame& frame = answer.frame;
   frame.outcome = static_cast<uint32_t>(outcome);
-  if (frame.outcome > POPLAR_UNSUPPORTED) {
+  if (frame.outcome > POPLAR_UNREACHABLE) {
     MakeTemporary(frame, "the plug-in gave an outcome that there is not");
   } else if (frame.outcome == POPLAR_OK &&
              (frame.account.size() > kAccountIdBytesMax ||

@@ -19,7 +19,9 @@ class Plugin {
  public:
   // Loads the shared object. kInvalidArgument with a sentence: it is not there, cannot be loaded,
   // has no `poplar_plugin_entry`, or is of another version. One that was loaded stays for good.
-  static StatusOr<std::unique_ptr<Plugin>> Load(const std::string& path, PluginLog log);
+  // `calls_max`: what poplar_host says of it.
+  static StatusOr<std::unique_ptr<Plugin>> Load(const std::string& path, PluginLog log,
+                                                uint32_t calls_max);
 
   std::string name() const { return plugin_->name; }
   uint32_t operations() const { return plugin_->operations; }
@@ -31,7 +33,7 @@ class Plugin {
   void Close(void* instance) const { plugin_->close(instance); }
 
  private:
-  Plugin(const poplar_plugin* plugin, PluginLog log);
+  Plugin(const poplar_plugin* plugin, PluginLog log, uint32_t calls_max);
 
   const poplar_plugin* const plugin_;
   const poplar_host host_;

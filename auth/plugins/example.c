@@ -80,11 +80,11 @@ static char* next_field(char** line) {
   return field;
 }
 
-/* TEMPORARY, and why: the operator finds it in the server's log. */
-static enum poplar_outcome cannot_tell(const struct flat_file* flat, struct poplar_answer* answer,
-                                       const char* why) {
+/* The outcome, and why: the operator finds it in the server's log. */
+static enum poplar_outcome say(const struct flat_file* flat, struct poplar_answer* answer,
+                               enum poplar_outcome outcome, const char* why) {
   flat->host->set(answer, POPLAR_REASON, why, strlen(why));
-  return POPLAR_TEMPORARY;
+  return outcome;
 }
 
 static enum poplar_outcome answer_from(const struct flat_file* flat, char* rest,
@@ -94,7 +94,8 @@ static enum poplar_outcome answer_from(const struct flat_file* flat, char* rest,
   const char* const stored = next_field(&rest);
   const char* const quota = next_field(&rest);
   if (account == NULL || *account == '\0') {
-    return cannot_tell(flat, answer, "its line has no account");
+    /* One line is wrong, the others are not: no UNREACHABLE. */
+    return say(flat, answer, POPLAR_TEMPORARY, "its line has no account");
   }
   flat->host->set(answer, POPLAR_ACCOUNT, account, strlen(account));
   if (quota != NULL) flat->host->set(answer, POPLAR_QUOTA_OCTETS, quota, strlen(quota));
@@ -114,7 +115,7 @@ static enum poplar_outcome flat_ask(void* instance, const struct poplar_question
   FILE* const file = fopen(flat->path, "re");
   if (file == NULL) {
     /* Not "unknown": who is in the file cannot be told now. */
-    return cannot_tell(flat, answer, strerror(errno));
+    return say(flat, answer, POPLAR_UNREACHABLE, strerror(errno));
   }
   enum poplar_outcome outcome = POPLAR_UNKNOWN;
   char* line = NULL;
@@ -126,7 +127,9 @@ static enum poplar_outcome flat_ask(void* instance, const struct poplar_question
       outcome = answer_from(flat, rest, question, answer);
     }
   }
-  if (ferror(file)) outcome = cannot_tell(flat, answer, "the file cannot be read to its end");
+  if (ferror(file)) {
+    outcome = say(flat, answer, POPLAR_UNREACHABLE, "the file cannot be read to its end");
+  }
   free(line);
   fclose(file);
   return outcome;

@@ -4,18 +4,22 @@
 
 namespace poplar::auth {
 
-bool Breaker::Allow(uint64_t now_us) {
+bool Breaker::WouldAllow(uint64_t now_us) const {
   switch (state(now_us)) {
     case State::kClosed:
       return true;
     case State::kOpen:
       return false;
     case State::kHalfOpen:
-      break;
+      return !trying_;
   }
-  if (trying_) return false;
-  trying_ = true;
-  return true;
+  return false;
+}
+
+bool Breaker::Allow(uint64_t now_us) {
+  const bool allowed = WouldAllow(now_us);
+  if (allowed) trying_ = !closed();
+  return allowed;
 }
 
 void Breaker::Succeeded() {
@@ -24,12 +28,12 @@ void Breaker::Succeeded() {
   trying_ = false;
 }
 
-void Breaker::Failed(uint64_t now_us, uint32_t random) {
+void Breaker::Failed(uint64_t now_us, uint32_t random, bool may_open) {
   ++failures_;
   const bool was_try = trying_;
   trying_ = false;
   if (pause_us_ == 0) {
-    if (failures_ < options_.failures_max) return;
+    if (failures_ < options_.failures_max || !may_open) return;
     pause_us_ = options_.pause_us;
   } else if (was_try) {
     pause_us_ = std::min(pause_us_ * 2, options_.pause_us_max);

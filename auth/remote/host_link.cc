@@ -58,7 +58,7 @@ void HostLink::Disconnect() {
   lost_ = 0;
   while (!sent_.empty()) {
     Question& question = *sent_.front();
-    Tell(question, nullptr, "the auth host ended");
+    Tell(question, nullptr, {.reason = "the auth host ended", .unreached = true});
     End(question);
   }
 }
@@ -68,7 +68,7 @@ void HostLink::BeginClose() {
   while (!questions_.empty()) {
     Question& question = *questions_.begin()->second;
     question.lane.waiting.Remove(question.tenant, question.frame.id);
-    Tell(question, nullptr, "the server ends");
+    Tell(question, nullptr, {.reason = "the server ends"});
     End(question);
   }
 }
@@ -115,39 +115,46 @@ void HostLink::OnAnswer(AnswerFrame answer) {
   } else {
     question.lane.metrics->answer_us.Observe(reactor_.now_us() - question.sent_us);
   }
-  Tell(question, &answer, "");
+  Tell(question, &answer, {});
   End(question);
   Pump();
 }
 
 void HostLink::OnDeadline(Question& question) {
+  if (question.told == nullptr) return AskToReplace();  // It hangs.
   if (question.sent) {
     ++lost_;
     question.lane.metrics->late.Add();
-    Tell(question, nullptr, "the back end did not answer in time");
-    if (lost_ >= options_.lost_max && !std::exchange(replace_asked_, true)) replace_();
+    Tell(question, nullptr, {.reason = "the back end did not answer in time", .unreached = true});
+    question.deadline.Arm(options_.hung_ms);
+    if (lost_ >= options_.lost_max) AskToReplace();
     return;
   }
   question.lane.waiting.Remove(question.tenant, question.frame.id);
-  Tell(question, nullptr, "the back end was too busy to be asked in time");
+  Tell(question, nullptr,
+       {.reason = "the back end was too busy to be asked in time", .unreached = true});
   End(question);
 }
 
+void HostLink::AskToReplace() {
+  if (!std::exchange(replace_asked_, true)) replace_();
+}
+
 HostLink::Lane& HostLink::AddLane(uint32_t instance, RemoteMetrics& metrics) {
-  Lane& lane = lanes_.emplace_back();
-  lane.instance = instance;
-  lane.metrics = &metrics;
-  return lane;
+  return lanes_.emplace_back(Lane{.instance = instance,
+                                  .metrics = &metrics,
+                                  .waiting = {},
+                                  .slow_tenants = SlowTenants(options_.slow_us)});
 }
 
 void HostLink::Ask(Lane& lane, TenantId tenant, QuestionFrame question, uint64_t deadline_us,
                    Told told) {
   if (lane.waiting.size() >= options_.waiting_max) {
-    told(nullptr, "too many questions wait for the back end");
+    told(nullptr, {.reason = "too many questions wait for the back end"});
     return;
   }
   if (lane.waiting.SizeOf(tenant) >= std::max(options_.waiting_max / 2, 1U)) {
-    told(nullptr, "too many questions of this tenant wait for the back end");
+    told(nullptr, {.reason = "too many questions of this tenant wait for the back end"});
     return;
   }
   question.id = ++last_id_;
@@ -156,8 +163,6 @@ void HostLink::Ask(Lane& lane, TenantId tenant, QuestionFrame question, uint64_t
   made->deadline_us = deadline_us;
   const uint64_t now_us = reactor_.now_us();
   made->deadline.Arm((deadline_us - std::min(deadline_us, now_us)) / 1000);
-  if (!lane.tenant.has_value()) lane.tenant = tenant;
-  lane.has_tenants |= *lane.tenant != tenant;
   lane.waiting.Push(tenant, made->frame.id);
   lane.metrics->waiting.Add(1);
   questions_.emplace(made->frame.id, std::move(made));
@@ -170,27 +175,47 @@ bool HostLink::IsSlow(const Question& question) const {
 }
 
 bool HostLink::Slow(const Lane& lane) const {
-  return std::any_of(sent_.begin(), sent_.end(), [&](const Question* question) {
-    return &question->lane == &lane && IsSlow(*question);
-  });
+  return lane.pace.SlowerThan(options_.slow_us, reactor_.now_us()) ||
+         std::ranges::any_of(sent_, [&](const Question* question) {
+           return &question->lane == &lane && IsSlow(*question);
+         });
 }
 
 bool HostLink::Slow(const Lane& lane, TenantId tenant) const {
-  return std::any_of(sent_.begin(), sent_.end(), [&](const Question* question) {
-    return &question->lane == &lane && question->tenant == tenant && IsSlow(*question);
-  });
-}
-
-size_t HostLink::AskedOfSlowTenants(const Lane& lane) const {
-  return static_cast<size_t>(
-      std::count_if(sent_.begin(), sent_.end(), [&](const Question* question) {
-        return &question->lane == &lane && Slow(lane, question->tenant);
-      }));
+  return lane.slow_tenants.Contains(tenant, reactor_.now_us()) ||
+         std::ranges::any_of(sent_, [&](const Question* question) {
+           return &question->lane == &lane && question->tenant == tenant && IsSlow(*question);
+         });
 }
 
 size_t HostLink::AskedOfSlowLanes() const {
-  return static_cast<size_t>(std::count_if(
-      sent_.begin(), sent_.end(), [&](const Question* question) { return Slow(question->lane); }));
+  return static_cast<size_t>(std::ranges::count_if(
+      sent_, [&](const Question* question) { return Slow(question->lane); }));
+}
+
+size_t HostLink::AskedOfSlowTenants(const Lane& lane) const {
+  return static_cast<size_t>(std::ranges::count_if(sent_, [&](const Question* question) {
+    return &question->lane == &lane && Slow(lane, question->tenant);
+  }));
+}
+
+size_t HostLink::AskedOf(const Lane& lane, TenantId tenant) const {
+  return static_cast<size_t>(std::ranges::count_if(sent_, [&](const Question* question) {
+    return &question->lane == &lane && question->tenant == tenant;
+  }));
+}
+
+// Of a lane with somebody waiting: whose turn it is, and who leaves places to the others.
+std::optional<uint64_t> HostLink::NextOf(const Lane& lane) const {
+  if (!lane.has_tenants) {
+    return lane.waiting.Next([](TenantId) { return true; });
+  }
+  const uint32_t places = options_.instance_calls_max;
+  const bool room_for_slow = AskedOfSlowTenants(lane) < std::max(places / 2, 1U);
+  return lane.waiting.Next([&](TenantId tenant) {
+    return AskedOf(lane, tenant) < std::max(places - 1, 1U) &&
+           (room_for_slow || !Slow(lane, tenant));
+  });
 }
 
 // Lanes in turns; one that may not ask now keeps its turn.
@@ -207,11 +232,7 @@ HostLink::Question* HostLink::NextToAsk() {
     turns_.push_back(&lane);
     if (lane.asked >= options_.instance_calls_max) continue;
     if (Slow(lane) && AskedOfSlowLanes() >= std::max(options_.calls_max / 2, 1U)) continue;
-    const bool room_for_slow =
-        !lane.has_tenants ||
-        AskedOfSlowTenants(lane) < std::max(options_.instance_calls_max / 2, 1U);
-    const std::optional<uint64_t> next =
-        lane.waiting.Next([&](TenantId tenant) { return room_for_slow || !Slow(lane, tenant); });
+    const std::optional<uint64_t> next = NextOf(lane);
     if (next.has_value()) return questions_.at(*next).get();
   }
   return nullptr;
@@ -232,7 +253,7 @@ bool HostLink::Send(Question& question) {
   const StatusOr<base::Secret> bytes = Encode(question.frame);
   if (!bytes.ok()) {
     question.lane.waiting.Remove(question.tenant, question.frame.id);
-    Tell(question, nullptr, Message(bytes.status()));
+    Tell(question, nullptr, {.reason = Message(bytes.status())});
     End(question);
     return true;
   }
@@ -251,16 +272,19 @@ bool HostLink::Send(Question& question) {
   return true;
 }
 
-void HostLink::Tell(Question& question, AnswerFrame* answer, std::string_view reason) {
+void HostLink::Tell(Question& question, AnswerFrame* answer, const NoAnswer& why) {
   const Told told = std::exchange(question.told, nullptr);
   if (told == nullptr) return;
   question.deadline.Disarm();
   question.lane.metrics->waiting.Add(-1);
-  told(answer, reason);
+  told(answer, why);
 }
 
 void HostLink::End(Question& question) {
   if (question.sent) {
+    const uint64_t now_us = reactor_.now_us();
+    question.lane.pace.Took(now_us - question.sent_us, now_us);
+    question.lane.slow_tenants.Took(question.tenant, now_us - question.sent_us, now_us);
     --question.lane.asked;
     std::erase(sent_, &question);
   }

@@ -3,11 +3,12 @@
 // end.
 //
 // - At most `calls_max` questions are with the host, at most `instance_calls_max` of one instance,
-//   and at most half of `calls_max` of instances that are slow just now: directories that are down
-//   hold up nobody else's. In the same way, where an instance has several tenants, at most half of
-//   what it may have out is of those whose questions are slow just now.
+//   and at most half of `calls_max` of instances that are slow: directories that are down hold up
+//   nobody else's. In the same way, where there are several tenants, one of them never has all that
+//   an instance may have out, and those whose questions are slow have half of it together. Slow is
+//   who has a question out for long, or had one lately (pace.h).
 // - A question that is late is answered so; its place stays taken until the host answers after all.
-//   When too many places are lost, the host is to be replaced.
+//   When too many places are lost, or one for too long, the host is to be replaced.
 // - While there is no host, questions wait for the next one, within their deadlines.
 //
 // Lives on its shard.
@@ -25,6 +26,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "auth/host/frames.h"
+#include "auth/remote/pace.h"
 #include "auth/remote/remote_metrics.h"
 #include "auth/remote/tenant_queue.h"
 #include "auth/service/backend_call.h"
@@ -40,7 +42,14 @@ struct HostLinkOptions {
   uint32_t instance_calls_max = 2;
   uint32_t waiting_max = 1024;  // For each instance; of one tenant half of it.
   uint32_t lost_max = 2;
-  uint64_t slow_us = 500'000;  // An instance with a question out for so long is slow.
+  uint32_t hung_ms = 20'000;  // After its deadline; a tenant may have no other place.
+  uint64_t slow_us = 500'000;  // A question that takes longer is slow.
+};
+
+// Why a question has no answer.
+struct NoAnswer {
+  std::string_view reason;
+  bool unreached = false;  // It was asked in vain, or could not be for too long.
 };
 
 class HostLink {
@@ -49,16 +58,17 @@ class HostLink {
   struct Lane {
     uint32_t instance = 0;
     RemoteMetrics* metrics = nullptr;
+    bool has_tenants = false;  // Several may ask, also if only one has so far.
 
     // For the link alone.
     TenantQueue waiting;
     uint32_t asked = 0;
     bool in_turns = false;
-    std::optional<TenantId> tenant;  // The first that asked.
-    bool has_tenants = false;        // Others have asked as well.
+    Pace pace = {};
+    SlowTenants slow_tenants;
   };
-  // What the host said; null: it never did, for the reason given.
-  using Told = std::function<void(AnswerFrame* answer, std::string_view reason)>;
+  // What the host said; null: it never did.
+  using Told = std::function<void(AnswerFrame* answer, const NoAnswer& why)>;
 
   // `replace` is called when too many places are lost; on this shard.
   HostLink(io::Reactor& reactor, const HostLinkOptions& options, std::function<void()> replace);
@@ -90,15 +100,18 @@ class HostLink {
   void TakeAnswers();
   void OnAnswer(AnswerFrame answer);
   void OnDeadline(Question& question);
+  void AskToReplace();
   void Pump();
   Question* NextToAsk();
-  bool Slow(const Lane& lane) const;
-  size_t AskedOfSlowLanes() const;
   bool IsSlow(const Question& question) const;
+  bool Slow(const Lane& lane) const;
   bool Slow(const Lane& lane, TenantId tenant) const;
+  size_t AskedOfSlowLanes() const;
   size_t AskedOfSlowTenants(const Lane& lane) const;
+  size_t AskedOf(const Lane& lane, TenantId tenant) const;
+  std::optional<uint64_t> NextOf(const Lane& lane) const;
   bool Send(Question& question);
-  void Tell(Question& question, AnswerFrame* answer, std::string_view reason);
+  void Tell(Question& question, AnswerFrame* answer, const NoAnswer& why);
   void End(Question& question);
 
   io::Reactor& reactor_;

@@ -21,6 +21,7 @@ struct HostProcessOptions {
   std::string executable;  // What `auth-host` is a subcommand of.
   std::string plugin;      // The shared object.
   uint32_t threads = 4;
+  uint32_t instance_calls_max = 0;  // At most so many questions at once; 0: not known.
   uint32_t shards = 1;
   uint32_t start_timeout_ms = 10'000;
 };

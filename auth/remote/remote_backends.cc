@@ -56,7 +56,13 @@ struct RemoteBackends::Host {
 
 RemoteBackends::RemoteBackends(const RemoteBackendsOptions& options, io::ShardSet& shards,
                                const PolicyBoard& tenants)
-    : options_(options), shards_(shards), tenants_(tenants) {}
+    : options_([&] {
+        RemoteBackendsOptions with_threads = options;
+        if (options.threads == 0) with_threads.threads = DefaultHostThreads(shards.count());
+        return with_threads;
+      }()),
+      shards_(shards),
+      tenants_(tenants) {}
 
 StatusOr<std::unique_ptr<RemoteBackends>> RemoteBackends::Start(
     const RemoteBackendsOptions& options, std::vector<RemoteBackendSpec> specs,
@@ -107,6 +113,8 @@ StatusOr<std::unique_ptr<HostProcess>> RemoteBackends::StartProcess(const Host& 
                        HostProcess::Start({.executable = options_.executable,
                                            .plugin = host.plugin,
                                            .threads = options_.threads,
+                                           .instance_calls_max =
+                                               LinkOptions().instance_calls_max * shards_.count(),
                                            .shards = shards_.count(),
                                            .start_timeout_ms = options_.start_timeout_ms}));
   for (const auto& backend : host.backends) {
@@ -117,13 +125,18 @@ StatusOr<std::unique_ptr<HostProcess>> RemoteBackends::StartProcess(const Host& 
   return process;
 }
 
+HostLinkOptions RemoteBackends::LinkOptions() const {
+  // Together they fill the host's threads.
+  const uint32_t calls = std::max(options_.threads / shards_.count(), 1U);
+  return {.calls_max = calls,
+          .instance_calls_max = (calls + 1) / 2,
+          .lost_max = std::max(calls / 2, 1U),
+          .hung_ms = options_.hung_ms,
+          .slow_us = options_.slow_us};
+}
+
 void RemoteBackends::MakeLinks(Host& host) {
-  // What each shard may have out: together they fill the host's threads.
-  const uint32_t calls = std::max(options_.threads / std::max(shards_.count(), 1U), 1U);
-  const HostLinkOptions options{.calls_max = calls,
-                                .instance_calls_max = std::max((calls + 1) / 2, 1U),
-                                .lost_max = std::max(calls / 2, 1U),
-                                .slow_us = options_.slow_us};
+  const HostLinkOptions options = LinkOptions();
   host.links.resize(shards_.count());
   shards_.RunOnEach([&](io::Shard& shard) {
     host.links[shard.index().value()] =

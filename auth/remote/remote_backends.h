@@ -7,6 +7,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -33,12 +34,19 @@ struct RemoteBackendSpec {
 
 struct RemoteBackendsOptions {
   std::string executable;               // This program; `auth-host` is its subcommand.
-  uint32_t threads = 8;                 // Of each host.
+  uint32_t threads = 0;                 // Of each host; 0: as many as its shards need.
   uint64_t host_bytes_max = 256 << 20;  // Of memory; a host that has more is started anew.
   uint32_t start_timeout_ms = 10'000;
   uint64_t slow_us = 500'000;
+  uint32_t hung_ms = 20'000;
   BreakerOptions breaker;
 };
+
+// With fewer threads a shard asks too little at once to leave places to others: one of each back
+// end, so that tenants wait for each other.
+inline constexpr uint32_t kHostThreadsOfShardMin = 3;
+// Those of a host whose options say nothing.
+constexpr uint32_t DefaultHostThreads(uint32_t shards) { return std::max(6 * shards, 8U); }
 
 class RemoteBackends {
  public:
@@ -68,6 +76,8 @@ class RemoteBackends {
   Status AddBackend(RemoteBackendSpec spec);
   // A process with all instances of `host` open.
   StatusOr<std::unique_ptr<HostProcess>> StartProcess(const Host& host) const;
+  // What each shard may have out.
+  HostLinkOptions LinkOptions() const;
   void HandOut(Host& host);
   void MakeLinks(Host& host);
   void Run(const std::stop_token& stop);

@@ -100,56 +100,68 @@ RemotePort::RemotePort(const RemoteBackendInfo& info, HostLink& link, const Poli
       tenants_(&tenants),
       reactor_(reactor),
       metrics_(metrics),
-      breaker_(info.breaker),
+      breakers_(info.breaker),
       lane_(link.AddLane(info.instance, metrics)) {}
 
 void RemotePort::Ask(BackendCall& call) {
-  const TenantPolicies::Domain* const tenant =
-      tenants_.Current().OfDomain(DomainOf(call.question.login));
+  const TenantPolicies& tenants = tenants_.Current();
+  const TenantPolicies::Domain* const tenant = tenants.OfDomain(DomainOf(call.question.login));
   if (tenant == nullptr) {
     call.answer = Say(BackendOutcome::kUnknown, "unknown domain");
     return call.Answered();
   }
-  if (!breaker_.Allow(reactor_.now_us())) {
+  if (!breakers_.Allow(tenant->tenant, reactor_.now_us())) {
     metrics_.refused_open.Add();
     call.answer = Say(BackendOutcome::kTemporary, info_.name + " failed too often just now");
     return call.Answered();
   }
   ++under_way_;
+  lane_.has_tenants = tenants.by_tenant.size() > 1;
   link_.Ask(lane_, tenant->tenant, FrameOf(call.question), call.deadline_us,
-            [this, &call, tenant = *tenant](AnswerFrame* answer, std::string_view reason) {
-              OnTold(call, tenant, answer, reason);
+            [this, &call, tenant = *tenant](AnswerFrame* answer, const NoAnswer& why) {
+              OnTold(call, tenant, answer, why);
             });
 }
 
 void RemotePort::OnTold(BackendCall& call, const TenantPolicies::Domain& tenant,
-                        AnswerFrame* answer, std::string_view reason) {
+                        AnswerFrame* answer, const NoAnswer& why) {
   --under_way_;
+  CountOutcome(tenant.tenant, answer, why);
   if (answer == nullptr) {
-    call.answer = Say(BackendOutcome::kTemporary, info_.name + ": " + std::string(reason));
+    call.answer = Say(BackendOutcome::kTemporary, info_.name + ": " + std::string(why.reason));
     call.answer.late = reactor_.now_us() >= call.deadline_us;
   } else {
     call.answer = AnswerOf(*answer, call.question, tenant);
     call.answer.weak_schemes = info_.weak_schemes;
     if (call.answer.outcome == BackendOutcome::kTemporary) {
       // The log's reader has to know whose failure it is, also of a plug-in that says no more.
-      const std::string& why = call.answer.reason;
-      call.answer.reason = info_.name + ": " + (why.empty() ? "it gives no reason" : why);
+      const std::string& reason = call.answer.reason;
+      call.answer.reason = info_.name + ": " + (reason.empty() ? "it gives no reason" : reason);
     }
   }
-  CountOutcome(call.answer.outcome);
+  metrics_.of(call.answer.outcome).Add();
   call.Answered();
 }
 
-void RemotePort::CountOutcome(BackendOutcome outcome) {
-  metrics_.answers[static_cast<size_t>(outcome)].Add();
-  if (outcome == BackendOutcome::kTemporary) {
-    random_ = random_ * 1'664'525 + 1'013'904'223 + static_cast<uint32_t>(reactor_.now_us());
-    breaker_.Failed(reactor_.now_us(), random_ >> 8);
+// An answer proves that the back end lives, whatever it says of whomever.
+void RemotePort::CountOutcome(TenantId tenant, const AnswerFrame* answer, const NoAnswer& why) {
+  const uint64_t now_us = reactor_.now_us();
+  const bool unreached = answer == nullptr ? why.unreached : answer->outcome == POPLAR_UNREACHABLE;
+  if (unreached) {
+    metrics_.unreached.Add();
+    random_ = random_ * 1'664'525 + 1'013'904'223 + static_cast<uint32_t>(now_us);
+    breakers_.Unreached(tenant, now_us, random_ >> 8);
+  } else if (answer != nullptr) {
+    breakers_.Answered(tenant);
   } else {
-    breaker_.Succeeded();
+    breakers_.NotAsked(tenant);
   }
-  switch (breaker_.state(reactor_.now_us())) {
+  ShowBreakers();
+}
+
+void RemotePort::ShowBreakers() {
+  metrics_.tenants_left_alone.Set(static_cast<int64_t>(breakers_.tenants_left_alone()));
+  switch (breakers_.state(reactor_.now_us())) {
     case Breaker::State::kClosed:
       return metrics_.breaker.Set(0);
     case Breaker::State::kHalfOpen:

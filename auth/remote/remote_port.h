@@ -1,13 +1,13 @@
-// One back end of an auth host as one shard asks it: only for domains of tenants, with a circuit
-// breaker, and with the tenant put to what it answers. Lives on its shard.
+// One back end of an auth host as one shard asks it: only for domains of tenants, with circuit
+// breakers, and with the tenant put to what it answers. Lives on its shard.
 
 #pragma once
 
 #include <cstdint>
 #include <string>
 
-#include "auth/remote/breaker.h"
 #include "auth/remote/host_link.h"
+#include "auth/remote/tenant_breakers.h"
 #include "auth/service/backend_call.h"
 #include "core/base/mail_policy.h"
 
@@ -34,15 +34,16 @@ class RemotePort final : public BackendPort {
 
  private:
   void OnTold(BackendCall& call, const TenantPolicies::Domain& tenant, AnswerFrame* answer,
-              std::string_view reason);
-  void CountOutcome(BackendOutcome outcome);
+              const NoAnswer& why);
+  void CountOutcome(TenantId tenant, const AnswerFrame* answer, const NoAnswer& why);
+  void ShowBreakers();
 
   const RemoteBackendInfo& info_;
   HostLink& link_;
   PolicyReader tenants_;
   io::Reactor& reactor_;
   RemoteMetrics& metrics_;
-  Breaker breaker_;
+  TenantBreakers breakers_;
   HostLink::Lane& lane_;
   uint32_t random_ = 1;
   size_t under_way_ = 0;

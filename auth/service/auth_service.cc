@@ -62,7 +62,7 @@ void AuthService::Probe(const std::string& login, ProbedSecret tried,
 }
 
 void AuthService::Register(base::MetricRegistry& registry) const {
-  for (const auto& on_shard : context_->on_shard) on_shard->metrics().Register(registry);
+  for (const auto& on_shard : context_->on_shard) on_shard->Register(registry);
   registry.AddComputed(
       base::MetricRegistry::Kind::kCounter,
       [hashers = context_->pools.hashers] { return static_cast<double>(hashers->computations()); },

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "auth/service/backend.h"
+#include "core/base/metrics.h"
 #include "core/base/secret.h"
 
 namespace poplar::auth {
@@ -59,6 +60,9 @@ class BackendPort {
   virtual void Ask(BackendCall& call) = 0;
   // Nothing is under way any more, for callers that were answered already neither.
   virtual bool idle() const = 0;
+  // What it counts, unless somebody else registers that. On any thread; it outlives the registry's
+  // use.
+  virtual void Register(base::MetricRegistry& /*registry*/) const {}
 };
 
 }  // namespace poplar::auth

@@ -161,8 +161,7 @@ void ChainWalk::AskNext() {
   }
   // The one that is not there may know the name.
   if (!order_->missing.empty()) {
-    verdict_ = Say(BackendOutcome::kTemporary, "the tenant's auth_chain names \"" +
-                                                   order_->missing + "\", which is no back end");
+    verdict_ = Say(BackendOutcome::kTemporary, order_->WhyMissing());
   }
   Conclude();
 }

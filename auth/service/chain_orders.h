@@ -18,6 +18,10 @@ namespace poplar::auth {
 struct ChainOrder {
   std::vector<uint32_t> links;
   std::string missing;  // A name that no back end has: nobody can be told to be unknown.
+
+  std::string WhyMissing() const {
+    return "the tenant's auth_chain names \"" + missing + "\", which is no back end";
+  }
 };
 
 class ChainOrders {

@@ -38,10 +38,29 @@ BackendQuestion ChainProbe::QuestionOf(Probed probed) const {
   return asked;
 }
 
+// The first question of a link, or the second.
+Probed ChainProbe::ProbedAt(size_t nth) const {
+  if (nth == 1) return tried_.kind;
+  const bool by_token = !tried_.secret.empty() && tried_.kind == Probed::kToken;
+  return by_token ? Probed::kAccount : Probed::kAddress;
+}
+
+// As clients hear it whom nobody else knows.
+void ChainProbe::ReportMissing() {
+  if (order_->missing.empty()) return;
+  for (size_t nth = 0; nth < questions_a_link(); ++nth) {
+    reports_.push_back({.backend = order_->missing,
+                        .probed = ProbedAt(nth),
+                        .outcome = BackendOutcome::kTemporary,
+                        .reason = order_->WhyMissing(),
+                        .principal = {}});
+  }
+}
+
 void ChainProbe::AskNext() {
-  const size_t questions_a_link = tried_.secret.empty() ? 1 : 2;
-  const size_t link = asked_ / questions_a_link;
+  const size_t link = asked_ / questions_a_link();
   if (link == order_->links.size()) {
+    ReportMissing();
     Ended ended = std::move(ended_);  // It may destroy this.
     ended(*this);
     return;
@@ -49,9 +68,7 @@ void ChainProbe::AskNext() {
   BackendPort& port = *chain_.links()[order_->links[link]].port;
   LinkReport& report = reports_.emplace_back();
   report.backend = port.name();
-  const bool by_token = questions_a_link == 2 && tried_.kind == Probed::kToken;
-  report.probed = by_token ? Probed::kAccount : Probed::kAddress;
-  if (asked_++ % questions_a_link == 1) report.probed = tried_.kind;
+  report.probed = ProbedAt(asked_++ % questions_a_link());
   question = QuestionOf(report.probed);
   answer = {};
   comparing_ = false;

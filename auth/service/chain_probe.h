@@ -1,5 +1,6 @@
 // What each link of a chain says of a name, asked one after the other, whatever the ones before
-// say: for an operator who wants to know why somebody cannot log in.
+// say: for an operator who wants to know why somebody cannot log in. One that a tenant's chain
+// names and the server does not have comes last, as one that cannot tell.
 
 #pragma once
 
@@ -49,6 +50,9 @@ class ChainProbe final : private BackendCall {
 
  private:
   void AskNext();
+  size_t questions_a_link() const { return tried_.secret.empty() ? 1 : 2; }
+  Probed ProbedAt(size_t nth) const;
+  void ReportMissing();
   BackendQuestion QuestionOf(Probed probed) const;
   void Answered() override;
   void Take();

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "absl/functional/any_invocable.h"
 #include "auth/service/backend_call.h"
+#include "auth/service/backend_metrics.h"
 #include "auth/service/pending.h"
 #include "core/io/offload_pool.h"
 #include "core/io/reactor.h"
@@ -24,7 +26,9 @@ class PoolAsker {
   ~PoolAsker();
 
   // `key`: whose turn it takes in the pool's queue.
-  void Ask(io::OffloadPool& pool, uint64_t key, Question question, BackendCall& call);
+  // What becomes of it is counted in `metrics`, if there are any, which outlive this.
+  void Ask(io::OffloadPool& pool, uint64_t key, Question question, BackendCall& call,
+           BackendMetrics* metrics = nullptr);
   bool idle() const { return under_way_.empty(); }
 
  private:
@@ -51,10 +55,14 @@ class PoolPort final : public BackendPort {
   Capabilities capabilities() const override { return backend_.capabilities(); }
   void Ask(BackendCall& call) override;
   bool idle() const override { return asker_.idle(); }
+  void Register(base::MetricRegistry& registry) const override {
+    metrics_.Register(registry, {{"backend", std::string(name())}});
+  }
 
  private:
   Backend& backend_;
   const Pools pools_;
+  BackendMetrics metrics_;
   PoolAsker asker_;
 };
 

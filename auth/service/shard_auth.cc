@@ -40,6 +40,11 @@ bool ShardAuthImpl::idle() const {
          flushes_.empty() && chain_.idle();
 }
 
+void ShardAuthImpl::Register(base::MetricRegistry& registry) const {
+  metrics_.Register(registry);
+  for (const ChainLink& link : chain_.links()) link.port->Register(registry);
+}
+
 void ShardAuthImpl::AnswerLogin(AuthResult result, io::Completion<AuthResult>& done) {
   metrics_.of(result.outcome).Add();
   done.Set(std::move(result));

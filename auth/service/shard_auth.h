@@ -60,6 +60,7 @@ class ShardAuthImpl : public ShardAuth {
   uint64_t now_us() const { return shard_.reactor().now_us(); }
   LoginHome& home() { return home_; }
   AuthMetrics& metrics() { return metrics_; }
+  void Register(base::MetricRegistry& registry) const;
   FaultLog& faults() { return faults_; }
   WaitingRoom& waiting_room() { return waiting_room_; }
   // A log-in that was refused, or was right. `guess`: a keyed hash of name and password.

@@ -162,6 +162,20 @@ std::vector<BackendFault> CheckBackends(const tenant::Config& config) {
   return faults;
 }
 
+std::string WarnOfHostThreads(const tenant::Config& config) {
+  const bool has_plugins = std::ranges::any_of(config.backends, [](const auto& backend) {
+    return backend.driver == tenant::BackendDriver::kPlugin;
+  });
+  const uint32_t workers =
+      config.server.workers != 0 ? config.server.workers : io::GrantedCores();
+  const uint32_t needed = workers * auth::kHostThreadsOfShardMin;
+  if (!has_plugins || config.auth.host_threads == 0 || config.auth.host_threads >= needed) {
+    return "";
+  }
+  return "with " + std::to_string(workers) + " workers, fewer than " + std::to_string(needed) +
+         " let a tenant whose log-ins are slow hold up all others; 0 takes as many as are needed";
+}
+
 auth::ThrottleOptions ThrottleOptionsOf(const tenant::AuthConfig& config) {
   return {.free_address = config.penalty_after,
           .free_network = config.penalty_after_network,

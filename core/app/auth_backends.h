@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "auth/remote/remote_backends.h"
@@ -39,6 +40,9 @@ StatusOr<std::vector<auth::BackendSource>> MakeChain(const tenant::Config& confi
 // What the start would refuse of them: plug-ins that cannot be loaded or are of another version,
 // settings that are wrong, files that cannot be read. Starts the plug-ins' hosts and ends them.
 std::vector<BackendFault> CheckBackends(const tenant::Config& config);
+
+// What to say of `auth.host_threads`, where it is so small that tenants wait for each other; or "".
+std::string WarnOfHostThreads(const tenant::Config& config);
 
 // What failed log-ins have to wait.
 auth::ThrottleOptions ThrottleOptionsOf(const tenant::AuthConfig& config);

@@ -43,6 +43,8 @@ struct Wiring {
   std::function<ExitCode(const tenant::Config& config, const std::string& config_path)> serve;
   // What the start would refuse of the configured back ends; for `poplar check`.
   std::function<std::vector<BackendFault>(const tenant::Config& config)> check_backends;
+  // A sentence about an auth.host_threads that is too small; "" where there is nothing to say.
+  std::function<std::string(const tenant::Config& config)> warn_of_host_threads;
   // `poplar auth-host`.
   std::function<ExitCode(uint32_t shards)> auth_host;
   // Runs `command` while a server without public listeners answers on the private sockets of this

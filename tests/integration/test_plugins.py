@@ -6,6 +6,8 @@ import poplib
 import re
 import sqlite3
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -32,12 +34,20 @@ def codes(server, recipients, message=MESSAGE):
         return [code for code, _ in lmtp_transaction(client, recipients, message)]
 
 
+def asked_for(server, *recipients):
+    """The same of the recipients alone; nothing is delivered."""
+    with server.lmtp() as client:
+        client.ehlo_or_helo_if_needed()
+        client.mail("sender@mta.test")
+        return [client.rcpt(recipient)[0] for recipient in recipients]
+
+
 @pytest.fixture
 def with_plugins(tmp_path):
     made = []
 
-    def make(auth):
-        server = PoplarServer(tmp_path / f"server{len(made)}")
+    def make(auth, **options):
+        server = PoplarServer(tmp_path / f"server{len(made)}", **options)
         server.add_tenant("alpha", "alpha.example")
         server.add_user(ALICE, PASSWORDS[ALICE])
         config = server.directory / "poplar.toml"
@@ -112,6 +122,15 @@ def test_a_tenant_has_a_chain_of_its_own(with_plugins, tmp_path):
     assert result.returncode == 78 and b"auth_chain of tenant alpha names [backend.gone]" in result.stderr, result.stderr
     wait_for("nobody is called unknown", 30, lambda: codes(server, [ERIN, ALICE]) == [451, 250])
     assert "[SYS/TEMP]" in server.try_login(ERIN, "secret")[1]
+    # Whoever tests hears what clients do, and why.
+    result = server.run("auth", "test", ERIN, check=False)
+    assert result.returncode == 75 and b'auth_chain names "gone", which is no back end' in result.stdout, result
+    assert b"gone cannot tell now" in result.stdout, result
+    result = server.run("auth", "test", ERIN, "--password-stdin", "--json", check=False, input=b"secret\n")
+    assert result.returncode == 75, result
+    assert [(link["backend"], link["asked"], link["says"]) for link in json.loads(result.stdout)][-2:] == [
+        ("gone", "address", "temporary"), ("gone", "password", "temporary")]
+    assert server.run("auth", "test", ALICE).stdout.endswith(b"Found by users.\n")
     server.run("tenant", "set", "alpha", "--auth-chain", "default")
     wait_for("all is as it was", 30, lambda: codes(server, [ERIN]) == [550])
 
@@ -230,6 +249,71 @@ plugin = "{TROUBLE}"
     [host] = hosts(server)
     server.kill()
     wait_for("its end", 5, lambda: not Path(f"/proc/{host}").exists() or "State:\tZ" in Path(f"/proc/{host}/status").read_text())
+
+
+def test_one_tenant_s_trouble_is_nobody_else_s(with_plugins):
+    server = with_plugins(f"""
+[auth]
+chain = ["trouble"]
+penalty_delay_max_ms = 0
+[backend.trouble]
+plugin = "{TROUBLE}"
+slow_ms = 1500
+""", workers=1)
+    server.add_tenant("beta", "beta.example")
+    server.start()
+
+    def is_served_at_once(user, password="secret", seconds=1):
+        begun = time.monotonic()
+        server.pop3(user, password).quit()
+        assert time.monotonic() - begun < seconds
+
+    # Accounts of which no sense can be made, and then a tenant whose part of the directory is gone.
+    for odd in ("down", "lie", "longlie"):
+        for _ in range(6):
+            assert "[SYS/TEMP]" in server.try_login(f"{odd}@alpha.example", "secret")[1]
+            assert asked_for(server, f"{odd}@alpha.example", "ok@beta.example") == [451, 250]
+        is_served_at_once("ok@beta.example")
+        is_served_at_once("ok@alpha.example")
+    assert server.metric("poplar_backend_not_asked_total", backend="trouble") == 0
+    for _ in range(12):
+        assert "[SYS/TEMP]" in server.try_login("gone@alpha.example", "secret")[1]
+    assert server.metric("poplar_backend_tenants_left_alone", backend="trouble") == 1
+    assert server.metric("poplar_backend_breaker", backend="trouble") == 0
+    is_served_at_once("ok@beta.example")
+    # It comes back by itself. (Of ok@alpha.example it is remembered that the password is right.)
+    wait_for("alpha's own users", 30, lambda: asked_for(server, "mailonly@alpha.example") == [250])
+    # A crowd of slow ones.
+    with ThreadPoolExecutor(10) as pool:
+        crowd = [pool.submit(server.try_login, "slow@alpha.example", f"wrong {i}") for i in range(10)]
+        while not all(one.done() for one in crowd):
+            # A right password that is remembered would ask nobody.
+            begun = time.monotonic()
+            assert asked_for(server, "ok@beta.example") == [250]
+            assert "[AUTH]" in server.try_login("ok@beta.example", "wrong")[1]
+            assert time.monotonic() - begun < 1
+            time.sleep(0.2)
+    assert [one.result()[1] for one in crowd if "[AUTH]" not in one.result()[1]] == []
+
+
+def test_built_in_back_ends_are_counted(with_plugins):
+    server = with_plugins("").start()
+    assert codes(server, [ALICE, "nobody@alpha.example"]) == [250, 550]
+    server.pop3(ALICE, PASSWORDS[ALICE]).quit()
+    assert "[AUTH]" in server.try_login(ALICE, "wrong")[1]
+    count = {outcome: server.metric("poplar_backend_answers_total", backend="users", outcome=outcome) for outcome in ("ok", "unknown", "refused")}
+    assert count["ok"] >= 2 and count["unknown"] >= 1 and count["refused"] == 1, count
+    assert server.metric("poplar_backend_answer_seconds_count", backend="users") >= 4
+    assert server.metric("poplar_backend_waiting", backend="users") == 0
+    assert server.metric("poplar_backend_late_total", backend="users") == 0
+
+
+def test_check_warns_of_too_few_threads(with_plugins):
+    config = f'[auth]\nhost_threads = %d\n[backend.trouble]\nplugin = "{TROUBLE}"\n'
+    few = with_plugins(config % 5).run("check")
+    assert b"auth.host_threads: with 2 workers, fewer than 6 let a tenant" in few.stderr, few
+    for threads in (0, 6):
+        assert with_plugins(config % threads).run("check").stderr == b""
 
 
 @pytest.mark.parametrize("auth, fault", [

@@ -101,7 +101,10 @@ HttpReply HttpClient::Perform(Deadline deadline) {
     const char* const why = error_[0] != '\0' ? error_.data() : curl_easy_strerror(code);
     reply.tried = {.result = Tried::Result::kNoAnswer, .why = why};
   } else if (status == 429 || status >= 500) {
-    reply.tried = {.result = Tried::Result::kUnfit, .why = "status " + std::to_string(status)};
+    // 500 and those that are no gateway's may come of one account that it cannot cope with.
+    const bool unfit = status == 429 || (status >= 502 && status <= 504);
+    reply.tried = {.result = unfit ? Tried::Result::kUnfit : Tried::Result::kFaulted,
+                   .why = "status " + std::to_string(status)};
   } else if (status != 200) {
     reply.fault = "status " + std::to_string(status);
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,6 +24,7 @@ struct Tried {
   enum class Result : uint8_t {
     kAnswered,
     kUnfit,     // The server cannot say now: it starts, stops, or has too much to do.
+    kFaulted,   // It failed at this question, though it lives: another server may do better.
     kNoAnswer,  // None in time, or none that can be understood; also where there is no connection.
     kEnded,     // None, as the other end has closed the connection.
   };
@@ -30,13 +32,24 @@ struct Tried {
   std::string why;  // Where it is not kAnswered.
 
   bool answered() const { return result == Result::kAnswered; }
+  // What to say where it is not: only what tells of the server counts against the back end.
+  poplar_outcome outcome() const {
+    return result == Result::kFaulted ? POPLAR_TEMPORARY : POPLAR_UNREACHABLE;
+  }
 };
 
 struct Limits {
-  uint32_t connections = 4;  // At most.
+  uint32_t connections = 0;  // At most; 0: as many as questions are asked at once.
   uint32_t connect_timeout_ms = 2'000;
   uint32_t timeout_ms = 4'000;  // For one operation.
 };
+
+inline uint32_t ConnectionsMax(const Limits& limits, const poplar_host& host) {
+  constexpr uint32_t kLeast = 4;
+  if (limits.connections > 0) return limits.connections;
+  const bool told = host.struct_bytes >= offsetof(poplar_host, calls_max) + sizeof host.calls_max;
+  return std::max(told ? host.calls_max : 0, kLeast);
+}
 
 // A Connection says by `bool Usable() const` whether it may be used again.
 template <typename Connection>
@@ -49,7 +62,10 @@ class Pool {
 
   // `servers` outlives this; several pools may share them.
   Pool(Servers& servers, const Limits& limits, Open open)
-      : servers_(servers), limits_(limits), open_(std::move(open)) {}
+      : servers_(servers),
+        limits_(limits),
+        connections_max_(ConnectionsMax(limits, servers.host())),
+        open_(std::move(open)) {}
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
@@ -100,7 +116,7 @@ class Pool {
   Held Take(bool fresh, Deadline deadline, std::string& fault) {
     std::unique_lock<std::mutex> lock(mutex_);
     // A turn is the right to one connection.
-    if (!turn_.wait_until(lock, deadline, [&] { return in_use_ < limits_.connections; })) {
+    if (!turn_.wait_until(lock, deadline, [&] { return in_use_ < connections_max_; })) {
       fault = "all connections are in use";
       return {};
     }
@@ -159,6 +175,7 @@ class Pool {
 
   Servers& servers_;
   const Limits limits_;
+  const uint32_t connections_max_;
   const Open open_;
   std::mutex mutex_;
   std::condition_variable turn_;

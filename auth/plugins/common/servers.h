@@ -36,6 +36,7 @@ class Servers {
   // How often it failed: connections made before the last time are not to be trusted.
   uint64_t failures(size_t server) const;
   const std::string& name(size_t server) const { return names_[server]; }
+  const poplar_host& host() const { return host_; }
 
  private:
   void Log(poplar_level level, const std::string& sentence) const {

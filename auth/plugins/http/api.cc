@@ -53,7 +53,7 @@ poplar_outcome Api::Ask(const poplar_question& question, poplar_answer* answer) 
         reply = client.Post(body, deadline);
         return reply.tried;
       });
-  if (!tried.answered()) return asked.Say(POPLAR_TEMPORARY, tried.why);
+  if (!tried.answered()) return asked.Say(tried.outcome(), tried.why);
   std::optional<Answer> said;
   if (reply.fault.empty()) said = Decode(reply.body, asked.operation(), reply.fault);
   if (!said.has_value()) return asked.Say(POPLAR_TEMPORARY, "the API: " + reply.fault);

@@ -45,6 +45,11 @@ plugins::Tried TriedOf(const Reply& reply) {
   return {.result = busy ? Result::kUnfit : Result::kAnswered, .why = reply.text};
 }
 
+// That a directory answers, with whatever result, says that it lives.
+poplar_outcome FailureOf(const Reply& reply) {
+  return reply.answered() ? POPLAR_TEMPORARY : POPLAR_UNREACHABLE;
+}
+
 // What `operation` replies on a connection of the pool's.
 template <typename Operation>
 Reply Run(plugins::Pool<Connection>& pool, Deadline deadline, const Operation& operation) {
@@ -151,7 +156,7 @@ poplar_outcome Directory::Find(const Question& asked, Entry& entry) {
     if (!place.fixed()) return asked.Say(POPLAR_UNKNOWN, "unknown user");
     return asked.Say(POPLAR_TEMPORARY, "bind_dn sees no base " + *base);
   }
-  if (reply.code != LDAP_SUCCESS) return asked.Say(POPLAR_TEMPORARY, reply.text);
+  if (reply.code != LDAP_SUCCESS) return asked.Say(FailureOf(reply), reply.text);
   if (entries.empty()) return asked.Say(POPLAR_UNKNOWN, "unknown user");
   entry = std::move(entries[0]);
   return POPLAR_OK;
@@ -179,7 +184,7 @@ poplar_outcome Directory::BindAs(const Question& asked, const std::string& dn) {
     case LDAP_INAPPROPRIATE_AUTH:  // As some servers say of an entry without a password.
       return asked.Say(POPLAR_REFUSED, reply.text);
     default:
-      return asked.Say(POPLAR_TEMPORARY, reply.text);
+      return asked.Say(FailureOf(reply), reply.text);
   }
 }
 

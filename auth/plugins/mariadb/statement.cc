@@ -19,7 +19,7 @@ using plugins::Tried;
 
 // Of what a server says: it cannot tell now, another may.
 bool IsUnfit(unsigned code) {
-  constexpr std::array<unsigned, 16> kCodes = {
+  constexpr std::array<unsigned, 12> kCodes = {
       ER_CON_COUNT_ERROR,
       ER_OUT_OF_RESOURCES,
       ER_UNKNOWN_COM_ERROR,  // A node of a cluster that has no quorum.
@@ -28,16 +28,19 @@ bool IsUnfit(unsigned code) {
       ER_SHUTDOWN_COMPLETE,
       ER_CANT_CREATE_THREAD,
       ER_TOO_MANY_USER_CONNECTIONS,
-      ER_LOCK_WAIT_TIMEOUT,
-      ER_LOCK_DEADLOCK,
       ER_USER_LIMIT_REACHED,
       ER_OPTION_PREVENTS_STATEMENT,  // --read-only.
-      ER_QUERY_INTERRUPTED,
       1836,  // ER_READ_ONLY_MODE, of MySQL.
       1927,  // ER_CONNECTION_KILLED, of MariaDB.
-      1969,  // ER_STATEMENT_TIMEOUT, of MariaDB.
   };
   return std::ranges::find(kCodes, code) != kCodes.end();
+}
+
+// The same of this query alone: its rows were in use, or it took too long.
+bool IsFault(unsigned code) {
+  constexpr unsigned kStatementTimeout = 1969;  // ER_STATEMENT_TIMEOUT, of MariaDB.
+  return code == ER_LOCK_WAIT_TIMEOUT || code == ER_LOCK_DEADLOCK || code == ER_QUERY_INTERRUPTED ||
+         code == kStatementTimeout;
 }
 
 // libmariadb's own: there was no answer, or none that it understands.
@@ -177,6 +180,8 @@ bool Statement::Fault(bool in_time, sql::Reply& reply) const {
     reply.tried = {.result = Result::kEnded, .why = text};
   } else if (IsClients(code)) {
     reply.tried = {.result = Result::kNoAnswer, .why = text};
+  } else if (IsFault(code)) {
+    reply.tried = {.result = Result::kFaulted, .why = text};
   } else if (IsUnfit(code)) {
     reply.tried = {.result = Result::kUnfit, .why = text};
   } else {

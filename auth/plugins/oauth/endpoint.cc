@@ -21,23 +21,31 @@ Endpoint::Endpoint(const std::string& url, const Settings& settings, const popla
       }) {}
 
 template <typename AskOne>
-std::optional<SecretText> Endpoint::Ask(Deadline deadline, std::string& fault, AskOne ask) {
+std::optional<SecretText> Endpoint::Ask(Deadline deadline, plugins::Tried& fault, AskOne ask) {
   HttpReply reply;
-  const plugins::Tried tried = pool_.Run(deadline, [&](HttpClient& client, Deadline until) {
+  plugins::Tried tried = pool_.Run(deadline, [&](HttpClient& client, Deadline until) {
     reply = ask(client, until);
     return reply.tried;
   });
   if (tried.answered() && reply.fault.empty()) return std::move(reply.body);
-  fault = tried.answered() ? servers_.name(0) + ": " + reply.fault : tried.why;
+  if (tried.answered()) {
+    tried = {.result = plugins::Tried::Result::kFaulted,
+             .why = servers_.name(0) + ": " + reply.fault};
+  }
+  fault = std::move(tried);
   return std::nullopt;
 }
 
 std::optional<SecretText> Endpoint::Get(Deadline deadline, std::string& fault) {
-  return Ask(deadline, fault, [](HttpClient& client, Deadline until) { return client.Get(until); });
+  plugins::Tried tried;
+  auto body =
+      Ask(deadline, tried, [](HttpClient& client, Deadline until) { return client.Get(until); });
+  if (!body.has_value()) fault = tried.why;
+  return body;
 }
 
 std::optional<SecretText> Endpoint::Post(const SecretText& form, Deadline deadline,
-                                         std::string& fault) {
+                                         plugins::Tried& fault) {
   return Ask(deadline, fault,
              [&form](HttpClient& client, Deadline until) { return client.Post(form, until); });
 }

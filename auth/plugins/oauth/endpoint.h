@@ -27,14 +27,15 @@ class Endpoint {
 
   // The body of a reply of status 200; nothing, and why.
   std::optional<plugins::SecretText> Get(plugins::Deadline deadline, std::string& fault);
-  // `form` in "x-www-form-urlencoded".
+  // The same; `form` in "x-www-form-urlencoded". `fault` tells a reply that is no good (kFaulted)
+  // from none.
   std::optional<plugins::SecretText> Post(const plugins::SecretText& form,
-                                          plugins::Deadline deadline, std::string& fault);
+                                          plugins::Deadline deadline, plugins::Tried& fault);
 
  private:
   // What `ask` makes of a connection, which is asked again where nothing was answered.
   template <typename AskOne>
-  std::optional<plugins::SecretText> Ask(plugins::Deadline deadline, std::string& fault,
+  std::optional<plugins::SecretText> Ask(plugins::Deadline deadline, plugins::Tried& fault,
                                          AskOne ask);
 
   plugins::Servers servers_;

@@ -61,7 +61,7 @@ Verdict Issuer::VerifySigned(std::string_view token, std::string_view login, Dea
   if (verdict.outcome != POPLAR_OK) return verdict;
   std::string fault;
   std::shared_ptr<const KeySet> keys = keys_.Get(deadline, fault);
-  if (keys == nullptr) return {POPLAR_TEMPORARY, fault};
+  if (keys == nullptr) return {POPLAR_UNREACHABLE, fault};
   SignatureVerdict signature = parsed->Verify(*keys);
   if (signature == SignatureVerdict::kNoKey) {
     keys = keys_.GetNewer(keys, deadline, fault);
@@ -75,15 +75,16 @@ Verdict Issuer::VerifySigned(std::string_view token, std::string_view login, Dea
     case SignatureVerdict::kNoKey:
       break;
   }
+  // Those of known keys are good all the same.
   if (!fault.empty()) return {POPLAR_TEMPORARY, "the token's key is not known, and " + fault};
   return {POPLAR_REFUSED, "the issuer has no such key"};
 }
 
 Verdict Issuer::Introspect(std::string_view token, std::string_view login, Deadline deadline) {
-  std::string fault;
+  plugins::Tried fault;
   const std::optional<plugins::SecretText> reply =
       endpoint_.Post("token_type_hint=access_token&token=" + UrlEncode(token), deadline, fault);
-  if (!reply.has_value()) return {POPLAR_TEMPORARY, fault};
+  if (!reply.has_value()) return {fault.outcome(), fault.why};
   const Json claims = ParseObject(*reply);
   const json_t* const active = json_object_get(claims.get(), "active");
   if (!IsBoolean(active)) {

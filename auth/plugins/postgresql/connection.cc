@@ -50,15 +50,20 @@ bool IsUnfit(std::string_view state) {
       "57P",  // Shutting down, starting up.
       "58",   // System error.
   };
-  constexpr std::array<std::string_view, 5> kStates = {
-      "25006",  // It is read-only.
+  constexpr std::string_view kReadOnly = "25006";
+  return state == kReadOnly ||
+         std::ranges::any_of(kClasses, [state](auto one) { return state.starts_with(one); });
+}
+
+// The same of this query alone: its rows were in use, or it took too long.
+bool IsFault(std::string_view state) {
+  constexpr std::array<std::string_view, 4> kStates = {
       "40001",  // A replica's recovery was in the way.
       "40P01",  // Deadlock.
       "55P03",  // A lock was not to be had.
       "57014",  // Cancelled, by statement_timeout too.
   };
-  return std::ranges::any_of(kClasses, [state](auto one) { return state.starts_with(one); }) ||
-         std::ranges::find(kStates, state) != kStates.end();
+  return std::ranges::find(kStates, state) != kStates.end();
 }
 
 // The name has a character that the database's encoding has not: so nobody there has the name.
@@ -158,6 +163,8 @@ void PostgresqlConnection::Take(const PGresult& result, Reply& reply) {
   const std::string text = OneLine(PQresultErrorMessage(&result));
   if (state == nullptr) {
     reply.tried = {.result = Tried::Result::kEnded, .why = text};
+  } else if (IsFault(state)) {
+    reply.tried = {.result = Tried::Result::kFaulted, .why = text};
   } else if (IsUnfit(state)) {
     reply.tried = {.result = Tried::Result::kUnfit, .why = text};
   } else if (!IsUntranslatable(state)) {

@@ -80,7 +80,7 @@ poplar_outcome Accounts::Find(const Question& asked, UserRow& user) {
   const auto values = settings_.user_query.Values(asked.login());
   if (!values.has_value()) return asked.Say(POPLAR_UNKNOWN, "the name lacks a part");
   const Reply reply = Query(asked, *values);
-  if (!reply.tried.answered()) return asked.Say(POPLAR_TEMPORARY, reply.tried.why);
+  if (!reply.tried.answered()) return asked.Say(reply.tried.outcome(), reply.tried.why);
   if (!reply.refusal.empty()) {
     return asked.Say(POPLAR_TEMPORARY, "user_query is refused: " + reply.refusal);
   }
@@ -117,7 +117,7 @@ poplar_outcome Accounts::ListTenants(const Question& asked) {
   if (told == 0) {
     const Reply reply =
         primaries_.Ask(settings_.tenant_query, {}, kTenantRowsMax + 1, asked.deadline());
-    if (!reply.tried.answered()) return asked.Say(POPLAR_TEMPORARY, reply.tried.why);
+    if (!reply.tried.answered()) return asked.Say(reply.tried.outcome(), reply.tried.why);
     if (!reply.refusal.empty()) {
       return asked.Say(POPLAR_TEMPORARY, "tenant_query is refused: " + reply.refusal);
     }

@@ -102,6 +102,8 @@ class Checker {
     for (const BackendFault& fault : wiring_.check_backends(parsed_.config)) {
       Fault("backend." + fault.backend, fault.message);
     }
+    const std::string threads = wiring_.warn_of_host_threads(parsed_.config);
+    if (!threads.empty()) warnings_.push_back(About("auth.host_threads", threads));
   }
 
   void CheckMechanisms() {

@@ -1,10 +1,11 @@
 /* A plug-in that does what its question says, for tests of what plug-ins may do to a server:
  *
  *   ok@…        knows the password "secret"; account "of " and the login
- *   slow@…      the same, after 300 ms
+ *   slow@…      the same, after 300 ms, or what `slow_ms` says
  *   hang@…      never comes back
  *   crash@…     ends the process
  *   leak@…      keeps 64 MiB a question, then as ok@
+ *   gone@…      nobody can be reached
  *   down@…      cannot be answered
  *   mute@…      the same, and not why
  *   lie@…       right, but names no account
@@ -35,6 +36,7 @@ struct trouble {
   char prefix[64];
   char only[64];
   char tenants[16];
+  unsigned slow_ms;
 };
 
 static void* trouble_open(const struct poplar_host* host, const struct poplar_setting* settings,
@@ -42,6 +44,7 @@ static void* trouble_open(const struct poplar_host* host, const struct poplar_se
   struct trouble* made = calloc(1, sizeof *made);
   if (made == NULL) return NULL;
   made->host = host;
+  made->slow_ms = 300;
   for (; settings->name != NULL; ++settings) {
     if (strcmp(settings->name, "refuse") == 0) {
       snprintf(fault, fault_bytes, "refused: %s", settings->value);
@@ -51,6 +54,7 @@ static void* trouble_open(const struct poplar_host* host, const struct poplar_se
     if (strcmp(settings->name, "only") == 0) {
       snprintf(made->only, sizeof made->only, "%s", settings->value);
     }
+    if (strcmp(settings->name, "slow_ms") == 0) made->slow_ms = (unsigned)atol(settings->value);
     if (strcmp(settings->name, "tenants") == 0) {
       snprintf(made->tenants, sizeof made->tenants, "%s", settings->value);
     }
@@ -126,6 +130,10 @@ static enum poplar_outcome trouble_ask(void* instance, const struct poplar_quest
     for (;;) pause();
   }
   if (is(question, "crash")) abort();
+  if (is(question, "gone")) {
+    trouble->host->set(answer, POPLAR_REASON, "no connection", 13);
+    return POPLAR_UNREACHABLE;
+  }
   if (is(question, "down")) {
     trouble->host->set(answer, POPLAR_REASON, "the directory is down", 21);
     return POPLAR_TEMPORARY;
@@ -140,7 +148,7 @@ static enum poplar_outcome trouble_ask(void* instance, const struct poplar_quest
   }
   if (is(question, "strange")) return (enum poplar_outcome)99;
   if (is(question, "off")) return POPLAR_DISABLED;
-  if (is(question, "slow")) usleep(300000);
+  if (is(question, "slow")) usleep((useconds_t)trouble->slow_ms * 1000);
   /* Knows tokens of accounts that are others'. */
   if (is(question, "token") && question->operation == POPLAR_VERIFY_TOKEN) return POPLAR_OK;
   /* Gets mail, and may not log in. */

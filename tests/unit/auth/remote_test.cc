@@ -8,15 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "auth/remote/remote_backends.h"
-#include "tests/unit/auth/service_fixture.h"
+#include "tests/unit/auth/remote_fixture.h"
 
 namespace poplar::auth {
 namespace {
-
-std::string PluginPath(const std::string& name) {
-  return std::string(PLUGINS) + "/" + name + ".so";
-}
 
 // The children of this process that are auth hosts.
 std::vector<pid_t> Hosts() {
@@ -28,63 +23,6 @@ std::vector<pid_t> Hosts() {
   }
   return hosts;
 }
-
-class RemoteTest : public ServiceFixture {
- protected:
-  RemoteTest() {
-    TenantPolicies tenants;
-    TenantPolicies::Domain acme;
-    acme.tenant = TenantId(1);
-    acme.name = "acme";
-    acme.maildrop_quota.octets = 12'345;
-    tenants.by_domain["acme.example"] = acme;
-    TenantPolicies::Domain other = acme;
-    other.tenant = TenantId(2);
-    other.name = "other";
-    tenants.by_domain["other.example"] = other;
-    acme.enabled = false;
-    tenants.by_domain["closed.example"] = acme;
-    board_.Publish(std::make_shared<TenantPolicies>(std::move(tenants)));
-    remote_options_.executable = AUTH_HOST;
-    remote_options_.threads = 4;
-    // Nothing but what a test asks for.
-    remote_options_.breaker = {.failures_max = 1000};
-    options_.password_cache_ttl_ms = 0;
-    options_.resolve_cache_ttl_ms = 0;
-  }
-  ~RemoteTest() override {
-    service_.reset();
-    remote_.reset();
-  }
-
-  Status StartRemote(std::vector<RemoteBackendSpec> specs) {
-    auto remote = RemoteBackends::Start(remote_options_, std::move(specs), *shards_, board_);
-    if (!remote.ok()) return remote.status();
-    remote_ = std::move(*remote);
-    remote_->Register(registry_);
-    return OkStatus();
-  }
-  void Start(std::vector<RemoteBackendSpec> specs) {
-    std::vector<BackendSource> chain;
-    for (const RemoteBackendSpec& spec : specs) {
-      BackendSource source;
-      source.make_port = [this, name = spec.name](io::Shard& shard) {
-        return remote_->MakePort(name, shard);
-      };
-      chain.push_back(std::move(source));
-    }
-    const Status started = StartRemote(std::move(specs));
-    ASSERT_TRUE(started.ok()) << started;
-    StartService(std::move(chain));
-  }
-  void StartTrouble() {
-    Start({{.name = "trouble", .plugin = PluginPath("trouble"), .settings = {}}});
-  }
-
-  PolicyBoard board_;
-  RemoteBackendsOptions remote_options_;
-  std::unique_ptr<RemoteBackends> remote_;
-};
 
 TEST_F(RemoteTest, AnswersComeWithTheDomainsTenant) {
   StartTrouble();
@@ -200,33 +138,6 @@ TEST_F(RemoteTest, AHostThatLeaksIsReplaced) {
       [&] { return Login(kFirst, "ok@acme.example", "secret").outcome == Outcome::kOk; }));
 }
 
-// One back end's questions that hang leave places to another's of the same host.
-TEST_F(RemoteTest, ABackEndThatHangsLeavesRoomForTheOthers) {
-  remote_options_.threads = 8;
-  options_.deadline_ms = 3'000;
-  Start({{.name = "good", .plugin = PluginPath("trouble"), .settings = {{"only", "ok"}}},
-         {.name = "bad", .plugin = PluginPath("trouble"), .settings = {}}});
-  std::vector<std::unique_ptr<Asking<AuthResult>>> hung;
-  for (int i = 0; i < 12; ++i) {
-    hung.push_back(StartLogin(kFirst, "hang@acme.example", "secret " + std::to_string(i)));
-  }
-  EXPECT_EQ(Login(kFirst, "ok@acme.example", "secret").outcome, Outcome::kOk);
-  EXPECT_EQ(Login(kSecond, "ok@acme.example", "secret").outcome, Outcome::kOk);
-  for (auto& asked : hung) EXPECT_EQ(asked->Get().outcome, Outcome::kTemporary);
-}
-
-TEST_F(RemoteTest, WhoFailsTooOftenIsLeftAlone) {
-  remote_options_.breaker = {.failures_max = 3, .pause_us = 60'000'000, .pause_us_max = 60'000'000};
-  StartTrouble();
-  for (int i = 0; i < 10; ++i) {
-    EXPECT_EQ(Resolve(kFirst, "down@acme.example").outcome, ResolveOutcome::kTemporary);
-  }
-  EXPECT_EQ(Metric("poplar_backend_not_asked_total"), 7);
-  EXPECT_EQ(Metric("poplar_backend_breaker"), 2);
-  // Not "unknown": nobody can tell.
-  EXPECT_EQ(Resolve(kFirst, "nobody@acme.example").outcome, ResolveOutcome::kTemporary);
-}
-
 TEST_F(RemoteTest, WhatIsUnfitIsAFaultAtTheStart) {
   const auto fault = [&](const std::string& plugin, PluginSettings settings = {}) {
     const Status status =
@@ -285,26 +196,6 @@ TEST_F(RemoteTest, VerifiersAreWhatThePluginHasStored) {
     EXPECT_FALSE(decoy.verifier.material.empty());
   }
   EXPECT_EQ(fetch("down@acme.example", "SCRAM-SHA-256").outcome, Outcome::kTemporary);
-}
-
-TEST_F(RemoteTest, ACrowdOfOneTenantHoldsUpNoOther) {
-  remote_options_.slow_us = 1'000;
-  options_.deadline_ms = 60'000;
-  StartTrouble();
-  EXPECT_EQ(Login(kFirst, "ok@other.example", "secret").outcome, Outcome::kOk);
-  // 20 questions of 300 ms each, one at a time: 6 s.
-  std::vector<std::unique_ptr<Asking<AuthResult>>> crowd;
-  for (int i = 0; i < 20; ++i) {
-    crowd.push_back(StartLogin(kFirst, "slow@acme.example", "wrong" + std::to_string(i),
-                               "192.0.2." + std::to_string(i + 1)));
-  }
-  ASSERT_TRUE(Eventually([&] { return Metric("poplar_backend_waiting") >= 10; }));
-  // Several names, as half of them are at home on the other shard.
-  for (const char* user : {"ok", "stored", "a", "b", "c", "d", "e"}) {
-    Login(kFirst, std::string(user) + "@other.example", "secret");
-  }
-  EXPECT_GT(Metric("poplar_backend_waiting"), 0) << "the crowd waits still";
-  for (const auto& one : crowd) EXPECT_EQ(one->Get().outcome, Outcome::kRefused);
 }
 
 TEST_F(RemoteTest, TokensOfAccountsThatOthersKnow) {

@@ -1,4 +1,4 @@
-// Two shards, pools, and an AuthService over whatever back ends a test brings.
+// Shards, two where a test does not say otherwise, pools, and an AuthService over whatever back ends a test brings.
 
 #pragma once
 
@@ -22,8 +22,8 @@ class ServiceFixture : public testing::Test {
   static constexpr ShardIndex kFirst{0};
   static constexpr ShardIndex kSecond{1};
 
-  ServiceFixture() {
-    auto shards = io::ShardSet::Start({.count = 2, .pin = false, .reactor = {}});
+  explicit ServiceFixture(uint32_t shard_count = 2) {
+    auto shards = io::ShardSet::Start({.count = shard_count, .pin = false, .reactor = {}});
     EXPECT_TRUE(shards.ok()) << shards.status();
     shards_ = std::move(*shards);
     options_.changes_poll_ms = 20;
