@@ -58,7 +58,8 @@ class PoolTest : public testing::Test {
 
   poplar_host host_{.struct_bytes = sizeof(poplar_host),
                     .set = nullptr,
-                    .log = [](poplar_level, const char* line) { Logged().emplace_back(line); }};
+                    .log = [](poplar_level, const char* line) { Logged().emplace_back(line); },
+                    .calls_max = 0};
   Servers servers_{{"a", "b"}, Servers::Order::kListed, host_};
   bool down_[2] = {false, false};
   int made_ = 0;

@@ -103,7 +103,8 @@ class AccountsTest : public testing::Test {
             answer->fields[field] = std::string(text, bytes);
             return 0;
           },
-      .log = [](poplar_level, const char*) {}};
+      .log = [](poplar_level, const char*) {},
+      .calls_max = 0};
   std::unique_ptr<Accounts> accounts_;
   poplar_answer answer_;
 };
