@@ -58,7 +58,8 @@ class PoolTest : public testing::Test {
 
   poplar_host host_{.struct_bytes = sizeof(poplar_host),
                     .set = nullptr,
-                    .log = [](poplar_level, const char* line) { Logged().emplace_back(line); }};
+                    .log = [](poplar_level, const char* line) { Logged().emplace_back(line); },
+                    .calls_max = 0};
   Servers servers_{{"a", "b"}, Servers::Order::kListed, host_};
   bool down_[2] = {false, false};
   int made_ = 0;
@@ -161,6 +162,22 @@ TEST_F(PoolTest, NoMoreAtOnceThanAllowed) {
     return Tried{};
   });
   EXPECT_EQ(Ask(pool).id, 1);
+}
+
+TEST_F(PoolTest, AsManyAsAreAskedAtOnceUnlessASettingSaysOtherwise) {
+  EXPECT_EQ(ConnectionsMax({}, host_), 4U) << "it is not told";
+  host_.calls_max = 18;
+  EXPECT_EQ(ConnectionsMax({}, host_), 18U);
+  EXPECT_EQ(ConnectionsMax({.connections = 3}, host_), 3U);
+  host_.struct_bytes = offsetof(poplar_host, calls_max);
+  EXPECT_EQ(ConnectionsMax({}, host_), 4U) << "a server that does not know it";
+}
+
+TEST_F(PoolTest, OnlyWhatTellsOfTheServerIsHeldAgainstIt) {
+  for (const auto result : {Result::kUnfit, Result::kNoAnswer, Result::kEnded}) {
+    EXPECT_EQ((Tried{.result = result, .why = ""}).outcome(), POPLAR_UNREACHABLE);
+  }
+  EXPECT_EQ((Tried{.result = Result::kFaulted, .why = ""}).outcome(), POPLAR_TEMPORARY);
 }
 
 TEST_F(PoolTest, SpreadBeginsWithAnotherServerEachTime) {
