@@ -23,8 +23,8 @@ extern "C" {
 #endif
 
 /* Grows when something here changes its meaning or place. What is only added at the end of
- * `struct poplar_host`, or as a new field, leaves it: look at struct_bytes. So does a new outcome: a
- * server that does not know it takes it for TEMPORARY. */
+ * `struct poplar_host`, or as a new field, leaves it: look at struct_bytes. So does a new outcome:
+ * a server that does not know it takes it for TEMPORARY. */
 #define POPLAR_PLUGIN_VERSION 1
 
 /* What a plug-in can be asked. Bits: `operations` says which it can answer. */
@@ -44,9 +44,9 @@ enum poplar_operation {
 
 enum poplar_outcome {
   POPLAR_OK = 0,
-  POPLAR_UNKNOWN = 1,    /* Nobody of that name here: the next back end of the chain is asked. */
-  POPLAR_REFUSED = 2,    /* Somebody, but the wrong password or token. */
-  POPLAR_DISABLED = 3,   /* Right, but switched off. To VERIFY_PASSWORD only after a right one. */
+  POPLAR_UNKNOWN = 1,  /* Nobody of that name here: the next back end of the chain is asked. */
+  POPLAR_REFUSED = 2,  /* Somebody, but the wrong password or token. */
+  POPLAR_DISABLED = 3, /* Right, but switched off. To VERIFY_PASSWORD only after a right one. */
   /* Could not be found out: never say UNKNOWN or REFUSED instead. It says nothing of the rest: an
    * entry without an account, a name that stands twice. */
   POPLAR_TEMPORARY = 4,

@@ -189,8 +189,8 @@ bool HostLink::Slow(const Lane& lane, TenantId tenant) const {
 }
 
 size_t HostLink::AskedOfSlowLanes() const {
-  return static_cast<size_t>(std::ranges::count_if(
-      sent_, [&](const Question* question) { return Slow(question->lane); }));
+  return static_cast<size_t>(
+      std::ranges::count_if(sent_, [&](const Question* question) { return Slow(question->lane); }));
 }
 
 size_t HostLink::AskedOfSlowTenants(const Lane& lane) const {

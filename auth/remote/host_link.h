@@ -42,7 +42,7 @@ struct HostLinkOptions {
   uint32_t instance_calls_max = 2;
   uint32_t waiting_max = 1024;  // For each instance; of one tenant half of it.
   uint32_t lost_max = 2;
-  uint32_t hung_ms = 20'000;  // After its deadline; a tenant may have no other place.
+  uint32_t hung_ms = 20'000;   // After its deadline; a tenant may have no other place.
   uint64_t slow_us = 500'000;  // A question that takes longer is slow.
 };
 

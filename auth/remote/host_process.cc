@@ -76,8 +76,8 @@ StatusOr<std::unique_ptr<HostProcess>> HostProcess::Start(const HostProcessOptio
   POP_RETURN_IF_ERROR(host->Spawn(options));
   POP_RETURN_IF_ERROR(
       Send(host->control_, Encode(LoadFrame{.path = options.plugin,
-                                             .threads = options.threads,
-                                             .instance_calls_max = options.instance_calls_max})));
+                                            .threads = options.threads,
+                                            .instance_calls_max = options.instance_calls_max})));
   POP_ASSIGN_OR_RETURN(const base::Secret answer,
                        host->Receive(host->control_, options.start_timeout_ms));
   if (!Decode(answer.Reveal(), host->loaded_)) return Gone();

@@ -109,14 +109,14 @@ Status RemoteBackends::AddBackend(RemoteBackendSpec spec) {
 }
 
 StatusOr<std::unique_ptr<HostProcess>> RemoteBackends::StartProcess(const Host& host) const {
-  POP_ASSIGN_OR_RETURN(std::unique_ptr<HostProcess> process,
-                       HostProcess::Start({.executable = options_.executable,
-                                           .plugin = host.plugin,
-                                           .threads = options_.threads,
-                                           .instance_calls_max =
-                                               LinkOptions().instance_calls_max * shards_.count(),
-                                           .shards = shards_.count(),
-                                           .start_timeout_ms = options_.start_timeout_ms}));
+  POP_ASSIGN_OR_RETURN(
+      std::unique_ptr<HostProcess> process,
+      HostProcess::Start({.executable = options_.executable,
+                          .plugin = host.plugin,
+                          .threads = options_.threads,
+                          .instance_calls_max = LinkOptions().instance_calls_max * shards_.count(),
+                          .shards = shards_.count(),
+                          .start_timeout_ms = options_.start_timeout_ms}));
   for (const auto& backend : host.backends) {
     POP_RETURN_IF_ERROR(Annotate(
         process->Open(backend->info.instance, backend->settings, options_.start_timeout_ms),

@@ -83,7 +83,7 @@ class PoolAsker::Job final : public PoolCall {
   Question question_;
   BackendCall* call_;
   BackendMetrics* const metrics_;  // Or null.
-  BackendAnswer answer_;  // Written on the pool's thread.
+  BackendAnswer answer_;           // Written on the pool's thread.
 };
 
 PoolAsker::PoolAsker(io::Reactor& reactor) : reactor_(reactor) {}

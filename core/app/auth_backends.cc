@@ -166,8 +166,7 @@ std::string WarnOfHostThreads(const tenant::Config& config) {
   const bool has_plugins = std::ranges::any_of(config.backends, [](const auto& backend) {
     return backend.driver == tenant::BackendDriver::kPlugin;
   });
-  const uint32_t workers =
-      config.server.workers != 0 ? config.server.workers : io::GrantedCores();
+  const uint32_t workers = config.server.workers != 0 ? config.server.workers : io::GrantedCores();
   const uint32_t needed = workers * auth::kHostThreadsOfShardMin;
   if (!has_plugins || config.auth.host_threads == 0 || config.auth.host_threads >= needed) {
     return "";

@@ -199,7 +199,8 @@ std::vector<Setting> AuthSettings() {
        "Tries that wait at once, for each worker; further ones are told to come later."},
       {"auth", "host_threads", NumberForm{&At<s, &S::host_threads>, 0, 8192}, Takes::kRestart,
        Shown::kCommented,
-       "How many questions a plug-in is asked at the same time. 0: six for each worker, at least 8."},
+       "How many questions a plug-in is asked at the same time. 0: six for each worker, at least "
+       "8."},
       {"auth", "host_memory_mib", NumberForm{&At<s, &S::host_memory_mib>, 16, 1024 * 1024},
        Takes::kRestart, Shown::kCommented,
        "Plug-ins have processes of their own; one with more memory is started anew."},

@@ -30,8 +30,8 @@ bool IsUnfit(unsigned code) {
       ER_TOO_MANY_USER_CONNECTIONS,
       ER_USER_LIMIT_REACHED,
       ER_OPTION_PREVENTS_STATEMENT,  // --read-only.
-      1836,  // ER_READ_ONLY_MODE, of MySQL.
-      1927,  // ER_CONNECTION_KILLED, of MariaDB.
+      1836,                          // ER_READ_ONLY_MODE, of MySQL.
+      1927,                          // ER_CONNECTION_KILLED, of MariaDB.
   };
   return std::ranges::find(kCodes, code) != kCodes.end();
 }

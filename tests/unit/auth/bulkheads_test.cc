@@ -177,7 +177,7 @@ TEST_F(ManyWorkersTest, EachLeavesPlacesToOtherTenantsAndBackEnds) {
   Crowd crowd;
   for (uint32_t i = 0; i < kWorkers; ++i) Ask(crowd, ShardIndex(i), "slow@acme.example", 6);
   for (uint32_t i = 0; i < kWorkers; ++i) {
-    ExpectAtOnce(ShardIndex(i), "ok@acme.example");      // Of the other back end.
+    ExpectAtOnce(ShardIndex(i), "ok@acme.example");         // Of the other back end.
     ExpectAtOnce(ShardIndex(i), "mailonly@other.example");  // Of the other tenant.
   }
   EXPECT_FALSE(Ready(crowd));

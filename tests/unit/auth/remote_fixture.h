@@ -12,9 +12,8 @@
 
 namespace poplar::auth {
 
-inline std::string PluginPath(const std::string& name) {
-  return std::string(PLUGINS) + "/" + name + ".so";
-}
+std::string PluginPath(const std::string& name);
+std::string AuthHostPath();  // What `poplar auth-host` is.
 
 class RemoteTest : public ServiceFixture {
  protected:
@@ -38,7 +37,7 @@ class RemoteTest : public ServiceFixture {
     acme.enabled = false;
     tenants.by_domain["closed.example"] = acme;
     board_.Publish(std::make_shared<TenantPolicies>(std::move(tenants)));
-    remote_options_.executable = AUTH_HOST;
+    remote_options_.executable = AuthHostPath();
     remote_options_.threads = 4;
     options_.password_cache_ttl_ms = 0;
     options_.resolve_cache_ttl_ms = 0;

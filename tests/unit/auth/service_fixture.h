@@ -1,4 +1,5 @@
-// Shards, two where a test does not say otherwise, pools, and an AuthService over whatever back ends a test brings.
+// Shards, two where a test does not say otherwise, pools, and an AuthService over whatever back
+// ends a test brings.
 
 #pragma once
 

@@ -164,6 +164,22 @@ TEST_F(PoolTest, NoMoreAtOnceThanAllowed) {
   EXPECT_EQ(Ask(pool).id, 1);
 }
 
+TEST_F(PoolTest, AsManyAsAreAskedAtOnceUnlessASettingSaysOtherwise) {
+  EXPECT_EQ(ConnectionsMax({}, host_), 4U) << "it is not told";
+  host_.calls_max = 18;
+  EXPECT_EQ(ConnectionsMax({}, host_), 18U);
+  EXPECT_EQ(ConnectionsMax({.connections = 3}, host_), 3U);
+  host_.struct_bytes = offsetof(poplar_host, calls_max);
+  EXPECT_EQ(ConnectionsMax({}, host_), 4U) << "a server that does not know it";
+}
+
+TEST_F(PoolTest, OnlyWhatTellsOfTheServerIsHeldAgainstIt) {
+  for (const auto result : {Result::kUnfit, Result::kNoAnswer, Result::kEnded}) {
+    EXPECT_EQ((Tried{.result = result, .why = ""}).outcome(), POPLAR_UNREACHABLE);
+  }
+  EXPECT_EQ((Tried{.result = Result::kFaulted, .why = ""}).outcome(), POPLAR_TEMPORARY);
+}
+
 TEST_F(PoolTest, SpreadBeginsWithAnotherServerEachTime) {
   Servers spread({"a", "b", "c"}, Servers::Order::kSpread, host_);
   EXPECT_EQ(spread.Candidates(), (std::vector<size_t>{0, 1, 2}));

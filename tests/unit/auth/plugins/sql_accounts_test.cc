@@ -149,7 +149,7 @@ TEST_F(AccountsTest, NobodyAndNobodyKnows) {
   Replies()["/primary"] = NoRow();
   EXPECT_EQ(Ask(POPLAR_RESOLVE), POPLAR_UNKNOWN);
   Replies()["/primary"] = NoAnswer();
-  EXPECT_EQ(Ask(POPLAR_RESOLVE), POPLAR_TEMPORARY);
+  EXPECT_EQ(Ask(POPLAR_RESOLVE), POPLAR_UNREACHABLE);
   EXPECT_EQ(Told(POPLAR_REASON), "/primary: down");
   Replies()["/primary"] = {.tried = {}, .refusal = "no such table", .rows = {}};
   EXPECT_EQ(Ask(POPLAR_RESOLVE), POPLAR_TEMPORARY);
@@ -176,7 +176,7 @@ TEST_F(AccountsTest, TenantsAreToldInParts) {
   EXPECT_EQ(Told(POPLAR_TENANT), "name=c\ndomain=c\n");
   EXPECT_EQ(Ask(POPLAR_LIST_TENANTS, "", "3"), POPLAR_OK);
   EXPECT_EQ(Told(POPLAR_TENANT), "");
-  EXPECT_EQ(Ask(POPLAR_LIST_TENANTS, "", "0"), POPLAR_TEMPORARY);
+  EXPECT_EQ(Ask(POPLAR_LIST_TENANTS, "", "0"), POPLAR_UNREACHABLE);
   // One that no answer can hold harms no other.
   reply.rows.insert(reply.rows.begin(), {{.name = "name", .value = "large"},
                                          {.name = "domain", .value = std::string(200, 'x')}});
@@ -203,7 +203,7 @@ TEST_F(AccountsTest, AReplicaIsNotBelievedThatThereIsNobody) {
   }
   Replies()["/primary"] = NoAnswer();
   Replies()["/replica"] = NoRow();
-  EXPECT_EQ(Ask(POPLAR_RESOLVE), POPLAR_TEMPORARY);
+  EXPECT_EQ(Ask(POPLAR_RESOLVE), POPLAR_UNREACHABLE);
   Replies()["/primary"] = NoRow();
   EXPECT_EQ(Ask(POPLAR_RESOLVE), POPLAR_UNKNOWN);
 }
