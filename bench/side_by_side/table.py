@@ -44,7 +44,7 @@ def spread(values):
 def share_and_target(of_theirs, target):
     """The columns of a share of Dovecot's; `target` is the most that it may be, None: no target."""
     verdict = "" if target is None else (
-        f"1 / {1 / target:.1f}: {'met' if of_theirs <= target else 'MISSED'}")
+        f"1 / {f'{1 / target:.1f}'.removesuffix('.0')}: {'met' if of_theirs <= target else 'MISSED'}")
     return [f"1 / {1 / of_theirs:.1f}" if of_theirs <= 1 else f"{of_theirs:.1f} / 1", verdict]
 
 
