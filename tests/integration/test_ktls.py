@@ -85,7 +85,7 @@ def mailbox(tmp_path_factory):
 
 
 def read_until(connection, end, limit):
-    """What comes until `end` is in it (at its end, where that is a reply's)."""
+    """What comes, until `end` stands in it."""
     received = bytearray(b"\r\n")
     while end not in received[-65_600:]:
         piece = connection.recv(65_536)
