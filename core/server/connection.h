@@ -116,6 +116,9 @@ class Connection {
   // holds no thread, and is over when the client leaves or the connection is to end; at most
   // kHeldBackMax wait on a shard, for the rest there is none.
   io::Task<void> HoldBack();
+  // Until a multiple of `step_ms` (0: none) has passed since `since_us`, or as above: how long it took
+  // to find out is then no answer of its own.
+  io::Task<void> HoldToStep(uint64_t since_us, uint32_t step_ms);
   bool Judge(net::StreamEnd end);
 
   std::string_view end_word() const { return end_word_; }
@@ -128,6 +131,7 @@ class Connection {
 
  private:
   io::Task<void> RunToEnd();
+  io::Task<void> Wait(uint64_t delay_ms);
   void Finished();
   void OnLastWordOver();
   io::Task<std::optional<ProxyOutcome>> ReadProxyHeader(net::ProxyHeader* header);
@@ -141,7 +145,7 @@ class Connection {
   bool in_handshake_ = false;
   bool committing_ = false;
   bool header_late_ = false;
-  Pause* held_back_ = nullptr;          // While HoldBack waits.
+  Pause* held_back_ = nullptr;          // While Wait waits.
   std::string_view end_word_ = "lost";  // How it ended; for the log.
   io::Task<void> task_;
   io::TimerFor<&Connection::OnLastWordOver> word_timer_;

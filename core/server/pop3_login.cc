@@ -34,6 +34,7 @@ std::string Pop3Driver::LoginName(std::string user) {
 
 io::Task<void> Pop3Driver::VerifyPassword(std::string user, base::Secret password) {
   const uint64_t since_us = services_.reactor().now_us();
+  word_since_us_ = since_us;
   user = LoginName(std::move(user));
   mechanism_ = "USER";
   io::Completion<auth::AuthResult> verified;
@@ -76,6 +77,9 @@ io::Task<void> Pop3Driver::FinishLogin(auth::AuthResult result, uint64_t since_u
   services_.metrics.login_us.Observe(services_.reactor().now_us() - since_us);
   LogLogin(pop3::Name(outcome), result);
   if (outcome == pop3::LoginOutcome::kLimited) co_await HoldBack();
+  if (outcome == pop3::LoginOutcome::kBadCredentials) {
+    co_await HoldToStep(word_since_us_, pop3_.refusal_step_ms);
+  }
   session_.LoginDone(outcome, view_ ? &*view_ : nullptr, stream_.output());
 }
 

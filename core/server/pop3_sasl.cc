@@ -99,6 +99,7 @@ io::Task<void> Pop3Driver::StepSasl(std::optional<base::Secret> response) {
     session_.LoginDone(*refused_, nullptr, stream_.output());
     co_return;
   }
+  word_since_us_ = services_.reactor().now_us();
   std::optional<std::string_view> bytes;
   if (response) bytes = response->Reveal();
   auth::SaslStep step = sasl_->Step(bytes);
@@ -116,6 +117,7 @@ io::Task<void> Pop3Driver::StepSasl(std::optional<base::Secret> response) {
     // RFC 7628 §3.2.3: first why, and when the client has answered, that it failed.
     refused_ = ToPop3(result.outcome);
     LogLogin(pop3::Name(*refused_), result);
+    co_await HoldToStep(word_since_us_, pop3_.refusal_step_ms);
     session_.SaslChallenge(sasl_->RefuseToken().bytes, stream_.output());
     co_return;
   }

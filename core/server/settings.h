@@ -28,6 +28,7 @@ struct Pop3Settings {
   uint32_t connections_per_address_max = 0;  // Of the process.
   std::vector<base::IpNetwork> proxy_networks;
   std::vector<base::IpNetwork> xclient_networks;
+  uint32_t refusal_step_ms = 0;  // Wrong passwords are told at multiples of it; 0: at once.
   // Whether the common name of a certificate, which a proxy may tell, is its user's.
   bool common_name_is_user = false;
 };

@@ -1,6 +1,8 @@
 """What failed log-ins have to wait, by the addresses that real clients come from: all of 127.0.0.0/8 is this machine."""
 
+import base64
 import socket
+import time
 
 import pytest
 from conftest import ALICE, BOB, PASSWORDS
@@ -64,6 +66,30 @@ def test_a_phone_with_an_old_password_is_counted_once(serve):
     assert server.metric("poplar_auth_repeated_failures_total") == 7
     assert log_in(server, "127.0.0.10", BOB, PASSWORDS[BOB]).startswith("+OK")
     assert delayed(server) == 0
+
+
+def test_a_refusal_is_told_in_steps(serve):
+    server = serve(penalty_after=100, refusal_step_ms=700)
+
+    def plain(user, password):
+        return b"AUTH PLAIN " + base64.b64encode(f"\0{user}\0{password}".encode()) + b"\r\n"
+
+    with connect(server) as connection:
+        for words in ([f"USER {ALICE}\r\nPASS wrong\r\n".encode(), plain(ALICE, "wrong"), plain("nobody@alpha.example", "wrong"),
+                       plain("nobody@nowhere.example", "wrong")]):
+            asked = time.monotonic()
+            connection.sendall(words)
+            if words.startswith(b"USER"):
+                assert read_line(connection).startswith(b"+OK")
+            assert b"[AUTH]" in read_line(connection)
+            assert time.monotonic() - asked >= 0.7
+        connection.sendall(plain(ALICE, PASSWORDS[ALICE]))
+        assert read_line(connection).startswith(b"+OK")
+        # Who leaves is not waited for.
+        left = connect(server)
+        left.sendall(plain(ALICE, "wrong"))
+        left.close()
+        wait_for("it is over", 10, lambda: server.metric("poplar_connections_open", protocol="pop3") == 1)
 
 
 def test_who_hangs_up_does_not_wait_on(serve):
