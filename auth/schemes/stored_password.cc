@@ -138,4 +138,12 @@ std::optional<StoredPassword> ParseStoredPassword(std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<std::string_view> PasswordInClear(std::string_view stored) {
+  const std::optional<StoredPassword> parsed = ParseStoredPassword(stored);
+  if (!parsed || parsed->scheme->family != &kPlainFamily || parsed->data.empty()) {
+    return std::nullopt;
+  }
+  return parsed->data;
+}
+
 }  // namespace poplar::auth

@@ -57,4 +57,7 @@ struct Scheme {
 // Nothing: no known form.
 std::optional<StoredPassword> ParseStoredPassword(std::string_view text);
 
+// Of one that is stored in clear ({PLAIN}), a view into it; nothing of others.
+std::optional<std::string_view> PasswordInClear(std::string_view stored);
+
 }  // namespace poplar::auth

@@ -80,7 +80,7 @@ Capabilities Chain::CapabilitiesOf(std::optional<TenantId> tenant) {
     all.resolve |= one.resolve;
     all.password |= one.password;
     all.verifiers |= one.verifiers;
-    all.clear_text |= one.clear_text;
+    all.clear_text |= one.clear_text || (order->weak_schemes && one.verifiers);
     all.token |= one.token;
   }
   return all;
@@ -124,7 +124,8 @@ void Chain::SpendOne(BackendCall& call) {
 void Chain::MakeVerifier(const base::Secret& stored, WeakSchemes weak, BackendCall& call) {
   const BackendQuestion& question = call.question;
   std::optional<Verifier> made = verifiers_.Take(question.mechanism, stored.Reveal(), weak);
-  if (!clear_text_anywhere_ || !VerifierMaker::Computes(question.mechanism)) {
+  const bool may_be_clear = clear_text_anywhere_ || orders_.OfAll()->weak_schemes;
+  if (!may_be_clear || !VerifierMaker::Computes(question.mechanism)) {
     call.answer.verifier = made ? std::move(*made) : Verifier();
     return call.Answered();
   }
@@ -217,7 +218,7 @@ void ChainWalk::Compare() {
   step_ = Step::kComparing;
   found_ = std::move(answer);
   answer = {};
-  chain_.Compare(std::move(found_.stored_password), WeakSchemesOf(found_), *this);
+  chain_.Compare(std::move(found_.stored_password), WeakSchemesOf(found_, *order_), *this);
 }
 
 // A verifier that nothing proves comes with a refusal: whoever asked goes on with it.
@@ -239,7 +240,7 @@ void ChainWalk::Conclude() {
       verdict_.outcome != BackendOutcome::kTemporary) {
     step_ = Step::kMakingVerifier;
     answer = {};
-    return chain_.MakeVerifier(verdict_.stored_verifier, WeakSchemesOf(verdict_), *this);
+    return chain_.MakeVerifier(verdict_.stored_verifier, WeakSchemesOf(verdict_, *order_), *this);
   }
   const bool nobody =
       verdict_.outcome == BackendOutcome::kUnknown || verdict_.outcome == BackendOutcome::kRefused;

@@ -72,12 +72,12 @@ class Chain {
   io::OffloadPool& hash_pool_;
   io::Reactor& reactor_;
   PoolAsker computations_;
-  bool clear_text_anywhere_ = false;
+  bool clear_text_anywhere_ = false;  // Whatever tenants say.
 };
 
-// Of a password that a back end hands out.
-inline WeakSchemes WeakSchemesOf(const BackendAnswer& answer) {
-  return answer.weak_schemes ? WeakSchemes::kAllow : WeakSchemes::kRefuse;
+// Of a password that a back end hands out for a name with this order.
+inline WeakSchemes WeakSchemesOf(const BackendAnswer& answer, const ChainOrder& order) {
+  return answer.weak_schemes || order.weak_schemes ? WeakSchemes::kAllow : WeakSchemes::kRefuse;
 }
 
 // A question on its way through a chain.

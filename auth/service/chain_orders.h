@@ -4,10 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/base/mail_policy.h"
@@ -17,7 +18,8 @@ namespace poplar::auth {
 // Places in the list of back ends.
 struct ChainOrder {
   std::vector<uint32_t> links;
-  std::string missing;  // A name that no back end has: nobody can be told to be unknown.
+  std::string missing;        // A name that no back end has: nobody can be told to be unknown.
+  bool weak_schemes = false;  // Stored passwords of weak schemes count, whatever the back end says.
 
   std::string WhyMissing() const {
     return "the tenant's auth_chain names \"" + missing + "\", which is no back end";
@@ -37,15 +39,17 @@ class ChainOrders {
   std::shared_ptr<const ChainOrder> OfAll();
 
  private:
-  std::shared_ptr<const ChainOrder> Parsed(const std::string& setting);
+  std::shared_ptr<const ChainOrder> OfSetting(const std::string& auth_chain, bool weak_schemes);
 
   // Tenants may come and go for years.
   static constexpr size_t kKnownMax = 1024;
 
   const std::vector<std::string> names_;
   const std::shared_ptr<const ChainOrder> configured_;
+  const std::shared_ptr<const ChainOrder> configured_weak_;  // For tenants with weak_schemes.
   PolicyReader tenants_;
-  std::unordered_map<std::string, std::shared_ptr<const ChainOrder>> known_;  // By the setting.
+  // By auth_chain and weak_schemes.
+  std::map<std::pair<std::string, bool>, std::shared_ptr<const ChainOrder>> known_;
   std::shared_ptr<const ChainOrder> of_all_;  // Of the tenants as they were in this generation.
   uint64_t of_all_generation_ = 0;
 };

@@ -90,7 +90,7 @@ void ChainProbe::Answered() {
   if (!comparing_ && answer.outcome == BackendOutcome::kOk && !answer.stored_password.empty()) {
     comparing_ = true;
     found_ = std::move(answer);
-    chain_.Compare(std::move(found_.stored_password), WeakSchemesOf(found_), *this);
+    chain_.Compare(std::move(found_.stored_password), WeakSchemesOf(found_, *order_), *this);
     return;
   }
   if (comparing_ && answer.outcome == BackendOutcome::kOk) answer = std::move(found_);

@@ -110,7 +110,8 @@ BackendAnswer SqliteBackend::VerifyPassword(std::string_view login, const base::
                why_not.empty() ? "only app passwords are taken" : why_not);
   }
 
-  const HashVerdict verdict = hashers_.Verify(record.hash, password, options_.weak_schemes);
+  const HashVerdict verdict = hashers_.Verify(
+      record.hash, password, record.weak_schemes ? WeakSchemes::kAllow : WeakSchemes::kRefuse);
   const bool has_hash = !record.hash.empty();
   const bool may_log_in = record.user.enabled && record.user.tenant_enabled;
   if (verdict == HashVerdict::kMatch && may_log_in) Rehash(login, record.hash, password);
@@ -200,7 +201,7 @@ BackendAnswer SqliteBackend::FetchVerifier(std::string_view login, std::string_v
   }
   BackendAnswer answer = LoggedIn(std::move(record.user));
   answer.stored_verifier = base::Secret(record.hash);
-  answer.weak_schemes = options_.weak_schemes == WeakSchemes::kAllow;
+  answer.weak_schemes = record.weak_schemes;
   base::Wipe(record.hash.data(), record.hash.size());
   return answer;
 }
@@ -208,6 +209,7 @@ BackendAnswer SqliteBackend::FetchVerifier(std::string_view login, std::string_v
 void SqliteBackend::Rehash(std::string_view login, std::string_view stored,
                            const base::Secret& password) {
   if (!options_.rehash || !hashers_.NeedsRehash(stored, password)) return;
+  if (options_.keep_clear_text && PasswordInClear(stored)) return;
   const uint64_t now_us = base::SystemClock().MonotonicUs();
   if (now_us < rehash_from_us_.load(std::memory_order_relaxed)) return;
 

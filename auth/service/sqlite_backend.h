@@ -28,10 +28,11 @@ namespace poplar::auth {
 struct SqliteBackendOptions {
   std::string path;
   uint32_t busy_timeout_ms = 2000;
-  WeakSchemes weak_schemes = WeakSchemes::kRefuse;
   // Whether a stored hash of another scheme or cost than today's is replaced when its password is
   // at hand: after a log-in.
   bool rehash = true;
+  // But not one in clear: log-ins without a password (APOP, SCRAM) rest on it.
+  bool keep_clear_text = false;
   // When app passwords were used is written so often at most; at the end as well.
   uint32_t uses_flush_ms = 60'000;
   const base::Clock* clock = &base::SystemClock();
@@ -49,11 +50,7 @@ class SqliteBackend : public Backend {
   ~SqliteBackend() override;
 
   std::string_view name() const override { return "users"; }
-  Capabilities capabilities() const override {
-    return {.password = true,
-            .verifiers = true,
-            .clear_text = options_.weak_schemes == WeakSchemes::kAllow};
-  }
+  Capabilities capabilities() const override { return {.password = true, .verifiers = true}; }
   BackendAnswer Resolve(std::string_view address) override;
   BackendAnswer ResolveLogin(std::string_view login) override;
   BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password,

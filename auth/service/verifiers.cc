@@ -34,12 +34,7 @@ Verifier Made(std::string_view mechanism, std::string_view material) {
 
 // Nothing: it is none.
 std::optional<std::string_view> ClearText(std::string_view stored, WeakSchemes weak) {
-  if (weak == WeakSchemes::kRefuse) return std::nullopt;
-  const std::optional<StoredPassword> parsed = ParseStoredPassword(stored);
-  if (!parsed || parsed->scheme->family != &kPlainFamily || parsed->data.empty()) {
-    return std::nullopt;
-  }
-  return parsed->data;
+  return weak == WeakSchemes::kRefuse ? std::nullopt : PasswordInClear(stored);
 }
 
 }  // namespace

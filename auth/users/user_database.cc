@@ -95,7 +95,9 @@ StatusOr<std::optional<LoginRecord>> UserDatabase::FindLogin(std::string_view ke
                     "coalesce(u.require_app_password, (SELECT s.value = 'true'"
                     " FROM tenant_settings AS s"
                     " WHERE s.tenant = t.id AND s.name = 'require_app_password'), 0), "
-                    "u.pop3 "
+                    "u.pop3, "
+                    "coalesce((SELECT s.value = 'true' FROM tenant_settings AS s"
+                    " WHERE s.tenant = t.id AND s.name = 'weak_schemes'), 0) "
                     "FROM users AS u JOIN tenants AS t ON t.id = u.tenant "
                     "WHERE u.address_key = ?1");
   POP_ASSIGN_OR_RETURN(const bool row, query.Bind(key).Step());
@@ -111,6 +113,7 @@ StatusOr<std::optional<LoginRecord>> UserDatabase::FindLogin(std::string_view ke
   ReadUserQuota(query, 7, record.user);
   record.require_app_password = query.Number(11) != 0;
   record.user.pop3 = query.Number(12) != 0;
+  record.weak_schemes = query.Number(13) != 0;
   return std::optional<LoginRecord>(std::move(record));
 }
 

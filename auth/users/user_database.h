@@ -80,6 +80,7 @@ struct LoginRecord {
   UserRecord user;
   std::string hash;                   // Empty: no password is set. Never log it.
   bool require_app_password = false;  // In force: his own, else the tenant's.
+  bool weak_schemes = false;          // The tenant's.
 };
 
 inline constexpr uint32_t kAppPasswordLabelBytesMax = 64;

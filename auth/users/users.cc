@@ -57,8 +57,18 @@ Status NoSuchUser(std::string_view address) {
   return MakeStatus(StatusCode::kNotFound, "there is no user " + std::string(address));
 }
 
-Status CheckHash(std::string_view hash) {
-  return hash.empty() ? OkStatus() : CheckStoredHash(hash);
+// Weak ones are taken where the tenant says so.
+Status CheckHash(SqliteConnection& connection, TenantId tenant, std::string_view hash) {
+  if (hash.empty()) return OkStatus();
+  const Status strong = CheckStoredHash(hash);
+  if (strong.ok() || !CheckStoredHash(hash, WeakSchemes::kAllow).ok()) return strong;
+  SqliteQuery query(connection,
+                    "SELECT 1 FROM tenant_settings"
+                    " WHERE tenant = ?1 AND name = 'weak_schemes' AND value = 'true'");
+  POP_ASSIGN_OR_RETURN(const bool allowed, query.Bind(static_cast<int64_t>(tenant.value())).Step());
+  return allowed ? OkStatus()
+                 : MakeStatus(StatusCode::kInvalidArgument,
+                              Message(strong) + ": its tenant's weak_schemes is not on");
 }
 
 StatusOr<bool> AddressTaken(SqliteConnection& connection, const std::string& key) {
@@ -84,10 +94,10 @@ StatusOr<TenantId> UserDatabase::TenantOfDomain(std::string_view domain) {
 
 StatusOr<UserRecord> UserDatabase::AddUser(std::string_view address, std::string_view hash) {
   POP_ASSIGN_OR_RETURN(const Address parsed, ParseAddress(address));
-  POP_RETURN_IF_ERROR(CheckHash(hash));
   SqliteTransaction transaction(*connection_);
   POP_RETURN_IF_ERROR(transaction.Begin());
   POP_ASSIGN_OR_RETURN(const TenantId tenant, TenantOfDomain(parsed.domain));
+  POP_RETURN_IF_ERROR(CheckHash(*connection_, tenant, hash));
   POP_ASSIGN_OR_RETURN(const bool taken, AddressTaken(*connection_, parsed.key));
   if (taken) return AlreadyThere(parsed);
   SqliteQuery insert(*connection_,
@@ -128,7 +138,8 @@ Status UserDatabase::ListUsers(std::string_view tenant,
 }
 
 Status UserDatabase::SetPasswordHash(std::string_view address, std::string_view hash) {
-  POP_RETURN_IF_ERROR(CheckHash(hash));
+  POP_ASSIGN_OR_RETURN(const UserRecord user, FindUser(address));
+  POP_RETURN_IF_ERROR(CheckHash(*connection_, user.tenant, hash));
   SqliteQuery update(*connection_,
                      "UPDATE users SET hash = ?1, password_changed_s = ?2 WHERE address_key = ?3");
   POP_RETURN_IF_ERROR(update.Bind(hash).Bind(NowSeconds()).Bind(LookupKey(address)).Run());

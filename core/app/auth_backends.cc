@@ -62,6 +62,13 @@ Status MakeBackend(const tenant::BackendConfig& backend, const PolicyBoard& tena
   return OkStatus();
 }
 
+// May somebody log in by what only a password in clear (or SCRAM's keys) is good for?
+bool RestsOnClearText(const std::vector<std::string>& mechanisms) {
+  return std::ranges::any_of(mechanisms, [](const std::string& name) {
+    return name == tenant::kApopMechanism || name.starts_with("SCRAM-");
+  });
+}
+
 // As at a start: a plug-in's process is that of all back ends that name it.
 class PluginChecker {
  public:
@@ -125,7 +132,9 @@ StatusOr<std::vector<auth::BackendSource>> MakeChain(const tenant::Config& confi
     if (backend == nullptr) {
       POP_ASSIGN_OR_RETURN(
           source.backend,
-          auth::SqliteBackend::Open({.path = config.users.database, .rehash = config.users.rehash},
+          auth::SqliteBackend::Open({.path = config.users.database,
+                                     .rehash = config.users.rehash,
+                                     .keep_clear_text = RestsOnClearText(config.auth.mechanisms)},
                                     hashers));
     } else {
       source.next_after_refused = backend->next_after_refused;

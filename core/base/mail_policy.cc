@@ -13,6 +13,7 @@ void PolicyBoard::Publish(std::shared_ptr<TenantPolicies> policies) {
     std::shared_ptr<TenantGate> gate = before->GateOf(TenantId(tenant));
     policies->gates[tenant] = gate ? std::move(gate) : std::make_shared<TenantGate>();
     if (!policy.rules.auth_chain.empty()) chains.insert(policy.rules.auth_chain);
+    policies->any_weak_schemes |= policy.rules.weak_schemes;
   }
   policies->auth_chains.assign(chains.begin(), chains.end());
   IndexHosts(*policies);

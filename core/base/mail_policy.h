@@ -72,6 +72,7 @@ struct TenantPolicies {
   std::unordered_map<std::string, std::string> by_host = {};
   // The `auth_chain`s that tenants name, each once; the board's doing.
   std::vector<std::string> auth_chains = {};
+  bool any_weak_schemes = false;  // Of any tenant; the board's doing.
   // What each tenant uses; the board's doing. Goes from one publication to the next.
   std::unordered_map<uint64_t, std::shared_ptr<TenantGate>> gates = {};
 

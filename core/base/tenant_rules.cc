@@ -46,7 +46,7 @@ bool IsOfHosts(char c) { return c == '.' || c == '-' || c == '_' || c == ','; }
 // As users' addresses have it: UTF-8 is taken as it comes.
 bool IsOfDomain(char c) { return c == '.' || c == '-' || static_cast<unsigned char>(c) >= 0x80; }
 
-constexpr std::array<Row, 17> kRows = {{
+constexpr std::array<Row, 18> kRows = {{
     {{"pop3", kTruth, "Its users may fetch mail; false: mail only comes in", "true"},
      Flag{&R::pop3}},
     {{"require_tls", kTruth, "No log-in without TLS, from loopback neither", "false"},
@@ -82,6 +82,9 @@ constexpr std::array<Row, 17> kRows = {{
     {{"require_app_password", kTruth,
       "Users of the built-in database log in by app passwords, not by their own", "false"},
      Flag{&R::require_app_password}},
+    {{"weak_schemes", kTruth,
+      "Stored passwords of weak schemes ({SSHA}, {PLAIN}) may be used, wherever they are", "false"},
+     Flag{&R::weak_schemes}},
     {{"mechanisms",
       "names with commas, of USER, APOP, PLAIN, LOGIN, SCRAM-SHA-256, SCRAM-SHA-1, either with "
       "-PLUS, EXTERNAL, OAUTHBEARER, XOAUTH2",

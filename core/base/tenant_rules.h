@@ -36,6 +36,8 @@ struct TenantRules {
   // So long after a right log-in the same one lets in while its back ends cannot be asked.
   uint32_t offline_logins_s = 0;
   bool require_app_password = false;
+  // Stored passwords of weak schemes count, also where the back end does not say so.
+  bool weak_schemes = false;
   LoginMechanisms mechanisms = {};  // Of those that [auth] has, these alone.
   std::string auth_chain = {};      // Names of back ends, with commas; empty: that of [auth].
   // What users who log in without a domain mean: login_domain.h.

@@ -12,19 +12,16 @@ bool IsByToken(std::string_view mechanism) {
 }
 
 // As far as it is known without a back end at hand.
-bool Serves(const Config& config, std::string_view backend, std::string_view mechanism) {
+bool Serves(const Config& config, const TenantRules& rules, std::string_view backend,
+            std::string_view mechanism) {
   const auto found = std::ranges::find(config.backends, backend, &BackendConfig::name);
   const bool is_built_in = found == config.backends.end();
-  // Whoever has no password in clear has nothing for APOP; the built-in database never has.
-  if (mechanism == kApopMechanism) return !is_built_in && found->weak_schemes;
+  // Whoever has no password in clear has nothing for APOP.
+  if (mechanism == kApopMechanism) {
+    return rules.weak_schemes || (!is_built_in && found->weak_schemes);
+  }
   if (!IsByToken(mechanism)) return true;
   return !is_built_in && found->driver == BackendDriver::kPlugin;
-}
-
-bool AnyServes(const Config& config, const std::vector<std::string>& chain,
-               std::string_view mechanism) {
-  return std::ranges::any_of(
-      chain, [&](const std::string& backend) { return Serves(config, backend, mechanism); });
 }
 
 std::vector<std::string> ChainOf(const Config& config, const TenantRules& rules) {
@@ -52,14 +49,11 @@ std::string WhyClosed(const Config& config, const TenantRules& rules, std::strin
   const bool knows_certificates = (config.tls.enabled() && !config.tls.client_ca.empty()) ||
                                   !config.pop3.proxy_networks.empty();
   if (mechanism == "EXTERNAL" && !knows_certificates) return name + " needs tls.client_ca";
-  // What is offered goes by the server's chain: nobody has said yet whose user he is.
-  if (!AnyServes(config, config.auth.chain, mechanism)) {
-    return "no back end of auth.chain can serve " + name;
-  }
-  if (!AnyServes(config, ChainOf(config, rules), mechanism)) {
-    return "no back end of its auth_chain can serve " + name;
-  }
-  return "";
+  const bool served = std::ranges::any_of(ChainOf(config, rules), [&](const std::string& backend) {
+    return Serves(config, rules, backend, mechanism);
+  });
+  const std::string chain = rules.auth_chain.empty() ? "auth.chain" : "its auth_chain";
+  return served ? "" : "no back end of " + chain + " can serve " + name;
 }
 
 std::vector<std::string_view> WaysIn(const Config& config, const TenantRules& rules) {

@@ -11,8 +11,10 @@ from conftest import ALICE, BOB, PASSWORDS
 from poplar_server import PoplarServer, needs, wait_for
 from sasl_client import Refused, asker, encode, scram
 
+CAROL = "carol@alpha.example"
 DAVE = "dave@alpha.example"
 NOBODY = "nobody@alpha.example"
+EX_DATAERR = 65
 SECRET = "pencil, 100% d\u00fcnn"
 SCRAM = ["SCRAM-SHA-256", "SCRAM-SHA-1"]
 
@@ -321,6 +323,39 @@ def test_apop_only_where_passwords_are_kept_in_clear(serve):
     with pytest.raises(poplib.error_proto, match="Unknown command"):
         client._shortcmd(f"APOP {BOB} {32 * 'a'}")
     wait_for("the warning", 10, lambda: "mechanism_not_offered" in server.log())
+
+
+def test_weak_schemes_of_one_tenant(serve):
+    """{PLAIN} and {SSHA} in the built-in database: where the tenant says so, and nowhere else."""
+    server = serve(["USER", "APOP"], chain='"users"')
+    server.add_tenant("beta", "beta.example")
+    ssha = b"{SSHA}Z0zze/o2uMbUR7+pHjEGjXhYcCtOYUNsNGFsbA==\n"  # Of "secret".
+
+    def add(user, stored):
+        return server.run("user", "add", user, "--hash-stdin", check=False, input=stored)
+
+    refused = add("eve@alpha.example", ssha)
+    assert refused.returncode == EX_DATAERR and b"weak_schemes is not on" in refused.stderr
+    server.run("tenant", "set", "alpha", "--weak-schemes", "true")
+    assert add("eve@alpha.example", ssha).returncode == 0
+    assert add(CAROL, b"{PLAIN}" + SECRET.encode() + b"\n").returncode == 0
+    assert add("eve@beta.example", ssha).returncode == EX_DATAERR
+    wait_for("APOP is offered", 10, lambda: b"<" in server.pop3().getwelcome())
+    server.pop3(CAROL, SECRET).quit()  # By which it is not replaced.
+    client = server.pop3()
+    client.apop(CAROL, SECRET)
+    client.quit()
+    with pytest.raises(poplib.error_proto, match=r"\[AUTH\]"):
+        server.pop3().apop(BOB, SECRET)
+    server.pop3("eve@alpha.example", "secret").quit()
+    stored = {user["address"]: user["hash"] for user in server.run_json("user", "list")}
+    assert stored["eve@alpha.example"] == "yescrypt" and stored[CAROL] == "plain"
+    # Without the tenant's word they fit no password; that is no wrong password of theirs.
+    server.run("tenant", "set", "alpha", "--weak-schemes", "default")
+    wait_for("APOP is gone", 10, lambda: b"<" not in server.pop3().getwelcome())
+    with pytest.raises(poplib.error_proto, match=r"\[SYS/TEMP\]"):
+        server.pop3(CAROL, SECRET)
+    server.pop3("eve@alpha.example", "secret").quit()
 
 
 # --- EXTERNAL

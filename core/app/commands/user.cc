@@ -24,7 +24,8 @@ StatusOr<base::Secret> AskTwice(Console& console, const std::string& address) {
 
 StatusOr<std::string> ReadHash(Console& console) {
   POP_ASSIGN_OR_RETURN(const base::Secret hash, ReadPassword(console.in, "hash"));
-  POP_RETURN_IF_ERROR(auth::CheckStoredHash(hash.Reveal()));
+  // Whether a weak one is taken is the tenant's to say.
+  POP_RETURN_IF_ERROR(auth::CheckStoredHash(hash.Reveal(), auth::WeakSchemes::kAllow));
   return std::string(hash.Reveal());
 }
 

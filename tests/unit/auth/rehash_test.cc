@@ -29,12 +29,21 @@ class RehashTest : public ServiceFixture {
     EXPECT_TRUE(database_->AddTenant("acme", domains).ok());
     EXPECT_TRUE(database_->AddUser(kAlice, old_hash_).ok());
   }
-  void Start(WeakSchemes weak_schemes = WeakSchemes::kRefuse, bool rehash = true) {
-    const SqliteBackendOptions options = {
-        .path = path_, .busy_timeout_ms = 100, .weak_schemes = weak_schemes, .rehash = rehash};
+  void Start(bool rehash = true, bool keep_clear_text = false) {
+    const SqliteBackendOptions options = {.path = path_,
+                                          .busy_timeout_ms = 100,
+                                          .rehash = rehash,
+                                          .keep_clear_text = keep_clear_text};
     auto backend = SqliteBackend::Open(options, hashers_);
     ASSERT_TRUE(backend.ok()) << backend.status();
     StartService(std::move(*backend));
+  }
+  void AllowWeakSchemes() {
+    EXPECT_TRUE(
+        database_
+            ->ChangeTenant("acme",
+                           [](TenantRecord& tenant) { tenant.policy.rules.weak_schemes = true; })
+            .ok());
   }
   // Past the database's own checks, as by hand.
   void Store(const std::string& hash) {
@@ -87,7 +96,7 @@ TEST_F(RehashTest, NotFromTheCache) {
 }
 
 TEST_F(RehashTest, NotWhereItIsTurnedOff) {
-  Start(WeakSchemes::kRefuse, false);
+  Start(/*rehash=*/false);
   EXPECT_EQ(LoginAfresh(), Outcome::kOk);
   EXPECT_EQ(Stored(), old_hash_);
 }
@@ -126,11 +135,23 @@ TEST_F(RehashTest, WhatCannotBeStoredDoesNotConcernTheLogIn) {
 
 TEST_F(RehashTest, WeakSchemesCountOnlyWhereTheyAreAllowedAndAreGoneThen) {
   EXPECT_FALSE(database_->SetPasswordHash(kAlice, kSsha).ok());
-  Store(kSsha);
-  Start(WeakSchemes::kAllow);
+  AllowWeakSchemes();
+  EXPECT_TRUE(database_->SetPasswordHash(kAlice, kSsha).ok());
+  Start();
   EXPECT_EQ(LoginAfresh("wrong"), Outcome::kRefused);
   EXPECT_EQ(LoginAfresh(), Outcome::kOk);
   EXPECT_TRUE(Stored().starts_with("$y$"));
+}
+
+TEST_F(RehashTest, APasswordInClearStaysWhereLogInsRestOnIt) {
+  AllowWeakSchemes();
+  EXPECT_TRUE(database_->SetPasswordHash(kAlice, "{PLAIN}secret").ok());
+  Start(/*rehash=*/true, /*keep_clear_text=*/true);
+  EXPECT_EQ(LoginAfresh(), Outcome::kOk);
+  EXPECT_EQ(Stored(), "{PLAIN}secret");
+  EXPECT_TRUE(database_->SetPasswordHash(kAlice, kSsha).ok());
+  EXPECT_EQ(LoginAfresh(), Outcome::kOk);
+  EXPECT_TRUE(Stored().starts_with("$y$")) << "a digest is nothing that anything rests on";
 }
 
 TEST_F(RehashTest, WeakSchemesAreOurFaultWhereTheyAreNotAllowed) {

@@ -72,6 +72,13 @@ TEST(LoginWaysTest, BackEndsHaveToServeIt) {
   rules.auth_chain = "users,issuer";
   EXPECT_EQ(WhyNobodyLogsIn(config, rules),
             "nobody can log in: no back end of its auth_chain can serve APOP");
+  rules.weak_schemes = true;
+  EXPECT_THAT(WaysIn(config, rules), ElementsAre("APOP"));
+  // What a tenant's own chain can do is offered, whatever the server's can.
+  config.auth.chain = {"users"};
+  rules = Only("OAUTHBEARER");
+  rules.auth_chain = "issuer";
+  EXPECT_THAT(WaysIn(config, rules), ElementsAre("OAUTHBEARER"));
 }
 
 }  // namespace
