@@ -98,6 +98,7 @@ Status RemoteBackends::AddBackend(RemoteBackendSpec spec) {
                    .instance = static_cast<uint32_t>(host.backends.size()),
                    .capabilities = CapabilitiesOf(host.process->operations()),
                    .weak_schemes = spec.weak_schemes,
+                   .remember_ms_max = spec.remember_ms_max,
                    .breaker = options_.breaker};
   backend->settings = std::move(spec.settings);
   backend->metrics.resize(shards_.count());

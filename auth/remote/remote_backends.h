@@ -30,6 +30,7 @@ struct RemoteBackendSpec {
   std::string plugin;  // The shared object.
   PluginSettings settings;
   bool weak_schemes = false;  // Stored passwords that it hands out may be of weak schemes.
+  uint32_t remember_ms_max = UINT32_MAX;  // Right passwords are remembered for so long at most.
 };
 
 struct RemoteBackendsOptions {

@@ -133,6 +133,7 @@ void RemotePort::OnTold(BackendCall& call, const TenantPolicies::Domain& tenant,
   } else {
     call.answer = AnswerOf(*answer, call.question, tenant);
     call.answer.weak_schemes = info_.weak_schemes;
+    call.answer.remember_ms_max = info_.remember_ms_max;
     if (call.answer.outcome == BackendOutcome::kTemporary) {
       // The log's reader has to know whose failure it is, also of a plug-in that says no more.
       const std::string& reason = call.answer.reason;

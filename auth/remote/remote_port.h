@@ -18,6 +18,7 @@ struct RemoteBackendInfo {
   uint32_t instance = 0;
   Capabilities capabilities;
   bool weak_schemes = false;
+  uint32_t remember_ms_max = UINT32_MAX;  // Of right passwords.
   BreakerOptions breaker;
 };
 

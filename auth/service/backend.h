@@ -40,11 +40,12 @@ struct BackendAnswer {
   Verifier verifier;  // What a chain made of it.
   // With kOk to a question for a password: compare with this, the back end did not.
   base::Secret stored_password;
-  bool weak_schemes = false;  // It may be of a weak scheme.
-  bool computed = false;      // A hash, on this machine.
-  bool late = false;          // It was not answered in time.
-  bool queue_full = false;    // It was not asked at all.
-  uint64_t asked_us = 0;      // How long the back end took; 0: it was not asked.
+  bool weak_schemes = false;              // It may be of a weak scheme.
+  uint32_t remember_ms_max = UINT32_MAX;  // A right password may be remembered for so long.
+  bool computed = false;                  // A hash, on this machine.
+  bool late = false;                      // It was not answered in time.
+  bool queue_full = false;                // It was not asked at all.
+  uint64_t asked_us = 0;                  // How long the back end took; 0: it was not asked.
 };
 
 // One that is nothing but its outcome.

@@ -182,6 +182,7 @@ void ChainWalk::Answered() {
         answer.outcome = found_.outcome;
         answer.principal = std::move(found_.principal);
         answer.reason = std::move(found_.reason);
+        answer.remember_ms_max = found_.remember_ms_max;
       }
       return Judge();
     case Step::kSpending:

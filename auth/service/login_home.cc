@@ -68,7 +68,7 @@ const AuthResult* LoginHome::FindRemembered(const LoginMacs& macs,
                                             std::string_view client_address) {
   const Remembered* found = remembered_.Find(macs.name, reactor_.now_us());
   const bool usable =
-      found != nullptr && found->login == macs.login &&
+      found != nullptr && found->login == macs.login && found->until_us > reactor_.now_us() &&
       (found->from_networks.empty() || InNetworks(found->from_networks, client_address));
   if (!usable) {
     metrics_.cache_misses.Add();
@@ -116,14 +116,16 @@ void LoginHome::OnEnd(Verification& verification) {
   if (answer.asked_us > 0) metrics_.verify_us.Observe(answer.asked_us);
   CountFault(answer, reactor_.now_us(), metrics_, faults_);
   std::string from_networks = std::move(answer.from_networks);
+  const uint64_t remember_us = uint64_t{answer.remember_ms_max} * 1'000;
   AuthResult result = ToAuthResult(std::move(answer));
   if (result.outcome == Outcome::kTemporary) {
     UseStandby(verification.macs(), result);
   } else if (!verification.stale) {
     KeepStandby(verification, result);
   }
-  if (result.outcome == Outcome::kOk && !verification.stale) {
-    Remembered remembered{verification.macs().login, result, std::move(from_networks)};
+  if (result.outcome == Outcome::kOk && !verification.stale && remember_us > 0) {
+    Remembered remembered{verification.macs().login, result, std::move(from_networks),
+                          reactor_.now_us() + remember_us};
     remembered.result.reason = kFromCache;
     remembered_.Insert(verification.macs().name, std::move(remembered), reactor_.now_us());
     metrics_.cache_entries.Set(static_cast<int64_t>(remembered_.size()));

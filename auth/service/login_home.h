@@ -71,6 +71,7 @@ class LoginHome {
     Mac login;
     AuthResult result;
     std::string from_networks;  // From where it may be used; empty: from anywhere.
+    uint64_t until_us = 0;      // Where its back end allows less than the map.
   };
   // Two clients with the same app password may have different answers.
   using Equal = std::pair<Mac, std::string>;  // Log-in, and the client's address.

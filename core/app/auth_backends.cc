@@ -105,7 +105,8 @@ StatusOr<std::unique_ptr<auth::RemoteBackends>> StartRemoteBackends(const tenant
     specs.push_back({.name = backend.name,
                      .plugin = backend.plugin,
                      .settings = backend.settings,
-                     .weak_schemes = backend.weak_schemes});
+                     .weak_schemes = backend.weak_schemes,
+                     .remember_ms_max = backend.cache_seconds * 1'000});
   }
   if (specs.empty()) return std::unique_ptr<auth::RemoteBackends>();
   auth::RemoteBackendsOptions options;

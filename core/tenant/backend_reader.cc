@@ -66,6 +66,12 @@ void ConfigReader::ReadBackend(const std::string& name, const toml::table& table
     } else if (setting == "weak_schemes") {
       if (!value.is_boolean()) Fault(at, where + ": write true or false");
       backend.weak_schemes = value.value_or(false);
+    } else if (backend.driver == BackendDriver::kPlugin && setting == "cache_seconds") {
+      const int64_t seconds = value.value_or(int64_t{-1});
+      if (!value.is_integer() || seconds < 0 || seconds > 60) {
+        Fault(at, where + ": write a number from 0 to 60");
+      }
+      backend.cache_seconds = static_cast<uint32_t>(seconds);
     } else if (backend.driver == BackendDriver::kPasswdFile) {
       if (!TakePasswdFileSetting(setting, value, backend)) {
         Fault(at, where + ": a passwd-file has file = \"…\" and default_domain = \"…\"");

@@ -108,6 +108,7 @@ struct BackendConfig {
   std::string address;         // Of kStatic: its one user,
   std::string password;        // and what is stored of his password.
   bool weak_schemes = false;   // Stored passwords that it hands out may be of weak schemes.
+  uint32_t cache_seconds = 5;  // Of kPlugin: how long a verified password is remembered at most.
   bool next_after_refused = false;
   bool next_after_failed = false;
   // What the plug-in understands: lists as one entry a value. May hold secrets; never logged.

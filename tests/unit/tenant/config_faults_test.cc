@@ -154,6 +154,33 @@ TEST(ConfigFaults, Syntax) {
   EXPECT_THAT(Faults(std::string_view("[log]\n\0", 7)), ElementsAre(HasSubstr("p.toml:2: ")));
 }
 
+TEST(ConfigFaults, BackEnds) {
+  const auto fault = [](const std::string& line) {
+    const std::string head = "[backend.b]\nplugin = \"x.so\"\n";
+    const std::vector<std::string> faults = Faults(head + line + "\n");
+    return faults.empty() ? "" : faults.front();
+  };
+  for (const char* fine : {"", "cache_seconds = 0", "cache_seconds = 60", "weak_schemes = true",
+                           "next_after = [\"refused\", \"failed\"]", "anything = [1, \"b\"]"}) {
+    EXPECT_EQ(fault(fine), "") << fine;
+  }
+  for (const char* wrong : {"cache_seconds = -1", "cache_seconds = 61", "cache_seconds = \"5\"",
+                            "cache_seconds = 1.5"}) {
+    EXPECT_EQ(fault(wrong), "/p/p.toml:3: backend.b.cache_seconds: write a number from 0 to 60");
+  }
+  EXPECT_EQ(fault("weak_schemes = 1"), "/p/p.toml:3: backend.b.weak_schemes: write true or false");
+  EXPECT_THAT(fault("next_after = [\"never\"]"), HasSubstr(":3: backend.b.next_after: "));
+  EXPECT_THAT(fault("next_after = \"failed\""), HasSubstr(":3: backend.b.next_after: "));
+  EXPECT_THAT(fault("anything = {a = 1}"), HasSubstr(":3: backend.b.anything: write a text"));
+  EXPECT_THAT(Faults("[backend.b]\ndriver = \"sql\"\n"),
+              ElementsAre(HasSubstr("backend.b.driver: write \"plugin\", \"passwd-file\"")));
+  EXPECT_THAT(Faults("[backend.b]\n"), ElementsAre(HasSubstr("names no plug-in")));
+  EXPECT_THAT(Faults("[backend.b]\ndriver = \"passwd-file\"\n"),
+              ElementsAre(HasSubstr("names no file")));
+  EXPECT_THAT(Faults("[backend.b]\ndriver = \"static\"\naddress = \"a\"\n"),
+              ElementsAre(HasSubstr("a static back end has address"), HasSubstr("names no user")));
+}
+
 TEST(ConfigFaults, AllAreTold) {
   EXPECT_THAT(
       Faults("[server]\nworkers = -1\n[pop4]\n[log]\nlevel = 3\nformat = \"xml\"\n"),

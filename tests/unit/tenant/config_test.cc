@@ -103,6 +103,7 @@ host_threads = 3
 host_memory_mib = 99
 [backend.flat]
 plugin = "flat.so"
+cache_seconds = 7
 file = "lists/../users.txt"
 ca_file = "/etc/ca.pem"
 profile = "x"
@@ -164,6 +165,7 @@ TEST(Config, TakesEverySetting) {
   EXPECT_EQ(config.log.format, base::LogFormat::kJson);
   ASSERT_EQ(config.backends.size(), 1U);
   EXPECT_EQ(config.backends[0].plugin, "/etc/poplar/flat.so");
+  EXPECT_EQ(config.backends[0].cache_seconds, 7);
   EXPECT_THAT(config.backends[0].settings,
               ElementsAre(std::pair("ca_file", "/etc/ca.pem"),
                           std::pair("file", "/etc/poplar/users.txt"), std::pair("profile", "x")));
