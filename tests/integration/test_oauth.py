@@ -7,11 +7,12 @@ import subprocess
 import time
 
 import pytest
+from backend_server import example, replaced
 from conftest import ALICE, BOB, PASSWORDS
 from issuer import Issuer, Key, b64
 from poplar_server import PoplarServer, needs, wait_for
 from sasl_client import encode
-from token_server import LATER, WRONG, logged, section, try_token, with_chain
+from token_server import LATER, OAUTH, WRONG, logged, section, try_token, with_chain
 
 
 @pytest.fixture
@@ -55,6 +56,24 @@ def test_tokens(serve, issuer, mechanism, one_line):
     logged(server, f"user={BOB}", "the token is of another user")
     # The other ways in are there as well.
     assert server.pop3(ALICE, PASSWORDS[ALICE]).stat() == (0, 0)
+
+
+def test_the_example(tmp_path, issuer):
+    """The configuration of auth/OAUTH.md, with this test's issuer and files in the places of its own."""
+    page = example("OAUTH.md", "Configuration")
+    for name, value in {"plugin": OAUTH, "issuer": issuer.url, "jwks_url": f"{issuer.url}/keys"}.items():
+        page = replaced(page, name, f'"{value}"')
+    server = PoplarServer(tmp_path / "example")
+    server.add_tenant("alpha", "alpha.example")
+    server.add_user(ALICE, PASSWORDS[ALICE])
+    server.config_path.write_text(server.config_path.read_text() + page + f'ca_file = "{issuer.ca_file}"\n')
+    try:
+        server.start()
+        assert try_token(server, ALICE, issuer.token(ALICE, scope="openid mail"), "XOAUTH2").startswith("+OK")
+        assert try_token(server, ALICE, issuer.token(ALICE)) == WRONG, "without the scope"
+        server.pop3(ALICE, PASSWORDS[ALICE]).quit()
+    finally:
+        server.stop()
 
 
 def test_what_is_no_good_token(serve, issuer):

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from backend_server import example, replaced
 from conftest import ALICE, PASSWORDS
 from frozen import freeze
 from poplar_server import POPLAR, PoplarServer, lmtp_transaction, needs, wait_for
@@ -145,16 +146,17 @@ def test_a_tenant_has_a_chain_of_its_own(with_plugins, tmp_path):
     wait_for("all is as it was", 30, lambda: codes(server, [ERIN]) == [550])
 
 
+def built_in(*names):
+    """[auth] of README.md's "Back ends that are built in", and the sections of these back ends."""
+    parts = re.split(r"^(?=\[)", example("README.md", "Back ends that are built in"), flags=re.M)
+    return "".join(part for part in parts if part.startswith(("[auth]", *(f"[backend.{name}]" for name in names))))
+
+
 def test_a_probe_logs_in_whatever_becomes_of_the_others(with_plugins):
     stored = subprocess.run([needs("openssl"), "passwd", "-6", "-stdin"], input=b"probing", check=True, capture_output=True, timeout=60).stdout
-    config = f"""
-[auth]
-chain = ["probe", "users"]
-[backend.probe]
-driver = "static"
-address = "Probe@Alpha.Example"
-password = "{stored.decode().strip()}"
-"""
+    config = built_in("probe")
+    for name, value in {"chain": '["probe", "users"]', "address": '"Probe@Alpha.Example"', "password": f'"{stored.decode().strip()}"'}.items():
+        config = replaced(config, name, value)
     server = with_plugins(config).start()
     assert codes(server, ["probe@alpha.example", ALICE, "nobody@alpha.example"]) == [250, 250, 550]
     assert server.pop3("probe@alpha.example", "probing").stat()[0] == 1
@@ -166,15 +168,7 @@ def test_a_passwd_file_of_dovecot(with_plugins, tmp_path):
     users = tmp_path / "passwd"
     users.write_text(f"{ERIN}:{{SSHA}}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0:::::: userdb_quota_rule=*:bytes=900\n"
                      f"fred:{{PLAIN}}s3cret\n")
-    config = f"""
-[auth]
-chain = ["users", "old"]
-[backend.old]
-driver = "passwd-file"
-file = "{users}"
-default_domain = "alpha.example"
-weak_schemes = true
-"""
+    config = replaced(replaced(built_in("old"), "file", f'"{users}"'), "default_domain", '"alpha.example"')
     server = with_plugins(config).start()
     assert codes(server, [ERIN, FRED, ALICE, "nobody@alpha.example"]) == [250, 250, 250, 550]
     assert codes(server, [ERIN], b"Subject: x\r\n\r\n" + b"x" * 2000) == [452]
