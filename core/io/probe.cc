@@ -224,7 +224,19 @@ class Rehearsal {
   OpFor<&Rehearsal::OnSent> send_op_{this};
 };
 
+// Of the calls that a ring takes, the one that a reactor cannot do without once it has one.
+Status EnterOnce() {
+  io_uring ring{};
+  const int made = io_uring_queue_init(2, &ring, 0);
+  if (made != 0) return ExplainRingFailure(made);
+  io_uring_prep_nop(io_uring_get_sqe(&ring));
+  const int entered = io_uring_submit_and_wait(&ring, 1);
+  io_uring_queue_exit(&ring);
+  return entered < 0 ? ExplainRingFailure(entered) : OkStatus();
+}
+
 Status Rehearse() {
+  POP_RETURN_IF_ERROR(EnterOnce());
   POP_ASSIGN_OR_RETURN(const auto reactor, Reactor::Create({}));
   return Rehearsal(*reactor).Run();
 }

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -13,6 +15,7 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <fstream>
 #include <functional>
 #include <string>
 
@@ -89,6 +92,37 @@ TEST(ProbeTest, ASeccompProfileThatHides) {
 TEST(ProbeTest, ASeccompProfileThatForgotRegister) {
   const std::string said = ProbeInChild([] { return Forbid(SYS_io_uring_register, EPERM); });
   ExpectSays(said, {"seccomp", "io_uring_register"});
+}
+
+TEST(ProbeTest, ASeccompProfileThatForgotEnter) {
+  for (const int error_number : {EPERM, ENOSYS}) {
+    const std::string said = ProbeInChild([&] { return Forbid(SYS_io_uring_enter, error_number); });
+    ExpectSays(said, {"seccomp", "io_uring_enter"});
+  }
+}
+
+TEST(ProbeTest, ASysctlThatSwitchesItOff) {
+  constexpr const char* kSysctl = "/proc/sys/kernel/io_uring_disabled";
+  if (geteuid() != 0 || access(kSysctl, F_OK) != 0) GTEST_SKIP() << "no sysctl to be shadowed";
+  // The kernel that has it set refuses as a seccomp profile does; the probe looks at the value.
+  const auto with_value = [&](const std::string& value) {
+    const std::string file = testing::TempDir() + "io_uring_disabled." + std::to_string(getpid());
+    std::ofstream(file) << value << '\n';
+    const std::string said = ProbeInChild([&] {
+      return unshare(CLONE_NEWNS) == 0 &&
+             mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+             mount(file.c_str(), kSysctl, nullptr, MS_BIND, nullptr) == 0 &&
+             Forbid(SYS_io_uring_setup, EPERM);
+    });
+    unlink(file.c_str());
+    return said;
+  };
+  const std::string unprivileged = with_value("1");
+  if (unprivileged == "not spoilt") GTEST_SKIP() << "nothing may be mounted here";
+  ExpectSays(unprivileged, {"kernel.io_uring_disabled is 1", "kernel.io_uring_group"});
+  const std::string everybody = with_value("2");
+  ExpectSays(everybody, {"kernel.io_uring_disabled is 2", "sysctl -w kernel.io_uring_disabled=0"});
+  EXPECT_EQ(everybody.find("io_uring_group"), std::string::npos) << everybody;
 }
 
 TEST(ProbeTest, AKernelThatDoesNotKnowTheFlags) {
