@@ -174,6 +174,8 @@ class UserDatabase {
   // cannot log in until a password is set.
   // The domain of the address decides the tenant; kNotFound: it is nobody's.
   StatusOr<UserRecord> AddUser(std::string_view address, std::string_view hash);
+  // Whether AddUser would take that address now; its faults.
+  Status CheckNewUser(std::string_view address);
   StatusOr<UserRecord> FindUser(std::string_view address);
   // Calls `each` for the users of one tenant, or of all when `tenant` is empty, by tenant and
   // address. `each` must not call this object. kNotFound: no such tenant.

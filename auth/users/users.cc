@@ -110,6 +110,13 @@ StatusOr<UserRecord> UserDatabase::AddUser(std::string_view address, std::string
   return FindUser(address);
 }
 
+Status UserDatabase::CheckNewUser(std::string_view address) {
+  POP_ASSIGN_OR_RETURN(const Address parsed, ParseAddress(address));
+  POP_RETURN_IF_ERROR(TenantOfDomain(parsed.domain).status());
+  POP_ASSIGN_OR_RETURN(const bool taken, AddressTaken(*connection_, parsed.key));
+  return taken ? AlreadyThere(parsed) : OkStatus();
+}
+
 StatusOr<UserRecord> UserDatabase::FindUser(std::string_view address) {
   const std::string sql = std::string(kUserColumns) + " WHERE u.address_key = ?1";
   SqliteQuery query(*connection_, sql.c_str());

@@ -6,7 +6,10 @@
 
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
 #include <memory>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "core/app/service.h"
@@ -16,11 +19,21 @@
 namespace poplar::app {
 namespace {
 
-// What is not there at a start is what `poplar init` makes, or what the configuration misnames.
-ExitCode FailStart(const Status& status) {
+// What is not there at a start is what `poplar init` makes, or what the configuration misnames; or
+// its file system is not mounted, and then a new one is the last that anybody wants.
+std::string HintFor(const tenant::Config& config) {
+  std::error_code error;
+  const bool users_without_store = std::filesystem::exists(config.users.database, error) &&
+                                   !std::filesystem::exists(config.store.path, error);
+  return users_without_store
+             ? " (but " + config.users.database + " is: is the store's file system mounted?)"
+             : " (`poplar init` makes what a server needs)";
+}
+
+ExitCode FailStart(const Status& status, const tenant::Config& config) {
   const bool missing = status.code() == StatusCode::kNotFound;
   std::fprintf(stderr, "poplar: %s%s\n", std::string(Message(status)).c_str(),
-               missing ? " (`poplar init` makes what a server needs)" : "");
+               missing ? HintFor(config).c_str() : "");
   const bool configured_wrongly = missing || status.code() == StatusCode::kInvalidArgument;
   return configured_wrongly ? ExitCode::kConfig : ExitCodeOf(status);
 }
@@ -61,12 +74,12 @@ void Reload(Service& service, const std::string& config_path) {
 ExitCode RunServer(const tenant::Config& config, const std::string& config_path) {
   const sigset_t signals = HoldSignals();
   const Status probed = io::ProbeKernel({});
-  if (!probed.ok()) return FailStart(probed);
+  if (!probed.ok()) return FailStart(probed, config);
   base::StartLog({.level = config.log.level, .format = config.log.format});
   auto service = Service::Start(config);
   if (!service.ok()) {
     base::StopLog();
-    return FailStart(service.status());
+    return FailStart(service.status(), config);
   }
   base::Log(base::LogLevel::kInfo, "ready", {});
   sd_notify(0, "READY=1");
@@ -89,7 +102,7 @@ ExitCode RunServer(const tenant::Config& config, const std::string& config_path)
 ExitCode ServePrivately(const tenant::Config& config, Console& console,
                         const std::function<ExitCode()>& command) {
   const Status probed = io::ProbeKernel({});
-  if (!probed.ok()) return FailStart(probed);
+  if (!probed.ok()) return FailStart(probed, config);
   tenant::Config closed = config;
   closed.pop3.listen.clear();
   closed.pop3s.listen.clear();
@@ -106,7 +119,7 @@ ExitCode ServePrivately(const tenant::Config& config, Console& console,
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (!service.ok()) {
     base::StopLog();
-    return FailStart(service.status());
+    return FailStart(service.status(), config);
   }
   const ExitCode code = command();
   const Status ended = (*service)->Drain();

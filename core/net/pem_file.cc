@@ -9,7 +9,7 @@
 namespace poplar::net {
 
 Status PemFileError(const char* what, const std::string& path, std::string_view why) {
-  return MakeStatus(StatusCode::kFailedPrecondition,
+  return MakeStatus(StatusCode::kInvalidArgument,
                     std::string(what) + " " + path + ": " + std::string(why));
 }
 

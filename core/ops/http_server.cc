@@ -21,7 +21,8 @@ namespace poplar::ops {
 namespace {
 
 constexpr unsigned kConnectionsMax = 64;
-constexpr unsigned kConnectionTimeoutS = 10;
+// Short, as a silent client keeps a place from the probe that asks whether the server lives.
+constexpr unsigned kConnectionTimeoutS = 3;
 constexpr size_t kConnectionBytesMax = 16 * kKiB;  // A request's head must fit.
 
 StatusOr<base::UniqueFd> Listen(const tenant::ListenAddress& address) {

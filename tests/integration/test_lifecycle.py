@@ -274,8 +274,24 @@ def test_a_port_in_use_is_named(new_server):
         text = server.config_path.read_text()
         server.config_path.write_text(text.replace('listen = ["127.0.0.1:0", "[::1]:0"]', f'listen = ["127.0.0.1:{port}"]'))
         result = server.run("serve", check=False)
-    assert result.returncode != 0
-    assert str(port) in result.stderr.decode()
+    assert result.returncode == 69
+    assert f"listening on 127.0.0.1:{port}" in result.stderr.decode() and "another process listens there already" in result.stderr.decode()
+
+
+def test_what_the_configuration_names_and_is_not_there(new_server):
+    server = new_server()
+    server.stop()
+    text = server.config_path.read_text()
+    for wrong, word in (("nowhere.pem", "there is no such file"), ("tls/key.pem", "certificate")):
+        server.config_path.write_text(text.replace('certificate = "tls/cert.pem"', f'certificate = "{wrong}"'))
+        result = server.run("serve", check=False)
+        assert result.returncode == 78 and word in result.stderr.decode(), result
+    server.config_path.write_text(text)
+    (server.directory / "store").rename(server.directory / "elsewhere")
+    result = server.run("serve", check=False)
+    assert result.returncode == 78 and "is the store's file system mounted?" in result.stderr.decode(), result
+    (server.directory / "elsewhere").rename(server.directory / "store")
+    server.start()
 
 
 def test_ipv6(server):

@@ -32,7 +32,7 @@ json ToJson(const AppPasswordRecord& record) {
 ExitCode AppPasswordAdd(const AppPasswordAddOptions& options, const tenant::Config& config,
                         Console& console) {
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   const auth::NewAppPassword made = auth::MakeAppPassword();
   AppPasswordRecord record;
   record.id = made.id;
@@ -61,7 +61,7 @@ ExitCode AppPasswordAdd(const AppPasswordAddOptions& options, const tenant::Conf
 ExitCode AppPasswordList(const AppPasswordListOptions& options, const tenant::Config& config,
                          Console& console) {
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   const auto records = (*users)->ListAppPasswords(options.address);
   if (!records.ok()) return Fail(console, records.status());
   if (options.json) {
@@ -89,7 +89,7 @@ ExitCode AppPasswordList(const AppPasswordListOptions& options, const tenant::Co
 ExitCode AppPasswordRemove(const AppPasswordRemoveOptions& options, const tenant::Config& config,
                            Console& console) {
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   const Status removed = (*users)->RemoveAppPassword(options.address, options.label);
   if (!removed.ok()) return Fail(console, removed);
   console.out << "The app password \"" << options.label << "\" of " << options.address

@@ -92,9 +92,11 @@ class Checker {
   void CheckStore() {
     const std::string& store = parsed_.config.store.path;
     std::error_code error;
-    if (!std::filesystem::is_directory(store, error))
-      Fault("store.path",
-            "there is no store at " + store + "; make one with `poplar init " + Folder() + "`");
+    if (std::filesystem::is_directory(store, error)) return;
+    const bool has_users = std::filesystem::exists(parsed_.config.users.database, error);
+    Fault("store.path", "there is no store at " + store +
+                            (has_users ? ", though there are users: is its file system mounted?"
+                                       : "; make one with `poplar init " + Folder() + "`"));
   }
 
   // As the start does: it ends where one of them does not work.

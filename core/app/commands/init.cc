@@ -69,9 +69,29 @@ Status MakeCertificate(const tenant::Config& config) {
   return written;
 }
 
+// A store that is gone while its users are there is most likely not mounted. An empty one in its
+// place would show everybody an empty mailbox, and new UIDLs when it is back.
+Status CheckNotUnmounted(const tenant::Config& config) {
+  std::error_code error;
+  if (fs::exists(config.store.path, error) || !fs::exists(config.users.database, error)) {
+    return OkStatus();
+  }
+  return MakeStatus(StatusCode::kFailedPrecondition,
+                    config.users.database + " is there but " + config.store.path +
+                        " is not: is its file system mounted? For a new, empty store make that "
+                        "folder first");
+}
+
 Status MakeUsers(const tenant::Config& config) {
   POP_RETURN_IF_ERROR(MakeFolder(fs::path(config.users.database).parent_path()));
   return auth::UserDatabase::Create(config.users.database).status();
+}
+
+ExitCode FailToMake(Console& console, const Status& why) {
+  // Of whatever kind: somebody names another place, or makes room there.
+  const bool in_the_way =
+      why.code() == StatusCode::kNotFound || why.code() == StatusCode::kUnavailable;
+  return Fail(console, in_the_way ? ExitCode::kCannotCreate : ExitCodeOf(why), Message(why));
 }
 
 // As a shell takes it for one word, whatever it is.
@@ -103,17 +123,19 @@ ExitCode Init(const InitOptions& options, const Wiring& wiring, Console& console
   };
   const fs::path folder = fs::absolute(options.folder).lexically_normal();
   const std::string config_path = folder / "poplar.toml";
-  if (const Status made = MakeFolder(folder); !made.ok()) return Fail(console, made);
+  if (const Status made = MakeFolder(folder); !made.ok()) return FailToMake(console, made);
   constexpr mode_t kEverybodyReads = 0644;
   const Status config_made =
       WriteNewFile(config_path, tenant::DefaultConfigText(), kEverybodyReads);
-  if (!tell(config_made, config_path)) return Fail(console, config_made);
+  if (!tell(config_made, config_path)) return FailToMake(console, config_made);
 
   return WithConfig(config_path, console, [&](const tenant::Config& config) {
     if (config.tls.enabled()) {
       const Status made = MakeCertificate(config);
-      if (!tell(made, config.tls.certificate + " and its key")) return Fail(console, made);
+      if (!tell(made, config.tls.certificate + " and its key")) return FailToMake(console, made);
     }
+    const Status mounted = CheckNotUnmounted(config);
+    if (!mounted.ok()) return Fail(console, mounted);
     const Status store = wiring.init_store(config);
     if (!tell(store, config.store.path + " (the store)")) return Fail(console, store);
     const Status users = MakeUsers(config);

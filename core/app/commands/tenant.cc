@@ -81,7 +81,7 @@ ExitCode TenantAdd(const TenantAddOptions& options, const tenant::Config& config
   const Status named = CheckChain(options.limits, config);
   if (!named.ok()) return Fail(console, named);
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   const auto added = (*users)->AddTenant(
       options.name, options.domains, [&](TenantRecord& record) { Apply(options.limits, record); });
   if (!added.ok()) return Fail(console, added.status());
@@ -100,7 +100,7 @@ ExitCode TenantSet(const TenantSetOptions& options, const tenant::Config& config
   const Status named = CheckChain(options.limits, config);
   if (!named.ok()) return Fail(console, named);
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   const auto changed = (*users)->ChangeTenant(
       options.name, [&](TenantRecord& record) { Apply(options.limits, record); });
   if (!changed.ok()) return Fail(console, changed.status());
@@ -113,7 +113,7 @@ ExitCode TenantSet(const TenantSetOptions& options, const tenant::Config& config
 ExitCode TenantList(const TenantListOptions& options, const tenant::Config& config,
                     Console& console) {
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   const auto tenants = (*users)->ListTenants();
   if (!tenants.ok()) return Fail(console, tenants.status());
   if (options.json) {
@@ -137,7 +137,7 @@ ExitCode TenantList(const TenantListOptions& options, const tenant::Config& conf
 ExitCode TenantShow(const TenantShowOptions& options, const tenant::Config& config,
                     Console& console) {
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   const auto found = (*users)->FindTenant(options.name);
   if (!found.ok()) return Fail(console, found.status());
   if (options.json) {
@@ -151,7 +151,7 @@ ExitCode TenantShow(const TenantShowOptions& options, const tenant::Config& conf
 ExitCode TenantSetEnabled(const std::string& name, bool enabled, const tenant::Config& config,
                           Console& console) {
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   const Status set = (*users)->SetTenantEnabled(name, enabled);
   if (!set.ok()) return Fail(console, set);
   const auto record = (*users)->FindTenant(name);
@@ -163,7 +163,7 @@ ExitCode TenantSetEnabled(const std::string& name, bool enabled, const tenant::C
 ExitCode TenantChangeDomain(const std::string& name, const std::string& domain, DomainChange change,
                             const tenant::Config& config, Console& console) {
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   const bool adds = change == DomainChange::kAdd;
   const Status changed =
       adds ? (*users)->AddDomain(name, domain) : (*users)->RemoveDomain(name, domain);
@@ -178,7 +178,7 @@ ExitCode TenantChangeDomain(const std::string& name, const std::string& domain, 
 ExitCode TenantRemove(const TenantRemoveOptions& options, const tenant::Config& config,
                       Console& console) {
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   const Status removed = (*users)->RemoveTenant(options.name, options.with_users);
   if (removed.code() == StatusCode::kFailedPrecondition && !options.with_users)
     return Fail(console, ExitCodeOf(removed),

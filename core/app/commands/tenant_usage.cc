@@ -97,7 +97,7 @@ void PrintTable(const std::vector<UsageRecord>& records, const json& storage, bo
 ExitCode TenantUsage(const TenantUsageOptions& options, const tenant::Config& config,
                      Console& console) {
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   auto records = ReadUsage(options, config);
   if (!records.ok()) return Fail(console, records.status());
   if (!options.by_day) AddIdleTenants(options, **users, *records);

@@ -68,7 +68,10 @@ void Print(const UserRecord& user, Console& console) {
 ExitCode UserAdd(const UserPasswordOptions& options, const tenant::Config& config,
                  Console& console) {
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
+  // A wrong address is told before anybody types a password.
+  const Status free = (*users)->CheckNewUser(options.address);
+  if (!free.ok()) return Fail(console, free);
   const auto hash = NewHash(options, config, console);
   if (!hash.ok()) return Fail(console, hash.status());
   const auto added = (*users)->AddUser(options.address, *hash);
@@ -85,7 +88,7 @@ ExitCode UserAdd(const UserPasswordOptions& options, const tenant::Config& confi
 ExitCode UserPasswd(const UserPasswordOptions& options, const tenant::Config& config,
                     Console& console) {
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   // A wrong address is told before anybody types a password.
   const auto found = (*users)->FindUser(options.address);
   if (!found.ok()) return Fail(console, found.status());
@@ -99,7 +102,7 @@ ExitCode UserPasswd(const UserPasswordOptions& options, const tenant::Config& co
 
 ExitCode UserList(const UserListOptions& options, const tenant::Config& config, Console& console) {
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   nlohmann::json list = nlohmann::json::array();
   Table table({"ADDRESS", "TENANT", "STATE", "PASSWORD", "CREATED"});
   bool is_empty = true;
@@ -123,7 +126,7 @@ ExitCode UserList(const UserListOptions& options, const tenant::Config& config, 
 
 ExitCode UserShow(const UserShowOptions& options, const tenant::Config& config, Console& console) {
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   const auto found = (*users)->FindUser(options.address);
   if (!found.ok()) return Fail(console, found.status());
   if (options.json) {
@@ -141,7 +144,7 @@ ExitCode UserSet(const UserSetOptions& options, const tenant::Config& config, Co
                 "nothing is to be changed (`poplar user set --help` says what can be)");
   }
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   if (options.require_app_password) {
     const Status set =
         (*users)->SetRequireAppPassword(options.address, *options.require_app_password);
@@ -166,7 +169,7 @@ ExitCode UserSet(const UserSetOptions& options, const tenant::Config& config, Co
 
 ExitCode UserEnable(const std::string& address, const tenant::Config& config, Console& console) {
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   const Status set = (*users)->SetUserEnabled(address, true);
   if (!set.ok()) return Fail(console, set);
   console.out << address << " may log in again.\n";
@@ -176,7 +179,7 @@ ExitCode UserEnable(const std::string& address, const tenant::Config& config, Co
 ExitCode UserDisable(const std::string& address, bool end_sessions, const tenant::Config& config,
                      Console& console) {
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   const Status set = (*users)->SetUserEnabled(address, false);
   if (!set.ok()) return Fail(console, set);
   console.out << address << " cannot log in any more.";
@@ -190,7 +193,7 @@ ExitCode UserDisable(const std::string& address, bool end_sessions, const tenant
 
 ExitCode UserRemove(const std::string& address, const tenant::Config& config, Console& console) {
   const auto users = OpenUsers(config);
-  if (!users.ok()) return Fail(console, users.status());
+  if (!users.ok()) return FailUsers(console, users.status());
   const Status removed = (*users)->RemoveUser(address);
   if (!removed.ok()) return Fail(console, removed);
   console.out << address << " removed. Whoever gets the address later meets none of its mail.\n";

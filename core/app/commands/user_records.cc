@@ -30,6 +30,11 @@ StatusOr<std::unique_ptr<auth::UserDatabase>> OpenUsers(const tenant::Config& co
                         "; make one with `poplar init DIR`, where DIR holds poplar.toml");
 }
 
+ExitCode FailUsers(Console& console, const Status& why) {
+  const bool misnamed = why.code() == StatusCode::kFailedPrecondition;
+  return Fail(console, misnamed ? ExitCode::kConfig : ExitCodeOf(why), Message(why));
+}
+
 StatusOr<std::string> WhyNobodyLogsIn(const tenant::Config& config,
                                       const auth::TenantRecord& tenant, auth::UserDatabase& users) {
   const TenantRules& rules = tenant.policy.rules;

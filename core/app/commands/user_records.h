@@ -6,12 +6,16 @@
 #include <nlohmann/json.hpp>
 
 #include "auth/users/user_database.h"
+#include "core/app/console.h"
 #include "core/tenant/config.h"
 
 namespace poplar::app {
 
 // The configured database. One that is not there says how to make it.
 StatusOr<std::unique_ptr<auth::UserDatabase>> OpenUsers(const tenant::Config& config);
+
+// Says why they could not be opened. kConfig: none is there, or it is none of this program's.
+ExitCode FailUsers(Console& console, const Status& why);
 
 // Why nobody of this tenant can log in, though its settings or the configuration may not look like
 // it; empty where somebody can, or where POP3 or the tenant is switched off in so many words.

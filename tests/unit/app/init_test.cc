@@ -113,8 +113,20 @@ TEST_F(InitTest, FaultsAreTold) {
   EXPECT_THAT(err_, HasSubstr("the disk is full"));
 
   Write(folder_ / "file", "");
-  EXPECT_NE(Run({"init", folder_ / "file"}), ExitCode::kOk);
-  EXPECT_THAT(err_, HasSubstr("cannot make"));
+  for (const std::string& nowhere : {(folder_ / "file").string(), std::string("/proc/x")}) {
+    EXPECT_EQ(Run({"init", nowhere}), ExitCode::kCannotCreate);
+    EXPECT_THAT(err_, HasSubstr("cannot make"));
+  }
+}
+
+TEST_F(InitTest, AStoreThatMayNotBeMountedGetsNoEmptyOneInItsPlace) {
+  ASSERT_EQ(Init(), ExitCode::kOk);
+  std::filesystem::remove_all(server_ + "/store");
+  EXPECT_EQ(Init(), ExitCode::kUnavailable);
+  EXPECT_THAT(err_, HasSubstr("is its file system mounted?"));
+  EXPECT_FALSE(std::filesystem::exists(server_ + "/store"));
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kConfig);
+  EXPECT_THAT(err_, HasSubstr("is its file system mounted?"));
 }
 
 }  // namespace

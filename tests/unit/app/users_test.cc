@@ -136,6 +136,11 @@ TEST_F(UsersTest, PasswordsFromTheTerminal) {
   EXPECT_TRUE(Fits("bob@acme.example", "one"));
   EXPECT_EQ(RunHere({"user", "passwd", "bob@acme.example"}), ExitCode::kUnavailable);
   EXPECT_THAT(err_, HasSubstr("no terminal"));
+  // Nobody types a password for what cannot be: there is no terminal here to ask on.
+  EXPECT_EQ(RunHere({"user", "add", "bob@nowhere.example"}), ExitCode::kNoUser);
+  EXPECT_THAT(err_, HasSubstr("no tenant has the domain"));
+  EXPECT_EQ(RunHere({"user", "add", "Bob@acme.example"}), ExitCode::kCannotCreate);
+  EXPECT_EQ(RunHere({"user", "add", "bob"}), ExitCode::kDataError);
 }
 
 TEST_F(UsersTest, TheConfiguredHashIsUsed) {
@@ -236,7 +241,7 @@ TEST_F(UsersTest, Pop3OfOneUser) {
 
 TEST_F(UsersTest, WithoutADatabaseItSaysHowToMakeOne) {
   std::filesystem::remove(folder_ / "users.db");
-  EXPECT_EQ(RunHere({"user", "list"}), ExitCode::kUnavailable);
+  EXPECT_EQ(RunHere({"user", "list"}), ExitCode::kConfig);
   EXPECT_THAT(err_, HasSubstr("poplar init"));
 }
 
