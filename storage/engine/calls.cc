@@ -137,10 +137,12 @@ void RoomCall::Execute(io::Shard& /*target*/) {
 }
 
 void RoomCall::ListReady(MaildropState* maildrop, const Status& why) {
-  if (maildrop == nullptr) {
-    answer_ = why;
-  } else {
+  if (maildrop != nullptr) {
     answer_ = maildrop->Allows(recipient_.quota, octets_) ? Room::kEnough : Room::kOverQuota;
+  } else if (why.code() == StatusCode::kDataLoss) {
+    answer_ = Room::kEnough;  // As the delivery sees it.
+  } else {
+    answer_ = why;
   }
   Reply();
 }

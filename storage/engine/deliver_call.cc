@@ -99,7 +99,11 @@ void DeliverCall::Append::Start() {
   }
 }
 
-void DeliverCall::Append::ListReady(MaildropState* state, const Status& /*why*/) {
+void DeliverCall::Append::ListReady(MaildropState* state, const Status& why) {
+  // Of a damaged list nobody knows how much is there. Mail goes on coming in, by the tenant's
+  // quota.
+  const bool damaged = state == nullptr && why.code() == StatusCode::kDataLoss;
+  if (damaged && !imported()) return Submit(nullptr);
   if (state == nullptr) return LeaveOut(DeliveryOutcome::kTemporary);
   if (HasTooMany(*state->list)) return Refuse(DeliveryOutcome::kTooMany);
   if (!imported()) return Submit(state);

@@ -1,5 +1,7 @@
 // Quotas of maildrops and tenants: what is stored stays within them, and is counted exactly.
 
+#include "storage/format/ids.h"
+#include "storage/index/key_value.h"
 #include "tests/unit/storage/engine/policy_fixture.h"
 
 namespace poplar::storage {
@@ -49,6 +51,37 @@ TEST_F(QuotaTest, OfATenantOverAllItsMaildrops) {
   EXPECT_EQ(Deliver(Key("user9"), MakeMessage(10), {}), DeliveryOutcome::kOverTenantQuota);
   // Whose quota it is has the operator's metrics and log apart.
   EXPECT_EQ(fixture_.Metric("poplar_store_over_quota_total"), 2);
+}
+
+TEST_F(QuotaTest, AMaildropWhoseListIsDamagedGetsMailByItsTenantsQuota) {
+  SetPolicy({.quota = {.messages = 4}});
+  const Quota quota{.messages = 2};
+  for (const char* who : {"alice", "bob"}) {
+    EXPECT_EQ(Deliver(Key(who), MakeMessage(1), quota), DeliveryOutcome::kStored);
+  }
+  ASSERT_TRUE(fixture_.Close().ok());
+  for (const char* partition : {"/p000/index", "/p001/index"}) {
+    const auto index = Lmdb().Open(folder_.path() + partition, kGiB);
+    ASSERT_TRUE(index.ok()) << index.status();
+    auto change = (*index)->Begin(KeyValueStore::Access::kChange);
+    ASSERT_TRUE(change.ok()) << change.status();
+    const std::string key = EncodeMaildropKey(Key("alice"));
+    if (!(*change)->Get(Database::kMaildrops, key).ok()) continue;
+    ASSERT_TRUE((*change)->Put(Database::kMaildrops, key, "none").ok());
+    ASSERT_TRUE((*change)->Commit().ok());
+  }
+  Open();
+  EXPECT_NE(fixture_.OpenMaildrop(1, Key("alice")).outcome, OpenOutcome::kOpen);
+  EXPECT_EQ(HasRoom(Key("alice"), quota, 100), Room::kEnough);
+  EXPECT_EQ(Deliver(Key("alice"), MakeMessage(2), quota), DeliveryOutcome::kStored);
+  EXPECT_EQ(Deliver(Key("alice"), MakeMessage(3), quota), DeliveryOutcome::kStored)
+      << "nobody knows that she has more than two";
+  EXPECT_EQ(HasRoom(Key("alice"), quota, 100), Room::kOverTenantQuota);
+  EXPECT_EQ(Deliver(Key("alice"), MakeMessage(4), quota), DeliveryOutcome::kOverTenantQuota);
+  // The next start makes the index anew from the log, and all of it is there.
+  Reopen();
+  EXPECT_EQ(fixture_.List(0, Key("alice")).size(), 3U);
+  EXPECT_EQ(HasRoom(Key("alice"), quota, 100), Room::kOverTenantQuota);
 }
 
 TEST_F(QuotaTest, DeliveriesAtOnceDoNotExceedIt) {
