@@ -1,8 +1,10 @@
 #include "storage/blob/blob_writer.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <set>
+#include <utility>
 
 namespace poplar::storage {
 
@@ -40,6 +42,9 @@ void BlobWriter::Work() {
     case Step::kOpen:
       status_ = OpenNow();
       return;
+    case Step::kGrant:
+      status_ = GrantNow(left_.size() - granted_);
+      return;
     case Step::kPublish:
       status_ = PublishNow();
       break;
@@ -52,15 +57,21 @@ void BlobWriter::Work() {
 }
 
 Status BlobWriter::OpenNow() {
-  if (options_.free_bytes_floor > 0) {
-    POP_ASSIGN_OR_RETURN(const uint64_t free, options_.env->FreeBytes(options_.path.substr(
-                                                  0, options_.path.rfind('/'))));
-    if (free < options_.free_bytes_floor + options_.expected_bytes) {
-      return MakeStatus(StatusCode::kResourceExhausted, "the disk is full but for the reserve");
-    }
-  }
+  if (options_.free_bytes_floor > 0) POP_RETURN_IF_ERROR(GrantNow(options_.expected_bytes));
   POP_ASSIGN_OR_RETURN(file_, options_.env->CreateFile(options_.path));
   return OkStatus();
+}
+
+Status BlobWriter::GrantNow(uint64_t bytes) {
+  const std::string directory = options_.path.substr(0, options_.path.rfind('/'));
+  POP_RETURN_IF_ERROR(
+      options_.room->Grant(*options_.env, directory, options_.free_bytes_floor, bytes));
+  granted_ += bytes;
+  return OkStatus();
+}
+
+void BlobWriter::GiveBackGrant() {
+  if (granted_ > 0) options_.room->GiveBack(std::exchange(granted_, 0));
 }
 
 Status BlobWriter::PublishNow() {
@@ -87,6 +98,7 @@ void BlobWriter::Write(std::string_view bytes) {
 }
 
 void BlobWriter::WriteOn() {
+  if (options_.free_bytes_floor > 0 && left_.size() > granted_) return Submit(Step::kGrant);
   piece_ = {const_cast<char*>(left_.data()), left_.size()};
   file_->StartWrite(reactor_, write_op_, {&piece_, 1}, written_);
 }
@@ -97,6 +109,9 @@ void BlobWriter::OnWritten(int32_t result) {
     return;
   }
   written_ += static_cast<uint64_t>(result);
+  const uint64_t taken = std::min(granted_, static_cast<uint64_t>(result));
+  granted_ -= taken;
+  if (taken > 0) options_.room->GiveBack(taken);
   left_.remove_prefix(static_cast<size_t>(result));
   if (left_.empty()) {
     Answer(OkStatus());
@@ -114,6 +129,7 @@ void BlobWriter::Abandon(void* owner, AbandonHandler handler) {
   owner_ = owner;
   abandon_handler_ = handler;
   step_ = Step::kAbandon;
+  GiveBackGrant();
   if (file_ != nullptr && pool_.Submit(reactor_, options_.pool_key, *this)) return;
   file_.reset();  // A full pool: the name stays until the next start.
   abandon_handler_(owner_, *this);
@@ -122,6 +138,8 @@ void BlobWriter::Abandon(void* owner, AbandonHandler handler) {
 void BlobWriter::Done() {
   if (step_ == Step::kAbandon) {
     abandon_handler_(owner_, *this);
+  } else if (step_ == Step::kGrant && status_.ok()) {
+    WriteOn();
   } else {
     Answer(status_);
   }

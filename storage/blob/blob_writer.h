@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/io/offload_pool.h"
+#include "storage/env/disk_room.h"
 #include "storage/env/env.h"
 #include "storage/format/checksum.h"
 #include "storage/format/ids.h"
@@ -40,8 +41,9 @@ class BlobWriter final : private io::OffloadJob {
   struct Options {
     Env* env = nullptr;
     std::string path;               // Under incoming/.
-    uint64_t free_bytes_floor = 0;  // Leave so much of the disk free.
-    uint64_t expected_bytes = 0;
+    DiskRoom* room = nullptr;       // Outlives the writer.
+    uint64_t free_bytes_floor = 0;  // Leave so much of the disk free; 0: it is not looked at.
+    uint64_t expected_bytes = 0;    // Room for more is asked for as it comes.
     uint64_t pool_key = 0;
   };
 
@@ -49,7 +51,8 @@ class BlobWriter final : private io::OffloadJob {
 
   // Makes the file. kResourceExhausted: no room.
   void Open(Options options, void* owner, Handler handler);
-  // Appends all of `bytes`, which stay until the end. REQUIRES: open.
+  // Appends all of `bytes`, which stay until the end. kResourceExhausted: no room, for more than
+  // was expected. REQUIRES: open.
   void Write(std::string_view bytes);
   // Flushes, links, flushes the directories, and gives the arriving name and the file back. Each
   // link has its own status; the handler's is that of the flush.
@@ -62,13 +65,15 @@ class BlobWriter final : private io::OffloadJob {
   const std::vector<BlobLink>& links() const { return links_; }
 
  private:
-  enum class Step : uint8_t { kOpen, kPublish, kAbandon };
+  enum class Step : uint8_t { kOpen, kGrant, kPublish, kAbandon };
 
   void Submit(Step step);
   void Work() override;
   void Done() override;
   void Answer(const Status& status) { handler_(owner_, status); }
   Status OpenNow();
+  Status GrantNow(uint64_t bytes);
+  void GiveBackGrant();
   Status PublishNow();
   void WriteOn();
   void OnWritten(int32_t result);
@@ -87,6 +92,7 @@ class BlobWriter final : private io::OffloadJob {
   std::string_view left_;
   iovec piece_{};
   uint64_t written_ = 0;
+  uint64_t granted_ = 0;  // Of the disk, and not yet written.
   DiskOpFor<&BlobWriter::OnWritten> write_op_{this};
 };
 

@@ -34,6 +34,7 @@ struct EngineContext final : public OpenSegments {
   std::vector<std::unique_ptr<Partition>> partitions;
   std::vector<EmbeddedShardStore*> stores;  // By shard.
   std::atomic<uint64_t> next_blob{1};
+  DiskRoom disk_room;
   TenantLedger ledger;  // What all partitions' maildrops hold.
 
   uint32_t Place(const MaildropKey& key) const { return PlacePartition(superblock, key); }

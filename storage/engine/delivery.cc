@@ -91,11 +91,12 @@ void EmbeddedDelivery::AnswerWrite(const Status& status) {
 }
 
 void EmbeddedDelivery::BecomeBlob() {
-  const EngineContext& context = home_.context();
+  EngineContext& context = home_.context();
   BlobWriter::Options options;
   options.env = context.options.env;
   options.path = context.options.path + "/incoming/" +
                  std::to_string(home_.context().NewBlobId().value()) + ".tmp";
+  options.room = &context.disk_room;
   options.free_bytes_floor = context.options.reserve_bytes;
   options.expected_bytes = request_.expected_bytes;
   options.pool_key =

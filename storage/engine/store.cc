@@ -80,6 +80,7 @@ LogOptions EmbeddedStore::LogOptionsOf(uint32_t partition) const {
   log.epoch = context_->epoch;
   log.segment_bytes = options.segment_bytes;
   log.free_bytes_floor = options.reserve_bytes;
+  log.granted = &context_->disk_room;
   log.pace_us_per_mib = options.segment_pace_us_per_mib;
   return log;
 }

@@ -277,7 +277,10 @@ void Log::Prepare() {
   layout.head.salt = options_.env->Random();
   layout.head.bytes = options_.segment_bytes;
   layout.head.created_us = options_.clock->WallUs();
-  layout.free_bytes_floor = prepared_.empty() ? 0 : options_.free_bytes_floor;
+  if (!prepared_.empty()) {
+    layout.free_bytes_floor = options_.free_bytes_floor;
+    if (options_.granted != nullptr) layout.free_bytes_floor += options_.granted->granted_bytes();
+  }
   layout.pace_us_per_mib = options_.pace_us_per_mib;
   if (!preparer_.Start(pool_, reactor_, std::move(layout))) {
     why_refused_ = AppendOutcome::kTemporary;

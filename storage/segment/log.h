@@ -22,6 +22,7 @@
 #include "core/base/clock.h"
 #include "core/base/metrics.h"
 #include "core/io/reactor.h"
+#include "storage/env/disk_room.h"
 #include "storage/segment/preparer.h"
 
 namespace poplar::storage {
@@ -77,7 +78,8 @@ struct LogOptions {
   uint32_t partition = 0;
   uint32_t epoch = 0;
   uint64_t segment_bytes = 64 * kMiB;
-  uint64_t free_bytes_floor = 0;  // For ordinary segments; laying out the reserve may go below.
+  uint64_t free_bytes_floor = 0;      // For ordinary segments; laying out the reserve may go below.
+  const DiskRoom* granted = nullptr;  // Room that is somebody's already; may be null.
   uint32_t pace_us_per_mib = 0;
   const base::Clock* clock = nullptr;
 };

@@ -10,6 +10,7 @@ import random
 import re
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,25 @@ def test_a_full_disk_is_emptied_by_deleting(server):
     assert server.metric("poplar_store_compaction_failures_total") == 0
     assert server.metric("poplar_store_damages_total") == 0
     mail.check_after_restart()
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["size-told", "size-unknown"])
+def test_large_messages_at_once_leave_what_is_kept_back(server, told):
+    message = b"Subject: large\r\n\r\n" + (b"x" * 70 + b"\r\n") * (20 * MIB // 72)
+
+    def deliver(_):
+        with server.lmtp() as client:
+            client.ehlo_or_helo_if_needed()
+            code, _ = client.mail("sender@mta.test", [f"SIZE={len(message)}"] if told else [])
+            assert code == 250
+            code, _ = client.rcpt(ALICE)
+            return client.data(message)[0] if code == 250 else code
+
+    with ThreadPoolExecutor(12) as pool:
+        codes = list(pool.map(deliver, range(12)))
+    assert set(codes) == {250, 452}, codes
+    assert server.disk.free_mib(server) >= KEPT_BACK_MIB - SEGMENT_MIB, codes
+    assert server.pop3(ALICE, PASSWORDS[ALICE]).stat()[0] == codes.count(250)
 
 
 def test_people_fetch_and_delete_where_not_an_octet_is_free(server):
