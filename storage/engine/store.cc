@@ -347,11 +347,21 @@ Status CreateStore(const std::string& path, const CreateOptions& options) {
   return WriteSuperblock(env, path, superblock);
 }
 
+// So that one record can delete all that a maildrop holds, as a session's QUIT does, and what came
+// in while it was nearly full.
+uint32_t MessagesPerMaildropMax(const StoreOptions& options) {
+  const uint64_t head_bytes = kFirstBatchOffset + kBatchHeadBytes + kRecordHeadBytesMax;
+  const uint64_t fit = (options.segment_bytes - head_bytes) / kExpungedBytes;
+  return static_cast<uint32_t>(
+      std::min<uint64_t>(options.messages_per_maildrop_max, fit - fit / 8));
+}
+
 StatusOr<std::unique_ptr<EngineStore>> OpenStore(const StoreOptions& options, io::ShardSet& shards,
                                                  io::OffloadPool& disk) {
   StoreOptions filled = options;
   if (filled.env == nullptr) filled.env = &SystemEnv();
   if (filled.clock == nullptr) filled.clock = &base::SystemClock();
+  filled.messages_per_maildrop_max = MessagesPerMaildropMax(filled);
   Env& env = *filled.env;
   POP_ASSIGN_OR_RETURN(const Superblock superblock, ReadSuperblock(env, filled.path));
   POP_ASSIGN_OR_RETURN(std::unique_ptr<FileLock> lock, env.Lock(filled.path + "/lock"));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <numeric>
 
 #include "tests/unit/storage/store_fixture.h"
 
@@ -62,6 +63,31 @@ TEST_P(DeliverTest, AnAccountIdThatCannotBeIsRefusedAlone) {
   EXPECT_EQ(outcomes,
             (std::vector<DeliveryOutcome>{DeliveryOutcome::kStored, DeliveryOutcome::kTemporary,
                                           DeliveryOutcome::kTemporary, DeliveryOutcome::kStored}));
+}
+
+// Otherwise no QUIT could ever delete all of them.
+TEST_P(DeliverTest, AMaildropHoldsNoMoreThanOneRecordCanDelete) {
+  ASSERT_TRUE(fixture_.Close().ok());
+  StoreOptions options = SmallStoreOptions(folder_.path());
+  options.segment_bytes = options.first_segment_bytes = 64 * kKiB;
+  options.blob_bytes_min = 8 * kKiB;
+  ASSERT_TRUE(fixture_.Open(options).ok());
+  const uint64_t fit = 64 * kKiB / 16;
+  (void)fixture_.List(0, Key("alice"));
+  uint64_t stored = 0;
+  DeliveryOutcome outcome = DeliveryOutcome::kStored;
+  for (; stored <= fit && outcome == DeliveryOutcome::kStored; stored += 8) {
+    const std::vector<MaildropKey> eight(8, Key("alice"));
+    outcome = fixture_.Deliver(0, eight, MakeMessage(stored, 20)).back();
+  }
+  EXPECT_EQ(outcome, DeliveryOutcome::kTooMany);
+  EXPECT_GT(stored, fit * 8 / 10);
+  OpenResult opened = fixture_.OpenMaildrop(0, Key("alice"));
+  ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
+  std::vector<uint32_t> all(opened.maildrop->count());
+  std::iota(all.begin(), all.end(), 0U);
+  EXPECT_EQ(fixture_.Commit(0, std::move(opened.maildrop), all), CommitOutcome::kDone);
+  EXPECT_TRUE(fixture_.List(0, Key("alice")).empty());
 }
 
 // Once its list is known, that is: who delivers never waits for one.
