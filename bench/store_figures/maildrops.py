@@ -18,6 +18,7 @@ OCTETS = 1024
 RECIPIENTS = 1000  # of the transactions that make maildrops
 INDEX_CACHE_MIB = 64
 CHECKPOINT_S = 30
+QUOTA_OCTETS = 1 << 30  # of each maildrop: what is there counts at each delivery
 
 # Without the answers that authentication remembers: those would be found for a thousand users and
 # not for a million, and it is the store that is measured.
@@ -29,6 +30,7 @@ SETTINGS = (f"[users]\ncache_seconds = 0\nrehash = false\n"
 def measure(lab):
     counts = SMOKE_COUNTS if lab.smoke else COUNTS
     with lab.server("maildrops", settings=SETTINGS) as server:
+        server.limit_maildrops(QUOTA_OCTETS)
         made, points = 0, []
         for count in counts:
             grow(lab, server, made, count)

@@ -51,6 +51,15 @@ class StoreServer(Poplar):
         finally:
             database.close()
 
+    def limit_maildrops(self, octets):
+        """A quota for every maildrop, as hosted customers have."""
+        database = sqlite3.connect(f"{self.directory}/home/users.db")
+        try:
+            with database:
+                database.execute("UPDATE tenants SET maildrop_quota_octets = ?", (octets,))
+        finally:
+            database.close()
+
     def start_counting(self):
         """Starts; the seconds until it is ready, by /readyz."""
         begin = time.monotonic()
