@@ -68,7 +68,7 @@ Status CheckHash(SqliteConnection& connection, TenantId tenant, std::string_view
   POP_ASSIGN_OR_RETURN(const bool allowed, query.Bind(static_cast<int64_t>(tenant.value())).Step());
   return allowed ? OkStatus()
                  : MakeStatus(StatusCode::kInvalidArgument,
-                              Message(strong) + ": its tenant's weak_schemes is not on");
+                              std::string(Message(strong)) + ": its tenant's weak_schemes is not on");
 }
 
 StatusOr<bool> AddressTaken(SqliteConnection& connection, const std::string& key) {

@@ -15,7 +15,7 @@
 
 namespace poplar::storage {
 
-class FaultyEnv final : public Env {
+class FaultyEnv : public Env {
  public:
   // So many of the next ones fail.
   std::atomic<int> failing_flushes{0};

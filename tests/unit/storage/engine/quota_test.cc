@@ -54,7 +54,9 @@ TEST_F(QuotaTest, OfATenantOverAllItsMaildrops) {
 }
 
 TEST_F(QuotaTest, AMaildropWhoseListIsDamagedGetsMailByItsTenantsQuota) {
-  SetPolicy({.quota = {.messages = 4}});
+  TenantPolicy policy;
+  policy.quota.messages = 4;
+  SetPolicy(policy);
   const Quota quota{.messages = 2};
   for (const char* who : {"alice", "bob"}) {
     EXPECT_EQ(Deliver(Key(who), MakeMessage(1), quota), DeliveryOutcome::kStored);
