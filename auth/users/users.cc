@@ -66,9 +66,10 @@ Status CheckHash(SqliteConnection& connection, TenantId tenant, std::string_view
                     "SELECT 1 FROM tenant_settings"
                     " WHERE tenant = ?1 AND name = 'weak_schemes' AND value = 'true'");
   POP_ASSIGN_OR_RETURN(const bool allowed, query.Bind(static_cast<int64_t>(tenant.value())).Step());
-  return allowed ? OkStatus()
-                 : MakeStatus(StatusCode::kInvalidArgument,
-                              std::string(Message(strong)) + ": its tenant's weak_schemes is not on");
+  return allowed
+             ? OkStatus()
+             : MakeStatus(StatusCode::kInvalidArgument,
+                          std::string(Message(strong)) + ": its tenant's weak_schemes is not on");
 }
 
 StatusOr<bool> AddressTaken(SqliteConnection& connection, const std::string& key) {

@@ -84,7 +84,8 @@ io::Task<void> Connection::HoldToStep(uint64_t since_us, uint32_t step_ms) {
   if (step_ms == 0 || end_cause_) co_return;
   const uint64_t step_us = uint64_t{step_ms} * 1'000;
   const uint64_t over_us = (services_.reactor().now_us() - since_us) % step_us;
-  co_await Wait((step_us - over_us + 999) / 1'000);
+  const uint64_t left_ms = (step_us - over_us + 999) / 1'000;
+  co_await Wait(left_ms);
 }
 
 io::Task<void> Connection::Wait(uint64_t delay_ms) {

@@ -116,8 +116,8 @@ class Connection {
   // holds no thread, and is over when the client leaves or the connection is to end; at most
   // kHeldBackMax wait on a shard, for the rest there is none.
   io::Task<void> HoldBack();
-  // Until a multiple of `step_ms` (0: none) has passed since `since_us`, or as above: how long it took
-  // to find out is then no answer of its own.
+  // Until a multiple of `step_ms` (0: none) has passed since `since_us`, or as above: how long it
+  // took to find out is then no answer of its own.
   io::Task<void> HoldToStep(uint64_t since_us, uint32_t step_ms);
   bool Judge(net::StreamEnd end);
 

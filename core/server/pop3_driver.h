@@ -122,7 +122,7 @@ class Pop3Driver : public Connection {
   pop3::Session session_;
   std::unique_ptr<auth::SaslMechanism> sasl_;  // While an exchange runs.
   uint64_t sasl_since_us_ = 0;
-  uint64_t word_since_us_ = 0;  // When the client's last word of a log-in came.
+  uint64_t word_since_us_ = 0;                 // When the client's last word of a log-in came.
   auth::VerifierResult verifier_;              // Of that exchange.
   bool challenged_ = false;                    // It went to the client, and no proof came yet.
   std::optional<pop3::LoginOutcome> refused_;  // Told when the client has answered why.

@@ -199,7 +199,8 @@ std::vector<Setting> AuthSettings() {
        "Tries that wait at once, for each worker; further ones are told to come later."},
       {"auth", "refusal_step_ms", NumberForm{&At<s, &S::refusal_step_ms>, 0, 5000}, Takes::kReload,
        Shown::kCommented,
-       "A wrong password is told at the next multiple of this since it came, so that time does not\n"
+       "A wrong password is told at the next multiple of this since it came, so that time does "
+       "not\n"
        "tell who exists. More than what the back ends take. 0: at once."},
       {"auth", "host_threads", NumberForm{&At<s, &S::host_threads>, 0, 8192}, Takes::kRestart,
        Shown::kCommented,

@@ -178,7 +178,7 @@ TEST(ConfigFaults, BackEnds) {
   EXPECT_THAT(Faults("[backend.b]\ndriver = \"passwd-file\"\n"),
               ElementsAre(HasSubstr("names no file")));
   EXPECT_THAT(Faults("[backend.b]\ndriver = \"static\"\naddress = \"a\"\n"),
-              ElementsAre(HasSubstr("a static back end has address"), HasSubstr("names no user")));
+              ElementsAre(HasSubstr("names no user"), HasSubstr("a static back end has address")));
 }
 
 TEST(ConfigFaults, AllAreTold) {
