@@ -97,7 +97,9 @@ void EmbeddedDelivery::BecomeBlob() {
   options.path = context.options.path + "/incoming/" +
                  std::to_string(home_.context().NewBlobId().value()) + ".tmp";
   options.room = &context.disk_room;
-  options.free_bytes_floor = context.options.reserve_bytes;
+  // Below the floor of segments, or those that are laid out ahead would take what deleted blobs
+  // leave, and nobody could ever have one in their place.
+  options.free_bytes_floor = context.options.reserve_bytes - context.options.reserve_bytes / 8;
   options.expected_bytes = request_.expected_bytes;
   options.pool_key =
       request_.recipients.empty() ? 0 : request_.recipients.front().key.tenant.value();

@@ -122,7 +122,7 @@ def test_removing_many_accounts_does_not_hold_up_the_end(new_server):
     left = not_swept(server)
     assert left > 0  # It did not wait for all of them,
     server.start()
-    wait_for("the rest is dropped", 60, lambda: not_swept(server) == 0)  # and forgot none.
+    wait_for("the rest is dropped", 180, lambda: not_swept(server) == 0)  # and forgot none.
 
 
 def certificate_seen(server):

@@ -21,7 +21,8 @@ def demo(tmp_path):
     folder = tmp_path / "a demo's"
     subprocess.run([POPLAR, "init", "--quiet", folder], check=True, capture_output=True, timeout=60)
     config = folder / "poplar.toml"
-    text, count = re.subn(r"^listen = .*$", lambda _: f'listen = ["127.0.0.1:{free_port()}"]', config.read_text(), flags=re.M)
+    text, count = re.subn(r'^listen = (\[?)".*$', lambda found: f'listen = {found[1]}"127.0.0.1:{free_port()}"{"]" if found[1] else ""}',
+                          config.read_text(), flags=re.M)
     assert count == 4, text
     # As "For others to reach it" in README.md says.
     config.write_text(re.sub(r'(?<=^\[pop3s\]\n)listen = \["127.0.0.1', 'listen = ["0.0.0.0', text, flags=re.M))
