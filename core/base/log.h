@@ -1,7 +1,7 @@
 // The log: one event, one line. A line is `time level event key=value …`, or the same as one JSON
-// object. Values are escaped, so no input can forge a line. Writing never blocks: lines go to a
-// bounded queue that a thread of its own empties to standard error, a few milliseconds' worth at
-// once; when the queue is full the oldest lines are lost and counted.
+// object (log_line.h). Values are escaped, so no input can forge a line. Writing never blocks:
+// lines go to a bounded queue that a thread of its own empties to standard error, a few
+// milliseconds' worth at once; when the queue is full the oldest lines are lost and counted.
 //
 // Never log a secret, nor anything a client sent before it was cut to a sane length (values are cut
 // at 256 octets).
@@ -45,17 +45,13 @@ struct LogOptions {
 };
 
 // Starts the log's thread. Before the first call, and after StopLog, lines are written at once. A
-// second call changes level and format only.
+// second call changes level and format only, of lines that are logged from then on.
 void StartLog(const LogOptions& options);
 // Writes what is queued and ends the log's thread. REQUIRES: no other thread logs any more.
 void StopLog();
 
 bool LogEnabled(LogLevel level);
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
-
-// The line's text after its time and level; what Log writes. For tests.
-std::string FormatLogLine(LogFormat format, std::string_view event,
-                          std::initializer_list<LogField> fields);
 
 // Lines lost since the start because the queue was full.
 uint64_t LogLinesLost();

@@ -48,8 +48,13 @@ void Connection::Abort() { stream_.Abort(net::StreamEnd::kAborted); }
 
 bool Connection::Judge(net::StreamEnd end) {
   if (end == net::StreamEnd::kNone) return true;
-  end_word_ = net::StreamEndName(end);
+  if (stream_end_ == net::StreamEnd::kNone) stream_end_ = end;
   return false;
+}
+
+std::string_view Connection::end_word() const {
+  if (end_settled()) return settled_end_;
+  return stream_end_ == net::StreamEnd::kNone ? "lost" : net::StreamEndName(stream_end_);
 }
 
 io::Task<bool> Connection::Receive() {

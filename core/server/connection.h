@@ -108,7 +108,8 @@ class Connection {
   // For logs: empty without one.
   std::string ProxyText() const { return proxied_ ? proxied_->proxy.HostText() : ""; }
 
-  // The stream's operations for a driver. False: the connection is over, and end_word() says why.
+  // The stream's operations for a driver. False: the connection is over, and end_word() says why,
+  // but for what SettleEnd says.
   // Receive: there is input, or an end_cause() to tell the session about.
   io::Task<bool> Receive();
   io::Task<bool> Flush();
@@ -121,8 +122,15 @@ class Connection {
   io::Task<void> HoldToStep(uint64_t since_us, uint32_t step_ms);
   bool Judge(net::StreamEnd end);
 
-  std::string_view end_word() const { return end_word_; }
-  void set_end_word(std::string_view word) { end_word_ = word; }
+  // How it ended; for the log. What becomes of the stream afterwards (the last reply may find
+  // nobody) changes nothing of it.
+  void SettleEnd(std::string_view word) { settled_end_ = word; }
+  bool end_settled() const { return !settled_end_.empty(); }
+  std::string_view end_word() const;
+  // Why the stream failed first; kNone: it did not.
+  net::StreamEnd stream_end() const { return stream_end_; }
+  // The peer sent nothing, or took too little, for too long, and nothing else ended it before.
+  bool ended_idle() const { return !end_settled() && stream_end_ == net::StreamEnd::kIdle; }
 
   ShardServices& services_;
   net::Stream stream_;
@@ -145,8 +153,9 @@ class Connection {
   bool in_handshake_ = false;
   bool committing_ = false;
   bool header_late_ = false;
-  Pause* held_back_ = nullptr;          // While Wait waits.
-  std::string_view end_word_ = "lost";  // How it ended; for the log.
+  Pause* held_back_ = nullptr;  // While Wait waits.
+  net::StreamEnd stream_end_ = net::StreamEnd::kNone;
+  std::string_view settled_end_;  // Empty: only the stream's end is known.
   io::Task<void> task_;
   io::TimerFor<&Connection::OnLastWordOver> word_timer_;
   io::TimerFor<&Connection::OnHeaderLate> header_timer_;

@@ -38,10 +38,7 @@ io::Task<bool> Connection::TakeProxyHeader() {
   header_timer_.Arm(kHeaderMs);
   const std::optional<ProxyOutcome> outcome = co_await ReadProxyHeader(&header);
   header_timer_.Disarm();
-  if (!outcome) {
-    set_end_word("proxy_header");
-    co_return false;
-  }
+  if (!outcome) co_return false;
   services_.metrics.proxy_headers[static_cast<size_t>(*outcome)].Add();
   if (*outcome == ProxyOutcome::kLocal) co_return true;
   if (*outcome == ProxyOutcome::kClient) {
@@ -50,7 +47,7 @@ io::Task<bool> Connection::TakeProxyHeader() {
     proxied_->server_name = net::NormalHostName(header.server_name);
     co_return true;
   }
-  set_end_word("proxy_header");
+  SettleEnd("proxy_header");
   // Who only looks whether we listen says nothing at all.
   if (*outcome != ProxyOutcome::kSilent) {
     base::Log(base::LogLevel::kWarning, "proxy_header_refused",
@@ -68,8 +65,7 @@ io::Task<std::optional<ProxyOutcome>> Connection::ReadProxyHeader(net::ProxyHead
   while (head.size() < net::kProxyHeaderBytesMax) {
     const bool received = co_await Receive();
     if (end_cause_) co_return std::nullopt;
-    const bool idle = end_word_ == net::StreamEndName(net::StreamEnd::kIdle);
-    if (!received && (header_late_ || idle)) co_return ProxyOutcome::kLate;
+    if (!received && (header_late_ || ended_idle())) co_return ProxyOutcome::kLate;
     if (!received) co_return head.empty() ? ProxyOutcome::kSilent : ProxyOutcome::kCut;
     const std::string_view input = stream_.input();
     const size_t before = head.size();

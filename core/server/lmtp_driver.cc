@@ -59,6 +59,7 @@ io::Task<void> LmtpDriver::Run() {
     session_.SetConnection(ConnectionNow());
   }
   co_await Serve();
+  if (ended_idle()) services_.lmtp_metrics.closed_idle.Add();
 }
 
 io::Task<void> LmtpDriver::Serve() {
@@ -109,6 +110,8 @@ io::Task<bool> LmtpDriver::Perform(lmtp::Action action) {
       TakeClient(*action.client);
       co_return true;
     case Kind::kClose:
+      if (action.close_reason != lmtp::CloseReason::kIdle)
+        SettleEnd(lmtp::Name(action.close_reason));
       set_closing();
       co_await Flush();
       co_return false;
@@ -138,7 +141,7 @@ io::Task<bool> LmtpDriver::ReceiveMore() {
   if (end_cause() && !session_.receiving_message()) co_return true;
   const bool received = co_await Receive();
   if (received) co_return true;
-  if (end_word() != net::StreamEndName(net::StreamEnd::kIdle)) co_return false;
+  if (!ended_idle()) co_return false;
   session_.End(lmtp::EndReason::kIdle);
   co_return true;
 }

@@ -150,7 +150,7 @@ io::Task<bool> Pop3Driver::SendTop(std::unique_ptr<io::Body> body, uint32_t body
     body->Read(at, tail, read);
     const StatusOr<size_t> bytes = co_await read;
     if (!bytes.ok() || *bytes == 0) {
-      set_end_word("body_failed");
+      SettleEnd("body_failed");
       co_return false;
     }
     const size_t passed = cutter.Pass({tail.data(), *bytes});

@@ -114,6 +114,7 @@ io::Task<void> Pop3Driver::Run() {
   if (begins_with_header_) usable = co_await MeetClient();
   if (usable && implicit_tls_) usable = co_await StartTls(net::TlsStart::kImplicit);
   if (usable) co_await Serve();
+  if (!end_settled()) SettleSilentEnd();
   set_closing();
   CountAbandoned();
   if (maildrop_) services_.metrics.pop3_sessions.Add(-1);
@@ -145,7 +146,7 @@ io::Task<bool> Pop3Driver::MeetClient() {
   session_.SetTransport(TransportNow());
   SetTlsFacts();
   if (peer_.IsIn(pop3_.xclient_networks) || CountClient()) co_return true;
-  set_end_word("too_many_connections");
+  SettleEnd("too_many_connections");
   if (!implicit_tls_) stream_.output().Append(pop3::reply::kTooManyConnections);
   co_await Flush();
   co_return false;
@@ -172,6 +173,21 @@ std::optional<pop3::EndReason> Pop3Driver::WhyToEnd() const {
   if (end_cause()) return ReasonOf(*end_cause());
   if (maildrop_ && maildrop_->lease_lost()) return pop3::EndReason::kLeaseLost;
   return std::nullopt;
+}
+
+void Pop3Driver::EndFor(pop3::EndReason reason) {
+  SettleEnd(pop3::Name(reason));
+  services_.pop3_metrics.CountEnd(reason);
+}
+
+// Of silence the session is not told, as there is nothing to say. And whoever is thrown out in the
+// middle of a message or a handshake, or does not take the reply, is cut before it knows. Where a
+// drain cuts somebody the log shall say so.
+void Pop3Driver::SettleSilentEnd() {
+  if (ended_idle()) return EndFor(pop3::EndReason::kIdle);
+  const std::optional<pop3::EndReason> why = WhyToEnd();
+  const bool cut = stream_end() == net::StreamEnd::kAborted && why != pop3::EndReason::kDrain;
+  if (why && (cut || stream_end() == net::StreamEnd::kNone)) EndFor(*why);
 }
 
 io::Task<void> Pop3Driver::Serve() {
@@ -244,10 +260,11 @@ io::Task<bool> Pop3Driver::Perform(pop3::Action action) {
       co_await Commit(std::move(action.deleted));
       co_return true;
     case Kind::kClose:
-      // Ended by us: the log says why.
-      set_end_word(action.close_reason == pop3::CloseReason::kEnded && WhyToEnd()
-                       ? pop3::Name(*WhyToEnd())
-                       : pop3::Name(action.close_reason));
+      if (action.close_reason == pop3::CloseReason::kEnded && WhyToEnd()) {
+        EndFor(*WhyToEnd());
+      } else {
+        SettleEnd(pop3::Name(action.close_reason));
+      }
       set_closing();
       co_await Flush();
       co_return false;

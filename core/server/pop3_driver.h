@@ -49,6 +49,10 @@ class Pop3Driver : public Connection {
   io::Task<void> Serve();
   // Why the server, not the client, ends the session; nothing while it goes on.
   std::optional<pop3::EndReason> WhyToEnd() const;
+  // The server has ended it for this.
+  void EndFor(pop3::EndReason reason);
+  // Finds out whether the server has ended it, where the session knows of no end.
+  void SettleSilentEnd();
   // Does what one action asks. False: the connection is over.
   io::Task<bool> Perform(pop3::Action action);
   io::Task<bool> StartTls(net::TlsStart start);

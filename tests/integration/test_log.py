@@ -144,6 +144,72 @@ def test_the_search_for_secrets_finds_one(talker):
     wait_for("it is in the log", 10, talker.found)
 
 
+# What clients may put into a line: no UTF-8, what ends a line or moves the cursor, what looks like an escape, what is cut.
+NAMES = (b"bad\xff\xfe@example.test", b"half\xc3", b"long\xc0\xaf\xed\xa0\x80", *map(str.encode, (
+    "next\u0085line", "\u009b31mred", "next\u2028line", "\u202eback", "\ufffdff", "caf\u00e9@example.test", "a\u00a0b=c",
+    140 * "\u00e9", "a" + 140 * "\u00e9", 255 * "a" + "\u00e9", 254 * "a" + "\U0001f600")))
+VALUE = r'(?:"(?:[^"\\]|\\.)*"|[!-~]+)'
+LINE = re.compile(rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z (?:debug|info|warning|error) (\w+)((?: \w+={VALUE})*)")
+
+
+def parse(line, log_format):
+    """A line's event, and its values as they were before they were escaped."""
+    line = line.decode()  # Strictly.
+    assert len(line.splitlines()) == 1 and not re.search("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", line), line
+    if log_format == "json":
+        fields = json.loads(line)
+        octet = lambda match: bytes.fromhex(match[1].decode())
+        shown = {key: str(value).encode() for key, value in fields.items()}  # Strictly: no lone surrogate.
+        return fields["event"], {key: re.sub(b"\xef\xbf\xbd(..)", octet, value) for key, value in shown.items()}
+    match = LINE.fullmatch(line)
+    assert match, line
+
+    def plain(found):
+        return bytes.fromhex(found[1].decode()) if found[1] else chr(int(found[2], 16)).encode() if found[2] else found[3]
+
+    words = re.findall(rf" (\w+)=({VALUE})", match[2])
+    return match[1], {key: re.sub(rb"\\(?:x(..)|u(....)|(.))", plain, value.encode().strip(b'"') if value[0] == '"' else value.encode())
+                      for key, value in words}
+
+
+def cut(name):
+    while len(name) > 256:
+        name = name.decode()[:-1].encode()
+    return name
+
+
+def recipient(name):
+    return b'"' + name + b'"@elsewhere.example'
+
+
+@pytest.mark.parametrize("log_format", ("text", "json"))
+def test_whatever_clients_send_a_line_is_a_line(new_server, log_format):
+    server = new_server(lmtp='xclient_networks = ["127.0.0.1"]', users="\n[auth]\npenalty_delay_max_ms = 0")
+    server.reconfigure('level = "info"', f'level = "debug"\nformat = "{log_format}"')
+    before = server.log_path.read_bytes().rindex(b"reloaded")
+    for name in NAMES:
+        with server.raw() as client:
+            client.sendall(b"USER " + name + b"\r\nPASS wrong\r\nAUTH PLAIN " + encoded(b"\0" + name + b"\0wrong") + b"\r\nQUIT\r\n")
+            read_to_end(client)
+        with server.raw("lmtp") as client:
+            told = b"".join(b"+%02X" % octet for octet in name)
+            client.sendall(b"LHLO mta.test\r\nXCLIENT LOGIN=" + told + b"\r\nLHLO mta.test\r\nMAIL FROM:<> SMTPUTF8\r\n"
+                           b"RCPT TO:<" + recipient(name) + b">\r\nQUIT\r\n")
+            read_to_end(client)
+    server.stop()  # The log is whole then.
+    heard = {}
+    for line in server.log_path.read_bytes()[before:].split(b"\n")[1:-1]:
+        event, values = parse(line, log_format)
+        heard.setdefault(event, []).append(values)
+    assert len(heard["connection_end"]) == len(NAMES)
+    utf8 = [name for name in NAMES if name.decode(errors="ignore").encode() == name]
+    assert len(utf8) == len(NAMES) - 3
+    assert sorted(values["user"] for values in heard["login"]) == sorted(cut(name) for name in [*NAMES, *utf8])
+    assert [values["login"] for values in heard["xclient"]] == [cut(name) for name in NAMES]
+    refused = [values["recipient"] for values in heard["recipient_refused"]]
+    assert refused == [cut(recipient(name)) for name in utf8 if not re.search("[\x80-\x9f]", name.decode())]
+
+
 def test_json_log(new_server):
     server = new_server()
     server.stop()

@@ -47,17 +47,106 @@ def test_a_client_that_does_not_read_is_not_read(server):
     connection.close()
 
 
+def closed_at(server, protocol="pop3"):
+    """How many connections were closed at which limit."""
+    samples = re.findall(rf'^poplar_{protocol}_closed_total\{{limit="(\w+)"\}} (\d+)$', server.http("/metrics")[1], re.M)
+    assert "idle_timeout" in dict(samples)
+    return {limit: int(count) for limit, count in samples if count != "0"}
+
+
+def wait_for_end(server, event, word, times=1):
+    """The log says so many times that a connection ended so, and of none that it ended otherwise."""
+    ends = lambda: re.findall(rf" {event} .* end=(\w+)", server.log())
+    wait_for(f"{event} is in the log", 10, lambda: len(ends()) >= times)
+    assert ends() == [word] * times
+
+
+def told_to_end(connection):
+    try:
+        return read_to_end(connection)
+    except ConnectionResetError:
+        return b""
+
+
 def test_an_idle_session_is_closed(new_server):
-    connection = logged_in(new_server(pop3="idle_timeout_s = 1"))
+    server = new_server(pop3="idle_timeout_s = 1")
+    connection = logged_in(server)
     started = time.monotonic()
     assert read_to_end(connection) == b""  # RFC 1939 §3: closed without a response.
     assert 0.9 < time.monotonic() - started < 20
+    assert closed_at(server) == {"idle_timeout": 1}
+    wait_for_end(server, "session_end", "idle")
 
 
 def test_a_client_that_does_not_log_in_is_told_and_closed(new_server):
-    silent = new_server(pop3="login_timeout_s = 1").raw()
+    server = new_server(pop3="login_timeout_s = 1")
+    server.reconfigure('level = "info"', 'level = "debug"')
+    silent = server.raw()
     assert read_line(silent).startswith(b"+OK")
     assert read_to_end(silent).startswith(b"-ERR")
+    assert closed_at(server) == {"login_timeout": 1}
+    wait_for_end(server, "connection_end", "login_timeout")
+
+
+def test_one_that_leaves_is_closed_at_no_limit(new_server):
+    server = new_server(pop3="idle_timeout_s = 600")
+    connection = logged_in(server)
+    connection.sendall(b"QUIT\r\n")
+    assert read_to_end(connection).startswith(b"+OK")
+    wait_for_end(server, "session_end", "quit")
+    logged_in(server).close()
+    wait_for("it is in the log", 10, lambda: " end=peer_closed" in server.log())
+    assert closed_at(server) == {}
+
+
+# Where there is no word for it, the client is cut: it counts all the same.
+def test_a_login_timeout_counts_where_no_reply_can_say_it(new_server):
+    server = new_server(pop3='login_timeout_s = 1\nproxy_networks = ["127.0.0.2"]')
+    server.reconfigure('level = "info"', 'level = "debug"')
+    silent = server.raw("pop3s")
+    stls = server.raw()
+    stls.sendall(b"STLS\r\n")
+    assert read_line(stls).startswith(b"+OK") and read_line(stls).startswith(b"+OK")
+    proxy = socket.create_connection(("127.0.0.1", server.ports["pop3"]), timeout=30, source_address=("127.0.0.2", 0))
+    assert [told_to_end(connection) for connection in (silent, stls, proxy)] == [b"", b"", b""]
+    assert closed_at(server) == {"login_timeout": 3}
+    wait_for_end(server, "connection_end", "login_timeout", 3)
+
+
+def test_who_is_kicked_inside_a_message_was_kicked(new_server):
+    server = new_server()
+    server.deliver([ALICE], b"Subject: x\r\n\r\n" + b"y" * 30_000_000 + b"\r\n")
+    connection = server.raw(timeout=60)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.sendall(b"USER %s\r\nPASS %s\r\nRETR 1\r\n" % (ALICE.encode(), PASSWORDS[ALICE].encode()))
+    for _ in range(4):
+        assert read_line(connection).startswith(b"+OK")
+    server.run("session", "kick", "--user", ALICE)
+    wait_for_end(server, "session_end", "kicked")
+    assert closed_at(server) == {}
+
+
+def test_a_silent_mta_is_told_and_closed(new_server):
+    server = new_server(lmtp="idle_timeout_s = 1")
+    silent = server.raw("lmtp")
+    assert read_line(silent).startswith(b"220")
+    assert read_to_end(silent).startswith(b"421 4.4.2")
+    assert closed_at(server, "lmtp") == {"idle_timeout": 1}
+    deaf = server.raw("lmtp")
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.setblocking(False)
+
+    def closed():
+        try:
+            while True:
+                deaf.send(b"NOOP\r\n" * 1000)
+        except BlockingIOError:
+            return False
+        except (ConnectionResetError, BrokenPipeError):
+            return True
+
+    wait_for("one that does not read is closed", 60, closed)
+    assert closed_at(server, "lmtp") == {"idle_timeout": 2}
 
 
 def test_a_stalled_reader_is_closed(new_server):
@@ -76,6 +165,7 @@ def test_a_stalled_reader_is_closed(new_server):
         return client is not None
 
     wait_for("the stalled session is closed", 30, lease_is_free)
+    assert closed_at(server) == {"idle_timeout": 1}
     try:
         received = read_to_end(stalled)
     except ConnectionResetError:
@@ -260,12 +350,9 @@ def test_a_second_session_is_in_use(server):
 
 def test_half_a_login_over_tls_then_silence(new_server):
     server = new_server(pop3="login_timeout_s = 1")
-    connection = server.raw("pop3s")
-    try:
-        assert read_to_end(connection) == b""  # No ClientHello within the login timeout.
-    except ConnectionResetError:
-        pass
+    assert told_to_end(server.raw("pop3s")) == b""  # No ClientHello within the login timeout.
     context = ssl.create_default_context(cafile=server.certificate)
     with context.wrap_socket(server.raw("pop3s"), server_hostname="localhost") as tls:
         assert read_line(tls).startswith(b"+OK")
         assert read_to_end(tls).startswith(b"-ERR")
+    assert closed_at(server) == {"login_timeout": 2}

@@ -149,6 +149,16 @@ class PoplarServer:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def reconfigure(self, old, new):
+        """Puts `new` for `old` into the configuration, and waits until the running server has read it."""
+        text = self.config_path.read_text()
+        assert text.count(old) == 1, text
+        self.config_path.write_text(text.replace(old, new))
+        reloads = lambda: len(re.findall(r'[ "]reloaded[ "]', self.log()))
+        before = reloads()
+        self.signal(signal.SIGHUP)
+        wait_for("the server reloads", 20, lambda: reloads() > before)
+
     def wait(self, seconds=STOP_SECONDS):
         try:
             return self.process.wait(timeout=seconds)

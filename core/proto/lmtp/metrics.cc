@@ -27,9 +27,10 @@ void SessionMetrics::Register(base::MetricRegistry& registry) const {
   registry.Add(recipients_over_max, kRefused, kRefusedHelp, {{"limit", "recipients"}});
   registry.Add(messages_too_large, kRefused, kRefusedHelp, {{"limit", "message_octets"}});
   constexpr std::string_view kClosed = "poplar_lmtp_closed_total";
-  constexpr std::string_view kClosedHelp = "LMTP sessions closed at a limit, by limit.";
+  constexpr std::string_view kClosedHelp = "LMTP connections closed at a limit, by limit.";
   registry.Add(closed_for_bad_commands, kClosed, kClosedHelp, {{"limit", "bad_commands"}});
   registry.Add(closed_for_discarded_bytes, kClosed, kClosedHelp, {{"limit", "discarded_bytes"}});
+  registry.Add(closed_idle, kClosed, kClosedHelp, {{"limit", "idle_timeout"}});
 }
 
 }  // namespace poplar::lmtp

@@ -1,4 +1,4 @@
-// What sessions count. One a shard: its sessions write, anybody reads.
+// What sessions and their driver count. One a shard: its connections write, anybody reads.
 
 #pragma once
 
@@ -20,6 +20,7 @@ struct alignas(base::kCacheLineBytes) SessionMetrics {
   base::Counter messages_too_large;
   base::Counter closed_for_bad_commands;
   base::Counter closed_for_discarded_bytes;
+  base::Counter closed_idle;  // By the driver: who does not read is cut without the session.
 
   // REQUIRES: this object outlives the registry's last reader.
   void Register(base::MetricRegistry& registry) const;

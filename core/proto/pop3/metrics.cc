@@ -4,6 +4,21 @@
 
 namespace poplar::pop3 {
 
+void SessionMetrics::CountEnd(EndReason reason) {
+  switch (reason) {
+    case EndReason::kIdle:
+      return closed_idle.Add();
+    case EndReason::kLoginTimeout:
+      return closed_for_login_timeout.Add();
+    case EndReason::kSessionAge:
+      return closed_for_session_age.Add();
+    case EndReason::kDrain:
+    case EndReason::kKicked:
+    case EndReason::kLeaseLost:
+      return;
+  }
+}
+
 void SessionMetrics::Register(base::MetricRegistry& registry) const {
   for (size_t i = 0; i < kVerbs; ++i) {
     registry.Add(commands[i], "poplar_pop3_commands_total", "POP3 commands received, by verb.",
@@ -16,8 +31,8 @@ void SessionMetrics::Register(base::MetricRegistry& registry) const {
   registry.Add(lines_too_long, "poplar_pop3_lines_too_long_total",
                "POP3 lines refused because they were longer than their limit.");
   const auto closed = [&registry](const base::Counter& counter, const char* limit) {
-    registry.Add(counter, "poplar_pop3_closed_total", "POP3 sessions closed at a limit, by limit.",
-                 {{"limit", limit}});
+    registry.Add(counter, "poplar_pop3_closed_total",
+                 "POP3 connections closed at a limit, by limit.", {{"limit", limit}});
   };
   closed(closed_for_failed_logins, "failed_logins");
   closed(closed_for_bad_commands, "bad_commands");

@@ -1,4 +1,4 @@
-// What sessions count. One a shard: its sessions write, anybody reads.
+// What sessions and their driver count. One a shard: its connections write, anybody reads.
 
 #pragma once
 
@@ -20,6 +20,8 @@ struct alignas(base::kCacheLineBytes) SessionMetrics {
   base::Counter closed_for_login_timeout;
   base::Counter closed_for_session_age;
 
+  // The server ended a connection. By the driver: a session is not told of each end.
+  void CountEnd(EndReason reason);
   // REQUIRES: this object outlives the registry's last reader.
   void Register(base::MetricRegistry& registry) const;
 };

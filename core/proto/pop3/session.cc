@@ -276,9 +276,6 @@ void Session::End(EndReason reason, base::ByteBuffer& out) {
   if (owed_ == Owed::kCommit || phase_ == Phase::kClosing) return;
   const bool may_reply = owed_ != Owed::kTls && !listing_.under_way() && !body_follows_;
   if (may_reply) Say(TextOf(reason), out);
-  if (reason == EndReason::kIdle) metrics_.closed_idle.Add();
-  if (reason == EndReason::kLoginTimeout) metrics_.closed_for_login_timeout.Add();
-  if (reason == EndReason::kSessionAge) metrics_.closed_for_session_age.Add();
   owed_ = Owed::kNothing;
   Close(CloseReason::kEnded);
 }

@@ -27,8 +27,10 @@ TEST(SessionMetrics, EveryCellIsNamedOnceAndCounts) {
   input = "BAD\r\nWORSE\r\n";
   ASSERT_EQ(other.Next(input, out).kind, Action::Kind::kClose);
 
-  Session slow(options, metrics, {});
-  slow.End(EndReason::kLoginTimeout, out);
+  for (const EndReason reason : {EndReason::kIdle, EndReason::kIdle, EndReason::kLoginTimeout,
+                                 EndReason::kDrain, EndReason::kKicked, EndReason::kLeaseLost}) {
+    metrics.CountEnd(reason);
+  }
 
   std::map<std::string, double> values;
   for (const base::MetricRegistry::Entry& entry : registry.Entries()) {
@@ -46,6 +48,7 @@ TEST(SessionMetrics, EveryCellIsNamedOnceAndCounts) {
   EXPECT_EQ(values["poplar_pop3_lines_too_long_total"], 1);
   EXPECT_EQ(values["poplar_pop3_closed_total,limit=failed_logins"], 1);
   EXPECT_EQ(values["poplar_pop3_closed_total,limit=bad_commands"], 1);
+  EXPECT_EQ(values["poplar_pop3_closed_total,limit=idle_timeout"], 2);
   EXPECT_EQ(values["poplar_pop3_closed_total,limit=login_timeout"], 1);
   EXPECT_EQ(values["poplar_pop3_closed_total,limit=session_age"], 0);
 }
