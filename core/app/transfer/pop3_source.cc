@@ -38,7 +38,7 @@ class Pop3Source final : public MailboxSource {
 
   StatusOr<std::unique_ptr<ByteSource>> Open(size_t message) override {
     if (asked_.empty() && to_ask_.empty()) to_ask_.push_back(message);
-    while (asked_.size() < Pop3Client::kAheadMax && !to_ask_.empty()) {
+    while (asked_.size() < client_.ahead_max() && !to_ask_.empty()) {
       POP_RETURN_IF_ERROR(client_.Ask(numbers_[to_ask_.front()]));
       asked_.push_back(to_ask_.front());
       to_ask_.pop_front();
