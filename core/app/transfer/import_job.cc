@@ -59,8 +59,11 @@ class MailboxImport {
       return OkStatus();
     }
     POP_RETURN_IF_ERROR(ImportAll());
-    if (options_.delete_there) POP_RETURN_IF_ERROR(DeleteThere());
-    if (opened_.client != nullptr) opened_.client->Quit().IgnoreError();
+    if (options_.delete_there) {
+      POP_RETURN_IF_ERROR(DeleteThere());
+    } else if (opened_.client != nullptr) {
+      opened_.client->Quit().IgnoreError();
+    }
     if (!options_.compare_with) return OkStatus();
     POP_ASSIGN_OR_RETURN(const std::unique_ptr<Pop3Client> theirs, options_.compare_with(task_));
     POP_ASSIGN_OR_RETURN(const std::unique_ptr<Pop3Client> ours,
@@ -150,9 +153,8 @@ class MailboxImport {
   }
 
   Status DeleteThere() {
-    std::vector<Pop3Message> listed;
-    POP_ASSIGN_OR_RETURN(listed, opened_.client->List());
-    for (const size_t i : here_) POP_RETURN_IF_ERROR(opened_.client->Delete(listed[i].number));
+    const std::vector<SourceMessage>& messages = opened_.source->messages();
+    for (const size_t i : here_) POP_RETURN_IF_ERROR(opened_.client->Delete(messages[i].number));
     return opened_.client->Quit();
   }
 
