@@ -41,10 +41,8 @@ class MailboxImport {
     const std::vector<SourceMessage>& messages = opened_.source->messages();
     report_.messages = messages.size();
     report_.notes = opened_.source->notes();
-    if (options_.unknown_here.contains(task_.address)) {
-      report_.notes.push_back("there is no such user here: `poplar user add " + task_.address +
-                              "` comes first");
-    }
+    const auto note = options_.notes_here.find(task_.address);
+    if (note != options_.notes_here.end()) report_.notes.push_back(note->second);
     uint64_t bytes = 0;
     for (const SourceMessage& message : messages) {
       bytes += message.bytes;
