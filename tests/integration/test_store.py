@@ -157,7 +157,9 @@ def test_dump(filled):
         assert f"uidl={uidl.decode()}" in text
     [account] = [user["account"] for user in filled.run_json("user", "list") if user["address"] == BOB]
     assert filled.run("store", "dump", "maildrop", f"alpha/{account}").stdout.decode() == text
-    assert filled.run("store", "dump", "maildrop", "nobody@alpha.example", check=False).returncode == EX_NOUSER
+    unknown = filled.run("store", "dump", "maildrop", "nobody@alpha.example", check=False)
+    assert unknown.returncode == EX_NOUSER
+    assert b"name by TENANT/ACCOUNT, as `poplar mailbox show --json ADDRESS` tells them" in unknown.stderr
 
     together = ""
     for path in (filled.directory / "store").glob("p*/log/*.seg"):
