@@ -27,16 +27,30 @@ StatusOr<TenantId> TenantOf(const std::string& text, const tenant::Config& confi
   return tenant.id;
 }
 
-StatusOr<storage::MaildropKey> KeyOf(const std::string& which, const tenant::Config& config) {
-  // An address may have a slash before its '@'; an account id has no '@'.
+StatusOr<storage::MaildropKey> KeyOfAccount(const std::string& which,
+                                            const tenant::Config& config) {
   const size_t slash = which.find('/');
-  if (slash != std::string::npos && which.find('@') == std::string::npos) {
-    POP_ASSIGN_OR_RETURN(const TenantId tenant, TenantOf(which.substr(0, slash), config));
-    return storage::MaildropKey{tenant, which.substr(slash + 1)};
-  }
+  POP_ASSIGN_OR_RETURN(const TenantId tenant, TenantOf(which.substr(0, slash), config));
+  return storage::MaildropKey{tenant, which.substr(slash + 1)};
+}
+
+StatusOr<storage::MaildropKey> KeyOf(const std::string& which, const tenant::Config& config) {
+  const bool has_slash = which.find('/') != std::string::npos;
+  if (has_slash && which.find('@') == std::string::npos) return KeyOfAccount(which, config);
   POP_ASSIGN_OR_RETURN(const auto users, OpenUsers(config));
-  POP_ASSIGN_OR_RETURN(const auth::UserRecord user, users->FindUser(which));
-  return storage::MaildropKey{user.tenant, user.account};
+  const StatusOr<auth::UserRecord> user = users->FindUser(which);
+  if (user.ok()) return storage::MaildropKey{user->tenant, user->account};
+  if (user.status().code() != StatusCode::kNotFound) return user.status();
+  // An address may have a slash before its '@', and an account of another back end an '@'.
+  if (has_slash) {
+    auto key = KeyOfAccount(which, config);
+    if (key.status().code() != StatusCode::kNotFound) return key;
+  }
+  // Other back ends are asked by a running server alone.
+  return MakeStatus(StatusCode::kNotFound,
+                    std::string(Message(user.status())) + " in " + config.users.database +
+                        "; whom another back end knows name by TENANT/ACCOUNT, as `poplar mailbox "
+                        "show --json ADDRESS` tells them while a server runs");
 }
 
 StatusOr<uint32_t> PartitionOf(const DumpSegmentRequest& request, const tenant::Config& config) {

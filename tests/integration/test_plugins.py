@@ -187,6 +187,32 @@ def test_a_passwd_file_of_dovecot(with_plugins, tmp_path):
     assert "[SYS/TEMP]" in server.try_login(FRED, "another")[1]
 
 
+def test_commands_for_whom_the_database_does_not_know(with_plugins, tmp_path):
+    users = tmp_path / "passwd"
+    users.write_text(f"{ERIN}:{{SSHA}}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0\n")
+    server = with_plugins(replaced(built_in("old"), "file", f'"{users}"')).start()
+    (tmp_path / "Maildir/cur").mkdir(parents=True)
+    (tmp_path / "Maildir/new").mkdir()
+    (tmp_path / "Maildir/new/1275660208.M1P1.h").write_bytes(b"Subject: x\n\nx\n")
+
+    def dry_run(address):
+        return server.run("import", "maildir", "--user", address, str(tmp_path / "Maildir"), "--uidl", "filename",
+                          "--dry-run").stdout.decode()
+
+    assert "1 message" in dry_run(ERIN) and "note: " not in dry_run(ERIN)
+    assert "note: there is no such user here" in dry_run("nobody@alpha.example")
+    server.run("import", "maildir", "--user", ERIN, str(tmp_path / "Maildir"))
+    shown = server.run_json("mailbox", "show", ERIN)
+    server.stop()
+    # Who else is known cannot be said without a server.
+    assert "note: " not in dry_run(ERIN) and "note: " not in dry_run("nobody@alpha.example")
+    refused = server.run("store", "dump", "maildrop", ERIN, check=False)
+    assert refused.returncode == 67 and b"`poplar mailbox show --json ADDRESS`" in refused.stderr
+    for tenant in (shown["tenant"]["name"], shown["tenant"]["id"]):
+        dumped = server.run("store", "dump", "maildrop", f"{tenant}/{shown['account']}").stdout
+        assert b"messages=1" in dumped.splitlines()[0]
+
+
 def test_what_each_link_says(with_plugins, tmp_path):
     users = tmp_path / "users.txt"
     users.write_text(f"{ERIN}\t5f21c0de\t$6$saltstring$AIsRs/Ee56G/tC8MEHhvReZTfx8u3rXXMl6eYrjCG9ibix19DxoMBLogdTET5Ukw9Sf7eZTITsuk0Ry5qulYz.\n")

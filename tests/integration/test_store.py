@@ -157,7 +157,9 @@ def test_dump(filled):
         assert f"uidl={uidl.decode()}" in text
     [account] = [user["account"] for user in filled.run_json("user", "list") if user["address"] == BOB]
     assert filled.run("store", "dump", "maildrop", f"alpha/{account}").stdout.decode() == text
-    assert filled.run("store", "dump", "maildrop", "nobody@alpha.example", check=False).returncode == EX_NOUSER
+    unknown = filled.run("store", "dump", "maildrop", "nobody@alpha.example", check=False)
+    assert unknown.returncode == EX_NOUSER
+    assert b"name by TENANT/ACCOUNT, as `poplar mailbox show --json ADDRESS` tells them" in unknown.stderr
 
     together = ""
     for path in (filled.directory / "store").glob("p*/log/*.seg"):
@@ -284,6 +286,20 @@ def test_snapshot_under_load_and_restore(new_server, tmp_path):
     assert listed(server, ALICE)[-1][0] not in given
 
 
+def rescue_server(server, snapshot, tmp_path):
+    """A second one on the snapshot, to run beside the first."""
+    other = PoplarServer(tmp_path / "other")
+    shutil.copy(server.directory / "users.db", other.directory / "users.db")
+    shutil.rmtree(other.directory / "store")
+    shutil.copytree(snapshot, other.directory / "store")
+    return other
+
+
+def fetch_from(other, server, password):
+    server.run("import", "pop3", f"pop3s://localhost:{other.ports['pop3s']}", "--user", ALICE, "--to", ALICE,
+               "--ca", str(other.directory / "tls/cert.pem"), "--password-stdin", input=password)
+
+
 def test_one_mailbox_from_a_snapshot(new_server, tmp_path):
     server = new_server(store=SMALL)
     for number in range(5):
@@ -295,11 +311,7 @@ def test_one_mailbox_from_a_snapshot(new_server, tmp_path):
     for number in range(5):
         client.dele(number + 1)
     client.quit()
-    # A second server on the snapshot, beside the first.
-    other = PoplarServer(tmp_path / "other")
-    shutil.copy(server.directory / "users.db", other.directory / "users.db")
-    shutil.rmtree(other.directory / "store")
-    shutil.copytree(snapshot, other.directory / "store")
+    other = rescue_server(server, snapshot, tmp_path)
     with other:
         assert listed(other, ALICE) == kept
         assert listed(server, ALICE) == []
@@ -307,12 +319,38 @@ def test_one_mailbox_from_a_snapshot(new_server, tmp_path):
         other.run("user", "passwd", ALICE, "--password-stdin", input=b"rescued")
         server.deliver([ALICE], message(99))  # Mail goes on coming in.
         later = listed(server, ALICE)
-        command = ("import", "pop3", f"pop3s://localhost:{other.ports['pop3s']}", "--user", ALICE, "--to", ALICE,
-                   "--ca", str(other.directory / "tls/cert.pem"), "--password-stdin")
         for _ in range(2):  # What is there is not taken twice.
-            server.run(*command, input=b"rescued")
+            fetch_from(other, server, b"rescued")
             assert sorted(listed(server, ALICE)) == sorted(later + kept)
         assert [each for each in listed(server, ALICE) if each not in later] == kept
+
+
+def test_deleted_mail_from_a_snapshot(new_server, tmp_path):
+    """As OPERATIONS.md has it: what was kept then is there, though its time is over now."""
+    server = new_server(store=SMALL)
+    server.run("tenant", "set", "alpha", "--keep-deleted", "30")
+    wait_for("deleted mail is kept", 30, lambda: server.run_json("mailbox", "show", ALICE)["tenant"]["keep_deleted_days"] == 30)
+    for number in range(3):
+        server.deliver([ALICE], message(number))
+    contents = [content for _, content in listed(server, ALICE)]
+    client = server.pop3(ALICE, PASSWORDS[ALICE])
+    for number in range(3):
+        client.dele(number + 1)
+    client.quit()
+    snapshot = tmp_path / "snapshot"
+    server.run("store", "snapshot", str(snapshot))
+    other = rescue_server(server, snapshot, tmp_path)
+    # As if 30 days had passed: nothing is to be kept any longer.
+    other.run("tenant", "set", "alpha", "--keep-deleted", "none")
+    other.run("tenant", "set", "alpha", "--keep-deleted", "36500", "--expire", "never", "--expire-read", "never")
+    with other:
+        # A changed policy makes the server look for what is over; so does a minute.
+        other.run("tenant", "set", "beta", "--expire", "9")
+        wait_for("it has looked", 60, lambda: other.metric("poplar_store_expiry_passes_total") > 0)
+        other.run("mailbox", "undelete", ALICE, "--since", "1d")
+        assert [content for _, content in listed(other, ALICE)] == contents
+        fetch_from(other, server, PASSWORDS[ALICE].encode())
+    assert [content for _, content in listed(server, ALICE)] == contents
 
 
 def test_snapshot_without_a_server(filled, tmp_path):

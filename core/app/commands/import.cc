@@ -1,5 +1,7 @@
 #include "core/app/commands/import.h"
 
+#include <map>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "auth/users/user_database.h"
@@ -8,6 +10,7 @@
 #include "core/app/transfer/maildir.h"
 #include "core/app/transfer/mbox.h"
 #include "core/app/transfer/pop3_source.h"
+#include "core/ops/admin_client.h"
 
 namespace poplar::app {
 namespace {
@@ -75,21 +78,52 @@ StatusOr<std::shared_ptr<const OtherServer>> OpenOther(const ImportCommandOption
   return std::make_shared<const OtherServer>(std::move(server), std::move(passwords));
 }
 
-StatusOr<std::set<std::string>> UnknownHere(const std::vector<MailboxTask>& tasks,
-                                            const tenant::Config& config) {
+std::string ComesFirst(const std::string& address) {
+  return "there is no such user here: `poplar user add " + address + "` comes first";
+}
+
+StatusOr<nlohmann::json> AskServer(const tenant::Config& config, std::string command,
+                                   nlohmann::json arguments) {
+  return ops::CallAdmin({.socket_path = config.admin.socket,
+                         .command = std::move(command),
+                         .arguments = std::move(arguments)});
+}
+
+using NotesHere = std::map<std::string, std::string>;  // By address.
+
+// As the running server finds them, in all of its back ends.
+NotesHere AskedNotes(const std::vector<MailboxTask>& tasks, const tenant::Config& config) {
+  NotesHere notes;
+  for (const MailboxTask& task : tasks) {
+    const Status found = AskServer(config, "mailbox.show", {{"address", task.address}}).status();
+    if (found.code() == StatusCode::kNotFound) {
+      notes.emplace(task.address, ComesFirst(task.address));
+    } else if (!found.ok()) {
+      notes.emplace(task.address, "would it be taken here? " + std::string(Message(found)));
+    }
+  }
+  return notes;
+}
+
+// What an import would meet here, for a dry run, which starts no server to find it out.
+StatusOr<NotesHere> DryNotes(const std::vector<MailboxTask>& tasks, const tenant::Config& config) {
+  const Status server = AskServer(config, "tenant.storage", nlohmann::json::object()).status();
+  if (server.code() != StatusCode::kFailedPrecondition) return AskedNotes(tasks, config);
+  // Other back ends may know whom the database does not, and only a server asks them.
+  if (!config.backends.empty()) return NotesHere();
   const auto users = auth::UserDatabase::Open(config.users.database);
   // Where none is made yet, nobody is known.
   if (!users.ok() && users.status().code() != StatusCode::kNotFound) return users.status();
-  std::set<std::string> unknown;
+  NotesHere notes;
   for (const MailboxTask& task : tasks) {
     const Status found = users.ok() ? (*users)->FindUser(task.address).status() : users.status();
     if (found.code() == StatusCode::kNotFound) {
-      unknown.insert(task.address);
+      notes.emplace(task.address, ComesFirst(task.address));
     } else if (!found.ok()) {
       return found;
     }
   }
-  return unknown;
+  return notes;
 }
 
 StatusOr<ImportOptions> JobOptions(const ImportCommandOptions& options,
@@ -101,7 +135,7 @@ StatusOr<ImportOptions> JobOptions(const ImportCommandOptions& options,
   job.jobs = JobsOf(options.what);
   job.dry_run = options.dry_run;
   if (job.dry_run) {
-    POP_ASSIGN_OR_RETURN(job.unknown_here, UnknownHere(tasks, config));
+    POP_ASSIGN_OR_RETURN(job.notes_here, DryNotes(tasks, config));
   }
   job.delete_there = options.delete_there;
   if (options.from == ImportFrom::kPop3) {

@@ -57,7 +57,7 @@ class MailboxExport {
     std::deque<const Pop3Message*> asked;
     while (!wanted.empty() || !asked.empty()) {
       if (StopFlag::raised()) return MakeStatus(StatusCode::kCancelled, "interrupted");
-      while (asked.size() < Pop3Client::kAheadMax && !wanted.empty()) {
+      while (asked.size() < client.ahead_max() && !wanted.empty()) {
         POP_RETURN_IF_ERROR(client.Ask(wanted.front()->number));
         asked.push_back(wanted.front());
         wanted.pop_front();

@@ -41,10 +41,8 @@ class MailboxImport {
     const std::vector<SourceMessage>& messages = opened_.source->messages();
     report_.messages = messages.size();
     report_.notes = opened_.source->notes();
-    if (options_.unknown_here.contains(task_.address)) {
-      report_.notes.push_back("there is no such user here: `poplar user add " + task_.address +
-                              "` comes first");
-    }
+    const auto note = options_.notes_here.find(task_.address);
+    if (note != options_.notes_here.end()) report_.notes.push_back(note->second);
     uint64_t bytes = 0;
     for (const SourceMessage& message : messages) {
       bytes += message.bytes;
@@ -59,8 +57,11 @@ class MailboxImport {
       return OkStatus();
     }
     POP_RETURN_IF_ERROR(ImportAll());
-    if (options_.delete_there) POP_RETURN_IF_ERROR(DeleteThere());
-    if (opened_.client != nullptr) opened_.client->Quit().IgnoreError();
+    if (options_.delete_there) {
+      POP_RETURN_IF_ERROR(DeleteThere());
+    } else if (opened_.client != nullptr) {
+      opened_.client->Quit().IgnoreError();
+    }
     if (!options_.compare_with) return OkStatus();
     POP_ASSIGN_OR_RETURN(const std::unique_ptr<Pop3Client> theirs, options_.compare_with(task_));
     POP_ASSIGN_OR_RETURN(const std::unique_ptr<Pop3Client> ours,
@@ -150,9 +151,8 @@ class MailboxImport {
   }
 
   Status DeleteThere() {
-    std::vector<Pop3Message> listed;
-    POP_ASSIGN_OR_RETURN(listed, opened_.client->List());
-    for (const size_t i : here_) POP_RETURN_IF_ERROR(opened_.client->Delete(listed[i].number));
+    const std::vector<SourceMessage>& messages = opened_.source->messages();
+    for (const size_t i : here_) POP_RETURN_IF_ERROR(opened_.client->Delete(messages[i].number));
     return opened_.client->Quit();
   }
 

@@ -7,8 +7,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -30,7 +30,8 @@ struct ImportOptions {
   std::string export_socket;
   uint32_t jobs = 1;
   bool dry_run = false;
-  std::set<std::string> unknown_here;  // For a dry run: addresses that an import would refuse.
+  // For a dry run: of addresses, what an import would meet here.
+  std::map<std::string, std::string> notes_here;
   // Leaves nothing on the other server that is here, durably.
   bool delete_there = false;
   // Called on many threads at once, as the next is.

@@ -11,14 +11,6 @@
 namespace poplar::app {
 namespace {
 
-UidlFate FateOf(std::string_view uidl) {
-  if (uidl.empty()) return UidlFate::kUnknown;
-  if (uidl.size() > kUidlBytesMax) return UidlFate::kTooLong;
-  const bool sound =
-      std::all_of(uidl.begin(), uidl.end(), [](char c) { return c > 0x20 && c < 0x7F; });
-  return sound ? UidlFate::kKept : UidlFate::kBadOctets;
-}
-
 std::string HashText(std::string_view text) {
   const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
   std::array<char, 34> digits;
@@ -34,6 +26,14 @@ std::string_view Name(UidlFate fate) {
   constexpr std::array<std::string_view, kUidlFates> kNames = {"kept", "unknown", "duplicate",
                                                                "too_long", "bad_octets"};
   return kNames[static_cast<size_t>(fate)];
+}
+
+UidlFate FateOf(std::string_view uidl) {
+  if (uidl.empty()) return UidlFate::kUnknown;
+  if (uidl.size() > kUidlBytesMax) return UidlFate::kTooLong;
+  const bool sound =
+      std::all_of(uidl.begin(), uidl.end(), [](char c) { return c > 0x20 && c < 0x7F; });
+  return sound ? UidlFate::kKept : UidlFate::kBadOctets;
 }
 
 bool UidlGiver::Claim(std::string uidl, SourceMessage& message) {

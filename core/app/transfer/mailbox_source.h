@@ -28,13 +28,16 @@ inline constexpr size_t kUidlFates = 5;
 
 // "kept", "unknown", …
 std::string_view Name(UidlFate fate);
+// Of an old server's UIDL by itself, empty where there is none: never kDuplicate.
+UidlFate FateOf(std::string_view uidl);
 
 struct SourceMessage {
   std::string name;  // For people: its file, or its number.
   std::string uidl;  // Sound, and of this message alone in its mailbox.
   UidlFate fate = UidlFate::kKept;
   int64_t received_us = 0;
-  uint64_t bytes = 0;  // About.
+  uint64_t bytes = 0;   // About.
+  uint32_t number = 0;  // In a maildrop on another server.
 };
 
 class MailboxSource {

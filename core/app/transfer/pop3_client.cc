@@ -1,6 +1,7 @@
 #include "core/app/transfer/pop3_client.h"
 
 #include <openssl/evp.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <charconv>
@@ -107,7 +108,8 @@ StatusOr<std::unique_ptr<Pop3Client>> Pop3Client::LogIn(const Pop3Server& server
   if (!CanBeSent(user) || !CanBeSent(password.Reveal())) {
     return MakeStatus(StatusCode::kInvalidArgument, "a user name or password cannot be sent");
   }
-  POP_ASSIGN_OR_RETURN(LineConnection connection, LineConnection::ToTcp(server.host, server.port));
+  POP_ASSIGN_OR_RETURN(LineConnection connection,
+                       LineConnection::ToTcp(server.host, server.port, server.timeout_s));
   if (server.implicit_tls) {
     POP_RETURN_IF_ERROR(connection.StartTls(server.host, server.trust));
   }
@@ -118,15 +120,31 @@ StatusOr<std::unique_ptr<Pop3Client>> Pop3Client::LogIn(const Pop3Server& server
   POP_RETURN_IF_ERROR(client->Command("USER " + user, kRefused).status());
   const std::string line = "PASS " + std::string(password.Reveal());
   const Status logged_in = client->Command(line, kRefused).status();
-  if (logged_in.ok()) return client;
-  return Annotate(logged_in, user + " at " + server.host);
+  if (!logged_in.ok()) return Annotate(logged_in, user + " at " + server.host);
+  // Only now: before the log-in they may be others.
+  POP_RETURN_IF_ERROR(client->ReadCapabilities());
+  return client;
+}
+
+Status Pop3Client::ReadCapabilities() {
+  const Status told = Command("CAPA", StatusCode::kUnimplemented).status();
+  if (told.code() == StatusCode::kUnimplemented) return OkStatus();
+  POP_RETURN_IF_ERROR(told);
+  std::vector<std::string> lines;
+  POP_RETURN_IF_ERROR(ReadListing(lines));
+  for (std::string& line : lines) {
+    line.resize(std::min(line.find(' '), line.size()));
+    has_uidl_ = has_uidl_ || strcasecmp(line.c_str(), "UIDL") == 0;
+    pipelining_ = pipelining_ || strcasecmp(line.c_str(), "PIPELINING") == 0;
+  }
+  return OkStatus();
 }
 
 StatusOr<std::unique_ptr<Pop3Client>> Pop3Client::OpenExport(const std::string& socket_path,
                                                              const std::string& address) {
   POP_ASSIGN_OR_RETURN(LineConnection connection, LineConnection::ToOwn(socket_path));
   std::unique_ptr<Pop3Client> client(new Pop3Client(std::move(connection)));
-  client->exports_ = true;
+  client->exports_ = client->has_uidl_ = client->pipelining_ = true;
   POP_RETURN_IF_ERROR(client->ReadReply().status());
   const std::string line = "AUTH EXTERNAL " + Base64(address);
   const Status opened = client->Command(line, StatusCode::kNotFound).status();
@@ -159,11 +177,10 @@ StatusOr<std::vector<Pop3Message>> Pop3Client::List() {
     messages.push_back(std::move(message));
   }
   lines.clear();
-  const auto has_uidl = Command("UIDL", StatusCode::kUnimplemented);
-  if (!has_uidl.ok()) {
-    if (has_uidl.status().code() == StatusCode::kUnimplemented) return messages;
-    return has_uidl.status();
-  }
+  const Status told =
+      Command("UIDL", has_uidl_ ? StatusCode::kUnavailable : StatusCode::kUnimplemented).status();
+  if (told.code() == StatusCode::kUnimplemented) return messages;
+  if (!told.ok()) return Annotate(told, "UIDL is refused");
   POP_RETURN_IF_ERROR(ReadListing(lines));
   for (const std::string& line : lines) {
     std::string_view rest = line;

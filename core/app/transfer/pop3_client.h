@@ -26,6 +26,7 @@ struct Pop3Server {
   bool implicit_tls = false;
   bool allow_cleartext = false;
   TlsTrust trust;
+  uint32_t timeout_s = kPeerTimeoutS;  // Of each wait.
 };
 // Fills host, port and implicit_tls. kInvalidArgument: no such URL.
 StatusOr<Pop3Server> ParsePop3Url(std::string_view url);
@@ -46,11 +47,14 @@ class Pop3Client {
   static StatusOr<std::unique_ptr<Pop3Client>> OpenExport(const std::string& socket_path,
                                                           const std::string& address);
 
-  // In the order of their numbers. UIDLs are empty where the server knows no UIDL.
+  // In the order of their numbers. UIDLs are empty where the server knows no UIDL; one that it has
+  // but does not tell now is an error.
   StatusOr<std::vector<Pop3Message>> List();
 
-  // Asks for the bodies of messages ahead of reading them: at most kAheadMax unread ones.
-  static constexpr size_t kAheadMax = 8;
+  // Asks for the bodies of messages ahead of reading them: at most so many that were not read to
+  // their ends. It is one where the server does not promise PIPELINING (RFC 2449 §6.6): such a one
+  // may drop what comes before it has answered.
+  size_t ahead_max() const { return pipelining_ ? kAheadMax : 1; }
   Status Ask(uint32_t number);
   // The next of those asked for, without its stuffing; it must be read to its end before the next
   // call of this client. kDataLoss: the server does not give this one.
@@ -62,6 +66,7 @@ class Pop3Client {
 
  private:
   class Body;
+  static constexpr size_t kAheadMax = 8;
 
   explicit Pop3Client(LineConnection connection) : connection_(std::move(connection)) {}
   // The line behind +OK, or the error that `refused` says.
@@ -71,9 +76,13 @@ class Pop3Client {
   // The lines of a listing, up to the lone dot.
   Status ReadListing(std::vector<std::string>& lines);
   Status StartStls(const Pop3Server& server);
+  // What the server says of itself; nothing where it knows no CAPA.
+  Status ReadCapabilities();
 
   LineConnection connection_;
   bool exports_ = false;
+  bool has_uidl_ = false;  // By its own word.
+  bool pipelining_ = false;
 };
 
 }  // namespace poplar::app

@@ -1,10 +1,13 @@
 #include "core/app/transfer/pop3_source.h"
 
 #include <deque>
+#include <unordered_map>
 #include <utility>
 
+#include "core/app/transfer/content_name.h"
 #include "core/app/transfer/dates.h"
 #include "core/app/transfer/peeked_source.h"
+#include "core/app/transfer/stop_flag.h"
 #include "core/base/check.h"
 #include "core/base/clock.h"
 
@@ -19,33 +22,39 @@ class Pop3Source final : public MailboxSource {
 
   Status List() {
     POP_ASSIGN_OR_RETURN(const std::vector<Pop3Message> listed, client_.List());
+    std::unordered_map<std::string_view, size_t> bearers;  // Of each UIDL.
+    for (const Pop3Message& each : listed) ++bearers[each.uidl];
+    std::vector<size_t> nameless;
     UidlGiver giver;
     for (const Pop3Message& each : listed) {
-      numbers_.push_back(each.number);
       SourceMessage& message = messages_.emplace_back();
       message.name = "message " + std::to_string(each.number);
+      message.number = each.number;
       message.bytes = each.octets;
       message.received_us = base::SystemClock().WallUs();
-      // A server without UIDL gives nothing to tell its messages by but where they stand.
-      giver.Give(each.uidl, message.name + " " + std::to_string(each.octets), message);
+      // Of several that bear the same UIDL none has it: at the next run another may be the first.
+      const bool is_shared = !each.uidl.empty() && bearers[each.uidl] > 1;
+      const UidlFate fate = is_shared ? UidlFate::kDuplicate : FateOf(each.uidl);
+      if (fate == UidlFate::kKept) {
+        giver.Give(each.uidl, "", message);
+      } else {
+        message.fate = fate;
+        nameless.push_back(messages_.size() - 1);
+      }
     }
-    return OkStatus();
+    return NameByContents(nameless, giver);
   }
 
   void Expect(std::vector<size_t> messages) override {
-    to_ask_.assign(messages.begin(), messages.end());
+    for (const size_t message : messages) {
+      if (!lost_.contains(message)) to_ask_.push_back(message);
+    }
   }
 
   StatusOr<std::unique_ptr<ByteSource>> Open(size_t message) override {
-    if (asked_.empty() && to_ask_.empty()) to_ask_.push_back(message);
-    while (asked_.size() < Pop3Client::kAheadMax && !to_ask_.empty()) {
-      POP_RETURN_IF_ERROR(client_.Ask(numbers_[to_ask_.front()]));
-      asked_.push_back(to_ask_.front());
-      to_ask_.pop_front();
-    }
-    POP_CHECK(asked_.front() == message);
-    asked_.pop_front();
-    POP_ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> body, client_.NextBody());
+    const auto lost = lost_.find(message);
+    if (lost != lost_.end()) return lost->second;
+    POP_ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> body, BodyOf(message));
     POP_ASSIGN_OR_RETURN(std::string begin, ReadBegin(*body, kHeaderBytesMax));
     const auto second = ReceivedByHeader(begin);
     if (second.has_value()) messages_[message].received_us = *second * 1'000'000;
@@ -53,8 +62,50 @@ class Pop3Source final : public MailboxSource {
   }
 
  private:
+  // Where a message stands and how long it is says nothing: at the next run another may stand there
+  // that is as long, and would be taken for one that was imported. So such messages are told by
+  // what they say, for which each is fetched once more.
+  Status NameByContents(const std::vector<size_t>& nameless, UidlGiver& giver) {
+    if (nameless.empty()) return OkStatus();
+    notes_.push_back(std::to_string(nameless.size()) +
+                     (nameless.size() == 1 ? " message has" : " messages have") +
+                     " no UIDL there that could stay: told by the bytes, so fetched once more");
+    Expect(nameless);
+    for (const size_t i : nameless) {
+      if (StopFlag::raised()) return MakeStatus(StatusCode::kCancelled, "interrupted");
+      SourceMessage& message = messages_[i];
+      const UidlFate fate = message.fate;
+      const StatusOr<std::unique_ptr<ByteSource>> body = BodyOf(i);
+      if (body.ok()) {
+        POP_ASSIGN_OR_RETURN(const std::string name, NameByContent(**body));
+        giver.Give("", name, message);
+      } else if (body.status().code() == StatusCode::kDataLoss) {
+        // It is never imported in this run, whatever its name.
+        lost_.emplace(i, body.status());
+        giver.Give("", message.name, message);
+      } else {
+        return body.status();
+      }
+      message.fate = fate;
+    }
+    return OkStatus();
+  }
+
+  // In the order of Expect.
+  StatusOr<std::unique_ptr<ByteSource>> BodyOf(size_t message) {
+    if (asked_.empty() && to_ask_.empty()) to_ask_.push_back(message);
+    while (asked_.size() < client_.ahead_max() && !to_ask_.empty()) {
+      POP_RETURN_IF_ERROR(client_.Ask(messages_[to_ask_.front()].number));
+      asked_.push_back(to_ask_.front());
+      to_ask_.pop_front();
+    }
+    POP_CHECK(asked_.front() == message);
+    asked_.pop_front();
+    return client_.NextBody();
+  }
+
   Pop3Client& client_;
-  std::vector<uint32_t> numbers_;  // Of messages_.
+  std::unordered_map<size_t, Status> lost_;  // Messages that the server did not give, and why.
   std::deque<size_t> to_ask_;
   std::deque<size_t> asked_;
 };

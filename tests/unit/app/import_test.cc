@@ -1,12 +1,17 @@
 // The command line of import and export, as far as it goes without a server.
 
+#include <nlohmann/json.hpp>
+
+#include "core/ops/admin_server.h"
 #include "tests/unit/app/command_test.h"
 
 namespace poplar::app {
 namespace {
 
+using nlohmann::json;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class ImportTest : public CommandTest {
  protected:
@@ -38,7 +43,41 @@ TEST_F(ImportTest, WithoutAServerOneIsMadeHere) {
   EXPECT_EQ(private_socket_, folder_ / "run/import.sock");
 }
 
-TEST_F(ImportTest, ADryRunAsksNobody) {
+TEST_F(ImportTest, ADryRunAsksTheRunningServerWhoIsThere) {
+  Write(config_path_, "[admin]\nsocket = \"a.sock\"\n");
+  ops::AdminHandlers handlers;
+  handlers["mailbox.show"] = [](const json& arguments) -> StatusOr<json> {
+    const std::string address = arguments.at("address").get<std::string>();
+    if (address == "ldap@b") return json::object();
+    if (address == "off@b") {
+      return MakeStatus(StatusCode::kFailedPrecondition, "the tenant of off@b is disabled");
+    }
+    return MakeStatus(StatusCode::kNotFound, "there is no user " + address);
+  };
+  const auto server = ops::AdminServer::Start({folder_ / "a.sock"}, std::move(handlers));
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto try_dry = [this](const std::string& address) {
+    EXPECT_EQ(Import({"maildir", "--user", address, folder_ / "Maildir", "--uidl", "filename",
+                      "--dry-run"}),
+              ExitCode::kOk);
+    return out_;
+  };
+  EXPECT_THAT(try_dry("ldap@b"), Not(HasSubstr("note: ")));
+  EXPECT_THAT(try_dry("none@b"), HasSubstr("note: there is no such user here: `poplar user add n"));
+  EXPECT_THAT(try_dry("off@b"), HasSubstr("note: would it be taken here? the tenant of off@b is"));
+}
+
+TEST_F(ImportTest, WithoutAServerADryRunDoesNotSpeakForOtherBackEnds) {
+  Write(config_path_,
+        "[auth]\nchain = [\"files\", \"users\"]\n"
+        "[backend.files]\ndriver = \"passwd-file\"\nfile = \"passwd\"\n");
+  EXPECT_EQ(
+      Import({"maildir", "--user", "a@b", folder_ / "Maildir", "--uidl", "filename", "--dry-run"}),
+      ExitCode::kOk);
+  EXPECT_THAT(out_, AllOf(HasSubstr("a@b: 1 message"), Not(HasSubstr("note: "))));
+}
+
+TEST_F(ImportTest, WithoutAServerADryRunAsksTheDatabase) {
   EXPECT_EQ(Import({"maildir", "--user", "a@b", folder_ / "Maildir", "--dry-run"}), ExitCode::kOk);
   EXPECT_THAT(out_, HasSubstr("a@b: 1 message, 0 will keep their UIDLs, 1 will not: 1 of which the "
                               "old one is not known"));

@@ -14,6 +14,16 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 constexpr std::string_view kOpen = "+OK hello\r\n+OK 2 messages\r\n";
+// Of another server: its greeting, no STLS, USER, PASS.
+constexpr std::string_view kLogIn = "+OK hello\r\n-ERR what?\r\n+OK\r\n+OK\r\n";
+
+Pop3Server Here(uint16_t port) {
+  Pop3Server server;
+  server.host = "127.0.0.1";
+  server.port = port;
+  server.allow_cleartext = true;
+  return server;
+}
 
 std::unique_ptr<Pop3Client> Open(ScriptedPeer& peer) {
   auto client = Pop3Client::OpenExport(peer.path(), "alice@a.example");
@@ -114,43 +124,80 @@ TEST(Pop3Client, WhyAMaildropDoesNotOpen) {
             StatusCode::kUnavailable);
 }
 
+TEST(Pop3Client, AsksOneAtATimeWherePipeliningIsNotPromised) {
+  OneAtATimePeer peer(
+      "+OK hello\r\n",
+      {"-ERR no STLS\r\n", "+OK\r\n", "+OK\r\n", "+OK\r\nTOP\r\nUIDL\r\nX-PIPELINING\r\n.\r\n",
+       "+OK\r\n1 3\r\n2 3\r\n3 3\r\n.\r\n", "+OK\r\n1 a\r\n2 b\r\n3 c\r\n.\r\n",
+       "+OK\r\n1\r\n.\r\n", "+OK\r\n2\r\n.\r\n", "+OK\r\n3\r\n.\r\n"});
+  Pop3Server server = Here(peer.port());
+  server.timeout_s = 5;  // So that it fails soon if it asks ahead.
+  auto client = Pop3Client::LogIn(server, "alice", base::Secret("secret"));
+  ASSERT_TRUE(client.ok()) << client.status();
+  EXPECT_EQ((*client)->ahead_max(), 1U);
+  auto source = OpenPop3Source(**client);
+  ASSERT_TRUE(source.ok()) << source.status();
+  (*source)->Expect({0, 1, 2});
+  for (const size_t i : {0U, 1U, 2U}) {
+    auto body = (*source)->Open(i);
+    ASSERT_TRUE(body.ok()) << body.status();
+    EXPECT_EQ(ReadAll(**body, 100), std::to_string(i + 1) + "\r\n");
+  }
+  source->reset();
+  client->reset();
+  EXPECT_EQ(peer.Told(),
+            "STLS\r\nUSER alice\r\nPASS secret\r\nCAPA\r\nLIST\r\nUIDL\r\n"
+            "RETR 1\r\nRETR 2\r\nRETR 3\r\n");
+}
+
+TEST(Pop3Client, AsksAheadWherePipeliningIsPromised) {
+  ScriptedPeer peer(ScriptedPeer::OnTcp(), std::string(kLogIn) + "+OK\r\nPipelining\r\n.\r\n");
+  const auto client = Pop3Client::LogIn(Here(peer.port()), "alice", base::Secret("secret"));
+  ASSERT_TRUE(client.ok()) << client.status();
+  EXPECT_GT((*client)->ahead_max(), 1U);
+}
+
+TEST(Pop3Client, EveryWaitEnds) {
+  OneAtATimePeer peer("+OK hello\r\n", {"-ERR no STLS\r\n"});
+  Pop3Server server = Here(peer.port());
+  server.timeout_s = 1;
+  const auto client = Pop3Client::LogIn(server, "alice", base::Secret("secret"));
+  EXPECT_EQ(client.status().code(), StatusCode::kDeadlineExceeded);
+}
+
+TEST(Pop3Client, AUidlThatIsRefusedIsNotOneThatIsUnknown) {
+  const auto list = [](std::string_view capa, std::string_view uidl) {
+    ScriptedPeer peer(ScriptedPeer::OnTcp(), std::string(kLogIn) + std::string(capa) +
+                                                 "+OK\r\n1 5\r\n.\r\n" + std::string(uidl));
+    const auto client = Pop3Client::LogIn(Here(peer.port()), "alice", base::Secret("secret"));
+    return client.ok() ? (*client)->List().status().code() : client.status().code();
+  };
+  constexpr std::string_view kHasUidl = "+OK\r\nTOP\r\nuidl\r\n.\r\n";
+  constexpr std::string_view kNoUidl = "+OK\r\nTOP\r\n.\r\n";
+  EXPECT_EQ(list(kHasUidl, "-ERR later\r\n"), StatusCode::kUnavailable);
+  EXPECT_EQ(list(kNoUidl, "-ERR [SYS/TEMP] later\r\n"), StatusCode::kUnavailable);
+  EXPECT_EQ(list(kNoUidl, "-ERR what?\r\n"), StatusCode::kOk);
+  EXPECT_EQ(list("-ERR what?\r\n", "-ERR what?\r\n"), StatusCode::kOk);
+  EXPECT_EQ(list("-ERR [SYS/TEMP] later\r\n", ""), StatusCode::kUnavailable);
+}
+
 TEST(Pop3Client, APasswordIsNotSentInClearUnasked) {
   const auto log_in = [](ScriptedPeer& peer, bool allow_cleartext, std::string_view password) {
-    Pop3Server server;
-    server.host = "127.0.0.1";
-    server.port = peer.port();
+    Pop3Server server = Here(peer.port());
     server.allow_cleartext = allow_cleartext;
     return Pop3Client::LogIn(server, "alice", base::Secret(password)).status().code();
   };
   ScriptedPeer without_tls(ScriptedPeer::OnTcp(), "+OK\r\n-ERR what?\r\n");
   EXPECT_EQ(log_in(without_tls, false, "secret"), StatusCode::kFailedPrecondition);
   EXPECT_EQ(without_tls.Told(), "STLS\r\n");
-  ScriptedPeer allowed(ScriptedPeer::OnTcp(), "+OK\r\n-ERR what?\r\n+OK\r\n+OK\r\n");
+  ScriptedPeer allowed(ScriptedPeer::OnTcp(), std::string(kLogIn) + "-ERR what?\r\n");
   EXPECT_EQ(log_in(allowed, true, "se cret"), StatusCode::kOk);
-  EXPECT_EQ(allowed.Told(), "STLS\r\nUSER alice\r\nPASS se cret\r\n");
+  EXPECT_EQ(allowed.Told(), "STLS\r\nUSER alice\r\nPASS se cret\r\nCAPA\r\n");
   ScriptedPeer refused(ScriptedPeer::OnTcp(), "+OK\r\n-ERR\r\n+OK\r\n-ERR wrong\r\n");
   EXPECT_EQ(log_in(refused, true, "x"), StatusCode::kUnauthenticated);
   ScriptedPeer injected(ScriptedPeer::OnTcp(), "+OK\r\n");
   EXPECT_EQ(log_in(injected, true, "x\r\nDELE 1"), StatusCode::kInvalidArgument);
   EXPECT_EQ(injected.Told(), "");
-}
-
-TEST(Pop3Source, WithoutUidlsMessagesAreToldByTheirPlace) {
-  ScriptedPeer peer(std::string(kOpen) + "+OK\r\n1 10\r\n2 10\r\n.\r\n-ERR no UIDL\r\n" +
-                    "+OK\r\nDate: Thu, 3 Jun 2010 12:34:56 +0000\r\n\r\nx\r\n.\r\n");
-  const auto client = Open(peer);
-  ASSERT_NE(client, nullptr);
-  // As another server: ours always has UIDL.
-  auto source = OpenPop3Source(*client);
-  ASSERT_TRUE(source.ok()) << source.status();
-  ASSERT_EQ((*source)->messages().size(), 2U);
-  EXPECT_EQ((*source)->messages()[0].fate, UidlFate::kUnknown);
-  EXPECT_NE((*source)->messages()[0].uidl, (*source)->messages()[1].uidl);
-  (*source)->Expect({1});
-  auto body = (*source)->Open(1);
-  ASSERT_TRUE(body.ok()) << body.status();
-  EXPECT_EQ((*source)->messages()[1].received_us, 1'275'568'496'000'000);
-  EXPECT_THAT(ReadAll(**body, 7), HasSubstr("\r\n\r\nx\r\n"));
 }
 
 Pop3Message Listed(std::string uidl, uint64_t octets = 5) {
