@@ -60,6 +60,8 @@ void PartitionMetrics::Register(base::MetricRegistry& registry,
                "1 once damage was met in the index, until it is made anew.", labels);
   registry.Add(leases, "poplar_store_leases", "Maildrops held by sessions.", labels);
   registry.Add(pending_changes, "poplar_store_pending_changes",
+  registry.Add(index_reopenings, "poplar_store_index_reopened_total",
+               "Times that an index was opened again after a failed write of it.", labels);
                "Changes that the next checkpoint will write.", labels);
   registry.Add(pending_maildrops, "poplar_store_pending_maildrops",
                "Maildrops that the next checkpoint will write.", labels);
@@ -256,6 +258,7 @@ void Partition::Consider() {
 
 bool Partition::overfull() const {
   return table_->changes() >= kOverlayFactor * options_.checkpoint_changes;
+  metrics_.index_reopenings.Add(index_->reopenings() - metrics_.index_reopenings.Read());
 }
 
 bool Partition::CheckpointDue() const {

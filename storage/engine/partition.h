@@ -40,6 +40,7 @@ struct alignas(base::kCacheLineBytes) PartitionMetrics {
   base::Counter too_many;
   base::Gauge index_unsound;
   base::Counter list_hits;
+  base::Counter index_reopenings;
   base::Counter list_misses;
   base::Counter checkpoints;
   base::Counter checkpoint_failures;

@@ -14,18 +14,11 @@
 
 #include "absl/functional/function_ref.h"
 #include "core/base/status.h"
-#include "core/base/units.h"
 #include "storage/format/index_format.h"
-#include "storage/index/key_value.h"
+#include "storage/index/index_store.h"
 #include "storage/index/message_list.h"
 
 namespace poplar::storage {
-
-struct IndexOptions {
-  std::string directory;             // Exists.
-  uint64_t map_bytes = 64 * kGiB;    // Address space; the file grows as it needs.
-  KeyValueEngine* engine = nullptr;  // Null: LMDB.
-};
 
 // What one checkpoint does to one maildrop, in this order.
 struct MaildropChange {
@@ -90,12 +83,15 @@ class Index {
   Status Write(const Checkpoint& checkpoint);
   // Damage was met. The index serves all others, but no checkpoint says any more
   // that it is complete, so the next start builds it anew.
-  bool unsound() const { return unsound_.load(std::memory_order_relaxed); }
+  bool unsound() const { return unsound_.load(std::memory_order_relaxed) || store_.lost(); }
+  // Times that a failed write of it was mended by opening it again.
+  uint64_t reopenings() const { return store_.reopenings(); }
 
  private:
   friend class IndexCopy;
 
-  explicit Index(std::unique_ptr<KeyValueStore> store) : store_(std::move(store)) {}
+  explicit Index(const IndexOptions& options);
+  Status CheckReopened(KeyValueTransaction& transaction) const;
   Status CompareTotals(KeyValueTransaction& transaction);
   Status CheckAbsent(KeyValueTransaction& transaction, const std::string& key);
   Status WriteSums(KeyValueTransaction& transaction, const Checkpoint& checkpoint);
@@ -107,8 +103,9 @@ class Index {
   // `key`: of the list that is damaged; empty: it is not known whose.
   void Found(const Status& damage, const std::string& key);
 
-  const std::unique_ptr<KeyValueStore> store_;
+  IndexStore store_;
   std::atomic<bool> unsound_{false};
+  std::atomic<uint64_t> checkpoint_{0};  // That its meta says, as far as is known; 0: no meta.
 };
 
 }  // namespace poplar::storage
