@@ -51,11 +51,11 @@ class Expirer::ScanJob final : public io::OffloadJob {
   std::shared_ptr<const TenantPolicies> policies;
   uint16_t today = 0;
   std::string after;
-  StatusOr<std::vector<std::string>> keys = std::vector<std::string>();
+  StatusOr<AgedKeys> found = AgedKeys();
 
  private:
   void Work() override {
-    keys = expirer_.partition_.index().ReadAgedKeys(
+    found = expirer_.partition_.index().ReadAgedKeys(
         after, kKeysAScan, [this](std::string_view key, uint16_t oldest_day) {
           const TenantPolicy& policy = policies->Of(DecodeMaildropKey(key).tenant);
           const std::optional<uint32_t> days = LeastDays(policy, IsKeptKey(key));
@@ -94,8 +94,8 @@ void Expirer::OnTick() {
   whole_ = true;
   scan_->after.clear();
   index_scanned_ = false;
-  scan_->keys = partition_.table().ChangedKeys();
-  std::erase_if(*scan_->keys, [&](const std::string& key) {
+  scan_->found = AgedKeys{partition_.table().ChangedKeys(), 0, true};
+  std::erase_if(scan_->found->keys, [&](const std::string& key) {
     return !LeastDays(partition_.PolicyOf(DecodeMaildropKey(key).tenant), IsKeptKey(key));
   });
   next_key_ = 0;
@@ -121,32 +121,37 @@ void Expirer::Scan() {
 }
 
 void Expirer::OnScanned() {
-  if (!scan_->keys.ok()) {
+  if (!scan_->found.ok()) {
     metrics_.failures.Add();
     base::Log(base::LogLevel::kError, "store_expiry_failed",
-              {{"why", scan_->keys.status().ToString()}});
+              {{"why", scan_->found.status().ToString()}});
     return Stop();
   }
-  if (scan_->keys->empty()) {
-    metrics_.passes.Add();
-    if (whole_) {
-      done_day_ = today_;
-      done_generation_ = generation_;
-    }
-    return Stop();
-  }
+  metrics_.failures.Add(scan_->found->damages);
+  if (scan_->found->damages > 0) whole_ = false;
   next_key_ = 0;
   NextList();
 }
 
+void Expirer::EndPass() {
+  metrics_.passes.Add();
+  if (whole_) {
+    done_day_ = today_;
+    done_generation_ = generation_;
+  }
+  Stop();
+}
+
 void Expirer::NextList() {
   if (closing_) return Stop();
-  if (next_key_ == scan_->keys->size()) {
-    if (std::exchange(index_scanned_, true)) scan_->after = std::move(scan_->keys->back());
+  std::vector<std::string>& keys = scan_->found->keys;
+  if (next_key_ == keys.size()) {
+    if (!scan_->found->more) return EndPass();
+    if (std::exchange(index_scanned_, true)) scan_->after = std::move(keys.back());
     return Scan();
   }
   step_ = Step::kDeleting;
-  partition_.WithList((*scan_->keys)[next_key_++], *this);
+  partition_.WithList(keys[next_key_++], *this);
 }
 
 void Expirer::ListReady(MaildropState* list, const Status& /*why*/) {

@@ -50,6 +50,12 @@ struct IndexSums {
   uint64_t file_bytes = 0;  // Of the index itself.
 };
 
+struct AgedKeys {
+  std::vector<std::string> keys;  // Encoded, in order.
+  uint64_t damages = 0;           // What was met on the way to the last of them, and left out.
+  bool more = false;              // Lists may stand behind it.
+};
+
 class Index {
  public:
   // kDataLoss: what lies there is unsound, and shall be set aside and rebuilt. kFailedPrecondition:
@@ -66,11 +72,10 @@ class Index {
   StatusOr<std::shared_ptr<MessageList>> Load(const std::string& key);
   // The encoded keys of all lists that it knows, of kept mail too.
   StatusOr<std::vector<std::string>> ReadMaildropKeys();
-  // Encoded keys of lists behind `after`, at most `keys_max`, in order, with a message that `aged`
-  // says is old enough to be looked at, going by the list's oldest.
+  // Lists behind `after`, at most `keys_max`, with a message that `aged` says is old enough to be
+  // looked at, going by the list's oldest. Damage costs no more than the lists that it hit.
   using Aged = absl::FunctionRef<bool(std::string_view key, uint16_t oldest_day)>;
-  StatusOr<std::vector<std::string>> ReadAgedKeys(std::string_view after, size_t keys_max,
-                                                  Aged aged);
+  StatusOr<AgedKeys> ReadAgedKeys(std::string_view after, size_t keys_max, Aged aged);
   // Sums over all of them, without looking at a message.
   StatusOr<IndexSums> ReadSums();
   StatusOr<std::map<uint32_t, SegmentStats>> ReadSegments();

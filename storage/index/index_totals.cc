@@ -16,21 +16,32 @@ StatusOr<std::vector<std::string>> Index::ReadMaildropKeys() {
   return keys;
 }
 
-StatusOr<std::vector<std::string>> Index::ReadAgedKeys(std::string_view after, size_t keys_max,
-                                                       Aged aged) {
+StatusOr<AgedKeys> Index::ReadAgedKeys(std::string_view after, size_t keys_max, Aged aged) {
   POP_ASSIGN_OR_RETURN(const auto transaction, store_.Begin(KeyValueStore::Access::kRead));
-  std::vector<std::string> keys;
-  Status status = transaction->ForEach(
+  AgedKeys found;
+  const auto damaged = [&](const Status& status, std::string_view key) {
+    ++found.damages;
+    Found(status, std::string(key));
+  };
+  const Status status = transaction->ForEach(
       Database::kMaildrops, {}, [&](std::string_view key, std::string_view bytes) -> Status {
         if (key <= after) return OkStatus();
-        POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(key, bytes));
-        if (totals.messages == 0 || !aged(key, totals.oldest_day)) return OkStatus();
-        keys.emplace_back(key);
-        return keys.size() < keys_max ? OkStatus() : MakeStatus(StatusCode::kCancelled, "enough");
+        const StatusOr<IndexTotals> totals = DecodeIndexTotals(key, bytes);
+        if (!totals.ok()) {
+          damaged(totals.status(), key);
+          return OkStatus();
+        }
+        if (totals->messages == 0 || !aged(key, totals->oldest_day)) return OkStatus();
+        found.keys.emplace_back(key);
+        found.more = found.keys.size() >= keys_max;
+        return found.more ? MakeStatus(StatusCode::kCancelled, "enough") : OkStatus();
       });
-  if (status.code() == StatusCode::kDataLoss) Found(status, "");
-  if (!status.ok() && status.code() != StatusCode::kCancelled) return status;
-  return keys;
+  if (status.code() == StatusCode::kDataLoss) {
+    damaged(status, "");  // A page: what stands behind it cannot be reached.
+  } else if (!status.ok() && status.code() != StatusCode::kCancelled) {
+    return status;
+  }
+  return found;
 }
 
 StatusOr<IndexSums> Index::ReadSums() {

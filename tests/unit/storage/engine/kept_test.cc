@@ -30,11 +30,15 @@ class KeptTest : public PolicyTest {
       fixture_.MustDeliver(0, Key(user), MakeMessage(i, bytes));
     }
   }
-  // Two in each partition: a store places maildrops by a seed of its own.
-  std::vector<std::string> SpreadUsers() {
+  Superblock ReadSuperblock() const {
     std::ifstream file(folder_.path() + "/superblock", std::ios::binary);
     const std::string block{std::istreambuf_iterator<char>(file), {}};
-    const Superblock superblock = DecodeSuperblock(block).value();
+    return DecodeSuperblock(block).value();
+  }
+  // Two in each partition, in the order of their keys: a store places maildrops by a seed of its
+  // own.
+  std::vector<std::string> SpreadUsers() {
+    const Superblock superblock = ReadSuperblock();
     std::vector<std::string> users;
     std::array<int, 2> in_partition{};
     for (int i = 0; users.size() < 4; ++i) {
@@ -215,6 +219,34 @@ TEST_F(KeptTest, OldMailExpiresAndIsKeptAsIfItHadBeenDeleted) {
   EXPECT_TRUE(Eventually(
       [&] { return fixture_.Metric("poplar_store_expiry_passes_total") >= passes + 1; }));
   EXPECT_EQ(fixture_.Totals(0, Key("alice"))->messages, 3U);
+}
+
+TEST_F(KeptTest, ADamagedListKeepsNoOtherFromExpiring) {
+  const std::vector<std::string> users = SpreadUsers();
+  for (const std::string& user : users) {
+    Fill(user, 2);
+    ASSERT_EQ(Session(Key(user), {0}), CommitOutcome::kDone);
+  }
+  ASSERT_TRUE(fixture_.Close().ok());
+  const MaildropKey damaged = Key(users[0]);  // One of its partition stands behind it.
+  DamageTotals(folder_.path(), PlacePartition(ReadSuperblock(), damaged), damaged);
+  Open();
+  SetPolicy({.name = "one", .keep_deleted_days = 10, .expire_days = 30});
+  clock_.AddDays(32);
+  for (size_t i = 1; i < users.size(); ++i) {
+    EXPECT_TRUE(Eventually([&] { return fixture_.Totals(0, Key(users[i]))->messages == 0; })) << i;
+  }
+  // What was deleted first, the damaged one's too, is behind it in the order of keys.
+  EXPECT_TRUE(Eventually([&] { return fixture_.Metric("poplar_store_purged_total") == 4; }));
+  // It is tried again and again.
+  const double failures = fixture_.Metric("poplar_store_expiry_failures_total");
+  EXPECT_GE(failures, 1);
+  EXPECT_TRUE(
+      Eventually([&] { return fixture_.Metric("poplar_store_expiry_failures_total") > failures; }));
+  EXPECT_EQ(fixture_.Metric("poplar_store_index_unsound"), 1);
+  // The next start makes the index anew.
+  Reopen();
+  EXPECT_TRUE(Eventually([&] { return fixture_.Totals(0, damaged)->messages == 0; }));
 }
 
 TEST_F(KeptTest, ASessionKeepsItsMaildropFromExpiring) {
