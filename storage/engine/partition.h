@@ -112,7 +112,8 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   Compactor& compactor() { return *compactor_; }
   Scrub& scrub() { return *scrub_; }
   const Expirer& expirer() const { return *expirer_; }
-  const TenantPolicy& PolicyOf(TenantId tenant) { return policies_.Current().Of(tenant); }
+  const TenantPolicies& policies() { return policies_.Current(); }
+  const TenantPolicy& PolicyOf(TenantId tenant) { return policies().Of(tenant); }
   TenantLedger& ledger() { return *options_.ledger; }
   const base::Clock& clock() const { return *options_.clock; }
   bool checkpoint_pending() const { return checkpoint_.pending(); }

@@ -201,6 +201,18 @@ TEST_F(UncheckpointedKeptTest, GoesAtOnceWhenThePolicyEnds) {
   EXPECT_EQ(fixture_.List(0, Key("alice")).size(), 1U);
 }
 
+TEST_F(UncheckpointedKeptTest, StaysWhenTheTenantIsNotListedAnyMore) {
+  Fill("alice", 2);
+  ASSERT_EQ(Session(Key("alice"), {0}), CommitOutcome::kDone);
+  auto policies = std::make_shared<TenantPolicies>();
+  policies->by_tenant[2] = {.name = "two", .expire_days = 1};  // Asks for a pass.
+  const double passes = fixture_.Metric("poplar_store_expiry_passes_total");
+  board_.Publish(std::move(policies));
+  EXPECT_TRUE(Eventually(
+      [&] { return fixture_.Metric("poplar_store_expiry_passes_total") == passes + 2; }));
+  EXPECT_EQ(Kept(Key("alice")).size(), 1U);
+}
+
 TEST_F(KeptTest, OldMailExpiresAndIsKeptAsIfItHadBeenDeleted) {
   Fill("alice", 2);
   Reopen();  // A pass goes by the index.
@@ -247,6 +259,41 @@ TEST_F(KeptTest, ADamagedListKeepsNoOtherFromExpiring) {
   // The next start makes the index anew.
   Reopen();
   EXPECT_TRUE(Eventually([&] { return fixture_.Totals(0, damaged)->messages == 0; }));
+}
+
+// Neither what the index has nor what it has not seen yet.
+TEST_F(KeptTest, ATenantThatIsNotListedKeepsWhatItKept) {
+  constexpr uint64_t kOther = 2;  // Its lists stand behind those of the first, in each partition.
+  const TenantPolicy policy{.name = "some", .keep_deleted_days = 10};
+  const auto publish = [&](const std::vector<uint64_t>& tenants) {
+    auto policies = std::make_shared<TenantPolicies>();
+    for (const uint64_t tenant : tenants) policies->by_tenant[tenant] = policy;
+    board_.Publish(std::move(policies));
+  };
+  publish({1, kOther});
+  const std::vector<std::string> users = SpreadUsers();
+  std::vector<MaildropKey> others;
+  for (int i = 0; i < 16; ++i) others.push_back(Key("other" + std::to_string(i), kOther));
+  for (const MaildropKey& key : others) {
+    fixture_.MustDeliver(0, key, MakeMessage(1));
+    ASSERT_EQ(Session(key, {0}), CommitOutcome::kDone);
+  }
+  for (const std::string& user : users) {
+    Fill(user, 2);
+    ASSERT_EQ(Session(Key(user), {0}), CommitOutcome::kDone);
+  }
+  Reopen();
+  publish({kOther});
+  clock_.AddDays(20);
+  for (const MaildropKey& key : others) {
+    EXPECT_TRUE(Eventually([&] { return Kept(key).empty(); }));
+  }
+  for (const std::string& user : users) EXPECT_EQ(Kept(Key(user)).size(), 1U);
+  publish({1, kOther});
+  for (const std::string& user : users) {
+    EXPECT_TRUE(Eventually([&] { return Kept(Key(user)).empty(); }));
+    EXPECT_EQ(fixture_.List(0, Key(user)).size(), 1U);
+  }
 }
 
 TEST_F(KeptTest, ASessionKeepsItsMaildropFromExpiring) {
