@@ -91,11 +91,17 @@ struct TenantPolicies {
     return found == gates.end() ? nullptr : found->second;
   }
 
-  // That of a tenant that is not listed limits and removes nothing.
+  // Null: it is not listed. Nothing of it goes by itself, not even what it kept under a policy that
+  // it had.
+  const TenantPolicy* Listed(TenantId tenant) const {
+    const auto found = by_tenant.find(tenant.value());
+    return found == by_tenant.end() ? nullptr : &found->second;
+  }
+  // That of a tenant that is not listed limits nothing.
   const TenantPolicy& Of(TenantId tenant) const {
     static const TenantPolicy kNone;
-    const auto found = by_tenant.find(tenant.value());
-    return found == by_tenant.end() ? kNone : found->second;
+    const TenantPolicy* const listed = Listed(tenant);
+    return listed == nullptr ? kNone : *listed;
   }
 };
 

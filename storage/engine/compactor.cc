@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint64_t kPieceBytes = kMiB;
 constexpr uint64_t kRetryUs = 5'000'000;
+constexpr uint64_t kRetryDamagedListUs = 3'600'000'000;
 constexpr uint64_t kShortRestMs = 10;
 // With so much of a segment to gain, emptying it costs less than it gains.
 constexpr uint64_t kGainPercent = 50;
@@ -124,6 +125,7 @@ void Compactor::Consider() {
 void Compactor::BeginThorough() {
   thorough_ = true;
   not_before_us_ = 0;
+  again_us_.clear();
   if (step_ == Step::kResting) Rest(0);
 }
 
@@ -148,6 +150,12 @@ bool Compactor::WorthIt(uint64_t bytes, uint64_t needed, bool crowded) const {
   return gain * 100 >= bytes * (little_will_do ? kCrowdedGainPercent : kGainPercent);
 }
 
+bool Compactor::PassedOver(uint32_t number) const {
+  const auto again = again_us_.find(number);
+  return set_aside_.contains(number) ||
+         (again != again_us_.end() && reactor_.now_us() < again->second);
+}
+
 // The segment with the greatest share to gain, if any is worth it.
 std::optional<uint32_t> Compactor::Pick() {
   const std::map<uint32_t, SegmentStats>& segments = partition_.table().segments();
@@ -167,7 +175,7 @@ std::optional<uint32_t> Compactor::Pick() {
     if (number >= partition_.log().first_open_segment()) break;
     // Until it is cut itself, it seems to have more to gain than it has.
     if (!partition_.trimmer().AllBefore(number + 1)) break;
-    if (partition_.keeper().emptied(number) || set_aside_.contains(number)) continue;
+    if (partition_.keeper().emptied(number) || PassedOver(number)) continue;
     const uint64_t needed = stats.live_bytes + group_.CarriedBytes(number);
     const double share = static_cast<double>(needed) / static_cast<double>(stats.bytes);
     if (share >= best_share || !WorthIt(stats.bytes, needed, crowded)) continue;
@@ -194,13 +202,17 @@ void Compactor::Begin(uint32_t number) {
 void Compactor::Read() {
   step_ = Step::kReading;
   if (!disk_.Submit(reactor_, options_.partition, *read_)) {
-    GiveUp(MakeStatus(StatusCode::kUnavailable, "the disk pool's queue is full"));
+    GiveUp(MakeStatus(StatusCode::kUnavailable, "the disk pool's queue is full"), Cause::kForNow);
   }
 }
 
 void Compactor::OnRead() {
   cpu_.Add(read_->cpu_us);
-  if (!read_->status.ok()) return GiveUp(read_->status);
+  if (!read_->status.ok()) {
+    const StatusCode code = read_->status.code();
+    const bool damaged = code == StatusCode::kDataLoss || code == StatusCode::kNotFound;
+    return GiveUp(read_->status, damaged ? Cause::kDamagedSegment : Cause::kForNow);
+  }
   next_record_ = 0;
   NextGroup();
 }
@@ -261,7 +273,10 @@ void Compactor::Rest(uint64_t ms) {
 }
 
 void Compactor::OnRested() {
-  if (!group_.status().ok()) return GiveUp(group_.status());
+  if (const Status& status = group_.status(); !status.ok()) {
+    const bool damaged = status.code() == StatusCode::kDataLoss;
+    return GiveUp(status, damaged ? Cause::kDamagedList : Cause::kForNow);
+  }
   NextGroup();
 }
 
@@ -271,20 +286,22 @@ void Compactor::SegmentEmptied() {
   if (stats.live_records > 0) {
     // A list says that a message is here, and no record is.
     return GiveUp(MakeStatus(StatusCode::kDataLoss,
-                             std::to_string(stats.live_records) + " messages were not found"));
+                             std::to_string(stats.live_records) + " messages were not found"),
+                  Cause::kDamagedSegment);
   }
   metrics_.segments_emptied.Add();
   partition_.SegmentEmptied(victim_);
   Stop();
 }
 
-void Compactor::GiveUp(const Status& why) {
+void Compactor::GiveUp(const Status& why, Cause cause) {
   metrics_.failures.Add();
-  const bool damaged = why.code() == StatusCode::kDataLoss || why.code() == StatusCode::kNotFound;
+  const bool damaged = cause == Cause::kDamagedSegment;
   if (damaged) set_aside_.insert(victim_);
   // A segment that is missing was counted, and named, by the start.
-  if (why.code() == StatusCode::kDataLoss) partition_.metrics().damages.Add();
-  if (!damaged) thorough_ = false;
+  if (damaged && why.code() == StatusCode::kDataLoss) partition_.metrics().damages.Add();
+  if (cause == Cause::kDamagedList) again_us_[victim_] = reactor_.now_us() + kRetryDamagedListUs;
+  if (cause == Cause::kForNow) thorough_ = false;
   if (!thorough_) not_before_us_ = reactor_.now_us() + kRetryUs;
   base::Log(damaged ? base::LogLevel::kError : base::LogLevel::kWarning, "store_compaction_failed",
             {{"partition", options_.partition},
@@ -304,6 +321,7 @@ void Compactor::Stop() {
 void Compactor::SegmentGone(uint32_t number) {
   metrics_.segments_unlinked.Add();
   set_aside_.erase(number);
+  again_us_.erase(number);
   group_.SegmentGone(number);
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -59,7 +60,7 @@ class Compactor {
   void Consider();
   // From now on everything that can be gained is worth it, there is no budget and checkpoints cover
   // what was emptied at once, until nothing is left or the disk fails; `thorough()` tells. A
-  // damaged segment is passed over.
+  // damaged segment is passed over; one that a damaged list holds up is tried once.
   void BeginThorough();
   bool thorough() const { return thorough_; }
   // Segments that stay as they are: damaged.
@@ -81,8 +82,10 @@ class Compactor {
  private:
   class ReadJob;
   enum class Step : uint8_t { kIdle, kReading, kMoving, kResting };
+  enum class Cause : uint8_t { kForNow, kDamagedSegment, kDamagedList };
 
   std::optional<uint32_t> Pick();
+  bool PassedOver(uint32_t number) const;
   bool WorthIt(uint64_t bytes, uint64_t needed, bool crowded) const;
   void Begin(uint32_t number);
   void Read();
@@ -94,7 +97,7 @@ class Compactor {
   void Rest(uint64_t ms);
   void OnRested();
   void SegmentEmptied();
-  void GiveUp(const Status& why);
+  void GiveUp(const Status& why, Cause cause);
   void Stop();
 
   const CompactionOptions options_;
@@ -108,6 +111,9 @@ class Compactor {
   bool thorough_ = false;
   uint64_t not_before_us_ = 0;    // After a failure.
   std::set<uint32_t> set_aside_;  // Damaged: they stay as they are.
+  // Sound, with records of a maildrop whose list is damaged: as long as that is so, all of those
+  // count as living. When to look again.
+  std::map<uint32_t, uint64_t> again_us_;
 
   uint32_t victim_ = 0;
   bool may_use_reserve_ = false;

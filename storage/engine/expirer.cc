@@ -15,9 +15,11 @@ constexpr uint64_t kFirstLookUs = 60'000'000;  // A start has other things to do
 // Whole days passed since the day of `from`, and more.
 bool Over(uint16_t from_day, uint32_t days, uint16_t today) { return today > from_day + days; }
 
-// The least age that may have an end, by the policy of a list; none: nothing of it ends.
-std::optional<uint32_t> LeastDays(const TenantPolicy& policy, bool kept) {
-  return kept ? policy.keep_deleted_days : policy.least_days();
+// The least age that may have an end in a list; none: nothing of it ends.
+std::optional<uint32_t> LeastDays(const TenantPolicies& policies, std::string_view key) {
+  const TenantPolicy* const policy = policies.Listed(DecodeMaildropKey(key).tenant);
+  if (policy == nullptr) return std::nullopt;
+  return IsKeptKey(key) ? policy->keep_deleted_days : policy->least_days();
 }
 
 bool Ended(const MessageEntry& entry, const TenantPolicy& policy, uint16_t today) {
@@ -51,16 +53,15 @@ class Expirer::ScanJob final : public io::OffloadJob {
   std::shared_ptr<const TenantPolicies> policies;
   uint16_t today = 0;
   std::string after;
-  StatusOr<std::vector<std::string>> keys = std::vector<std::string>();
+  StatusOr<AgedKeys> found = AgedKeys();
 
  private:
   void Work() override {
-    keys = expirer_.partition_.index().ReadAgedKeys(
+    found = expirer_.partition_.index().ReadAgedKeys(
         after, kKeysAScan, [this](std::string_view key, uint16_t oldest_day) {
-          const TenantPolicy& policy = policies->Of(DecodeMaildropKey(key).tenant);
-          const std::optional<uint32_t> days = LeastDays(policy, IsKeptKey(key));
-          if (IsKeptKey(key) && *days == 0) return true;
-          return days.has_value() && Over(oldest_day, *days, today);
+          const std::optional<uint32_t> days = LeastDays(*policies, key);
+          if (!days.has_value()) return false;
+          return (IsKeptKey(key) && *days == 0) || Over(oldest_day, *days, today);
         });
   }
   void Done() override { expirer_.OnScanned(); }
@@ -94,9 +95,9 @@ void Expirer::OnTick() {
   whole_ = true;
   scan_->after.clear();
   index_scanned_ = false;
-  scan_->keys = partition_.table().ChangedKeys();
-  std::erase_if(*scan_->keys, [&](const std::string& key) {
-    return !LeastDays(partition_.PolicyOf(DecodeMaildropKey(key).tenant), IsKeptKey(key));
+  scan_->found = AgedKeys{partition_.table().ChangedKeys(), 0, true};
+  std::erase_if(scan_->found->keys, [&](const std::string& key) {
+    return !LeastDays(partition_.policies(), key).has_value();
   });
   next_key_ = 0;
   NextList();
@@ -104,12 +105,12 @@ void Expirer::OnTick() {
 
 bool Expirer::Needed() const {
   const std::shared_ptr<const TenantPolicies> policies = policies_->Current();
-  const auto expires = [](const auto& policy) { return LeastDays(policy.second, false); };
-  const auto keeps = [](const auto& totals) { return totals.second.kept_messages > 0; };
+  const auto& tenants = partition_.table().tenants();
   return std::any_of(policies->by_tenant.begin(), policies->by_tenant.end(),
-                     [&](const auto& each) { return expires(each).has_value(); }) ||
-         std::any_of(partition_.table().tenants().begin(), partition_.table().tenants().end(),
-                     keeps);
+                     [](const auto& policy) { return policy.second.least_days().has_value(); }) ||
+         std::any_of(tenants.begin(), tenants.end(), [&](const auto& totals) {
+           return totals.second.kept_messages > 0 && policies->Listed(totals.first) != nullptr;
+         });
 }
 
 void Expirer::Scan() {
@@ -121,32 +122,37 @@ void Expirer::Scan() {
 }
 
 void Expirer::OnScanned() {
-  if (!scan_->keys.ok()) {
+  if (!scan_->found.ok()) {
     metrics_.failures.Add();
     base::Log(base::LogLevel::kError, "store_expiry_failed",
-              {{"why", scan_->keys.status().ToString()}});
+              {{"why", scan_->found.status().ToString()}});
     return Stop();
   }
-  if (scan_->keys->empty()) {
-    metrics_.passes.Add();
-    if (whole_) {
-      done_day_ = today_;
-      done_generation_ = generation_;
-    }
-    return Stop();
-  }
+  metrics_.failures.Add(scan_->found->damages);
+  if (scan_->found->damages > 0) whole_ = false;
   next_key_ = 0;
   NextList();
 }
 
+void Expirer::EndPass() {
+  metrics_.passes.Add();
+  if (whole_) {
+    done_day_ = today_;
+    done_generation_ = generation_;
+  }
+  Stop();
+}
+
 void Expirer::NextList() {
   if (closing_) return Stop();
-  if (next_key_ == scan_->keys->size()) {
-    if (std::exchange(index_scanned_, true)) scan_->after = std::move(scan_->keys->back());
+  std::vector<std::string>& keys = scan_->found->keys;
+  if (next_key_ == keys.size()) {
+    if (!scan_->found->more) return EndPass();
+    if (std::exchange(index_scanned_, true)) scan_->after = std::move(keys.back());
     return Scan();
   }
   step_ = Step::kDeleting;
-  partition_.WithList((*scan_->keys)[next_key_++], *this);
+  partition_.WithList(keys[next_key_++], *this);
 }
 
 void Expirer::ListReady(MaildropState* list, const Status& /*why*/) {
@@ -162,19 +168,23 @@ void Expirer::ListReady(MaildropState* list, const Status& /*why*/) {
     whole_ = false;
     return Rest();
   }
-  const TenantPolicy& policy = partition_.PolicyOf(DecodeMaildropKey(list->key).tenant);
+  const TenantPolicy* const policy =
+      partition_.policies().Listed(DecodeMaildropKey(list->key).tenant);
+  if (policy == nullptr) return Rest();  // Not any more.
   std::vector<MessageId> ids;
   uint32_t hint = 0;
   for (uint32_t i = 0; i < list->list->count(); ++i) {
     const MessageEntry& entry = list->list->At(i, hint);
-    if (Ended(entry, policy, today_)) ids.push_back(entry.id);
+    if (Ended(entry, *policy, today_)) ids.push_back(entry.id);
   }
   if (ids.empty()) return Rest();
   list_ = list;
   ++list_->pins;
   lease_ = list->lease = std::make_shared<Lease>();
   partition_.metrics().leases.Add(1);
-  if (IsKeptKey(list->key) || policy.keep_deleted_days == 0) return Delete(nullptr, std::move(ids));
+  if (IsKeptKey(list->key) || policy->keep_deleted_days == 0) {
+    return Delete(nullptr, std::move(ids));
+  }
   ids_ = std::move(ids);
   partition_.WithList(KeptKeyOf(list->key), *this);
 }

@@ -49,6 +49,7 @@ class Expirer final : private ListWaiter {
 
   void Scan();
   void OnScanned();
+  void EndPass();
   void NextList();
   void ListReady(MaildropState* list, const Status& why) override;
   void Delete(MaildropState* kept, std::vector<MessageId> ids);

@@ -39,7 +39,7 @@ class MoveGroup::Mover final : private ListWaiter, private LogAppend {
   void ListReady(MaildropState* maildrop, const Status& why) override {
     const CpuMeter::Slice slice(group_.cpu_);
     if (maildrop == nullptr) {
-      group_.status_ = why;
+      group_.status_ = Annotate(why, "a maildrop's list");
       return group_.RecordEnded();
     }
     const MessageEntry* const entry = maildrop->list->Find(placed_->record.id);

@@ -68,6 +68,7 @@ class MoveGroup {
   void Close();
 
   // --- After the end.
+  // kDataLoss: the list of a maildrop is damaged, so nobody knows which of its records live.
   const Status& status() const { return status_; }
   // Those that must be tried again: a deletion was under way.
   std::vector<const PlacedRecord*> TakePostponed() { return std::exchange(postponed_, {}); }

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "storage/engine/expirer.h"
 #include "storage/engine/scrub.h"
+#include "storage/format/checksum.h"
 
 namespace poplar::storage {
 namespace {
@@ -17,6 +18,7 @@ constexpr uint64_t kRetryUnlinkUs = 5'000'000;
 // So many times the changes that begin a checkpoint may wait in memory while one runs or fails;
 // then the log rests.
 constexpr uint64_t kOverlayFactor = 8;
+constexpr size_t kDamagedListsMax = 10'000;  // Further ones are neither named nor counted.
 
 }  // namespace
 
@@ -58,6 +60,8 @@ void PartitionMetrics::Register(base::MetricRegistry& registry,
   registry.Add(damages, "poplar_store_damages_total", "Damage found and set aside.", labels);
   registry.Add(index_unsound, "poplar_store_index_unsound",
                "1 once damage was met in the index, until it is made anew.", labels);
+  registry.Add(index_reopenings, "poplar_store_index_reopened_total",
+               "Times that an index was opened again after a failed write of it.", labels);
   registry.Add(leases, "poplar_store_leases", "Maildrops held by sessions.", labels);
   registry.Add(pending_changes, "poplar_store_pending_changes",
                "Changes that the next checkpoint will write.", labels);
@@ -194,13 +198,7 @@ void Partition::Loaded(LoadJob& job) {
     table_->InstallList(maildrop, std::move(*job.list));
   } else {
     why = job.list.status();
-    const MaildropKey key = DecodeMaildropKey(job.key);
-    if (why.code() == StatusCode::kDataLoss) metrics_.damages.Add();
-    base::Log(base::LogLevel::kError, "store_list_failed",
-              {{"partition", options_.partition},
-               {"tenant", key.tenant.value()},
-               {"account", key.account},
-               {"why", why.ToString()}});
+    NameFailed(job.key, why);
   }
   loads_.Give(job);
   while (waiter != nullptr) {
@@ -210,6 +208,21 @@ void Partition::Loaded(LoadJob& job) {
   }
   table_->Unpin(maildrop);
   reactor_.AtTurnEnd(consider_);
+}
+
+// A list that is damaged stays so, and is asked for again and again.
+void Partition::NameFailed(const std::string& list, const Status& why) {
+  if (why.code() == StatusCode::kDataLoss) {
+    if (damaged_lists_.size() == kDamagedListsMax) return;  // Nobody counts so many.
+    if (!damaged_lists_.insert(Checksum(list)).second) return;
+    metrics_.damages.Add();
+  }
+  const MaildropKey key = DecodeMaildropKey(list);
+  base::Log(base::LogLevel::kError, "store_list_failed",
+            {{"partition", options_.partition},
+             {"tenant", key.tenant.value()},
+             {"account", key.account},
+             {"why", why.ToString()}});
 }
 
 void Partition::Applied() { reactor_.AtTurnEnd(consider_); }
@@ -245,6 +258,7 @@ void Partition::Consider() {
   metrics_.pending_changes.Set(static_cast<int64_t>(table_->changes()));
   metrics_.pending_maildrops.Set(static_cast<int64_t>(table_->changed_maildrops()));
   metrics_.index_unsound.Set(index_->unsound() ? 1 : 0);
+  metrics_.index_reopenings.Add(index_->reopenings() - metrics_.index_reopenings.Read());
   metrics_.cached_bytes.Set(static_cast<int64_t>(table_->cached_bytes()));
   if (!checkpoint_.pending() && CheckpointDue()) BeginCheckpoint();
   log_->Hold(overfull() && !closing_);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "core/base/clock.h"
@@ -39,6 +40,7 @@ struct alignas(base::kCacheLineBytes) PartitionMetrics {
   base::Counter over_tenant_quota;
   base::Counter too_many;
   base::Gauge index_unsound;
+  base::Counter index_reopenings;
   base::Counter list_hits;
   base::Counter list_misses;
   base::Counter checkpoints;
@@ -111,7 +113,8 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   Compactor& compactor() { return *compactor_; }
   Scrub& scrub() { return *scrub_; }
   const Expirer& expirer() const { return *expirer_; }
-  const TenantPolicy& PolicyOf(TenantId tenant) { return policies_.Current().Of(tenant); }
+  const TenantPolicies& policies() { return policies_.Current(); }
+  const TenantPolicy& PolicyOf(TenantId tenant) { return policies().Of(tenant); }
   TenantLedger& ledger() { return *options_.ledger; }
   const base::Clock& clock() const { return *options_.clock; }
   bool checkpoint_pending() const { return checkpoint_.pending(); }
@@ -155,6 +158,7 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   void SegmentEnded(uint32_t number, uint32_t end) override;
   void SegmentGone(uint32_t number) override;
   void Loaded(LoadJob& job);
+  void NameFailed(const std::string& list, const Status& why);
   void OnTick();
   void Consider();
   bool CheckpointDue() const;
@@ -180,6 +184,7 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   PolicyReader policies_;
   CallPool<LoadJob> loads_;
   std::vector<LoadJob*> loading_;
+  std::unordered_set<uint64_t> damaged_lists_;  // That were named; checksums of their keys.
   CheckpointJob checkpoint_;
   UnlinkJob unlinking_;
   std::vector<BlobId> to_unlink_;

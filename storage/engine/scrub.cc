@@ -115,12 +115,19 @@ void Scrub::Judge() {
       suspects_.pop_front();
     } else {
       judging_ = true;
+      in_kept_ = false;
       partition_.WithList(EncodeMaildropKey(damage.maildrop), *this);
     }
   }
 }
 
 void Scrub::ListReady(MaildropState* maildrop, const Status& /*why*/) {
+  const Damage& suspect = suspects_.front();
+  const bool missed = maildrop != nullptr && maildrop->list->Find(suspect.id) == nullptr;
+  if (missed && !in_kept_ && partition_.table().HasKept(suspect.maildrop.tenant)) {
+    in_kept_ = true;  // Deleted, but it can still be brought back.
+    return partition_.WithList(KeptKeyOf(EncodeMaildropKey(suspect.maildrop)), *this);
+  }
   const Damage damage = std::move(suspects_.front());
   suspects_.pop_front();
   judging_ = false;

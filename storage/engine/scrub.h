@@ -5,7 +5,7 @@
 // read does not stay in the page cache unless it was there before. A pass takes every segment that
 // was sealed when the pass began, from any one on, so that restarts do not favour the first ones;
 // then it rests. Damage is named and counted once a place and run, if what it hit is still needed:
-// a message that was deleted meanwhile is nobody's loss.
+// a message that was deleted meanwhile, and is not kept, is nobody's loss.
 //
 // Lives on the partition's shard, a field of the partition.
 
@@ -112,6 +112,7 @@ class Scrub final : private io::OffloadJob, private ListWaiter {
   // Damage whose message may be gone by now.
   std::deque<Damage> suspects_;
   bool judging_ = false;
+  bool in_kept_ = false;                  // It is looked for in the list of kept mail.
   std::unordered_set<uint64_t> counted_;  // LSNs; of the index, 0.
 };
 

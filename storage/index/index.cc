@@ -34,32 +34,68 @@ Status PutChunk(KeyValueTransaction& transaction, const std::string& maildrop, u
   return transaction.Put(Database::kChunks, key, EncodeChunk(key, chunk));
 }
 
-KeyValueEngine& EngineOf(const IndexOptions& options) {
-  return options.engine != nullptr ? *options.engine : Lmdb();
-}
-
-}  // namespace
-
-StatusOr<std::unique_ptr<Index>> Index::Open(const IndexOptions& options) {
-  POP_ASSIGN_OR_RETURN(auto store, EngineOf(options).Open(options.directory, options.map_bytes));
-  return std::unique_ptr<Index>(new Index(std::move(store)));
-}
-
-StatusOr<std::unique_ptr<Index>> Index::OpenToRead(const IndexOptions& options) {
-  POP_ASSIGN_OR_RETURN(auto store,
-                       EngineOf(options).OpenToRead(options.directory, options.map_bytes));
-  return std::unique_ptr<Index>(new Index(std::move(store)));
-}
-
-StatusOr<std::optional<IndexMeta>> Index::ReadMeta() {
-  POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kRead));
-  const StatusOr<std::string_view> value = transaction->Get(Database::kMeta, kMetaKey);
+// None: it is new, or of a version that is made anew.
+StatusOr<std::optional<IndexMeta>> MetaIn(KeyValueTransaction& transaction) {
+  const StatusOr<std::string_view> value = transaction.Get(Database::kMeta, kMetaKey);
   if (value.status().code() == StatusCode::kNotFound) return std::optional<IndexMeta>();
   if (!value.ok()) return value.status();
   const StatusOr<IndexMeta> meta = DecodeIndexMeta(*value);
   if (meta.status().code() == StatusCode::kNotFound) return std::optional<IndexMeta>();
   if (!meta.ok()) return meta.status();
   return std::optional<IndexMeta>(*meta);
+}
+
+// All of a database whose keys are numbers.
+template <class Map, class Value = typename Map::mapped_type>
+StatusOr<Map> ReadNumbered(IndexStore& store, Database database,
+                           StatusOr<Value> (*decode)(std::string_view key,
+                                                     std::string_view bytes)) {
+  using Key = typename Map::key_type;
+  POP_ASSIGN_OR_RETURN(const auto transaction, store.Begin(KeyValueStore::Access::kRead));
+  Map map;
+  POP_RETURN_IF_ERROR(transaction->ForEach(
+      database, {}, [&](std::string_view key, std::string_view bytes) -> Status {
+        if (key.size() != sizeof(Key)) {
+          return MakeStatus(StatusCode::kDataLoss, "index: the key of a number is not sound");
+        }
+        const Key number(sizeof(Key) == sizeof(uint32_t) ? LoadBe32(key.data())
+                                                         : LoadBe64(key.data()));
+        POP_ASSIGN_OR_RETURN(map[number], decode(key, bytes));
+        return OkStatus();
+      }));
+  return map;
+}
+
+}  // namespace
+
+Index::Index(const IndexOptions& options)
+    : store_(options,
+             [this](KeyValueTransaction& transaction) { return CheckReopened(transaction); }) {}
+
+StatusOr<std::unique_ptr<Index>> Index::Open(const IndexOptions& options) {
+  std::unique_ptr<Index> index(new Index(options));
+  POP_RETURN_IF_ERROR(index->store_.Open());
+  return index;
+}
+
+StatusOr<std::unique_ptr<Index>> Index::OpenToRead(const IndexOptions& options) {
+  std::unique_ptr<Index> index(new Index(options));
+  POP_RETURN_IF_ERROR(index->store_.OpenToRead());
+  return index;
+}
+
+StatusOr<std::optional<IndexMeta>> Index::ReadMeta() {
+  POP_ASSIGN_OR_RETURN(const auto transaction, store_.Begin(KeyValueStore::Access::kRead));
+  POP_ASSIGN_OR_RETURN(const std::optional<IndexMeta> meta, MetaIn(*transaction));
+  checkpoint_ = meta.has_value() ? meta->checkpoint.value() : 0;
+  return meta;
+}
+
+// One that began anew, or went back, would hide mail.
+Status Index::CheckReopened(KeyValueTransaction& transaction) const {
+  POP_ASSIGN_OR_RETURN(const std::optional<IndexMeta> meta, MetaIn(transaction));
+  if ((meta.has_value() ? meta->checkpoint.value() : 0) >= checkpoint_) return OkStatus();
+  return MakeStatus(StatusCode::kDataLoss, "the index does not hold its last checkpoint any more");
 }
 
 void Index::Found(const Status& damage, const std::string& key) {
@@ -72,7 +108,7 @@ void Index::Found(const Status& damage, const std::string& key) {
 }
 
 StatusOr<std::shared_ptr<MessageList>> Index::Load(const std::string& key) {
-  POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kRead));
+  POP_ASSIGN_OR_RETURN(const auto transaction, store_.Begin(KeyValueStore::Access::kRead));
   StatusOr<std::shared_ptr<MessageList>> list = Read(*transaction, key);
   if (list.status().code() == StatusCode::kDataLoss) Found(list.status(), key);
   return list;
@@ -127,137 +163,18 @@ StatusOr<std::shared_ptr<MessageList>> Index::Read(KeyValueTransaction& transact
   return list;
 }
 
-StatusOr<std::vector<std::string>> Index::ReadMaildropKeys() {
-  POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kRead));
-  std::vector<std::string> keys;
-  POP_RETURN_IF_ERROR(transaction->ForEach(Database::kMaildrops, {},
-                                           [&](std::string_view key, std::string_view /*totals*/) {
-                                             keys.emplace_back(key);
-                                             return OkStatus();
-                                           }));
-  return keys;
-}
-
-StatusOr<std::vector<std::string>> Index::ReadAgedKeys(std::string_view after, size_t keys_max,
-                                                       Aged aged) {
-  POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kRead));
-  std::vector<std::string> keys;
-  Status status = transaction->ForEach(
-      Database::kMaildrops, {}, [&](std::string_view key, std::string_view bytes) -> Status {
-        if (key <= after) return OkStatus();
-        POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(key, bytes));
-        if (totals.messages == 0 || !aged(key, totals.oldest_day)) return OkStatus();
-        keys.emplace_back(key);
-        return keys.size() < keys_max ? OkStatus() : MakeStatus(StatusCode::kCancelled, "enough");
-      });
-  if (status.code() == StatusCode::kDataLoss) Found(status, "");
-  if (!status.ok() && status.code() != StatusCode::kCancelled) return status;
-  return keys;
-}
-
-StatusOr<IndexSums> Index::ReadSums() {
-  POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kRead));
-  IndexSums sums;
-  POP_RETURN_IF_ERROR(transaction->ForEach(
-      Database::kMaildrops, {}, [&](std::string_view key, std::string_view bytes) -> Status {
-        POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(key, bytes));
-        if (IsKeptKey(key)) {
-          sums.kept_messages += totals.messages;
-          sums.kept_octets += totals.octets;
-          return OkStatus();
-        }
-        if (totals.messages > 0) ++sums.maildrops;
-        sums.messages += totals.messages;
-        sums.octets += totals.octets;
-        sums.wire_bytes += totals.wire_bytes;
-        return OkStatus();
-      }));
-  POP_RETURN_IF_ERROR(
-      transaction->ForEach(Database::kBlobs, {}, [&](std::string_view, std::string_view) {
-        ++sums.blobs;
-        return OkStatus();
-      }));
-  POP_ASSIGN_OR_RETURN(sums.file_bytes, store_->FileBytes());
-  return sums;
-}
-
 StatusOr<std::map<uint32_t, SegmentStats>> Index::ReadSegments() {
-  POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kRead));
-  std::map<uint32_t, SegmentStats> segments;
-  POP_RETURN_IF_ERROR(transaction->ForEach(
-      Database::kSegments, {}, [&](std::string_view key, std::string_view bytes) -> Status {
-        if (key.size() != sizeof(uint32_t)) {
-          return MakeStatus(StatusCode::kDataLoss, "index segment: not sound");
-        }
-        POP_ASSIGN_OR_RETURN(segments[LoadBe32(key.data())], DecodeSegmentStats(key, bytes));
-        return OkStatus();
-      }));
-  return segments;
+  return ReadNumbered<std::map<uint32_t, SegmentStats>>(store_, Database::kSegments,
+                                                        DecodeSegmentStats);
 }
 
 StatusOr<std::map<TenantId, TenantTotals>> Index::ReadTenants() {
-  POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kRead));
-  std::map<TenantId, TenantTotals> tenants;
-  POP_RETURN_IF_ERROR(transaction->ForEach(
-      Database::kTenants, {}, [&](std::string_view key, std::string_view bytes) -> Status {
-        if (key.size() != sizeof(uint64_t)) {
-          return MakeStatus(StatusCode::kDataLoss, "index tenant: not sound");
-        }
-        POP_ASSIGN_OR_RETURN(tenants[TenantId(LoadBe64(key.data()))],
-                             DecodeTenantTotals(key, bytes));
-        return OkStatus();
-      }));
-  return tenants;
+  return ReadNumbered<std::map<TenantId, TenantTotals>>(store_, Database::kTenants,
+                                                        DecodeTenantTotals);
 }
 
 StatusOr<std::map<MessageId, BlobId>> Index::ReadBlobs() {
-  POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kRead));
-  std::map<MessageId, BlobId> blobs;
-  POP_RETURN_IF_ERROR(transaction->ForEach(
-      Database::kBlobs, {}, [&](std::string_view key, std::string_view bytes) -> Status {
-        if (key.size() != sizeof(uint64_t)) {
-          return MakeStatus(StatusCode::kDataLoss, "index blob: not sound");
-        }
-        POP_ASSIGN_OR_RETURN(blobs[MessageId(LoadBe64(key.data()))], DecodeIndexBlob(key, bytes));
-        return OkStatus();
-      }));
-  return blobs;
-}
-
-Status Index::CompareTotals(KeyValueTransaction& transaction) {
-  std::map<TenantId, TenantTotals> difference;
-  POP_RETURN_IF_ERROR(transaction.ForEach(
-      Database::kMaildrops, {}, [&](std::string_view key, std::string_view bytes) -> Status {
-        POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(key, bytes));
-        TenantTotals& tenant = difference[DecodeMaildropKey(key).tenant];
-        (IsKeptKey(key) ? tenant.kept_messages : tenant.messages) += totals.messages;
-        (IsKeptKey(key) ? tenant.kept_octets : tenant.octets) += totals.octets;
-        return OkStatus();
-      }));
-  POP_RETURN_IF_ERROR(transaction.ForEach(
-      Database::kTenants, {}, [&](std::string_view key, std::string_view bytes) -> Status {
-        if (key.size() != sizeof(uint64_t)) {
-          return MakeStatus(StatusCode::kDataLoss, "index tenant: not sound");
-        }
-        POP_ASSIGN_OR_RETURN(const TenantTotals totals, DecodeTenantTotals(key, bytes));
-        const auto counted = difference.try_emplace(TenantId(LoadBe64(key.data()))).first;
-        if (counted->second == totals) difference.erase(counted);
-        return OkStatus();
-      }));
-  for (const auto& [tenant, counted] : difference) {
-    if (counted == TenantTotals()) continue;
-    return MakeStatus(StatusCode::kDataLoss, "the lists of tenant " +
-                                                 std::to_string(tenant.value()) +
-                                                 " are not what the index counts for it");
-  }
-  return OkStatus();
-}
-
-Status Index::Check() {
-  POP_ASSIGN_OR_RETURN(const auto transaction, store_->Begin(KeyValueStore::Access::kRead));
-  const Status sound = CompareTotals(*transaction);
-  if (sound.code() == StatusCode::kDataLoss) Found(sound, "");
-  return sound;
+  return ReadNumbered<std::map<MessageId, BlobId>>(store_, Database::kBlobs, DecodeIndexBlob);
 }
 
 Status Index::Wipe(KeyValueTransaction& transaction, const std::string& key) {
@@ -358,7 +275,7 @@ Status Index::WriteSums(KeyValueTransaction& transaction, const Checkpoint& chec
 }
 
 Status Index::Write(const Checkpoint& checkpoint) {
-  auto begun = store_->Begin(KeyValueStore::Access::kChange);
+  auto begun = store_.Begin(KeyValueStore::Access::kChange);
   if (begun.status().code() == StatusCode::kDataLoss) Found(begun.status(), "");
   POP_ASSIGN_OR_RETURN(const auto transaction, std::move(begun));
   // What it misses after damage stands in the log.
@@ -374,12 +291,16 @@ Status Index::Write(const Checkpoint& checkpoint) {
     return written;
   }
   if (unsound()) {
+    checkpoint_ = 0;
     POP_RETURN_IF_ERROR(transaction->Delete(Database::kMeta, kMetaKey));
-  } else if (checkpoint.meta.has_value()) {
-    POP_RETURN_IF_ERROR(
-        transaction->Put(Database::kMeta, kMetaKey, EncodeIndexMeta(*checkpoint.meta)));
+    return transaction->Commit();
   }
-  return transaction->Commit();
+  if (!checkpoint.meta.has_value()) return transaction->Commit();
+  POP_RETURN_IF_ERROR(
+      transaction->Put(Database::kMeta, kMetaKey, EncodeIndexMeta(*checkpoint.meta)));
+  POP_RETURN_IF_ERROR(transaction->Commit());
+  checkpoint_ = checkpoint.meta->checkpoint.value();
+  return OkStatus();
 }
 
 }  // namespace poplar::storage

@@ -14,18 +14,11 @@
 
 #include "absl/functional/function_ref.h"
 #include "core/base/status.h"
-#include "core/base/units.h"
 #include "storage/format/index_format.h"
-#include "storage/index/key_value.h"
+#include "storage/index/index_store.h"
 #include "storage/index/message_list.h"
 
 namespace poplar::storage {
-
-struct IndexOptions {
-  std::string directory;             // Exists.
-  uint64_t map_bytes = 64 * kGiB;    // Address space; the file grows as it needs.
-  KeyValueEngine* engine = nullptr;  // Null: LMDB.
-};
 
 // What one checkpoint does to one maildrop, in this order.
 struct MaildropChange {
@@ -57,6 +50,12 @@ struct IndexSums {
   uint64_t file_bytes = 0;  // Of the index itself.
 };
 
+struct AgedKeys {
+  std::vector<std::string> keys;  // Encoded, in order.
+  uint64_t damages = 0;           // What was met on the way to the last of them, and left out.
+  bool more = false;              // Lists may stand behind it.
+};
+
 class Index {
  public:
   // kDataLoss: what lies there is unsound, and shall be set aside and rebuilt. kFailedPrecondition:
@@ -73,11 +72,10 @@ class Index {
   StatusOr<std::shared_ptr<MessageList>> Load(const std::string& key);
   // The encoded keys of all lists that it knows, of kept mail too.
   StatusOr<std::vector<std::string>> ReadMaildropKeys();
-  // Encoded keys of lists behind `after`, at most `keys_max`, in order, with a message that `aged`
-  // says is old enough to be looked at, going by the list's oldest.
+  // Lists behind `after`, at most `keys_max`, with a message that `aged` says is old enough to be
+  // looked at, going by the list's oldest. Damage costs no more than the lists that it hit.
   using Aged = absl::FunctionRef<bool(std::string_view key, uint16_t oldest_day)>;
-  StatusOr<std::vector<std::string>> ReadAgedKeys(std::string_view after, size_t keys_max,
-                                                  Aged aged);
+  StatusOr<AgedKeys> ReadAgedKeys(std::string_view after, size_t keys_max, Aged aged);
   // Sums over all of them, without looking at a message.
   StatusOr<IndexSums> ReadSums();
   StatusOr<std::map<uint32_t, SegmentStats>> ReadSegments();
@@ -90,12 +88,15 @@ class Index {
   Status Write(const Checkpoint& checkpoint);
   // Damage was met. The index serves all others, but no checkpoint says any more
   // that it is complete, so the next start builds it anew.
-  bool unsound() const { return unsound_.load(std::memory_order_relaxed); }
+  bool unsound() const { return unsound_.load(std::memory_order_relaxed) || store_.lost(); }
+  // Times that a failed write of it was mended by opening it again.
+  uint64_t reopenings() const { return store_.reopenings(); }
 
  private:
   friend class IndexCopy;
 
-  explicit Index(std::unique_ptr<KeyValueStore> store) : store_(std::move(store)) {}
+  explicit Index(const IndexOptions& options);
+  Status CheckReopened(KeyValueTransaction& transaction) const;
   Status CompareTotals(KeyValueTransaction& transaction);
   Status CheckAbsent(KeyValueTransaction& transaction, const std::string& key);
   Status WriteSums(KeyValueTransaction& transaction, const Checkpoint& checkpoint);
@@ -107,8 +108,9 @@ class Index {
   // `key`: of the list that is damaged; empty: it is not known whose.
   void Found(const Status& damage, const std::string& key);
 
-  const std::unique_ptr<KeyValueStore> store_;
+  IndexStore store_;
   std::atomic<bool> unsound_{false};
+  std::atomic<uint64_t> checkpoint_{0};  // That its meta says, as far as is known; 0: no meta.
 };
 
 }  // namespace poplar::storage

@@ -30,8 +30,8 @@ class Target {
 
 }  // namespace
 
-StatusOr<std::unique_ptr<IndexCopy>> IndexCopy::Begin(const Index& index) {
-  POP_ASSIGN_OR_RETURN(auto from, index.store_->Begin(KeyValueStore::Access::kRead));
+StatusOr<std::unique_ptr<IndexCopy>> IndexCopy::Begin(Index& index) {
+  POP_ASSIGN_OR_RETURN(auto from, index.store_.Begin(KeyValueStore::Access::kRead));
   return std::unique_ptr<IndexCopy>(new IndexCopy(std::move(from)));
 }
 

@@ -15,16 +15,17 @@ class IndexCopy {
  public:
   // From here on it is known what will be copied. Cheap. `index` outlives the copy; while the copy
   // lives, the index's file grows instead of using freed pages again.
-  static StatusOr<std::unique_ptr<IndexCopy>> Begin(const Index& index);
+  static StatusOr<std::unique_ptr<IndexCopy>> Begin(Index& index);
 
   // Writes it, flushed, into a folder that is there and empty; the folder itself is the caller's to
-  // flush. kCancelled: `cancel` became true.
+  // flush. kCancelled: `cancel` became true. kUnavailable: among others, the index failed meanwhile
+  // and must be opened again.
   Status WriteTo(const IndexOptions& target, const std::atomic<bool>& cancel) const;
 
  private:
-  explicit IndexCopy(std::unique_ptr<KeyValueTransaction> from) : from_(std::move(from)) {}
+  explicit IndexCopy(IndexTransaction from) : from_(std::move(from)) {}
 
-  const std::unique_ptr<KeyValueTransaction> from_;
+  const IndexTransaction from_;
 };
 
 }  // namespace poplar::storage

@@ -60,6 +60,10 @@ class KeyValueStore {
   virtual StatusOr<std::unique_ptr<KeyValueTransaction>> Begin(Access access) = 0;
   // Of its file.
   virtual StatusOr<uint64_t> FileBytes() = 0;
+  // A commit failed so that nothing begins here any more, and visits under way end, with
+  // kUnavailable. Whoever opens it anew, when all transactions have ended and it was destroyed,
+  // finds it sound. It may be known as late as when something is to begin.
+  virtual bool broken() const = 0;
 };
 
 class KeyValueEngine {

@@ -107,7 +107,8 @@ class LmdbTransaction final : public KeyValueTransaction {
       if (at <= before) visited = MakeStatus(StatusCode::kDataLoss, "index: keys out of order");
       if (!visited.ok() || !at.starts_with(prefix)) break;
       before = at;
-      visited = visit(at.substr(prefix.size()), ToView(value));
+      visited = env_.broken() ? LmdbStatus(MDB_PANIC, "index cursor")
+                              : visit(at.substr(prefix.size()), ToView(value));
       if (!visited.ok()) break;
     }
     if (!env_.lost()) mdb_cursor_close(cursor);
@@ -256,6 +257,8 @@ class LmdbStore final : public KeyValueStore {
     POP_RETURN_IF_ERROR(transaction->Begin());
     return transaction;
   }
+
+  bool broken() const override { return env_.broken() && !env_.lost(); }
 
   StatusOr<uint64_t> FileBytes() override {
     uint64_t bytes = 0;

@@ -43,7 +43,10 @@ Status LmdbEnvironment::Create() {
 Status LmdbEnvironment::Call(std::string_view what, absl::FunctionRef<int()> call) {
   int code = 0;
   if (!lost()) {
-    if (RunGuarded([&] { code = call(); })) return code == 0 ? OkStatus() : LmdbStatus(code, what);
+    if (RunGuarded([&] { code = call(); })) {
+      if (code == MDB_PANIC) broken_.store(true, std::memory_order_relaxed);
+      return code == 0 ? OkStatus() : LmdbStatus(code, what);
+    }
     Lose();
   }
   return MakeStatus(StatusCode::kDataLoss, std::string(what) + ": the file cannot be read");

@@ -38,6 +38,8 @@ class LmdbEnvironment {
   // Nothing is asked of it any more.
   void Lose();
   bool lost() const { return lost_.load(std::memory_order_acquire); }
+  // LMDB has refused a call because a commit failed half-way (KeyValueStore::broken).
+  bool broken() const { return broken_.load(std::memory_order_relaxed); }
 
   // Finds out where the file is mapped, if anything was ever written to it.
   Status FindPages();
@@ -53,6 +55,7 @@ class LmdbEnvironment {
   const std::string path_;
   MDB_env* env_ = nullptr;
   std::atomic<bool> lost_{false};
+  std::atomic<bool> broken_{false};
   LmdbPages pages_;
 };
 

@@ -25,12 +25,17 @@ class Bench {
   virtual ~Bench() = default;
   virtual KeyValueEngine& engine() = 0;
   virtual std::string directory() = 0;
+  // The next commits fail, each maybe so that the store is broken.
+  virtual void FailCommits() = 0;
+  // The disk is well again.
+  virtual void Heal() {}
 };
 
 class RealBench final : public Bench {
  public:
   KeyValueEngine& engine() override { return Lmdb(); }
   std::string directory() override { return folder_.path(); }
+  void FailCommits() override { BreakIndexHead(directory()); }
 
  private:
   TemporaryFolder folder_;
@@ -41,6 +46,8 @@ class ModelBench final : public Bench {
   ModelBench() { EXPECT_TRUE(disk_.MakeDirectory("/index").ok()); }
   KeyValueEngine& engine() override { return engine_; }
   std::string directory() override { return "/index"; }
+  void FailCommits() override { disk_.Fail({.calls = sim::Bit(sim::DiskCall::kSync)}); }
+  void Heal() override { disk_.Heal(); }
 
  private:
   sim::Dice dice_{5};
@@ -160,6 +167,36 @@ TYPED_TEST(KeyValueTest, AReaderKeepsWhatItBeganWith) {
   this->Put({{"a", "2"}});
   EXPECT_EQ(*reader->Get(Database::kChunks, "a"), "1");
   EXPECT_EQ(*this->Begin(Access::kRead)->Get(Database::kChunks, "a"), "2");
+}
+
+TYPED_TEST(KeyValueTest, ABrokenOneIsSoundWhenItIsOpenedAgain) {
+  this->Put({{"a", "1"}, {"b", "1"}});
+  auto reader = this->Begin(Access::kRead);
+  for (int tries = 0; !this->store_->broken(); ++tries) {
+    ASSERT_LT(tries, 100);
+    this->bench_.FailCommits();
+    auto change = this->store_->Begin(Access::kChange);
+    ASSERT_TRUE(change.ok());
+    ASSERT_TRUE((*change)->Put(Database::kChunks, "a", "2").ok());
+    EXPECT_EQ((*change)->Commit().code(), StatusCode::kUnavailable);
+    change->reset();
+    this->bench_.Heal();
+    // It may become known by this only.
+    const auto next = this->store_->Begin(Access::kRead);
+    EXPECT_EQ(next.ok(), !this->store_->broken());
+  }
+  for (const Access access : {Access::kRead, Access::kChange}) {
+    EXPECT_EQ(this->store_->Begin(access).status().code(), StatusCode::kUnavailable);
+  }
+  EXPECT_EQ(reader->ForEach(Database::kChunks, {}, [](auto, auto) { return OkStatus(); }).code(),
+            StatusCode::kUnavailable);
+  reader.reset();
+  this->Open();
+  EXPECT_FALSE(this->store_->broken());
+  const Pairs all = this->All(*this->Begin(Access::kRead));
+  EXPECT_TRUE(all == (Pairs{{"a", "1"}, {"b", "1"}}) || all == (Pairs{{"a", "2"}, {"b", "1"}}));
+  this->Put({{"a", "3"}});
+  EXPECT_EQ(this->All(*this->Begin(Access::kRead)), (Pairs{{"a", "3"}, {"b", "1"}}));
 }
 
 }  // namespace

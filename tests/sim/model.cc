@@ -247,13 +247,14 @@ uint64_t Model::living() const {
   return count;
 }
 
-std::string Model::AnyLiving(uint64_t pick, uint64_t bytes_max) const {
+std::string Model::AnyStored(uint64_t pick, uint64_t bytes_max) const {
   constexpr size_t kBytesMin = 100;
   std::vector<const Body*> bodies;
   for (const auto& [name, maildrop] : maildrops_) {
     for (const Copy& copy : maildrop->copies) {
       const size_t bytes = copy.body->wire.size();
-      if (!copy.MustBeThere() || bytes < kBytesMin || bytes >= bytes_max) continue;
+      if (!copy.MustBeThere() && !KeptForEver(copy)) continue;
+      if (bytes < kBytesMin || bytes >= bytes_max) continue;
       bodies.push_back(copy.body.get());
     }
   }

@@ -183,9 +183,9 @@ class Model {
 
   // Messages that must be there.
   uint64_t living() const;
-  // The octets of one of these of some size, but fewer than `bytes_max`; or nothing. `pick`
-  // chooses.
-  std::string AnyLiving(uint64_t pick, uint64_t bytes_max) const;
+  // The octets of one of these, or of one that is kept for good, of some size, but fewer than
+  // `bytes_max`; or nothing. `pick` chooses.
+  std::string AnyStored(uint64_t pick, uint64_t bytes_max) const;
 
  private:
   Maildrop& Of(const storage::MaildropKey& key);
@@ -199,6 +199,7 @@ class Model {
   void CheckImported(const Copy& stored) const;
   void CheckAlreadyThere(Copy& repeat);
   void Keep(const Deletion& deletion, bool certain);
+  bool KeptForEver(const Copy& copy) const;
   bool TooOld(const Copy& copy) const;
   void LetExpire(Copy& copy);
   void EndKeeping(Copy& copy);

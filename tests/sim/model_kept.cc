@@ -20,6 +20,11 @@ constexpr uint32_t kDaysForEver = 1000;
 
 }  // namespace
 
+bool Model::KeptForEver(const Copy& copy) const {
+  return copy.kept == Kept::kYes && !copy.damaged &&
+         PolicyOf(copy.maildrop->key.tenant).keep_deleted_days >= kDaysForEver;
+}
+
 // What was brought back asked for no quota.
 void Model::CheckQuota(const Copy& stored) const {
   const TenantId tenant = stored.maildrop->key.tenant;

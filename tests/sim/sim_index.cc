@@ -27,6 +27,7 @@ class SimIndexEngine::Store final : public KeyValueStore {
 
   StatusOr<std::unique_ptr<KeyValueTransaction>> Begin(Access access) override;
   StatusOr<uint64_t> FileBytes() override { return file_->Bytes(); }
+  bool broken() const override { return panicked_; }
   Status Commit(std::shared_ptr<const Content> content);
 
  private:
@@ -74,6 +75,7 @@ class SimIndexEngine::Transaction final : public KeyValueTransaction {
     const Pairs& pairs = Of(database);
     for (auto at = pairs.lower_bound(prefix); at != pairs.end(); ++at) {
       if (!at->first.starts_with(prefix)) break;
+      if (store_.broken()) return MakeStatus(StatusCode::kUnavailable, "index: open it again");
       POP_RETURN_IF_ERROR(visit(std::string_view(at->first).substr(prefix.size()), at->second));
     }
     return OkStatus();

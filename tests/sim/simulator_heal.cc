@@ -134,10 +134,11 @@ void Simulator::Age() {
   }
 }
 
-// Damage in what lives is found without anybody reading it, and costs the rest nothing.
+// Damage in what lives, or is kept, is found without anybody reading it, and costs the rest
+// nothing.
 void Simulator::LetScrubFind() {
   // No blobs: compaction may move what names one on and on, ahead of the scrub.
-  const std::string wire = model_.AnyLiving(dice_.Next(), store_.blob_bytes_min);
+  const std::string wire = model_.AnyStored(dice_.Next(), store_.blob_bytes_min);
   if (wire.empty() || damager_.DamageWherever(wire) == 0) return;
   ++result_.damages;
   store_.scrub_bytes_per_s = kMiB;

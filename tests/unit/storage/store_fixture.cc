@@ -1,5 +1,8 @@
 #include "tests/unit/storage/store_fixture.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -8,6 +11,8 @@
 #include <thread>
 
 #include "core/base/check.h"
+#include "storage/engine/layout.h"
+#include "storage/format/ids.h"
 
 namespace poplar::storage {
 
@@ -46,6 +51,36 @@ std::map<std::string, std::string> ContentsOf(const std::string& folder) {
     contents[name] = {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   }
   return contents;
+}
+
+void BreakIndexHead(const std::string& directory) {
+  const std::string path = std::filesystem::canonical(directory) / "data.mdb";
+  int broken = 0;
+  for (int fd = 0; fd < 4096; ++fd) {
+    std::error_code none;
+    const auto target = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd), none);
+    if (none || target != path || (::fcntl(fd, F_GETFL) & O_ACCMODE) != O_WRONLY) continue;
+    const int reader = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    ASSERT_GE(reader, 0);
+    ASSERT_EQ(::dup3(reader, fd, O_CLOEXEC), fd);
+    ASSERT_EQ(::close(reader), 0);
+    ++broken;
+  }
+  ASSERT_EQ(broken, 1);
+}
+
+void DamageTotals(const std::string& store, uint32_t partition, const MaildropKey& key) {
+  const auto index = Lmdb().Open(PartitionDirectory(store, partition) + "/index", kGiB);
+  ASSERT_TRUE(index.ok()) << index.status();
+  const auto change = (*index)->Begin(KeyValueStore::Access::kChange);
+  ASSERT_TRUE(change.ok()) << change.status();
+  const std::string encoded = EncodeMaildropKey(key);
+  const auto totals = (*change)->Get(Database::kMaildrops, encoded);
+  ASSERT_TRUE(totals.ok()) << totals.status();
+  std::string damaged(*totals);
+  damaged.back() = static_cast<char>(damaged.back() ^ 1);
+  ASSERT_TRUE((*change)->Put(Database::kMaildrops, encoded, damaged).ok());
+  ASSERT_TRUE((*change)->Commit().ok());
 }
 
 bool Eventually(const std::function<bool()>& condition) {

@@ -40,6 +40,15 @@ void CopyOpenStore(const std::string& from, const std::string& to);
 // Every file of a folder, by its path in it, with its content.
 std::map<std::string, std::string> ContentsOf(const std::string& folder);
 
+// The next commit of the index in `directory`, which is open, fails at its last step, the page that
+// makes it count: LMDB writes that by a descriptor of its own, in whose place comes one that only
+// reads. It stays so until the index is opened anew.
+void BreakIndexHead(const std::string& directory);
+
+// Flips a bit in what the index of a store that is not open says of a maildrop. The list cannot be
+// read any more; the index is otherwise sound.
+void DamageTotals(const std::string& store, uint32_t partition, const MaildropKey& key);
+
 // What goes on in the background has to come to this end. False after 20 s.
 bool Eventually(const std::function<bool()>& condition);
 

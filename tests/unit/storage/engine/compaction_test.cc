@@ -248,6 +248,36 @@ TEST_F(ThoroughCompactionTest, PassesOverADamagedSegment) {
   EXPECT_FALSE(OnDisk(2));
 }
 
+// Which of a maildrop's records live is not known: they stay where they are, as if all did. The
+// segment is sound.
+TEST_F(ThoroughCompactionTest, ADamagedListHoldsUpASegmentAndDamagesNone) {
+  constexpr uint64_t kDamaged = 2;
+  Fill(3, 70);
+  ASSERT_TRUE(fixture_.Close().ok());
+  DamageTotals(folder_.path(), 0, Key(User(kDamaged)));
+  OpenSlow();
+  for (uint64_t u = 0; u < kDamaged; ++u) DeleteMost(User(u), 0);
+  // Each time that somebody asks.
+  uint64_t failures = 0;
+  for (int round = 0; round < 2; ++round) {
+    const CompactionState after = Compact();
+    EXPECT_EQ(after.kept, 0U);
+    EXPECT_EQ(after.emptied, 0U);
+    EXPECT_GE(after.failures, failures + 4);  // All with a third of theirs.
+    failures = after.failures;
+    EXPECT_TRUE(OnDisk(1));
+  }
+  EXPECT_EQ(fixture_.Metric("poplar_store_damages_total"), 1);  // The list.
+  // The next start makes the index anew.
+  ASSERT_TRUE(fixture_.Close().ok());
+  OpenSlow();
+  const CompactionState after = Compact();
+  EXPECT_EQ(after.failures, 0U);
+  EXPECT_GE(after.emptied, 4U);
+  EXPECT_FALSE(OnDisk(1));
+  EXPECT_EQ(fixture_.List(0, Key(User(kDamaged))).size(), 70U);
+}
+
 TEST_F(ThoroughCompactionTest, EndsWhereASessionStillSeesASegment) {
   Fill(1, 100);
   DeleteMost(User(0), 3);

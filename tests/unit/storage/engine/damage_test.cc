@@ -254,6 +254,24 @@ TEST_F(DamageTest, AMissingIndexIsRebuilt) {
   }
 }
 
+TEST_F(DamageTest, ADamagedListIsCountedOnce) {
+  ASSERT_TRUE(fixture_.Close().ok());
+  Crash();
+  for (const char* const account : {"alice", "bob"}) {
+    DamageTotals(crashed_.path(), 0, Key(account));
+  }
+  ASSERT_TRUE(OpenCrashed().ok());
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(after_.OpenMaildrop(0, Key("alice")).outcome, OpenOutcome::kDamaged);
+    EXPECT_EQ(after_.Metric("poplar_store_damages_total"), 1);
+  }
+  EXPECT_EQ(after_.OpenMaildrop(0, Key("bob")).outcome, OpenOutcome::kDamaged);
+  EXPECT_EQ(after_.Metric("poplar_store_damages_total"), 2);
+  ASSERT_TRUE(after_.Close().ok());
+  ASSERT_TRUE(OpenCrashed().ok());
+  ExpectAllThere();
+}
+
 TEST_F(DamageTest, AnUnsoundIndexIsSetAsideAndRebuilt) {
   ASSERT_TRUE(fixture_.Close().ok());
   Crash();

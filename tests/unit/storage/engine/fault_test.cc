@@ -107,5 +107,37 @@ TEST_F(FaultTest, ALinkThatFailsFailsItsRecipientOnly) {
   EXPECT_EQ(fixture_.List(0, Key("bob")).size(), 1U);
 }
 
+// Everybody who logs in reads the index here: it is all that is left of a list after a checkpoint.
+TEST_F(FaultTest, AnIndexThatCouldNotBeWrittenIsOpenedAgain) {
+  ASSERT_TRUE(fixture_.Close().ok());
+  options_.checkpoint_interval_ms = 20;
+  options_.list_cache_bytes = 0;
+  ASSERT_TRUE(fixture_.Open(options_).ok());
+  const auto user = [](uint64_t i) { return Key("user" + std::to_string(i % 5)); };
+  for (uint64_t i = 0; i < 20; ++i) fixture_.MustDeliver(0, user(i), MakeMessage(i));
+  ASSERT_TRUE(Eventually([&] {
+    return fixture_.Metric("poplar_store_pending_changes") == 0 &&
+           fixture_.Metric("poplar_store_list_cache_bytes") == 0;
+  }));
+  BreakIndexHead(folder_.path() + "/p000/index");
+  for (uint64_t i = 20; i < 40; ++i) fixture_.MustDeliver(0, user(i), MakeMessage(i));
+  ASSERT_TRUE(
+      Eventually([&] { return fixture_.Metric("poplar_store_checkpoint_failures_total") >= 1; }));
+  for (const bool reopened : {false, true}) {
+    for (uint64_t u = 0; u < 5; ++u) {
+      const std::vector<Listed> list = fixture_.List(0, user(u));
+      ASSERT_EQ(list.size(), 8U) << reopened;
+      for (uint64_t i = 0; i < 8; ++i) EXPECT_EQ(list[i].wire, MakeMessage(u + 5 * i));
+    }
+    if (reopened) break;
+    EXPECT_TRUE(
+        Eventually([&] { return fixture_.Metric("poplar_store_index_reopened_total") == 1; }));
+    EXPECT_EQ(fixture_.Metric("poplar_store_index_unsound"), 0);
+    EXPECT_TRUE(fixture_.Close().ok());
+    ASSERT_TRUE(fixture_.Open(options_).ok());
+    EXPECT_EQ(fixture_.Metric("poplar_store_damages_total"), 0);
+  }
+}
+
 }  // namespace
 }  // namespace poplar::storage

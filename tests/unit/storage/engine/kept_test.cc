@@ -30,11 +30,15 @@ class KeptTest : public PolicyTest {
       fixture_.MustDeliver(0, Key(user), MakeMessage(i, bytes));
     }
   }
-  // Two in each partition: a store places maildrops by a seed of its own.
-  std::vector<std::string> SpreadUsers() {
+  Superblock ReadSuperblock() const {
     std::ifstream file(folder_.path() + "/superblock", std::ios::binary);
     const std::string block{std::istreambuf_iterator<char>(file), {}};
-    const Superblock superblock = DecodeSuperblock(block).value();
+    return DecodeSuperblock(block).value();
+  }
+  // Two in each partition, in the order of their keys: a store places maildrops by a seed of its
+  // own.
+  std::vector<std::string> SpreadUsers() {
+    const Superblock superblock = ReadSuperblock();
     std::vector<std::string> users;
     std::array<int, 2> in_partition{};
     for (int i = 0; users.size() < 4; ++i) {
@@ -197,6 +201,18 @@ TEST_F(UncheckpointedKeptTest, GoesAtOnceWhenThePolicyEnds) {
   EXPECT_EQ(fixture_.List(0, Key("alice")).size(), 1U);
 }
 
+TEST_F(UncheckpointedKeptTest, StaysWhenTheTenantIsNotListedAnyMore) {
+  Fill("alice", 2);
+  ASSERT_EQ(Session(Key("alice"), {0}), CommitOutcome::kDone);
+  auto policies = std::make_shared<TenantPolicies>();
+  policies->by_tenant[2] = {.name = "two", .expire_days = 1};  // Asks for a pass.
+  const double passes = fixture_.Metric("poplar_store_expiry_passes_total");
+  board_.Publish(std::move(policies));
+  EXPECT_TRUE(Eventually(
+      [&] { return fixture_.Metric("poplar_store_expiry_passes_total") == passes + 2; }));
+  EXPECT_EQ(Kept(Key("alice")).size(), 1U);
+}
+
 TEST_F(KeptTest, OldMailExpiresAndIsKeptAsIfItHadBeenDeleted) {
   Fill("alice", 2);
   Reopen();  // A pass goes by the index.
@@ -215,6 +231,69 @@ TEST_F(KeptTest, OldMailExpiresAndIsKeptAsIfItHadBeenDeleted) {
   EXPECT_TRUE(Eventually(
       [&] { return fixture_.Metric("poplar_store_expiry_passes_total") >= passes + 1; }));
   EXPECT_EQ(fixture_.Totals(0, Key("alice"))->messages, 3U);
+}
+
+TEST_F(KeptTest, ADamagedListKeepsNoOtherFromExpiring) {
+  const std::vector<std::string> users = SpreadUsers();
+  for (const std::string& user : users) {
+    Fill(user, 2);
+    ASSERT_EQ(Session(Key(user), {0}), CommitOutcome::kDone);
+  }
+  ASSERT_TRUE(fixture_.Close().ok());
+  const MaildropKey damaged = Key(users[0]);  // One of its partition stands behind it.
+  DamageTotals(folder_.path(), PlacePartition(ReadSuperblock(), damaged), damaged);
+  Open();
+  SetPolicy({.name = "one", .keep_deleted_days = 10, .expire_days = 30});
+  clock_.AddDays(32);
+  for (size_t i = 1; i < users.size(); ++i) {
+    EXPECT_TRUE(Eventually([&] { return fixture_.Totals(0, Key(users[i]))->messages == 0; })) << i;
+  }
+  // What was deleted first, the damaged one's too, is behind it in the order of keys.
+  EXPECT_TRUE(Eventually([&] { return fixture_.Metric("poplar_store_purged_total") == 4; }));
+  // It is tried again and again.
+  const double failures = fixture_.Metric("poplar_store_expiry_failures_total");
+  EXPECT_GE(failures, 1);
+  EXPECT_TRUE(
+      Eventually([&] { return fixture_.Metric("poplar_store_expiry_failures_total") > failures; }));
+  EXPECT_EQ(fixture_.Metric("poplar_store_index_unsound"), 1);
+  // The next start makes the index anew.
+  Reopen();
+  EXPECT_TRUE(Eventually([&] { return fixture_.Totals(0, damaged)->messages == 0; }));
+}
+
+// Neither what the index has nor what it has not seen yet.
+TEST_F(KeptTest, ATenantThatIsNotListedKeepsWhatItKept) {
+  constexpr uint64_t kOther = 2;  // Its lists stand behind those of the first, in each partition.
+  const TenantPolicy policy{.name = "some", .keep_deleted_days = 10};
+  const auto publish = [&](const std::vector<uint64_t>& tenants) {
+    auto policies = std::make_shared<TenantPolicies>();
+    for (const uint64_t tenant : tenants) policies->by_tenant[tenant] = policy;
+    board_.Publish(std::move(policies));
+  };
+  publish({1, kOther});
+  const std::vector<std::string> users = SpreadUsers();
+  std::vector<MaildropKey> others;
+  for (int i = 0; i < 16; ++i) others.push_back(Key("other" + std::to_string(i), kOther));
+  for (const MaildropKey& key : others) {
+    fixture_.MustDeliver(0, key, MakeMessage(1));
+    ASSERT_EQ(Session(key, {0}), CommitOutcome::kDone);
+  }
+  for (const std::string& user : users) {
+    Fill(user, 2);
+    ASSERT_EQ(Session(Key(user), {0}), CommitOutcome::kDone);
+  }
+  Reopen();
+  publish({kOther});
+  clock_.AddDays(20);
+  for (const MaildropKey& key : others) {
+    EXPECT_TRUE(Eventually([&] { return Kept(key).empty(); }));
+  }
+  for (const std::string& user : users) EXPECT_EQ(Kept(Key(user)).size(), 1U);
+  publish({1, kOther});
+  for (const std::string& user : users) {
+    EXPECT_TRUE(Eventually([&] { return Kept(Key(user)).empty(); }));
+    EXPECT_EQ(fixture_.List(0, Key(user)).size(), 1U);
+  }
 }
 
 TEST_F(KeptTest, ASessionKeepsItsMaildropFromExpiring) {

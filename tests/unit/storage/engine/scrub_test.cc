@@ -34,6 +34,7 @@ class ScrubTest : public testing::Test {
     StoreOptions options = SmallStoreOptions(folder_.path());
     options.scrub_bytes_per_s = bytes_per_s;
     options.scrub_interval_ms = 0;
+    options.policies = &board_;
     ASSERT_TRUE(fixture_.Open(options).ok());
     // In the segment in use, which is left alone.
     for (uint64_t i = 0; i < 4; ++i) fixture_.MustDeliver(0, Key(Box(i)), MakeMessage(i));
@@ -74,6 +75,7 @@ class ScrubTest : public testing::Test {
   }
 
   TemporaryFolder folder_;
+  PolicyBoard board_;
   StoreFixture fixture_{1};
 };
 
@@ -123,6 +125,20 @@ TEST_F(ScrubTest, WhatNobodyNeedsIsNoLoss) {
   Flip(MakeMessage(0, 8000), 300);
   Pass();
   EXPECT_EQ(Damages(), 0);
+}
+
+TEST_F(ScrubTest, WhatIsDeletedAndKeptIsStillNeeded) {
+  auto policies = std::make_shared<TenantPolicies>();
+  policies->by_tenant[1] = {.name = "one", .keep_deleted_days = 10};
+  board_.Publish(std::move(policies));
+  Delete("box-1", 10);  // The blob.
+  Delete("box-0", 0);
+  Flip(MakeMessage(901, 2 * kMiB), 2'000'000);
+  Flip(MakeMessage(0, 8000), 300);
+  Pass();
+  EXPECT_EQ(Damages(), 2);
+  Pass();
+  EXPECT_EQ(Damages(), 2);
 }
 
 // As if the index had never had it: to whoever opens it, it is new and empty.
