@@ -41,7 +41,8 @@ void Model::CheckQuota(const Copy& stored) const {
       in_maildrop.octets += octets;
     }
   }
-  Require(quota_.Allows(in_maildrop.octets, in_maildrop.messages),
+  // Of a list that cannot be read the store does not know what is there.
+  Require(stored.maildrop->list_damaged || quota_.Allows(in_maildrop.octets, in_maildrop.messages),
           "more than a maildrop's quota: " + NameOf(*stored.maildrop));
   Require(PolicyOf(tenant).quota.Allows(of_tenant.octets, of_tenant.messages),
           "more than a tenant's quota: " + NameOf(*stored.maildrop));
