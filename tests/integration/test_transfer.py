@@ -362,8 +362,8 @@ def test_an_import_that_is_killed_goes_on(server, tmp_path):
         time.sleep(0.05 + rng.random() * 0.3)
         process.send_signal(number)
         process.communicate(timeout=60)
-        if number == signal.SIGINT:
-            assert process.returncode in (0, 75), process.returncode
+        if number == signal.SIGINT:  # The last where it comes before the program listens to it.
+            assert process.returncode in (0, 75, -signal.SIGINT), process.returncode
     # The server may die, too, or there may be none.
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     time.sleep(0.1 + rng.random() * 0.2)
