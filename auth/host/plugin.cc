@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <array>
+#include <bit>
 #include <charconv>
 #include <optional>
 #include <vector>
@@ -150,7 +151,7 @@ AnswerFrame Plugin::Ask(void* instance, const QuestionFrame& question) const {
   const poplar_outcome outcome = plugin_->ask(instance, &asked, &answer);
   base::Wipe(secret.data(), secret.size());
   AnswerFrame& frame = answer.frame;
-  frame.outcome = static_cast<uint32_t>(outcome);
+  frame.outcome = std::bit_cast<uint32_t>(outcome);  // Any number, for it comes from C.
   if (frame.outcome > POPLAR_UNREACHABLE) {
     MakeTemporary(frame, "the plug-in gave an outcome that there is not");
   } else if (frame.outcome == POPLAR_OK &&

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/base/check.h"
 #include "core/base/limits.h"
 #include "storage/engine/imported_uidls.h"
 #include "tests/support/faulty_env.h"
@@ -52,7 +53,8 @@ io::Task<std::vector<DeliveryOutcome>> ImportAtOnceTask(ShardStore* store, Maild
     tasks.push_back(One::Run(store, key, uidl, &outcomes, count, &all));
     tasks.back().Start();
   }
-  co_await all;
+  const Status ended = co_await all;
+  POP_CHECK(ended.ok());
   std::sort(outcomes.begin(), outcomes.end());
   co_return outcomes;
 }
