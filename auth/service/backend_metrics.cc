@@ -3,7 +3,7 @@
 namespace poplar::auth {
 namespace {
 
-constexpr std::array<const char*, BackendMetrics::kOutcomes> kOutcomeNames = {
+constexpr std::array<const char*, BackendMetrics::kOutcomes> kAnswerNames = {
     "ok", "unknown", "refused", "disabled", "temporary", "unsupported"};
 
 }  // namespace
@@ -12,7 +12,7 @@ void BackendMetrics::Register(base::MetricRegistry& registry,
                               const base::MetricLabels& labels) const {
   for (size_t i = 0; i < kOutcomes; ++i) {
     base::MetricLabels with_outcome = labels;
-    with_outcome.emplace_back("outcome", kOutcomeNames[i]);
+    with_outcome.emplace_back("outcome", kAnswerNames[i]);
     registry.Add(answers[i], "poplar_backend_answers_total", "Questions to a back end, by outcome.",
                  with_outcome);
   }

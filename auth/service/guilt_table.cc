@@ -13,7 +13,7 @@ constexpr uint32_t kTimeBits = 40;
 constexpr uint64_t kTimeMask = (uint64_t{1} << kTimeBits) - 1;
 constexpr uint32_t kLevelsBeyondTheLast = 5;
 
-uint64_t TagOf(uint64_t word) { return word >> kTimeBits; }
+uint64_t GuiltTagOf(uint64_t word) { return word >> kTimeBits; }
 uint64_t TimeOf(uint64_t word) { return word & kTimeMask; }
 
 uint64_t LevelMax(const GuiltLimits& limits) {
@@ -47,7 +47,7 @@ uint32_t GuiltTable::DelayMs(uint64_t key, uint64_t now_us) const {
   const Spot spot = SpotOf(key);
   for (uint32_t i = 0; i < kWays; ++i) {
     const uint64_t word = spot.bucket[i].load(std::memory_order_relaxed);
-    if (word == 0 || TagOf(word) != spot.tag) continue;
+    if (word == 0 || GuiltTagOf(word) != spot.tag) continue;
     const uint64_t level = Level(word, now_us / 1000);
     if (level <= limits_.free) return 0;
     const uint64_t doublings = std::min<uint64_t>(level - limits_.free - 1, 20);
@@ -64,7 +64,7 @@ bool GuiltTable::Add(uint64_t key, uint64_t now_us) {
   uint64_t least = UINT64_MAX;
   for (uint32_t i = 0; i < kWays; ++i) {
     const uint64_t word = spot.bucket[i].load(std::memory_order_relaxed);
-    if (word != 0 && TagOf(word) == spot.tag) {
+    if (word != 0 && GuiltTagOf(word) == spot.tag) {
       place = &spot.bucket[i];
       break;
     }
@@ -76,7 +76,7 @@ bool GuiltTable::Add(uint64_t key, uint64_t now_us) {
   uint64_t before = place->load(std::memory_order_relaxed);
   uint64_t after = 0;
   do {
-    const bool is_its_own = before != 0 && TagOf(before) == spot.tag;
+    const bool is_its_own = before != 0 && GuiltTagOf(before) == spot.tag;
     const uint64_t from_ms = is_its_own ? std::max(TimeOf(before), now_ms) : now_ms;
     const uint64_t forgotten_ms =
         std::min(from_ms + limits_.forget_ms, now_ms + level_max_ * limits_.forget_ms);

@@ -8,13 +8,13 @@
 namespace poplar::auth {
 namespace {
 
-constexpr uint32_t kTimeBits = 32;
-constexpr uint64_t kTimeMask = (uint64_t{1} << kTimeBits) - 1;
+constexpr uint32_t kSecondBits = 32;
+constexpr uint64_t kSecondMask = (uint64_t{1} << kSecondBits) - 1;
 // What is seen often is written once in a while: so large a part of its time is not looked at.
 constexpr uint32_t kFreshPart = 16;
 
-uint64_t TagOf(uint64_t word) { return word >> kTimeBits; }
-uint64_t SecondOf(uint64_t word) { return word & kTimeMask; }
+uint64_t SeenTagOf(uint64_t word) { return word >> kSecondBits; }
+uint64_t SecondOf(uint64_t word) { return word & kSecondMask; }
 uint64_t ToSecond(uint64_t now_us) { return now_us / 1'000'000 + 1; }
 
 }  // namespace
@@ -28,7 +28,7 @@ RecentSet::RecentSet(const RecentSetLimits& limits)
 RecentSet::Spot RecentSet::SpotOf(uint64_t bucket, uint64_t item) const {
   const uint64_t mixed = SeededMix(seed_, bucket);
   return {.bucket = &words_[(mixed & (buckets_ - 1)) * kWays],
-          .tag = SeededMix(mixed, item) >> kTimeBits};
+          .tag = SeededMix(mixed, item) >> kSecondBits};
 }
 
 bool RecentSet::IsOld(uint64_t word, uint64_t now_s) const {
@@ -39,7 +39,7 @@ bool RecentSet::Contains(uint64_t bucket, uint64_t item, uint64_t now_us) const 
   const Spot spot = SpotOf(bucket, item);
   for (uint32_t i = 0; i < kWays; ++i) {
     const uint64_t word = spot.bucket[i].load(std::memory_order_relaxed);
-    if (TagOf(word) == spot.tag && !IsOld(word, ToSecond(now_us))) return true;
+    if (SeenTagOf(word) == spot.tag && !IsOld(word, ToSecond(now_us))) return true;
   }
   return false;
 }
@@ -52,7 +52,7 @@ bool RecentSet::Add(uint64_t bucket, uint64_t item, uint64_t now_us) {
   bool was_there = false;
   for (uint32_t i = 0; i < kWays && !was_there; ++i) {
     const uint64_t word = spot.bucket[i].load(std::memory_order_relaxed);
-    was_there = word != 0 && TagOf(word) == spot.tag;
+    was_there = word != 0 && SeenTagOf(word) == spot.tag;
     if (was_there || SecondOf(word) < oldest) {
       oldest = SecondOf(word);
       place = &spot.bucket[i];
@@ -61,7 +61,7 @@ bool RecentSet::Add(uint64_t bucket, uint64_t item, uint64_t now_us) {
   const bool counts = was_there && oldest + limits_.ttl_s > now_s;
   if (counts && oldest + limits_.ttl_s / kFreshPart >= now_s) return true;
   // Of two that take one place at once, the last one stays.
-  place->store((spot.tag << kTimeBits) | (now_s & kTimeMask), std::memory_order_relaxed);
+  place->store((spot.tag << kSecondBits) | (now_s & kSecondMask), std::memory_order_relaxed);
   return counts;
 }
 

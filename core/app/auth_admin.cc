@@ -58,7 +58,7 @@ void AddAdmission(const LinkReport& report, const TenantPolicies& policies, json
   link["client_hears"] = verdict == server::AdmissionVerdict::kAdmitted ? "" : ReplyTo(verdict);
 }
 
-json ToJson(const LinkReport& report, const TenantPolicies& policies) {
+json LinkToJson(const LinkReport& report, const TenantPolicies& policies) {
   json link = {{"backend", report.backend},
                {"asked", auth::Name(report.probed)},
                {"says", auth::Name(report.outcome)},
@@ -89,7 +89,7 @@ StatusOr<json> Test(const AuthAdminParts& parts, const json& arguments) {
       parts.shards, [&](auto& done) { parts.auth.Probe(login, std::move(tried), done); });
   const std::shared_ptr<const TenantPolicies> policies = parts.policies.Current();
   json links = json::array();
-  for (const LinkReport& report : reports) links.push_back(ToJson(report, *policies));
+  for (const LinkReport& report : reports) links.push_back(LinkToJson(report, *policies));
   return json{{"links", std::move(links)}};
 }
 

@@ -27,7 +27,7 @@ constexpr uint32_t kCertificateThreads = 2;
 constexpr uint32_t kCertificateLooksMax = 1024;  // That wait; handshakes beyond are ended.
 constexpr int kHashNice = 10;  // Hashing never takes a core from a reactor that wants it.
 
-json ToJson(const server::ConnectionInfo& info) {
+json SessionToJson(const server::ConnectionInfo& info) {
   return {{"id", std::to_string(info.id.value())},
           {"protocol", server::Name(info.protocol)},
           {"user", info.user},
@@ -227,7 +227,8 @@ ops::AdminHandlers Service::AdminHandlers() {
     const std::string user = auth::LookupKey(arguments.value("user", ""));
     json sessions = json::array();
     for (const server::ConnectionInfo& info : server_->Sessions()) {
-      if (user.empty() || auth::LookupKey(info.user) == user) sessions.push_back(ToJson(info));
+      if (user.empty() || auth::LookupKey(info.user) == user)
+        sessions.push_back(SessionToJson(info));
     }
     return json{{"sessions", sessions}};
   };

@@ -60,7 +60,7 @@ pkg_check_modules(libcurl REQUIRED IMPORTED_TARGET libcurl)
 pkg_check_modules(cjose REQUIRED IMPORTED_TARGET cjose)
 pkg_check_modules(jansson REQUIRED IMPORTED_TARGET jansson)
 
-if(POPLAR_PCH)
+if(POPLAR_FAST_BUILD)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     set(poplar_pch_options $<$<BOOL:${CCACHE_PROGRAM}>:-fpch-preprocess>)
   else()
@@ -80,10 +80,23 @@ endif()
 
 # Headers that are compiled once for all targets, where that is wanted.
 function(poplar_use_pch name kind)
-  if(POPLAR_PCH)
+  if(POPLAR_FAST_BUILD)
     target_precompile_headers(${name} REUSE_FROM poplar_${kind})
     target_compile_options(${name} PRIVATE ${poplar_pch_options})
   endif()
+endfunction()
+
+# A dozen of the target's sources compiled as one: what they include, and the templates that they use alike, cost most.
+# A name in their anonymous namespaces is there once then.
+function(poplar_join name)
+  if(POPLAR_FAST_BUILD)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
+  endif()
+endfunction()
+
+# For what takes long to compile and does not to run: commands, start and stop.
+function(poplar_cold name)
+  target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
 endfunction()
 
 # poplar_library(NAME SOURCES a.cc ... [DEPS target ...] [PRIVATE_DEPS target ...])

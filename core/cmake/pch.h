@@ -1,4 +1,4 @@
-// What nearly every source includes; see POPLAR_PCH.
+// What nearly every source includes; see POPLAR_FAST_BUILD.
 
 #pragma once
 

@@ -7,14 +7,10 @@
 #include "storage/format/checksum.h"
 
 namespace poplar::storage {
-namespace {
 
 Status NoCredit() {
   return MakeStatus(StatusCode::kDeadlineExceeded, "the maildrop's shard is overloaded");
 }
-
-}  // namespace
-
 // --- OpenCall
 
 void OpenCall::Start(MaildropKey key, SessionId session, io::Completion<OpenResult>& done) {

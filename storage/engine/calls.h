@@ -17,6 +17,9 @@ namespace poplar::storage {
 
 class EmbeddedShardStore;
 
+// What a call is told that the partition's shard took no more calls of this one.
+Status NoCredit();
+
 // What opening a maildrop gives: the lease, and all that reading needs. Immutable but for the
 // lease's `lost`.
 struct OpenGrant {

@@ -12,8 +12,8 @@
 namespace poplar::storage {
 namespace {
 
-constexpr uint64_t kPieceBytes = kMiB;
-constexpr uint64_t kRetryUs = 5'000'000;
+constexpr uint64_t kCompactionPieceBytes = kMiB;
+constexpr uint64_t kCompactionRetryUs = 5'000'000;
 constexpr uint64_t kRetryDamagedListUs = 3'600'000'000;
 constexpr uint64_t kShortRestMs = 10;
 // With so much of a segment to gain, emptying it costs less than it gains.
@@ -83,7 +83,7 @@ class Compactor::ReadJob final : public io::OffloadJob {
       POP_ASSIGN_OR_RETURN(std::unique_ptr<File> file, env->OpenToRead(path));
       reader = std::make_unique<BatchReader>(std::move(file), segment, salt, end);
     }
-    return reader->Next(kPieceBytes, records);
+    return reader->Next(kCompactionPieceBytes, records);
   }
 
   Compactor& compactor_;
@@ -302,7 +302,7 @@ void Compactor::GiveUp(const Status& why, Cause cause) {
   if (damaged && why.code() == StatusCode::kDataLoss) partition_.metrics().damages.Add();
   if (cause == Cause::kDamagedList) again_us_[victim_] = reactor_.now_us() + kRetryDamagedListUs;
   if (cause == Cause::kForNow) thorough_ = false;
-  if (!thorough_) not_before_us_ = reactor_.now_us() + kRetryUs;
+  if (!thorough_) not_before_us_ = reactor_.now_us() + kCompactionRetryUs;
   base::Log(damaged ? base::LogLevel::kError : base::LogLevel::kWarning, "store_compaction_failed",
             {{"partition", options_.partition},
              {"segment", SegmentName(victim_)},

@@ -10,10 +10,6 @@
 namespace poplar::storage {
 namespace {
 
-Status NoCredit() {
-  return MakeStatus(StatusCode::kDeadlineExceeded, "the maildrop's shard is overloaded");
-}
-
 KeptMessage Describe(const EngineContext& context, uint32_t partition, const MessageEntry& entry,
                      std::string_view text) {
   const KeptInfo info = DecodeKeptInfo(text);

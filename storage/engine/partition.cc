@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint64_t kTickMs = 250;
 constexpr uint64_t kRetryCheckpointUs = 5'000'000;
-constexpr uint64_t kRetryUnlinkUs = 5'000'000;
+constexpr uint64_t kBlobUnlinkRetryUs = 5'000'000;
 // So many times the changes that begin a checkpoint may wait in memory while one runs or fails;
 // then the log rests.
 constexpr uint64_t kOverlayFactor = 8;
@@ -336,7 +336,7 @@ void Partition::StartUnlinking() {
               {{"partition", options_.partition}, {"why", unlinking_.status.ToString()}});
     unlinking_.status = OkStatus();
     to_unlink_.insert(to_unlink_.end(), unlinking_.blobs.begin(), unlinking_.blobs.end());
-    unlink_not_before_us_ = reactor_.now_us() + kRetryUnlinkUs;
+    unlink_not_before_us_ = reactor_.now_us() + kBlobUnlinkRetryUs;
   }
   unlinking_.blobs.clear();
   if (to_unlink_.empty() || reactor_.now_us() < unlink_not_before_us_) return;

@@ -9,7 +9,7 @@
 namespace poplar::storage {
 namespace {
 
-constexpr uint64_t kPieceBytes = 256 * kKiB;
+constexpr uint64_t kScrubPieceBytes = 256 * kKiB;
 constexpr uint64_t kCatchUpUs = 1'000'000;  // What may be made up for after a busy time.
 constexpr size_t kNamedMax = 10'000;        // Further places are only counted.
 
@@ -191,7 +191,7 @@ void Scrub::OpenSegment() {
 
 void Scrub::ReadPiece() {
   const uint64_t offset = scanner_->offset();
-  std::string piece(std::min(kPieceBytes, std::max(scanner_->end(), offset) - offset), '\0');
+  std::string piece(std::min(kScrubPieceBytes, std::max(scanner_->end(), offset) - offset), '\0');
   const auto file = options_.env->OpenToRead(SegmentFile(number_));
   const StatusOr<size_t> got =
       file.ok() ? (*file)->ReadOnceAt(piece, offset) : StatusOr<size_t>(file.status());
@@ -213,7 +213,7 @@ void Scrub::ReadBlob() {
     blob_sum_ = std::make_unique<StreamingChecksum>();
     blob_offset_ = 0;
   }
-  std::string piece(kPieceBytes, '\0');
+  std::string piece(kScrubPieceBytes, '\0');
   const StatusOr<size_t> got = (*file)->ReadOnceAt(piece, blob_offset_);
   if (!got.ok()) return EndBlob("a blob cannot be read");
   piece_bytes_ = *got;

@@ -11,7 +11,7 @@
 namespace poplar::storage {
 namespace {
 
-constexpr uint64_t kRetryUnlinkUs = 10'000'000;
+constexpr uint64_t kSegmentUnlinkRetryUs = 10'000'000;
 
 }  // namespace
 
@@ -142,7 +142,7 @@ void SegmentKeeper::OnForgotten() {
 void SegmentKeeper::OnUnlinked() {
   going_ = false;
   if (!unlink_->status.ok()) {
-    not_before_us_ = shard_.reactor().now_us() + kRetryUnlinkUs;
+    not_before_us_ = shard_.reactor().now_us() + kSegmentUnlinkRetryUs;
     base::Log(base::LogLevel::kWarning, "store_unlink_failed",
               {{"partition", options_.partition},
                {"segment", SegmentName(going_number_)},

@@ -9,7 +9,7 @@
 namespace poplar::storage {
 namespace {
 
-constexpr uint64_t kRetryUs = 5'000'000;
+constexpr uint64_t kTrimRetryUs = 5'000'000;
 
 }  // namespace
 
@@ -51,7 +51,7 @@ void SegmentTrimmer::Done() {
     return;
   }
   if (const auto waiting = waiting_.find(number_); waiting != waiting_.end()) {
-    waiting->second = reactor_.now_us() + kRetryUs;
+    waiting->second = reactor_.now_us() + kTrimRetryUs;
   }
   base::Log(
       base::LogLevel::kWarning, "store_trim_failed",

@@ -13,7 +13,7 @@ namespace {
 using auth::AppPasswordRecord;
 using nlohmann::json;
 
-constexpr int64_t kDayS = 86'400;
+constexpr int64_t kExpiryDayS = 86'400;
 
 json OrNull(const std::optional<int64_t>& number) { return number ? json(*number) : json(); }
 
@@ -41,7 +41,7 @@ ExitCode AppPasswordAdd(const AppPasswordAddOptions& options, const tenant::Conf
   for (const std::string& network : options.networks) {
     record.networks += (record.networks.empty() ? "" : ",") + network;
   }
-  if (options.expires_day) record.expires_s = (int64_t{*options.expires_day} + 1) * kDayS;
+  if (options.expires_day) record.expires_s = (int64_t{*options.expires_day} + 1) * kExpiryDayS;
   const Status added = (*users)->AddAppPassword(options.address, record);
   if (!added.ok()) return Fail(console, added);
   if (options.json) {

@@ -3,26 +3,16 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "core/app/commands/ask_server.h"
 #include "core/app/table.h"
-#include "core/ops/admin_client.h"
 
 namespace poplar::app {
 namespace {
 
 using nlohmann::json;
 
-// Each link has its own deadline of ten seconds or so.
-constexpr uint32_t kTimeoutMs = 300'000;
 // Of what the server would notice by itself.
 constexpr uint32_t kHintTimeoutMs = 5'000;
-
-StatusOr<json> Ask(const tenant::Config& config, std::string command, json arguments,
-                   uint32_t timeout_ms = kTimeoutMs) {
-  return ops::CallAdmin({.socket_path = config.admin.socket,
-                         .command = std::move(command),
-                         .arguments = std::move(arguments),
-                         .timeout_ms = timeout_ms});
-}
 
 std::string TimeTaken(uint64_t us) {
   return us < 1000 ? std::to_string(us) + " us" : std::to_string(us / 1000) + " ms";

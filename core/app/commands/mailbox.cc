@@ -4,9 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "core/app/commands/ask_server.h"
 #include "core/app/commands/limits_text.h"
 #include "core/app/table.h"
-#include "core/ops/admin_client.h"
 
 namespace poplar::app {
 namespace {
@@ -14,15 +14,8 @@ namespace {
 using nlohmann::json;
 
 // A maildrop of a million kept messages takes its time.
-constexpr uint32_t kTimeoutMs = 600'000;
+constexpr uint32_t kMailboxTimeoutMs = 600'000;
 constexpr int64_t kUsPerSecond = 1'000'000;
-
-StatusOr<json> Ask(const tenant::Config& config, std::string command, json arguments) {
-  return ops::CallAdmin({.socket_path = config.admin.socket,
-                         .command = std::move(command),
-                         .arguments = std::move(arguments),
-                         .timeout_ms = kTimeoutMs});
-}
 
 Status NotUnderstood() {
   return MakeStatus(StatusCode::kInternal,
@@ -105,7 +98,7 @@ StatusOr<json> AllDeleted(const std::string& address, const tenant::Config& conf
   json all = json::array();
   json arguments = {{"address", address}};
   for (bool is_last = false; !is_last;) {
-    POP_ASSIGN_OR_RETURN(json page, Ask(config, "mailbox.deleted", arguments));
+    POP_ASSIGN_OR_RETURN(json page, Ask(config, "mailbox.deleted", arguments, kMailboxTimeoutMs));
     const auto messages = page.find("messages");
     const auto more = page.find("more");
     if (messages == page.end() || !messages->is_array() || more == page.end() ||
@@ -123,7 +116,8 @@ StatusOr<json> AllDeleted(const std::string& address, const tenant::Config& conf
 
 ExitCode MailboxShow(const MailboxShowOptions& options, const tenant::Config& config,
                      Console& console) {
-  const auto mailbox = Ask(config, "mailbox.show", {{"address", options.address}});
+  const auto mailbox =
+      Ask(config, "mailbox.show", {{"address", options.address}}, kMailboxTimeoutMs);
   if (!mailbox.ok()) return Fail(console, mailbox.status());
   if (options.json) {
     console.out << mailbox->dump(2) << '\n';
@@ -154,7 +148,7 @@ ExitCode MailboxUndelete(const MailboxUndeleteOptions& options, const tenant::Co
   if (!options.session.empty()) arguments["session"] = options.session;
   if (options.since_s.has_value()) arguments["since_us"] = *options.since_s * kUsPerSecond;
   if (options.all) arguments["all"] = true;
-  const auto result = Ask(config, "mailbox.undelete", std::move(arguments));
+  const auto result = Ask(config, "mailbox.undelete", std::move(arguments), kMailboxTimeoutMs);
   if (!result.ok()) return Fail(console, result.status());
   const auto undeleted = result->find("undeleted");
   if (undeleted == result->end() || !undeleted->is_number_unsigned()) {

@@ -2,19 +2,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/app/commands/ask_server.h"
 #include "core/app/table.h"
-#include "core/ops/admin_client.h"
 
 namespace poplar::app {
 namespace {
 
 using nlohmann::json;
-
-StatusOr<json> Ask(const tenant::Config& config, std::string command, json arguments) {
-  return ops::CallAdmin({.socket_path = config.admin.socket,
-                         .command = std::move(command),
-                         .arguments = std::move(arguments)});
-}
 
 // False: the list has another shape than it should.
 bool PrintTable(const json& sessions, Console& console) try {
