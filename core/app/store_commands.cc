@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "core/app/commands/ask_server.h"
 #include "core/app/progress_bar.h"
 #include "core/app/running_server.h"
 #include "core/app/store_json.h"

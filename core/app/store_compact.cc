@@ -6,6 +6,7 @@
 #include <memory>
 #include <thread>
 
+#include "core/app/commands/ask_server.h"
 #include "core/app/descriptors.h"
 #include "core/app/policy_watch.h"
 #include "core/app/progress_bar.h"

@@ -11,6 +11,7 @@ namespace poplar::storage {
 Status NoCredit() {
   return MakeStatus(StatusCode::kDeadlineExceeded, "the maildrop's shard is overloaded");
 }
+
 // --- OpenCall
 
 void OpenCall::Start(MaildropKey key, SessionId session, io::Completion<OpenResult>& done) {

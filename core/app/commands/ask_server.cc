@@ -6,8 +6,8 @@
 
 namespace poplar::app {
 
-StatusOr<nlohmann::json> Ask(const tenant::Config& config, std::string command,
-                             nlohmann::json arguments, uint32_t timeout_ms) {
+StatusOr<nlohmann::json> AskServer(const tenant::Config& config, std::string command,
+                                   nlohmann::json arguments, uint32_t timeout_ms) {
   return ops::CallAdmin({.socket_path = config.admin.socket,
                          .command = std::move(command),
                          .arguments = std::move(arguments),

@@ -11,13 +11,10 @@
 
 namespace poplar::app {
 
-// Long enough for what asks a chain of back ends, each link of which has a deadline of ten seconds
-// or so.
-inline constexpr uint32_t kAskTimeoutMs = 300'000;
+inline constexpr uint32_t kAskTimeoutMs = 30'000;
 
-// Blocks. The server's answer; kUnavailable where none listens, or what CallAdmin
-// (core/ops/admin_client.h) says else.
-StatusOr<nlohmann::json> Ask(const tenant::Config& config, std::string command,
-                             nlohmann::json arguments, uint32_t timeout_ms = kAskTimeoutMs);
+// Blocks. As ops::CallAdmin.
+StatusOr<nlohmann::json> AskServer(const tenant::Config& config, std::string command,
+                                   nlohmann::json arguments, uint32_t timeout_ms = kAskTimeoutMs);
 
 }  // namespace poplar::app

@@ -11,6 +11,8 @@ namespace {
 
 using nlohmann::json;
 
+// Each link has its own deadline of ten seconds or so.
+constexpr uint32_t kChainTimeoutMs = 300'000;
 // Of what the server would notice by itself.
 constexpr uint32_t kHintTimeoutMs = 5'000;
 
@@ -114,7 +116,7 @@ StatusOr<base::Secret> SecretOf(const AuthTestOptions& options, Console& console
 }
 
 ExitCode EndSessions(const std::string& address, const tenant::Config& config, Console& console) {
-  const auto running = Ask(config, "session.list", json{{"user", address}});
+  const auto running = AskServer(config, "session.list", json{{"user", address}});
   if (running.status().code() == StatusCode::kFailedPrecondition) {
     console.out << "No server runs, so no sessions had to end.\n";
     return ExitCode::kOk;
@@ -133,7 +135,7 @@ ExitCode AuthTest(const AuthTestOptions& options, const tenant::Config& config, 
   json arguments = {{"address", options.address}};
   if (options.secret == TestedSecret::kPassword) arguments["password"] = secret->Reveal();
   if (options.secret == TestedSecret::kToken) arguments["token"] = secret->Reveal();
-  const auto result = Ask(config, "auth.test", std::move(arguments));
+  const auto result = AskServer(config, "auth.test", std::move(arguments), kChainTimeoutMs);
   if (!result.ok()) return Fail(console, result.status());
   const json links = result->value("links", json::array());
   const auto [code, sentence] = VerdictOf(links, options.secret);
@@ -150,7 +152,7 @@ ExitCode AfterChange(const std::string& address, bool ends_sessions, const tenan
                      Console& console) {
   if (ends_sessions) return EndSessions(address, config, console);
   const Status told =
-      Ask(config, "auth.flush", json{{"address", address}}, kHintTimeoutMs).status();
+      AskServer(config, "auth.flush", json{{"address", address}}, kHintTimeoutMs).status();
   if (!told.ok() && told.code() != StatusCode::kFailedPrecondition) {
     console.err << "poplar: the change is made; a server that runs goes by it within about a "
                    "second, as it could not be told at once ("
@@ -163,10 +165,10 @@ ExitCode UserFlush(const UserFlushOptions& options, const tenant::Config& config
                    Console& console) {
   json arguments = json::object();
   if (!options.address.empty()) arguments["address"] = options.address;
-  const auto flushed = Ask(config, "auth.flush", std::move(arguments));
+  const auto flushed = AskServer(config, "auth.flush", std::move(arguments), kChainTimeoutMs);
   if (!flushed.ok()) return Fail(console, flushed.status());
   if (!options.end_sessions) return ExitCode::kOk;
-  const auto kicked = Ask(config, "session.kick", json{{"user", options.address}});
+  const auto kicked = AskServer(config, "session.kick", json{{"user", options.address}});
   if (kicked.ok()) {
     console.out << "Ended " << kicked->value("kicked", uint64_t{0}) << " of its sessions.\n";
     return ExitCode::kOk;

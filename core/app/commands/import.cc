@@ -5,12 +5,12 @@
 #include <utility>
 
 #include "auth/users/user_database.h"
+#include "core/app/commands/ask_server.h"
 #include "core/app/transfer/cyrus.h"
 #include "core/app/transfer/import_job.h"
 #include "core/app/transfer/maildir.h"
 #include "core/app/transfer/mbox.h"
 #include "core/app/transfer/pop3_source.h"
-#include "core/ops/admin_client.h"
 
 namespace poplar::app {
 namespace {
@@ -80,13 +80,6 @@ StatusOr<std::shared_ptr<const OtherServer>> OpenOther(const ImportCommandOption
 
 std::string ComesFirst(const std::string& address) {
   return "there is no such user here: `poplar user add " + address + "` comes first";
-}
-
-StatusOr<nlohmann::json> AskServer(const tenant::Config& config, std::string command,
-                                   nlohmann::json arguments) {
-  return ops::CallAdmin({.socket_path = config.admin.socket,
-                         .command = std::move(command),
-                         .arguments = std::move(arguments)});
 }
 
 using NotesHere = std::map<std::string, std::string>;  // By address.

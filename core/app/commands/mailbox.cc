@@ -98,7 +98,8 @@ StatusOr<json> AllDeleted(const std::string& address, const tenant::Config& conf
   json all = json::array();
   json arguments = {{"address", address}};
   for (bool is_last = false; !is_last;) {
-    POP_ASSIGN_OR_RETURN(json page, Ask(config, "mailbox.deleted", arguments, kMailboxTimeoutMs));
+    POP_ASSIGN_OR_RETURN(json page,
+                         AskServer(config, "mailbox.deleted", arguments, kMailboxTimeoutMs));
     const auto messages = page.find("messages");
     const auto more = page.find("more");
     if (messages == page.end() || !messages->is_array() || more == page.end() ||
@@ -117,7 +118,7 @@ StatusOr<json> AllDeleted(const std::string& address, const tenant::Config& conf
 ExitCode MailboxShow(const MailboxShowOptions& options, const tenant::Config& config,
                      Console& console) {
   const auto mailbox =
-      Ask(config, "mailbox.show", {{"address", options.address}}, kMailboxTimeoutMs);
+      AskServer(config, "mailbox.show", {{"address", options.address}}, kMailboxTimeoutMs);
   if (!mailbox.ok()) return Fail(console, mailbox.status());
   if (options.json) {
     console.out << mailbox->dump(2) << '\n';
@@ -148,7 +149,8 @@ ExitCode MailboxUndelete(const MailboxUndeleteOptions& options, const tenant::Co
   if (!options.session.empty()) arguments["session"] = options.session;
   if (options.since_s.has_value()) arguments["since_us"] = *options.since_s * kUsPerSecond;
   if (options.all) arguments["all"] = true;
-  const auto result = Ask(config, "mailbox.undelete", std::move(arguments), kMailboxTimeoutMs);
+  const auto result =
+      AskServer(config, "mailbox.undelete", std::move(arguments), kMailboxTimeoutMs);
   if (!result.ok()) return Fail(console, result.status());
   const auto undeleted = result->find("undeleted");
   if (undeleted == result->end() || !undeleted->is_number_unsigned()) {

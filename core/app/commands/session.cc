@@ -37,7 +37,7 @@ ExitCode SessionList(const SessionListOptions& options, const tenant::Config& co
                      Console& console) {
   json arguments = json::object();
   if (!options.user.empty()) arguments["user"] = options.user;
-  const auto result = Ask(config, "session.list", std::move(arguments));
+  const auto result = AskServer(config, "session.list", std::move(arguments));
   if (!result.ok()) return Fail(console, result.status());
   const auto sessions = result->find("sessions");
   if (sessions == result->end() || !sessions->is_array()) return NotUnderstood(console);
@@ -55,7 +55,7 @@ ExitCode SessionKick(const SessionKickOptions& options, const tenant::Config& co
                      Console& console) {
   const json arguments =
       options.session.empty() ? json{{"user", options.user}} : json{{"session", options.session}};
-  const auto result = Ask(config, "session.kick", arguments);
+  const auto result = AskServer(config, "session.kick", arguments);
   if (!result.ok()) return Fail(console, result.status());
   const auto kicked = result->find("kicked");
   if (kicked == result->end() || !kicked->is_number()) return NotUnderstood(console);
