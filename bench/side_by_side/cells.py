@@ -72,7 +72,7 @@ CELLS = [
          target=58 / 730),
     Cell("session over TLS 1.3, full handshakes; 16 clients", "session", MIXED, 16, TLS13,
          tls=True, target=280 / 1390),
-    retr("4 KB, one at a time", SMALL, target=6 / 28, floor_target=1.0),
+    retr("4 KB, one at a time", SMALL, target=1 / 5, floor_target=1.0),
     retr("4 KB, 8 in flight", SMALL, ("--depth", 8), target=3 / 17),
     retr("64 KB", MEDIUM, floor_target=1.0),
     retr("1 MB", LARGE, floor_target=1.0),

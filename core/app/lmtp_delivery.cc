@@ -103,11 +103,13 @@ class Delivery {
     WireEncoder encoder;
     std::string chunk(kChunkBytes, '\0');
     std::string wire;
-    while (delivery_.message.good()) {
+    for (bool first = true; delivery_.message.good(); first = false) {
       delivery_.message.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
       const auto got = static_cast<size_t>(delivery_.message.gcount());
+      std::string_view text = std::string_view(chunk).substr(0, got);
+      if (first) text = WithoutMboxLine(text);
       wire.clear();
-      encoder.Feed(std::string_view(chunk).substr(0, got), wire);
+      encoder.Feed(text, wire);
       POP_RETURN_IF_ERROR(conversation_.Send(wire));
     }
     // Without its end the message is nobody's: the server drops it.
@@ -116,6 +118,14 @@ class Delivery {
     wire.clear();
     encoder.Finish(wire);
     return conversation_.Send(wire);
+  }
+
+  // RFC 4155: the line that begins a message in an mbox, which MTAs also write to a pipe. It is no
+  // header field, and would end the header for whoever reads it.
+  static std::string_view WithoutMboxLine(std::string_view text) {
+    if (!text.starts_with("From ")) return text;
+    const size_t end = text.find('\n');
+    return end == std::string_view::npos ? text : text.substr(end + 1);
   }
 
   static void Note(const LmtpReply& reply, RecipientResult& result) {

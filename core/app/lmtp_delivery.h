@@ -22,7 +22,7 @@ struct LmtpDelivery {
   std::variant<UnixSocketPath, tenant::ListenAddress> server;
   std::string from;  // Empty: the null sender, as bounces have it.
   std::vector<std::string> recipients;
-  std::istream& message;
+  std::istream& message;  // A first line "From …", as in an mbox, is left out.
   // RFC 5321 §4.5.3.2.6: a server may take its time after the last dot.
   uint32_t timeout_s = 600;
 };

@@ -20,6 +20,9 @@
 namespace poplar::app {
 namespace {
 
+constexpr uint64_t kIdleTimeoutMinS = 600;  // RFC 1939 section 3.
+constexpr uint16_t kSmtpPort = 25;          // RFC 2033 section 5.
+
 // Looks at what the settings name, once the file itself is right.
 class Checker {
  public:
@@ -30,6 +33,7 @@ class Checker {
     if (!parsed_.faults.empty()) return {};
     CheckTls();
     CheckCongestionControl();
+    CheckStandards();
     CheckStore();
     CheckBackends();
     CheckMechanisms();
@@ -87,6 +91,21 @@ class Checker {
     Fault("server.congestion_control", "this kernel does not offer \"" + wanted +
                                            "\"; write one of: " + line + " (or load tcp_" + wanted +
                                            ")");
+  }
+
+  // What may be wanted, in a test or for a client that is what it is, and no standard allows.
+  void CheckStandards() {
+    if (parsed_.config.pop3.idle_timeout_s < kIdleTimeoutMinS) {
+      warnings_.push_back(About("pop3.idle_timeout_s",
+                                "RFC 1939 asks for 600 at least; people who read a long message "
+                                "lose their session"));
+    }
+    for (const tenant::ListenAddress& address : parsed_.config.lmtp.listen) {
+      if (address.port != kSmtpPort) continue;
+      warnings_.push_back(About(
+          "lmtp.listen", address.ToString() + " is the port of SMTP: RFC 2033 forbids LMTP "
+                                              "there, and other servers will speak SMTP to it"));
+    }
   }
 
   void CheckStore() {

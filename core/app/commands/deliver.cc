@@ -21,7 +21,9 @@ bool CanBeSent(std::string_view address) {
 ExitCode CodeOf(const RecipientResult& result) {
   if (result.code / 100 == 4) return ExitCode::kTemporary;
   const std::string_view text = result.text;
-  // RFC 3463: 5.1.x speaks of the address, 5.3.4 and 5.2.3 of the message's size.
+  // RFC 3463: 5.1.x speaks of the address (5.1.7 and 5.1.8 of the sender's), 5.3.4 and 5.2.3 of the
+  // message's size.
+  if (text.starts_with("5.1.7") || text.starts_with("5.1.8")) return ExitCode::kUsage;
   if (text.starts_with("5.3.4") || text.starts_with("5.2.3")) return ExitCode::kDataError;
   if (result.code == 550 || text.starts_with("5.1.")) return ExitCode::kNoUser;
   if (result.code == 552 && !text.starts_with("5.2.2")) return ExitCode::kDataError;
@@ -29,8 +31,8 @@ ExitCode CodeOf(const RecipientResult& result) {
 }
 
 ExitCode Worst(const std::vector<RecipientResult>& results) {
-  constexpr ExitCode kOrder[] = {ExitCode::kTemporary, ExitCode::kNoUser, ExitCode::kDataError,
-                                 ExitCode::kUnavailable};
+  constexpr ExitCode kOrder[] = {ExitCode::kTemporary, ExitCode::kUsage, ExitCode::kNoUser,
+                                 ExitCode::kDataError, ExitCode::kUnavailable};
   for (const ExitCode code : kOrder)
     if (std::ranges::any_of(results, [code](const RecipientResult& result) {
           return !result.delivered() && CodeOf(result) == code;

@@ -82,6 +82,16 @@ TEST_F(CheckTest, WarningsAreNotFaults) {
   EXPECT_THAT(err_, AllOf(StartsWith("warning: "), HasSubstr("can be read by everybody")));
 }
 
+TEST_F(CheckTest, WarnsOfWhatStandardsForbid) {
+  Write(config_path_, "[pop3]\nidle_timeout_s = 599\n[lmtp]\nlisten = [\"127.0.0.1:25\"]\n");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk);
+  EXPECT_THAT(err_, AllOf(HasSubstr(":2: pop3.idle_timeout_s: RFC 1939 asks for 600 at least"),
+                          HasSubstr(":4: lmtp.listen: 127.0.0.1:25 is the port of SMTP")));
+  Write(config_path_, "[pop3]\nidle_timeout_s = 600\n[lmtp]\nlisten = [\"127.0.0.1:24\"]\n");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk);
+  EXPECT_EQ(err_, "");
+}
+
 TEST_F(CheckTest, ReadsTheCertificatesOfHosts) {
   namespace fs = std::filesystem;
   const auto take = [&](const std::string& host) {

@@ -160,6 +160,16 @@ TEST_F(DeliverTest, HandsAMessageOver) {
   EXPECT_EQ(peer->message, "Subject: x\r\n\r\n..\r\n..dot\r\nlast\r\n.\r\n");
 }
 
+TEST_F(DeliverTest, TheLineThatBeginsAMessageInAnMboxIsLeftOut) {
+  const auto peer = Listen();
+  EXPECT_EQ(RunHere({"deliver", "alice@example.org"},
+                    "From bob@example.org Mon Jan  1 00:00:00 2026\nSubject: x\n\nFrom me\n"),
+            ExitCode::kOk)
+      << err_;
+  peer->Join();
+  EXPECT_EQ(peer->message, "Subject: x\r\n\r\nFrom me\r\n.\r\n");
+}
+
 TEST_F(DeliverTest, WithoutASenderItIsTheNullSender) {
   const auto peer = Listen({.lhlo = "250 peer"});
   EXPECT_EQ(RunHere({"deliver", "alice@example.org"}, "x"), ExitCode::kOk);
@@ -218,6 +228,8 @@ TEST_F(DeliverTest, ExitCodesSayWhoseItIs) {
       {{.rcpt = {{"a@b", "451 4.3.0 directory down"}}}, ExitCode::kTemporary},
       {{.rcpt = {{"a@b", "554 5.7.1 not here"}}}, ExitCode::kUnavailable},
       {{.mail = "552 5.3.4 too large"}, ExitCode::kDataError},
+      {{.mail = "501 5.1.7 bad sender"}, ExitCode::kUsage},
+      {{.mail = "553 5.1.8 no such domain"}, ExitCode::kUsage},
       {{.after_data = {{"a@b", "552 5.3.4 too large"}}}, ExitCode::kDataError},
       {{.after_data = {{"a@b", "552 5.2.2 over quota"}}}, ExitCode::kUnavailable},
       {{.data = "451 4.3.0 later"}, ExitCode::kTemporary},
