@@ -66,7 +66,10 @@ bool BodySender::SendHead() {
 void BodySender::ChooseLane() {
   const std::optional<io::FileRange> file = body_->AsFileRange();
   if (file.has_value() && wire_.raw() && sendfile_works_) {
-    const uint64_t window = std::min(total_ - at_, kSendfileWindowBytes);
+    // A small rest is worth no turn of its own.
+    const uint64_t left = total_ - at_;
+    const uint64_t window =
+        left < kSendfileWindowBytes + kSendfileWindowBytes / 4 ? left : kSendfileWindowBytes;
     if (IsResident({file->fd, file->offset + at_, window})) {
       lane_ = Lane::kSendfile;
       window_end_ = at_ + window;

@@ -140,6 +140,12 @@ void StoredBody::Advance() {
 
 void StoredBody::OpenFile(std::string path) {
   path_ = std::move(path);
+  if (auto file = home_.context().options.env->TryOpenToRead(path_)) {
+    opened_ = std::move(file);
+    CheckLength();
+    Done();
+    return;
+  }
   if (!home_.context().disk.Submit(home_.shard().reactor(), grant_->key.tenant.value(), *this)) {
     Answer(MakeStatus(StatusCode::kUnavailable, "the disk pool's queue is full"));
   }
@@ -147,6 +153,10 @@ void StoredBody::OpenFile(std::string path) {
 
 void StoredBody::Work() {
   opened_ = home_.context().options.env->OpenToRead(path_);
+  CheckLength();
+}
+
+void StoredBody::CheckLength() {
   if (!opened_.ok() || !in_blob() || segment_ == nullptr) return;
   const StatusOr<uint64_t> bytes = (*opened_)->Bytes();
   if (!bytes.ok()) {

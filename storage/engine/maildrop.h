@@ -62,6 +62,8 @@ class StoredBody final : public io::Body, private io::OffloadJob {
   void OpenFile(std::string path);
   void Work() override;
   void Done() override;
+  // Of a blob that was opened.
+  void CheckLength();
   void StartHeadRead();
   void OnHeadRead(int32_t result);
   void StartRead();

@@ -2,8 +2,8 @@
 // index's LMDB has a door of its own), so that tests can cut the power, fill the disk and fail the
 // n-th call.
 //
-// Blocking calls belong to the disk pool, to start-up and to shut-down. The Start* calls and
-// TryRead belong to a reactor and never wait. Files and envs may be used from any thread; one
+// Blocking calls belong to the disk pool, to start-up and to shut-down. The Start* and Try* calls
+// belong to a reactor and never wait. Files and envs may be used from any thread; one
 // operation of a DiskOp at a time.
 
 #pragma once
@@ -107,6 +107,9 @@ class Env {
   virtual ~Env() = default;
 
   virtual StatusOr<std::unique_ptr<File>> OpenToRead(const std::string& path) = 0;
+  // For a reactor: from what of the path is in memory. Null where it would wait, and for every
+  // fault, which OpenToRead tells.
+  virtual std::unique_ptr<File> TryOpenToRead(const std::string& /*path*/) { return nullptr; }
   // Makes the file, or cuts an old one to nothing; to read and write.
   virtual StatusOr<std::unique_ptr<File>> CreateFile(const std::string& path) = 0;
   // kAlreadyExists: so it was.

@@ -1,9 +1,11 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -132,6 +134,15 @@ class SystemEnvironment final : public Env {
  public:
   StatusOr<std::unique_ptr<File>> OpenToRead(const std::string& path) override {
     return Open(path, O_RDONLY);
+  }
+  std::unique_ptr<File> TryOpenToRead(const std::string& path) override {
+    // glibc has no openat2.
+    open_how how{};
+    how.flags = O_RDONLY | O_CLOEXEC;
+    how.resolve = RESOLVE_CACHED;
+    const auto fd = ::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how);
+    if (fd < 0) return nullptr;
+    return std::make_unique<SystemFile>(base::UniqueFd(static_cast<int>(fd)), path);
   }
   StatusOr<std::unique_ptr<File>> CreateFile(const std::string& path) override {
     return Open(path, O_RDWR | O_CREAT | O_TRUNC);

@@ -120,6 +120,14 @@ StatusOr<std::unique_ptr<File>> SimDisk::OpenToRead(const std::string& path) {
   return Opened(inode, path);
 }
 
+std::unique_ptr<File> SimDisk::TryOpenToRead(const std::string& path) {
+  if (off_ || (options_.cold_cache && dice_.OneIn(2))) return nullptr;
+  const InodePtr inode = Find(path);
+  if (inode == nullptr || inode->directory) return nullptr;
+  StatusOr<std::unique_ptr<File>> file = Opened(inode, path);
+  return file.ok() ? std::move(*file) : nullptr;
+}
+
 StatusOr<std::unique_ptr<File>> SimDisk::CreateFile(const std::string& path) {
   if (const int error = Enter(DiskCall::kCreate, path)) return Said(error, path);
   const auto [parent, name] = Parent(path);

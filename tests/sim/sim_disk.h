@@ -68,6 +68,7 @@ class SimDisk final : public storage::Env {
   ~SimDisk() override;
 
   StatusOr<std::unique_ptr<storage::File>> OpenToRead(const std::string& path) override;
+  std::unique_ptr<storage::File> TryOpenToRead(const std::string& path) override;
   StatusOr<std::unique_ptr<storage::File>> CreateFile(const std::string& path) override;
   Status MakeDirectory(const std::string& path) override;
   Status RemoveDirectory(const std::string& path) override;

@@ -23,11 +23,20 @@ class FaultyEnv : public Env {
   std::atomic<int> failing_links{0};
   std::atomic<int> links_to_nothing{0};  // ENOENT.
   std::atomic<int> failing_directory_flushes{0};
+  // While set, nothing of a path is in memory: what a reactor opens, the disk pool opens.
+  std::atomic<bool> cold{false};
+  std::atomic<int> opened_at_once{0};
   // While set, no file can be made: ENOSPC.
   std::atomic<bool> full{false};
 
   StatusOr<std::unique_ptr<File>> OpenToRead(const std::string& path) override {
     return Wrap(SystemEnv().OpenToRead(path));
+  }
+  std::unique_ptr<File> TryOpenToRead(const std::string& path) override {
+    std::unique_ptr<File> file = cold ? nullptr : SystemEnv().TryOpenToRead(path);
+    if (file == nullptr) return nullptr;
+    ++opened_at_once;
+    return Wrap(std::move(file)).value();
   }
   StatusOr<std::unique_ptr<File>> CreateFile(const std::string& path) override {
     if (full) return ErrnoStatus(ENOSPC, path);

@@ -49,7 +49,8 @@ TEST_F(BodySenderTest, SizesAtEveryThreshold) {
   for (const size_t bytes :
        {size_t{1}, size_t{4096}, size_t{kSmallBodyBytesMax - 1}, size_t{kSmallBodyBytesMax},
         size_t{kSmallBodyBytesMax + 1}, kChunkBytes - 1, kChunkBytes, kChunkBytes + 1,
-        size_t{kSendfileWindowBytes}, size_t{kSendfileWindowBytes + 1}, size_t{3'000'000}}) {
+        size_t{kSendfileWindowBytes}, size_t{kSendfileWindowBytes + 1},
+        size_t{kSendfileWindowBytes * 5 / 4}, size_t{3'000'000}}) {
     Add(bytes);
     Add(bytes, kNoFile);
     Add(bytes, {.resident = false, .file_range = true});
@@ -59,8 +60,8 @@ TEST_F(BodySenderTest, SizesAtEveryThreshold) {
   const NetMetrics& metrics = server_.metrics();
   EXPECT_EQ(metrics.small.uses.Read(), 8u);
   EXPECT_EQ(metrics.small.bytes.Read(), 2u * (1 + 4096 + 2 * kSmallBodyBytesMax - 1));
-  EXPECT_EQ(metrics.sendfile.uses.Read(), 18u);  // 7 and 11 have a file and are resident.
-  EXPECT_EQ(metrics.copy.uses.Read(), 18u);
+  EXPECT_EQ(metrics.sendfile.uses.Read(), 20u);  // 8 and 12 have a file and are resident.
+  EXPECT_EQ(metrics.copy.uses.Read(), 20u);
   EXPECT_EQ(metrics.body_failures.Read(), 0u);
 }
 

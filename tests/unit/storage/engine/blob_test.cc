@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "tests/support/faulty_env.h"
 #include "tests/unit/storage/store_fixture.h"
 
 namespace poplar::storage {
@@ -56,6 +57,24 @@ TEST_F(BlobTest, OneFileAndALinkForEachRecipient) {
   const auto list = fixture_.List(0, Key("d"));
   ASSERT_EQ(list.size(), 1U);
   EXPECT_TRUE(list[0].wire == wire);
+}
+
+TEST_F(BlobTest, IsOpenedAtOnceOnlyWhereNothingWaits) {
+  FaultyEnv env;
+  ASSERT_TRUE(fixture_.Close().ok());
+  options_.env = &env;
+  ASSERT_TRUE(fixture_.Open(options_).ok());
+  const std::string wire = MakeMessage(3, 5 * kMiB);
+  EXPECT_EQ(fixture_.Deliver(0, {Key("a")}, wire, 30'000),
+            std::vector<DeliveryOutcome>(1, DeliveryOutcome::kStored));
+  for (const bool cold : {true, false}) {
+    env.cold = cold;
+    const auto list = fixture_.List(1, Key("a"));
+    ASSERT_EQ(list.size(), 1U);
+    EXPECT_TRUE(list[0].wire == wire);
+    EXPECT_EQ(env.opened_at_once > 0, !cold);
+  }
+  ASSERT_TRUE(fixture_.Close().ok());
 }
 
 TEST_F(BlobTest, TheBudgetForMemoryIsKept) {
