@@ -63,10 +63,11 @@ class Lab:
                       "--octets", octets, "--recipients", recipients, "--seconds", 3600,
                       "--timeout-ms", 120_000, *more)
 
-    def in_background(self, server, profile, pattern, users, connections, *arguments, errors=1):
+    def in_background(self, server, profile, pattern, users, connections, *arguments, errors=1,
+                      password=PASSWORD):
         """A load that goes on until its server is gone, or so many errors; they are not of interest."""
         command = [self.load.binary, profile, "--pop3", f"127.0.0.1:{server.pop3_port}",
-                   "--lmtp", f"127.0.0.1:{server.lmtp_port}", "--password", PASSWORD, "--user",
+                   "--lmtp", f"127.0.0.1:{server.lmtp_port}", "--password", password, "--user",
                    pattern, "--users", str(users), "-c", str(connections), "--seconds", "600",
                    "--errors", str(errors), *map(str, arguments)]
         pin = (lambda: os.sched_setaffinity(0, self.client_cores)) if self.client_cores else None

@@ -30,7 +30,7 @@ void OpenCall::Execute(io::Shard& /*target*/) {
   home_.context().partitions[grant_->partition]->WithList(grant_->encoded_key, *this);
 }
 
-void OpenCall::ListReady(MaildropState* maildrop, const Status& why) {
+void OpenCall::MaildropReady(MaildropState* maildrop, const Status& why) {
   Partition& partition = *home_.context().partitions[grant_->partition];
   if (maildrop == nullptr) {
     result_.outcome =
@@ -83,7 +83,7 @@ void TotalsCall::Execute(io::Shard& /*target*/) {
   home_.context().partitions[partition_]->WithList(key_, *this);
 }
 
-void TotalsCall::ListReady(MaildropState* maildrop, const Status& why) {
+void TotalsCall::MaildropReady(MaildropState* maildrop, const Status& why) {
   if (maildrop == nullptr) {
     totals_ = why;
   } else if (const MessageList& list = *maildrop->list; IsKeptKey(key_)) {
@@ -130,10 +130,10 @@ void RoomCall::Execute(io::Shard& /*target*/) {
   const bool fits = quota.Allows(used.octets + octets_, used.messages + 1);
   answer_ = fits ? Room::kEnough : Room::kOverTenantQuota;
   if (!fits || !recipient_.quota.limited()) return Reply();
-  partition.WithList(EncodeMaildropKey(recipient_.key), *this);
+  partition.WithTotals(EncodeMaildropKey(recipient_.key), *this);
 }
 
-void RoomCall::ListReady(MaildropState* maildrop, const Status& why) {
+void RoomCall::MaildropReady(MaildropState* maildrop, const Status& why) {
   if (maildrop != nullptr) {
     answer_ = maildrop->Allows(recipient_.quota, octets_) ? Room::kEnough : Room::kOverQuota;
   } else if (why.code() == StatusCode::kDataLoss) {
@@ -179,7 +179,7 @@ Partition& RemoveCall::partition() { return *home_.context().partitions[partitio
 // The list must be here: what its blobs are, and what its segments lose, stands in it.
 void RemoveCall::Execute(io::Shard& /*target*/) { partition().WithList(encoded_key_, *this); }
 
-void RemoveCall::ListReady(MaildropState* maildrop, const Status& why) {
+void RemoveCall::MaildropReady(MaildropState* maildrop, const Status& why) {
   if (maildrop == nullptr) {
     status_ = why;
     if (maildrop_ != nullptr) partition().table().Unpin(*std::exchange(maildrop_, nullptr));

@@ -32,14 +32,14 @@ struct OpenGrant {
   bool wants_fetched = false;  // By the tenant's policy.
 };
 
-class OpenCall final : public io::ShardRequest, private ListWaiter {
+class OpenCall final : public io::ShardRequest, private MaildropWaiter {
  public:
   explicit OpenCall(EmbeddedShardStore& home) : home_(home) {}
   void Start(MaildropKey key, SessionId session, io::Completion<OpenResult>& done);
 
  private:
   void Execute(io::Shard& target) override;
-  void ListReady(MaildropState* maildrop, const Status& why) override;
+  void MaildropReady(MaildropState* maildrop, const Status& why) override;
   void Completed() override;
   void Expired() override;
 
@@ -50,14 +50,14 @@ class OpenCall final : public io::ShardRequest, private ListWaiter {
   OpenResult result_;
 };
 
-class TotalsCall final : public io::ShardRequest, private ListWaiter {
+class TotalsCall final : public io::ShardRequest, private MaildropWaiter {
  public:
   explicit TotalsCall(EmbeddedShardStore& home) : home_(home) {}
   void Start(const MaildropKey& key, io::Completion<StatusOr<MaildropTotals>>& done);
 
  private:
   void Execute(io::Shard& target) override;
-  void ListReady(MaildropState* maildrop, const Status& why) override;
+  void MaildropReady(MaildropState* maildrop, const Status& why) override;
   void Completed() override;
   void Expired() override;
 
@@ -69,14 +69,14 @@ class TotalsCall final : public io::ShardRequest, private ListWaiter {
 };
 
 // Whether a delivery is within its quotas just now.
-class RoomCall final : public io::ShardRequest, private ListWaiter {
+class RoomCall final : public io::ShardRequest, private MaildropWaiter {
  public:
   explicit RoomCall(EmbeddedShardStore& home) : home_(home) {}
   void Start(DeliveryRecipient recipient, uint64_t octets, io::Completion<StatusOr<Room>>& done);
 
  private:
   void Execute(io::Shard& target) override;
-  void ListReady(MaildropState* maildrop, const Status& why) override;
+  void MaildropReady(MaildropState* maildrop, const Status& why) override;
   void Completed() override;
   void Expired() override;
 
@@ -89,7 +89,7 @@ class RoomCall final : public io::ShardRequest, private ListWaiter {
 };
 
 class RemoveCall final : public io::ShardRequest,
-                         private ListWaiter,
+                         private MaildropWaiter,
                          private MovesWaiter,
                          private LogAppend {
  public:
@@ -98,7 +98,7 @@ class RemoveCall final : public io::ShardRequest,
 
  private:
   void Execute(io::Shard& target) override;
-  void ListReady(MaildropState* maildrop, const Status& why) override;
+  void MaildropReady(MaildropState* maildrop, const Status& why) override;
   void MovesEnded() override;
   void Appended(AppendOutcome outcome, Lsn at) override;
   void Completed() override;

@@ -45,7 +45,7 @@ void CommitCall::Execute(io::Shard& /*target*/) {
 }
 
 // The list of what is kept. Nothing is deleted that cannot be kept.
-void CommitCall::ListReady(MaildropState* kept, const Status& /*why*/) {
+void CommitCall::MaildropReady(MaildropState* kept, const Status& /*why*/) {
   if (kept != nullptr) return Delete(kept);
   outcome_ = CommitOutcome::kFailed;
   PartEnded();

@@ -13,7 +13,7 @@ namespace poplar::storage {
 
 // Ends a lease, with deletions or without. Deletes at once, or where the tenant's policy says so
 // into the list of kept mail; marks what was fetched as read.
-class CommitCall final : public io::ShardRequest, private ListWaiter, private LogAppend {
+class CommitCall final : public io::ShardRequest, private MaildropWaiter, private LogAppend {
  public:
   explicit CommitCall(EmbeddedShardStore& home) : home_(home) {}
   // `done` may be null: nobody waits. Ids ascend.
@@ -22,7 +22,7 @@ class CommitCall final : public io::ShardRequest, private ListWaiter, private Lo
 
  private:
   void Execute(io::Shard& target) override;
-  void ListReady(MaildropState* kept, const Status& why) override;
+  void MaildropReady(MaildropState* kept, const Status& why) override;
   void Delete(MaildropState* kept);
   void OnDeleted();
   void AppendReadMarks();

@@ -24,7 +24,9 @@ DeliveryOutcome OutcomeOf(AppendOutcome outcome) {
 }  // namespace
 
 // One recipient's record.
-class DeliverCall::Append final : public LogAppend, public ListWaiter, public ImportedUidls::Claim {
+class DeliverCall::Append final : public LogAppend,
+                                  public MaildropWaiter,
+                                  public ImportedUidls::Claim {
  public:
   Append(DeliverCall& owner, size_t place, const DeliveryRecipient& to)
       : call(owner), index(place), recipient(to), encoded_key(EncodeMaildropKey(to.key)) {}
@@ -41,10 +43,10 @@ class DeliverCall::Append final : public LogAppend, public ListWaiter, public Im
  private:
   Partition& partition() { return *call.delivery_.home_.context().partitions[call.partition_]; }
   bool imported() const { return (record.flags & kRecordImported) != 0; }
-  bool HasTooMany(const MessageList& list) const {
-    return list.count() >= call.delivery_.home_.context().options.messages_per_maildrop_max;
+  bool HasTooMany(const MaildropState& state) const {
+    return state.messages() >= call.delivery_.home_.context().options.messages_per_maildrop_max;
   }
-  void ListReady(MaildropState* state, const Status& why) override;
+  void MaildropReady(MaildropState* state, const Status& why) override;
   void Decided(bool stored) override;
   void Submit(MaildropState* state);
   void Appended(AppendOutcome appended, Lsn at) override;
@@ -88,24 +90,25 @@ void DeliverCall::OnAppended() {
   if (--waiting_ == 0) Reply();
 }
 
-// The list says which UIDLs the maildrop holds, and how much.
+// The list says which UIDLs the maildrop holds; of its quota its totals are enough.
 void DeliverCall::Append::Start() {
-  if (imported() || recipient.quota.limited()) return partition().WithList(encoded_key, *this);
+  if (imported()) return partition().WithList(encoded_key, *this);
+  if (recipient.quota.limited()) return partition().WithTotals(encoded_key, *this);
   const MaildropState* const state = partition().table().Find(encoded_key);
-  if (state != nullptr && state->list != nullptr && HasTooMany(*state->list)) {
+  if (state != nullptr && state->counted() && HasTooMany(*state)) {
     Refuse(DeliveryOutcome::kTooMany);
   } else {
     Submit(nullptr);
   }
 }
 
-void DeliverCall::Append::ListReady(MaildropState* state, const Status& why) {
+void DeliverCall::Append::MaildropReady(MaildropState* state, const Status& why) {
   // Of a damaged list nobody knows how much is there. Mail goes on coming in, by the tenant's
   // quota.
   const bool damaged = state == nullptr && why.code() == StatusCode::kDataLoss;
   if (damaged && !imported()) return Submit(nullptr);
   if (state == nullptr) return LeaveOut(DeliveryOutcome::kTemporary);
-  if (HasTooMany(*state->list)) return Refuse(DeliveryOutcome::kTooMany);
+  if (HasTooMany(*state)) return Refuse(DeliveryOutcome::kTooMany);
   if (!imported()) return Submit(state);
   const uint64_t now_us = call.delivery_.home_.context().options.clock->MonotonicUs();
   switch (

@@ -155,7 +155,7 @@ void Expirer::NextList() {
   partition_.WithList(keys[next_key_++], *this);
 }
 
-void Expirer::ListReady(MaildropState* list, const Status& /*why*/) {
+void Expirer::MaildropReady(MaildropState* list, const Status& /*why*/) {
   if (list_ != nullptr) {  // The list of kept mail that was waited for.
     if (list != nullptr) return Delete(list, std::move(ids_));
     metrics_.failures.Add();

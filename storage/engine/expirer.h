@@ -30,7 +30,7 @@ struct alignas(base::kCacheLineBytes) ExpiryMetrics {
   void Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const;
 };
 
-class Expirer final : private ListWaiter {
+class Expirer final : private MaildropWaiter {
  public:
   // `policies` may be null: nothing expires. `interval_ms`: how often it looks at the date.
   Expirer(Partition& partition, const PolicyBoard* policies, uint64_t interval_ms,
@@ -51,7 +51,7 @@ class Expirer final : private ListWaiter {
   void OnScanned();
   void EndPass();
   void NextList();
-  void ListReady(MaildropState* list, const Status& why) override;
+  void MaildropReady(MaildropState* list, const Status& why) override;
   void Delete(MaildropState* kept, std::vector<MessageId> ids);
   void OnDeleted();
   void EndLease();

@@ -59,7 +59,7 @@ void ListKeptCall::Execute(io::Shard& /*target*/) {
   home_.context().partitions[partition_]->WithList(kept_key_, *this);
 }
 
-void ListKeptCall::ListReady(MaildropState* kept, const Status& why) {
+void ListKeptCall::MaildropReady(MaildropState* kept, const Status& why) {
   if (kept == nullptr) {
     answer_ = why;
   } else {
@@ -103,7 +103,7 @@ void UndeleteCall::Execute(io::Shard& /*target*/) {
   partition().WithList(KeptKeyOf(encoded_key_), *this);
 }
 
-void UndeleteCall::ListReady(MaildropState* kept, const Status& why) {
+void UndeleteCall::MaildropReady(MaildropState* kept, const Status& why) {
   if (kept == nullptr || kept->deletions > 0) {
     status_ = kept == nullptr ? why
                               : MakeStatus(StatusCode::kUnavailable,

@@ -12,7 +12,7 @@
 
 namespace poplar::storage {
 
-class ListKeptCall final : public io::ShardRequest, private ListWaiter {
+class ListKeptCall final : public io::ShardRequest, private MaildropWaiter {
  public:
   using Answer = StatusOr<std::vector<KeptMessage>>;
   explicit ListKeptCall(EmbeddedShardStore& home) : home_(home) {}
@@ -20,7 +20,7 @@ class ListKeptCall final : public io::ShardRequest, private ListWaiter {
 
  private:
   void Execute(io::Shard& target) override;
-  void ListReady(MaildropState* kept, const Status& why) override;
+  void MaildropReady(MaildropState* kept, const Status& why) override;
   void Completed() override;
   void Expired() override;
 
@@ -35,7 +35,7 @@ class ListKeptCall final : public io::ShardRequest, private ListWaiter {
 // keeping of the old: a crash leaves each in one place. At last one EXPUNGE names them all, for a
 // rebuild of the index after those records were moved.
 class UndeleteCall final : public io::ShardRequest,
-                           private ListWaiter,
+                           private MaildropWaiter,
                            private MovesWaiter,
                            private LogAppend {
  public:
@@ -62,7 +62,7 @@ class UndeleteCall final : public io::ShardRequest,
   };
 
   void Execute(io::Shard& target) override;
-  void ListReady(MaildropState* kept, const Status& why) override;
+  void MaildropReady(MaildropState* kept, const Status& why) override;
   void MovesEnded() override;
   void Next();
   void OnFetched();

@@ -23,7 +23,7 @@ void MoveMetrics::Register(base::MetricRegistry& registry, const base::MetricLab
 }
 
 // One message on its way to another place.
-class MoveGroup::Mover final : private ListWaiter, private LogAppend {
+class MoveGroup::Mover final : private MaildropWaiter, private LogAppend {
  public:
   explicit Mover(MoveGroup& group) : group_(group) {}
 
@@ -36,7 +36,7 @@ class MoveGroup::Mover final : private ListWaiter, private LogAppend {
   }
 
  private:
-  void ListReady(MaildropState* maildrop, const Status& why) override {
+  void MaildropReady(MaildropState* maildrop, const Status& why) override {
     const CpuMeter::Slice slice(group_.cpu_);
     if (maildrop == nullptr) {
       group_.status_ = Annotate(why, "a maildrop's list");

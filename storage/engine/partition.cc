@@ -71,18 +71,28 @@ void PartitionMetrics::Register(base::MetricRegistry& registry,
   registry.Add(segments, "poplar_store_segments", "Segments of the logs.", labels);
 }
 
-// Reads one maildrop's list from the index.
+// Reads one maildrop's list from the index, or its totals.
 class Partition::LoadJob final : public io::OffloadJob {
  public:
   explicit LoadJob(Partition& partition) : partition_(partition) {}
 
   MaildropState* maildrop = nullptr;
-  ListWaiter* waiters = nullptr;
+  Wanted wanted = Wanted::kList;
+  MaildropWaiter* waiters = nullptr;
   std::string key;  // Of its own: the maildrop belongs to the shard.
   StatusOr<std::shared_ptr<MessageList>> list = std::shared_ptr<MessageList>();
+  StatusOr<IndexTotals> totals = IndexTotals();
+
+  Status status() const { return wanted == Wanted::kList ? list.status() : totals.status(); }
 
  private:
-  void Work() override { list = partition_.index_->Load(key); }
+  void Work() override {
+    if (wanted == Wanted::kList) {
+      list = partition_.index_->Load(key);
+    } else {
+      totals = partition_.index_->LoadTotals(key);
+    }
+  }
   void Done() override { partition_.Loaded(*this); }
 
   Partition& partition_;
@@ -154,22 +164,23 @@ void Partition::SegmentGone(uint32_t number) {
   log_->SpaceFreed();
 }
 
-void Partition::WithList(const std::string& key, ListWaiter& waiter) {
+void Partition::WithMaildrop(const std::string& key, Wanted wanted, MaildropWaiter& waiter) {
   MaildropState& maildrop = table_->FindOrMake(key);
   ++maildrop.pins;
-  if (maildrop.list != nullptr) {
+  if (maildrop.list != nullptr || (wanted == Wanted::kTotals && maildrop.counted())) {
     metrics_.list_hits.Add();
-    waiter.ListReady(&maildrop, OkStatus());
+    table_->Use(maildrop);
+    waiter.MaildropReady(&maildrop, OkStatus());
     table_->Unpin(maildrop);
     return;
   }
   waiter.next_ = nullptr;
   const auto under_way = std::find_if(loading_.begin(), loading_.end(), [&](const LoadJob* job) {
-    return job->maildrop == &maildrop;
+    return job->maildrop == &maildrop && (job->wanted == wanted || job->wanted == Wanted::kList);
   });
   if (under_way != loading_.end()) {
     --maildrop.pins;  // The load holds one.
-    ListWaiter** last = &(*under_way)->waiters;
+    MaildropWaiter** last = &(*under_way)->waiters;
     while (*last != nullptr) last = &(*last)->next_;
     *last = &waiter;
     return;
@@ -177,12 +188,13 @@ void Partition::WithList(const std::string& key, ListWaiter& waiter) {
   metrics_.list_misses.Add();
   LoadJob& job = loads_.Take(*this);
   job.maildrop = &maildrop;
+  job.wanted = wanted;
   job.key = key;
   job.waiters = &waiter;
   if (!disk_.Submit(reactor_, DecodeMaildropKey(key).tenant.value(), job)) {
     loads_.Give(job);
-    waiter.ListReady(nullptr,
-                     MakeStatus(StatusCode::kUnavailable, "the disk pool's queue is full"));
+    waiter.MaildropReady(nullptr,
+                         MakeStatus(StatusCode::kUnavailable, "the disk pool's queue is full"));
     table_->Unpin(maildrop);
     return;
   }
@@ -192,18 +204,19 @@ void Partition::WithList(const std::string& key, ListWaiter& waiter) {
 void Partition::Loaded(LoadJob& job) {
   std::erase(loading_, &job);
   MaildropState& maildrop = *job.maildrop;
-  ListWaiter* waiter = std::exchange(job.waiters, nullptr);
-  Status why;
-  if (job.list.ok()) {
+  MaildropWaiter* waiter = std::exchange(job.waiters, nullptr);
+  const Status why = job.status();
+  if (!why.ok()) {
+    NameFailed(job.key, why);
+  } else if (job.wanted == Wanted::kList) {
     table_->InstallList(maildrop, std::move(*job.list));
   } else {
-    why = job.list.status();
-    NameFailed(job.key, why);
+    table_->InstallTotals(maildrop, *job.totals);
   }
   loads_.Give(job);
   while (waiter != nullptr) {
-    ListWaiter* const next = waiter->next_;
-    waiter->ListReady(why.ok() ? &maildrop : nullptr, why);
+    MaildropWaiter* const next = waiter->next_;
+    waiter->MaildropReady(why.ok() ? &maildrop : nullptr, why);
     waiter = next;
   }
   table_->Unpin(maildrop);

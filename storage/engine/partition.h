@@ -77,18 +77,19 @@ struct PartitionOptions {
   OpenSegments* open_segments = nullptr;
 };
 
-// Waits for a maildrop's list: a part of a call.
-class ListWaiter {
+// Waits for a maildrop's list, or for what it holds: a part of a call.
+class MaildropWaiter {
  public:
-  virtual ~ListWaiter() = default;
+  virtual ~MaildropWaiter() = default;
 
  protected:
   friend class Partition;
-  // With the maildrop, loaded; or null and why. It is pinned for the length of the call only.
-  virtual void ListReady(MaildropState* maildrop, const Status& why) = 0;
+  // With the maildrop, loaded or counted as it was asked for; or null and why. It is pinned for the
+  // length of the call only.
+  virtual void MaildropReady(MaildropState* maildrop, const Status& why) = 0;
 
  private:
-  ListWaiter* next_ = nullptr;
+  MaildropWaiter* next_ = nullptr;
 };
 
 class Expirer;
@@ -121,8 +122,14 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   // As of the last checkpoint. Reading it is for any thread.
   Index& index() { return *index_; }
 
-  // Calls `waiter` with the loaded list, at once or later.
-  void WithList(const std::string& key, ListWaiter& waiter);
+  // Calls `waiter` with the maildrop, loaded, at once or later.
+  void WithList(const std::string& key, MaildropWaiter& waiter) {
+    WithMaildrop(key, Wanted::kList, waiter);
+  }
+  // The same, but it need only be counted.
+  void WithTotals(const std::string& key, MaildropWaiter& waiter) {
+    WithMaildrop(key, Wanted::kTotals, waiter);
+  }
 
   // See Compactor.
   bool WaitForMoves(const MaildropState& maildrop, MovesWaiter& waiter) {
@@ -153,7 +160,9 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
 
  private:
   class LoadJob;
+  enum class Wanted : uint8_t { kList, kTotals };
 
+  void WithMaildrop(const std::string& key, Wanted wanted, MaildropWaiter& waiter);
   void SegmentBegun(const SegmentHead& head) override;
   void SegmentEnded(uint32_t number, uint32_t end) override;
   void SegmentGone(uint32_t number) override;

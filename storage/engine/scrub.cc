@@ -121,7 +121,7 @@ void Scrub::Judge() {
   }
 }
 
-void Scrub::ListReady(MaildropState* maildrop, const Status& /*why*/) {
+void Scrub::MaildropReady(MaildropState* maildrop, const Status& /*why*/) {
   const Damage& suspect = suspects_.front();
   const bool missed = maildrop != nullptr && maildrop->list->Find(suspect.id) == nullptr;
   if (missed && !in_kept_ && partition_.table().HasKept(suspect.maildrop.tenant)) {

@@ -42,7 +42,7 @@ struct ScrubOptions {
   uint64_t interval_us = 0;  // From the beginning of a pass to that of the next, at least.
 };
 
-class Scrub final : private io::OffloadJob, private ListWaiter {
+class Scrub final : private io::OffloadJob, private MaildropWaiter {
  public:
   Scrub(ScrubOptions options, Partition& partition, io::Reactor& reactor, io::OffloadPool& disk)
       : options_(std::move(options)), partition_(partition), reactor_(reactor), disk_(disk) {}
@@ -70,7 +70,7 @@ class Scrub final : private io::OffloadJob, private ListWaiter {
   void EndSegment();
   void Done() override;
   void Judge();
-  void ListReady(MaildropState* maildrop, const Status& why) override;
+  void MaildropReady(MaildropState* maildrop, const Status& why) override;
   void Name(const Damage& damage);
 
   // --- On the disk pool; what it uses is left alone by the shard meanwhile.

@@ -114,6 +114,14 @@ StatusOr<std::shared_ptr<MessageList>> Index::Load(const std::string& key) {
   return list;
 }
 
+StatusOr<IndexTotals> Index::LoadTotals(const std::string& key) {
+  POP_ASSIGN_OR_RETURN(const auto transaction, store_.Begin(KeyValueStore::Access::kRead));
+  const StatusOr<std::optional<IndexTotals>> totals = ReadTotals(*transaction, key);
+  if (totals.status().code() == StatusCode::kDataLoss) Found(totals.status(), key);
+  if (!totals.ok()) return totals.status();
+  return totals->value_or(IndexTotals());
+}
+
 // A key that was damaged stands between the same two as before, or they are out of order; so where
 // nothing is found, a value beside that place may be the one that is missed: it tells by its
 // checksum.
@@ -133,15 +141,24 @@ Status Index::CheckAbsent(KeyValueTransaction& transaction, const std::string& k
   return OkStatus();
 }
 
-StatusOr<std::shared_ptr<MessageList>> Index::Read(KeyValueTransaction& transaction,
-                                                   const std::string& key) {
+// Nothing: the index does not know the list.
+StatusOr<std::optional<IndexTotals>> Index::ReadTotals(KeyValueTransaction& transaction,
+                                                       const std::string& key) {
   const StatusOr<std::string_view> value = transaction.Get(Database::kMaildrops, key);
   if (value.status().code() == StatusCode::kNotFound) {
     POP_RETURN_IF_ERROR(CheckAbsent(transaction, key));
-    return std::make_shared<MessageList>();
+    return std::optional<IndexTotals>();
   }
   if (!value.ok()) return value.status();
   POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(key, *value));
+  return std::optional(totals);
+}
+
+StatusOr<std::shared_ptr<MessageList>> Index::Read(KeyValueTransaction& transaction,
+                                                   const std::string& key) {
+  POP_ASSIGN_OR_RETURN(const std::optional<IndexTotals> found, ReadTotals(transaction, key));
+  if (!found.has_value()) return std::make_shared<MessageList>();
+  const IndexTotals& totals = *found;
   if (totals.chunks >= kExpectChunksMin) transaction.Expect(Database::kChunks, key);
   std::vector<NumberedChunk> chunks;
   MessageId before{0};

@@ -70,6 +70,9 @@ class Index {
   // An empty list where the index knows nothing. kDataLoss: this maildrop's is unsound, and so is
   // the index from here on.
   StatusOr<std::shared_ptr<MessageList>> Load(const std::string& key);
+  // What the list of `key` holds, without reading it. Errors as Load; damage of the list itself is
+  // not seen.
+  StatusOr<IndexTotals> LoadTotals(const std::string& key);
   // The encoded keys of all lists that it knows, of kept mail too.
   StatusOr<std::vector<std::string>> ReadMaildropKeys();
   // Lists behind `after`, at most `keys_max`, with a message that `aged` says is old enough to be
@@ -101,6 +104,8 @@ class Index {
   Status CheckAbsent(KeyValueTransaction& transaction, const std::string& key);
   Status WriteSums(KeyValueTransaction& transaction, const Checkpoint& checkpoint);
   Status Wipe(KeyValueTransaction& transaction, const std::string& key);
+  StatusOr<std::optional<IndexTotals>> ReadTotals(KeyValueTransaction& transaction,
+                                                  const std::string& key);
   StatusOr<std::shared_ptr<MessageList>> Read(KeyValueTransaction& transaction,
                                               const std::string& key);
   Status WriteMaildrop(KeyValueTransaction& transaction, const MaildropChange& change);

@@ -85,6 +85,7 @@ void MaildropTable::InstallList(MaildropState& maildrop, std::shared_ptr<Message
   const bool complete = maildrop.tail.entries.empty() && maildrop.in_checkpoint.entries.empty();
   const MessageId known = from_index->last_id();
   maildrop.list = std::move(from_index);
+  maildrop.held.reset();
   maildrop.list_shared = false;
   if (!complete) {
     // What the checkpoint under way brings may or may not have been in the index when it was read.
@@ -98,6 +99,21 @@ void MaildropTable::InstallList(MaildropState& maildrop, std::shared_ptr<Message
     maildrop.tail = {};
     MarkDirty(maildrop);
   }
+  Charge(maildrop);
+  Use(maildrop);
+}
+
+void MaildropTable::InstallTotals(MaildropState& maildrop, const IndexTotals& from_index) {
+  if (maildrop.counted()) return;  // Since it was asked for.
+  MaildropState::Held held{from_index.messages, from_index.octets};
+  for (const Chunk* part : {&maildrop.in_checkpoint, &maildrop.tail}) {
+    for (const MessageEntry& entry : part->entries) {
+      if (entry.id <= from_index.last_id) continue;
+      ++held.messages;
+      held.octets += entry.octets;
+    }
+  }
+  maildrop.held = held;
   Charge(maildrop);
   Use(maildrop);
 }
@@ -163,6 +179,10 @@ void MaildropTable::Add(MaildropState& maildrop, const MessageEntry& entry, std:
   } else {
     AppendTail(maildrop.tail, entry, text);
     MarkDirty(maildrop);
+    if (maildrop.held.has_value()) {
+      ++maildrop.held->messages;
+      maildrop.held->octets += entry.octets;
+    }
   }
   if (entry.blob != BlobId(0)) blob_changes_[entry.id] = entry.blob;
   CountLive(maildrop, entry, true);
@@ -332,7 +352,7 @@ void MaildropTable::FinishCheckpoint(const Checkpoint& checkpoint, bool written)
     }
     // A pin may be a load that read the index before this checkpoint: it still needs them.
     if (maildrop.list == nullptr && maildrop.pins == 0) maildrop.in_checkpoint = {};
-    if (Idle(maildrop) && maildrop.list == nullptr) Forget(maildrop);
+    if (Forgettable(maildrop)) Forget(maildrop);
   }
   if (!written) {
     for (const auto& [message, blob] : checkpoint.blobs) blob_changes_.emplace(message, blob);
@@ -345,8 +365,8 @@ void MaildropTable::FinishCheckpoint(const Checkpoint& checkpoint, bool written)
 
 void MaildropTable::Charge(MaildropState& maildrop) {
   cached_bytes_ -= maildrop.charged_bytes;
-  maildrop.charged_bytes =
-      maildrop.list == nullptr ? 0 : maildrop.list->memory_bytes() + kMaildropOverheadBytes;
+  const size_t list_bytes = maildrop.list == nullptr ? 0 : maildrop.list->memory_bytes();
+  maildrop.charged_bytes = maildrop.counted() ? list_bytes + kMaildropOverheadBytes : 0;
   cached_bytes_ += maildrop.charged_bytes;
 }
 
@@ -371,6 +391,10 @@ bool MaildropTable::Idle(const MaildropState& maildrop) const {
   return maildrop.pins == 0 && maildrop.lease == nullptr && !maildrop.dirty && !maildrop.flushing;
 }
 
+bool MaildropTable::Forgettable(const MaildropState& maildrop) const {
+  return Idle(maildrop) && !maildrop.counted();
+}
+
 void MaildropTable::Evict() {
   MaildropState* next = oldest_;
   for (int step = 0; step < kEvictionStepsMax && next != nullptr; ++step) {
@@ -388,7 +412,7 @@ void MaildropTable::Unpin(MaildropState& maildrop) {
   POP_CHECK(maildrop.pins > 0);
   --maildrop.pins;
   if (maildrop.pins == 0 && !maildrop.flushing) maildrop.in_checkpoint = {};
-  if (Idle(maildrop) && maildrop.list == nullptr) Forget(maildrop);
+  if (Forgettable(maildrop)) Forget(maildrop);
 }
 
 void MaildropTable::Forget(MaildropState& maildrop) {

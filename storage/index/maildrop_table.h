@@ -3,7 +3,8 @@
 // loaded and checkpoints written by whoever calls.
 //
 // A maildrop is *loaded* (its whole list is here) or not (only what arrived since the last
-// checkpoint is). Only a loaded one can be read or have messages deleted.
+// checkpoint is). Only a loaded one can be read or have messages deleted. One that is not loaded
+// may be *counted*: what it holds is known without its list.
 //
 // Belongs to its partition's shard; during start-up to the thread that recovers.
 
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -46,15 +48,25 @@ struct MaildropState {
   uint64_t arriving_messages = 0;
   uint64_t arriving_octets = 0;
 
-  // Whether one more message is within `quota`. REQUIRES: loaded.
-  bool Allows(const Quota& quota, uint64_t octets) const {
-    return quota.Allows(list->octets() + arriving_octets + octets,
-                        list->count() + arriving_messages + 1);
+  bool counted() const { return list != nullptr || held.has_value(); }
+  // REQUIRES for these: counted.
+  uint64_t messages() const { return list != nullptr ? list->count() : held->messages; }
+  uint64_t octets() const { return list != nullptr ? list->octets() : held->octets; }
+  // Whether one more message is within `quota`.
+  bool Allows(const Quota& quota, uint64_t more_octets) const {
+    return quota.Allows(octets() + arriving_octets + more_octets,
+                        messages() + arriving_messages + 1);
   }
 
  private:
   friend class MaildropTable;
 
+  struct Held {
+    uint64_t messages = 0;
+    uint64_t octets = 0;
+  };
+
+  std::optional<Held> held;  // Counted without its list.
   bool list_shared = false;  // A snapshot of `list` was handed out: copy before a change.
   bool wipe = false;         // The index's entries are to go first.
   bool dirty = false;        // Has changes for the next checkpoint.
@@ -80,6 +92,8 @@ class MaildropTable {
   std::shared_ptr<const MessageList> Snapshot(MaildropState& maildrop);
   // What the index had, when it was read after the state was made and pinned.
   void InstallList(MaildropState& maildrop, std::shared_ptr<MessageList> from_index);
+  // The same for what the list holds: from now on it is counted.
+  void InstallTotals(MaildropState& maildrop, const IndexTotals& from_index);
 
   // --- Changing.
   // `reserved`: the ledger counts it already.
@@ -125,6 +139,8 @@ class MaildropTable {
   std::vector<BlobId> TakeDoomedBlobs() { return std::exchange(doomed_blobs_, {}); }
   bool has_doomed_blobs() const { return !doomed_blobs_.empty(); }
 
+  // It was used: others are freed before it. REQUIRES: counted.
+  void Use(MaildropState& maildrop);
   // Frees lists that were not used lately until the cache holds its budget.
   void Evict();
   // Frees `maildrop` if nothing needs it in memory.
@@ -150,8 +166,9 @@ class MaildropTable {
   void CountTenant(const MaildropState& maildrop, std::span<const MessageEntry> entries, bool added,
                    bool reserved = false);
   void Charge(MaildropState& maildrop);
-  void Use(MaildropState& maildrop);
   void Unlink(MaildropState& maildrop);
+  // Nobody needs it, and nothing of it is worth remembering.
+  bool Forgettable(const MaildropState& maildrop) const;
   bool Idle(const MaildropState& maildrop) const;
   void Forget(MaildropState& maildrop);
 

@@ -12,6 +12,8 @@
 namespace poplar::storage {
 namespace {
 
+constexpr uint32_t kEntryOctets = 5;
+
 class MaildropTableTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -24,7 +26,7 @@ class MaildropTableTest : public testing::Test {
     MessageEntry entry;
     entry.id = MessageId(next_id_++);
     entry.lsn = Lsn(1, entry.id.value() * 8);
-    entry.octets = 5;
+    entry.octets = kEntryOctets;
     entry.wire_bytes = 8;
     return entry;
   }
@@ -109,8 +111,29 @@ class MaildropTableModelTest : public MaildropTableTest {
       loaded_ = *index_->Load(key);
     }
   }
+  // Begins to ask what it holds, or ends.
+  void Count(const std::string& key) {
+    if (counting_ != nullptr) {
+      table_->InstallTotals(*counting_, totals_);
+      ASSERT_TRUE(counting_->counted());
+      table_->Unpin(*std::exchange(counting_, nullptr));
+    } else if (MaildropState& maildrop = table_->FindOrMake(key); !maildrop.counted()) {
+      ++maildrop.pins;
+      counting_ = &maildrop;
+      totals_ = *index_->LoadTotals(key);
+    }
+  }
+  void CheckCounts() {
+    for (const auto& [key, ids] : model_) {
+      const MaildropState* const maildrop = table_->Find(key);
+      if (maildrop == nullptr || !maildrop->counted()) continue;
+      ASSERT_EQ(maildrop->messages(), ids.size()) << key;
+      ASSERT_EQ(maildrop->octets(), kEntryOctets * ids.size()) << key;
+      counts_seen_ += maildrop->list == nullptr ? 1 : 0;
+    }
+  }
   void Step(const std::string& key) {
-    const uint64_t what = random_() % 8;
+    const uint64_t what = random_() % 9;
     if (what <= 2) {
       Deliver(key);
     } else if (what == 3) {
@@ -121,6 +144,8 @@ class MaildropTableModelTest : public MaildropTableTest {
       Checkpoint();
     } else if (what == 6) {
       LoadList(key);
+    } else if (what == 7) {
+      Count(key);
     } else {
       table_->Evict();
     }
@@ -146,6 +171,9 @@ class MaildropTableModelTest : public MaildropTableTest {
   bool was_written_ = false;
   MaildropState* loading_ = nullptr;
   std::shared_ptr<MessageList> loaded_;
+  MaildropState* counting_ = nullptr;
+  IndexTotals totals_;
+  int counts_seen_ = 0;
 };
 
 TEST_F(MaildropTableModelTest, AsAModelThroughCheckpoints) {
@@ -153,8 +181,10 @@ TEST_F(MaildropTableModelTest, AsAModelThroughCheckpoints) {
                                       EncodeMaildropKey(Key("ab")), EncodeMaildropKey(Key("c", 2))};
   for (int step = 0; step < 6000; ++step) {
     Step(keys[random_() % keys.size()]);
+    CheckCounts();
     ASSERT_FALSE(HasFatalFailure()) << step;
   }
+  EXPECT_GT(counts_seen_, 100);
   // At last everything is in the index, and its counts are right.
   if (under_way_.has_value()) table_->FinishCheckpoint(*under_way_, was_written_);
   ASSERT_TRUE(index_->Write(table_->TakeCheckpoint()).ok());
@@ -196,6 +226,30 @@ TEST_F(MaildropTableTest, ListsInMemoryAreBounded) {
   }
   EXPECT_GT(table.size(), 10U);
   EXPECT_LT(table.size(), 500U);
+}
+
+TEST_F(MaildropTableTest, WhatItHoldsIsRememberedWithoutItsList) {
+  MaildropTable table(64 * kKiB);
+  const std::string key = EncodeMaildropKey(Key("a"));
+  for (int i = 0; i < 100; ++i) table.Add(table.FindOrMake(key), NextEntry(), "");
+  Checkpoint checkpoint = table.TakeCheckpoint();
+  ASSERT_TRUE(index_->Write(checkpoint).ok());
+  table.FinishCheckpoint(checkpoint, true);
+  EXPECT_EQ(table.Find(key), nullptr);
+  EXPECT_EQ(index_->LoadTotals(EncodeMaildropKey(Key("nobody")))->messages, 0U);
+  MaildropState& maildrop = table.FindOrMake(key);
+  ++maildrop.pins;
+  table.InstallTotals(maildrop, *index_->LoadTotals(key));
+  table.Unpin(maildrop);
+  ASSERT_EQ(table.Find(key), &maildrop);
+  const uint64_t counted_bytes = table.cached_bytes();
+  EXPECT_GT(counted_bytes, 0U);
+  EXPECT_EQ(maildrop.list, nullptr);
+  table.Add(maildrop, NextEntry(), "");
+  EXPECT_EQ(maildrop.messages(), 101U);
+  // Its list takes the place of the count.
+  EXPECT_EQ(IdsOf(Load(table, key)).size(), 101U);
+  EXPECT_GT(table.cached_bytes(), 10 * counted_bytes);
 }
 
 }  // namespace
