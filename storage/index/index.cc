@@ -1,5 +1,8 @@
 #include "storage/index/index.h"
 
+#include <algorithm>
+#include <tuple>
+
 #include "core/base/log.h"
 #include "storage/format/bytes.h"
 
@@ -207,6 +210,29 @@ Status Index::Wipe(KeyValueTransaction& transaction, const std::string& key) {
   return transaction.Delete(Database::kMaildrops, key);
 }
 
+// The one before what would stand behind all of them; that they were never renumbered is cheaper to
+// find out. Its number, and what stands there.
+StatusOr<std::pair<uint32_t, Chunk>> Index::ReadLastChunk(KeyValueTransaction& transaction,
+                                                          const std::string& key,
+                                                          const IndexTotals& totals) {
+  const std::string likely_key = ChunkKey(key, totals.chunks - 1);
+  if (const auto likely = transaction.Get(Database::kChunks, likely_key); likely.ok()) {
+    POP_ASSIGN_OR_RETURN(Chunk chunk, DecodeChunk(likely_key, *likely));
+    // Ids ascend.
+    if (chunk.entries.back().id == totals.last_id) {
+      return std::pair(totals.chunks - 1, std::move(chunk));
+    }
+  }
+  const auto found = transaction.LastBefore(Database::kChunks, ChunkKey(key, UINT32_MAX));
+  if (!found.ok() && found.status().code() != StatusCode::kNotFound) return found.status();
+  const auto [last_key, bytes] = found.value_or(std::pair<std::string_view, std::string_view>());
+  if (last_key.size() != key.size() + sizeof(uint32_t) || !last_key.starts_with(key)) {
+    return MakeStatus(StatusCode::kDataLoss, "index totals: not those of the chunks");
+  }
+  POP_ASSIGN_OR_RETURN(Chunk chunk, DecodeChunk(last_key, bytes));
+  return std::pair(LoadBe32(last_key.data() + key.size()), std::move(chunk));
+}
+
 Status Index::Append(KeyValueTransaction& transaction, const std::string& key,
                      const Chunk& appended) {
   IndexTotals totals;
@@ -216,18 +242,10 @@ Status Index::Append(KeyValueTransaction& transaction, const std::string& key,
   } else if (known.status().code() != StatusCode::kNotFound) {
     return known.status();
   }
-  // The last chunk: the one before what would stand behind all of them.
   uint32_t number = 0;
   Chunk last;
   if (totals.chunks > 0) {
-    const auto found = transaction.LastBefore(Database::kChunks, ChunkKey(key, UINT32_MAX));
-    if (!found.ok() && found.status().code() != StatusCode::kNotFound) return found.status();
-    const auto [last_key, bytes] = found.value_or(std::pair<std::string_view, std::string_view>());
-    if (last_key.size() != key.size() + sizeof(uint32_t) || !last_key.starts_with(key)) {
-      return MakeStatus(StatusCode::kDataLoss, "index totals: not those of the chunks");
-    }
-    number = LoadBe32(last_key.data() + key.size());
-    POP_ASSIGN_OR_RETURN(last, DecodeChunk(last_key, bytes));
+    POP_ASSIGN_OR_RETURN(std::tie(number, last), ReadLastChunk(transaction, key, totals));
   }
   totals.chunks = std::max(totals.chunks, 1U);
   size_t text_at = 0;
@@ -300,9 +318,14 @@ Status Index::Write(const Checkpoint& checkpoint) {
     if (written.code() == StatusCode::kDataLoss) Found(written, key);
     return written.ok() || written.code() == StatusCode::kDataLoss;
   };
-  for (const MaildropChange& change : checkpoint.maildrops) {
-    const Status written = WriteMaildrop(*transaction, change);
-    if (!keep_on(written, change.key)) return written;
+  // In the order of the keys neighbours share their pages.
+  std::vector<const MaildropChange*> changes;
+  changes.reserve(checkpoint.maildrops.size());
+  for (const MaildropChange& change : checkpoint.maildrops) changes.push_back(&change);
+  std::ranges::sort(changes, {}, &MaildropChange::key);
+  for (const MaildropChange* change : changes) {
+    const Status written = WriteMaildrop(*transaction, *change);
+    if (!keep_on(written, change->key)) return written;
   }
   if (const Status written = WriteSums(*transaction, checkpoint); !keep_on(written, "")) {
     return written;

@@ -109,6 +109,9 @@ class Index {
   StatusOr<std::shared_ptr<MessageList>> Read(KeyValueTransaction& transaction,
                                               const std::string& key);
   Status WriteMaildrop(KeyValueTransaction& transaction, const MaildropChange& change);
+  StatusOr<std::pair<uint32_t, Chunk>> ReadLastChunk(KeyValueTransaction& transaction,
+                                                     const std::string& key,
+                                                     const IndexTotals& totals);
   Status Append(KeyValueTransaction& transaction, const std::string& key, const Chunk& appended);
   // `key`: of the list that is damaged; empty: it is not known whose.
   void Found(const Status& damage, const std::string& key);

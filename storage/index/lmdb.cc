@@ -173,7 +173,7 @@ class LmdbTransaction final : public KeyValueTransaction {
       LmdbTree tree;
       const LmdbPages::Fault fault = TreeOf(database, tree);
       if (fault != nullptr) return fault;
-      return env_.pages().CheckKeys(tree, env_.CountPages(), keys, keys, reach);
+      return env_.pages().CheckKeys(tree, env_.CountPages(), keys, keys, reach, seen_);
     });
   }
 
@@ -224,6 +224,7 @@ class LmdbTransaction final : public KeyValueTransaction {
   LmdbEnvironment& env_;
   const Handles& handles_;
   const Access access_;
+  LmdbPagesSeen seen_;
   MDB_txn* txn_ = nullptr;
 };
 

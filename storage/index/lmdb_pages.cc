@@ -58,6 +58,7 @@ struct LmdbPages::Search {
   std::string_view first;
   std::string_view prefix;
   Reach reach;
+  LmdbPagesSeen& seen;
 };
 
 struct LmdbPages::Page {
@@ -97,7 +98,7 @@ LmdbPages::Fault LmdbPages::DecodeTree(std::string_view record, uint16_t flags, 
 
 // A page with nodes, all of which lie within it.
 LmdbPages::Fault LmdbPages::PageAt(const LmdbTree& tree, uint64_t number, uint64_t pages,
-                                   bool branch, Page& page) const {
+                                   bool branch, const LmdbPagesSeen* seen, Page& page) const {
   if (number < kFirstPage || number >= pages) return "a page is not in the file";
   const char* const at = base_ + number * page_bytes_;
   if (LoadLe<uint64_t>(at) != number ||
@@ -110,6 +111,7 @@ LmdbPages::Fault LmdbPages::PageAt(const LmdbTree& tree, uint64_t number, uint64
     return "a page's head is damaged";
   }
   page = {at, (lower - kHeadBytes) / sizeof(uint16_t), branch};
+  if (seen != nullptr && seen->Has(number)) return nullptr;
   size_t taken = 0;
   for (size_t i = 0; i < page.nodes; ++i) {
     const size_t node = page.NodeAt(i);
@@ -149,21 +151,25 @@ LmdbPages::Fault LmdbPages::CheckLarge(uint64_t number, size_t value_bytes, uint
 }
 
 LmdbPages::Fault LmdbPages::CheckKeys(const LmdbTree& tree, uint64_t pages, std::string_view first,
-                                      std::string_view prefix, Reach reach) const {
+                                      std::string_view prefix, Reach reach,
+                                      LmdbPagesSeen& seen) const {
   if (tree.depth == 0) return nullptr;
-  return CheckBelow({tree, pages, first, prefix, reach}, tree.root, tree.depth);
+  return CheckBelow({tree, pages, first, prefix, reach, seen}, tree.root, tree.depth);
 }
 
 LmdbPages::Fault LmdbPages::CheckBelow(const Search& search, uint64_t number,
                                        uint16_t levels) const {
   Page page;
-  if (const Fault fault = PageAt(search.tree, number, search.pages, levels > 1, page)) return fault;
-  if (!page.branch) {
-    for (size_t i = 0; i < page.nodes; ++i) {
-      if (const Fault fault = CheckNode(search.tree, search.pages, page, i)) return fault;
-    }
-    return nullptr;
+  if (const Fault fault =
+          PageAt(search.tree, number, search.pages, levels > 1, &search.seen, page)) {
+    return fault;
   }
+  const bool seen = search.seen.Has(number);
+  for (size_t i = 0; !page.branch && !seen && i < page.nodes; ++i) {
+    if (const Fault fault = CheckNode(search.tree, search.pages, page, i)) return fault;
+  }
+  search.seen.Add(number);
+  if (!page.branch) return nullptr;
   // Which children may hold the keys: those from `begin` to the one before `end`.
   size_t begin = 0;
   while (begin + 1 < page.nodes && page.KeyOf(begin + 1) <= search.first) ++begin;
@@ -188,7 +194,8 @@ LmdbPages::Fault LmdbPages::CheckEdge(const Search& search, uint64_t number, uin
                                       bool greatest) const {
   for (; levels > 0; --levels) {
     Page page;
-    if (const Fault fault = PageAt(search.tree, number, search.pages, levels > 1, page)) {
+    if (const Fault fault =
+            PageAt(search.tree, number, search.pages, levels > 1, &search.seen, page)) {
       return fault;
     }
     const size_t edge = greatest ? page.nodes - 1 : 0;
@@ -214,7 +221,10 @@ LmdbPages::Fault LmdbPages::CheckChange(uint64_t number, uint64_t pages) const {
     return fault;
   }
   if (const Fault fault = DecodeTree({head + kMainTreeAt, kRecordBytes}, 0, main)) return fault;
-  if (const Fault fault = CheckKeys(main, pages, kNoPrefix, kNoPrefix, Reach::kWay)) return fault;
+  LmdbPagesSeen seen;
+  if (const Fault fault = CheckKeys(main, pages, kNoPrefix, kNoPrefix, Reach::kWay, seen)) {
+    return fault;
+  }
   return CheckFree(free, pages);
 }
 
@@ -227,7 +237,7 @@ LmdbPages::Fault LmdbPages::CheckFree(const LmdbTree& tree, uint64_t pages) cons
 LmdbPages::Fault LmdbPages::CheckFreeBelow(const LmdbTree& tree, uint64_t number, uint16_t levels,
                                            uint64_t pages) const {
   Page page;
-  if (const Fault fault = PageAt(tree, number, pages, levels > 1, page)) return fault;
+  if (const Fault fault = PageAt(tree, number, pages, levels > 1, nullptr, page)) return fault;
   for (size_t i = 0; i < page.nodes; ++i) {
     if (page.branch) {
       if (const Fault fault = CheckFreeBelow(tree, page.Below(i), levels - 1, pages)) return fault;

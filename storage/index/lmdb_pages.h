@@ -8,6 +8,7 @@
 
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -20,6 +21,18 @@ struct LmdbTree {
   uint16_t depth = 0;         // 0: empty.
   bool integer_keys = false;  // Of 8 octets, in order of their numbers.
   bool names_others = false;  // The unnamed database: its values are trees.
+};
+
+// Which pages a transaction looked at already, as far as is remembered: what was committed before
+// it does not change while it goes on.
+class LmdbPagesSeen {
+ public:
+  bool Has(uint64_t page) const { return pages_[page % kPages] == page; }
+  void Add(uint64_t page) { pages_[page % kPages] = page; }
+
+ private:
+  static constexpr size_t kPages = 256;
+  std::array<uint64_t, kPages> pages_{};  // 0 is a page that is never looked at.
 };
 
 class LmdbPages {
@@ -41,9 +54,9 @@ class LmdbPages {
   };
 
   // Whether LMDB may look for keys from `first` on that begin with `prefix` (or for `first` alone,
-  // which is then the prefix). `pages`: so many the file has.
+  // which is then the prefix). `pages`: so many the file has. `seen`: of this transaction.
   Fault CheckKeys(const LmdbTree& tree, uint64_t pages, std::string_view first,
-                  std::string_view prefix, Reach reach) const;
+                  std::string_view prefix, Reach reach, LmdbPagesSeen& seen) const;
   // Whether the transaction `number`, the last, may be followed by one that changes something: the
   // pages that are free, and the list of the named databases.
   Fault CheckChange(uint64_t number, uint64_t pages) const;
@@ -56,8 +69,9 @@ class LmdbPages {
   struct Search;
   struct Page;
 
+  // `seen`: null, or where it was looked at before nothing is looked at again.
   Fault PageAt(const LmdbTree& tree, uint64_t number, uint64_t pages, bool branch,
-               Page& page) const;
+               const LmdbPagesSeen* seen, Page& page) const;
   Fault CheckNode(const LmdbTree& tree, uint64_t pages, const Page& page, size_t index) const;
   Fault CheckLarge(uint64_t number, size_t value_bytes, uint64_t pages) const;
   Fault CheckBelow(const Search& search, uint64_t number, uint16_t levels) const;
