@@ -23,7 +23,7 @@ StatusOr<AgedKeys> Index::ReadAgedKeys(std::string_view after, size_t keys_max, 
     ++found.damages;
     Found(status, std::string(key));
   };
-  const Status status = transaction->ForEach(
+  Status status = transaction->ForEach(
       Database::kMaildrops, {}, [&](std::string_view key, std::string_view bytes) -> Status {
         if (key <= after) return OkStatus();
         const StatusOr<IndexTotals> totals = DecodeIndexTotals(key, bytes);

@@ -109,7 +109,7 @@ StatusOr<NotesHere> DryNotes(const std::vector<MailboxTask>& tasks, const tenant
   if (!users.ok() && users.status().code() != StatusCode::kNotFound) return users.status();
   NotesHere notes;
   for (const MailboxTask& task : tasks) {
-    const Status found = users.ok() ? (*users)->FindUser(task.address).status() : users.status();
+    Status found = users.ok() ? (*users)->FindUser(task.address).status() : users.status();
     if (found.code() == StatusCode::kNotFound) {
       notes.emplace(task.address, ComesFirst(task.address));
     } else if (!found.ok()) {
