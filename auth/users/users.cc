@@ -60,7 +60,7 @@ Status NoSuchUser(std::string_view address) {
 // Weak ones are taken where the tenant says so.
 Status CheckHash(SqliteConnection& connection, TenantId tenant, std::string_view hash) {
   if (hash.empty()) return OkStatus();
-  const Status strong = CheckStoredHash(hash);
+  Status strong = CheckStoredHash(hash);
   if (strong.ok() || !CheckStoredHash(hash, WeakSchemes::kAllow).ok()) return strong;
   SqliteQuery query(connection,
                     "SELECT 1 FROM tenant_settings"

@@ -45,7 +45,7 @@ class MailboxExport {
       ++report_.already_there;
       progress_.Did(1, message.octets);
     }
-    const Status fetched = FetchAll(*client, std::move(wanted), *folder);
+    Status fetched = FetchAll(*client, std::move(wanted), *folder);
     // A Maildir that was broken off is told of what it has.
     if (!fetched.ok() && options_.format == ExportFormat::kMbox) return fetched;
     const Status finished = folder->Finish(listed);

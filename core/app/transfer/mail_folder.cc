@@ -84,7 +84,7 @@ class MaildirFolder final : public MailFolder {
   Status Add(const Pop3Message& message, ByteSource& source) override {
     const std::string name = MaildirNameOf(message);
     const std::string arriving = path_ + "/tmp/" + name;
-    const Status written = WriteFile(arriving, message, source);
+    Status written = WriteFile(arriving, message, source);
     if (!written.ok()) {
       std::error_code ignored;
       fs::remove(arriving, ignored);
@@ -159,7 +159,7 @@ class MboxFile final : public MailFolder {
     LineEndConverter converter;
     FromQuoter quoter;
     std::string lines;
-    const Status written =
+    Status written =
         WritePieces(source, file_, [&](std::string_view bytes, std::string& made) {
           lines.clear();
           converter.Feed(bytes, lines);

@@ -99,6 +99,7 @@ StatusOr<std::vector<MailboxTask>> ExpandTree(std::string_view pattern) {
     if (!component.empty()) POP_RETURN_IF_ERROR(Deeper(component, found));
   }
   std::vector<MailboxTask> tasks;
+  tasks.reserve(found.size());
   for (const Found& each : found) tasks.push_back({each.user + "@" + each.domain, each.path});
   std::sort(tasks.begin(), tasks.end(), [](const MailboxTask& a, const MailboxTask& b) {
     return a.address != b.address ? a.address < b.address : a.place < b.place;
