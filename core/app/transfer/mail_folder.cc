@@ -159,14 +159,13 @@ class MboxFile final : public MailFolder {
     LineEndConverter converter;
     FromQuoter quoter;
     std::string lines;
-    Status written =
-        WritePieces(source, file_, [&](std::string_view bytes, std::string& made) {
-          lines.clear();
-          converter.Feed(bytes, lines);
-          if (bytes.empty()) converter.Finish(lines);
-          quoter.Feed(lines, made);
-          if (bytes.empty()) quoter.Finish(made);
-        });
+    Status written = WritePieces(source, file_, [&](std::string_view bytes, std::string& made) {
+      lines.clear();
+      converter.Feed(bytes, lines);
+      if (bytes.empty()) converter.Finish(lines);
+      quoter.Feed(lines, made);
+      if (bytes.empty()) quoter.Finish(made);
+    });
     if (written.ok()) return file_.Write("\n");
     POP_RETURN_IF_ERROR(file_.Truncate(before));
     return written;
