@@ -116,7 +116,7 @@ class SnapshotWriter {
   }
 
   Status Link(const std::string& from, const std::string& to) {
-    const Status linked = env_.Link(from, to);
+    Status linked = env_.Link(from, to);
     if (linked.code() != StatusCode::kFailedPrecondition) return linked;
     return MakeStatus(StatusCode::kFailedPrecondition,
                       directory_ +
@@ -127,7 +127,7 @@ class SnapshotWriter {
   // False: it is not there. So it is where the target's folder is gone, but that cannot be flushed.
   StatusOr<bool> LinkFile(const std::string& from, const std::string& to) {
     if (cancel_) return MakeStatus(StatusCode::kCancelled, "the snapshot was given up");
-    const Status linked = Link(from, to);
+    Status linked = Link(from, to);
     if (linked.ok()) return true;
     if (linked.code() != StatusCode::kNotFound) return linked;
     LeaveOut(from, "it is not there");

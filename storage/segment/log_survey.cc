@@ -43,7 +43,7 @@ Status Look(const LogSurveyOptions& options, SurveyedSegment& segment,
   POP_ASSIGN_OR_RETURN(segment.bytes, file->Bytes());
   std::string begin(kFirstBatchOffset + kBatchHeadBytes, '\0');
   Status why;
-  const uint64_t got = ReadReadable(*file, begin, 0, [](auto...) {}, &why);
+  const uint64_t got = ReadReadable(*file, begin, 0, [](const auto&...) {}, &why);
   if (got == 0) POP_RETURN_IF_ERROR(why);
   begin.resize(std::min<uint64_t>(begin.size(), segment.bytes));
   const std::string_view view = begin;

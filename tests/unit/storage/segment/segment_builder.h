@@ -37,6 +37,7 @@ class SegmentBuilder {
   // ADD records of these bodies. False: no room.
   bool AddBatch(const std::vector<std::string>& bodies) {
     std::vector<std::string> accounts;
+    accounts.reserve(bodies.size());
     for (size_t i = 0; i < bodies.size(); ++i) {
       accounts.push_back("account-" + std::to_string(next_id_ + i));
     }
