@@ -90,6 +90,7 @@ void Clients::StartAny() {
   if (kind < 9) {
     std::vector<MaildropKey> recipients;
     const uint64_t count = dice_.OneIn(3) ? dice_.Between(1, 4) : 1;
+    recipients.reserve(count);
     for (uint64_t i = 0; i < count; ++i) recipients.push_back(AnyKey());
     return StartDelivery(std::move(recipients));
   }

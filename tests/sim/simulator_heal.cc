@@ -50,7 +50,7 @@ void Simulator::PassTime() {
 void Simulator::EmptyFullDisk() {
   // Room for segments of full size; those of a run's beginning are smaller.
   world_.disk().set_capacity(world_.disk().used_bytes() + store_.reserve_bytes +
-                             partitions_ * 4 * store_.segment_bytes);
+                             uint64_t{partitions_} * 4 * store_.segment_bytes);
   model_.set_full(true);
   const uint64_t refused = clients_->counts().refused;
   for (int round = 0; clients_->counts().refused == refused; ++round) {

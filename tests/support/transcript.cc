@@ -239,14 +239,14 @@ std::string RunTranscript(const Transcript& transcript, TranscriptPeer& peer) {
          "after this, the server says unexpectedly `" + Visible(output) + "`";
 }
 
-size_t RegisterTranscriptTests(const std::string& folder, const char* suite,
-                               const TranscriptPeerFactory& make_peer) {
+size_t RegisterTranscriptTests(const std::string& folder, [[maybe_unused]] const char* suite,
+                               [[maybe_unused]] const TranscriptPeerFactory& make_peer) {
   std::vector<std::filesystem::path> paths;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() == ".transcript") paths.push_back(entry.path());
   }
   std::sort(paths.begin(), paths.end());
-  for (const std::filesystem::path& path : paths) {
+  for ([[maybe_unused]] const std::filesystem::path& path : paths) {
 #ifndef __clang_analyzer__  // It takes the registry, which owns its factories, for a leak.
     testing::RegisterTest(suite, path.stem().c_str(), nullptr, nullptr, path.c_str(), 1,
                           [file = path.string(), make_peer]() -> testing::Test* {

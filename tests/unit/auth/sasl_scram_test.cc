@@ -144,9 +144,9 @@ TEST_P(ScramTest, KeysOfAnotherHashAreRefused) {
 
 INSTANTIATE_TEST_SUITE_P(Rfcs, ScramTest, testing::Values(kSha1, kSha256));
 
-SaslStep First(std::string_view message, SaslConnection connection = {},
+SaslStep First(std::string_view message, const SaslConnection& connection = {},
                const char* mechanism = "SCRAM-SHA-256") {
-  return MakeSaslMechanism(mechanism, std::move(connection), "nonce")->Step(message);
+  return MakeSaslMechanism(mechanism, connection, "nonce")->Step(message);
 }
 
 std::string UserOf(const SaslStep& step) {
@@ -227,13 +227,14 @@ std::string ProofOf(const std::string& password, const std::string& auth_message
   EVP_Digest(proof.data(), proof.size(), reinterpret_cast<unsigned char*>(stored.data()), nullptr,
              EVP_sha256(), nullptr);
   const std::string signature = Hmac(stored, auth_message);
-  for (size_t i = 0; i < proof.size(); ++i) proof[i] ^= signature[i];
+  for (size_t i = 0; i < proof.size(); ++i) proof[i] = static_cast<char>(proof[i] ^ signature[i]);
   return EncodeBase64(proof);
 }
 
 // A client that binds to `binding`, of `type`, at a server whose channel is `connection`.
-SaslStep Bind(const std::string& type, const std::string& binding, SaslConnection connection) {
-  const auto scram = MakeSaslMechanism("SCRAM-SHA-256-PLUS", std::move(connection), "server");
+SaslStep Bind(const std::string& type, const std::string& binding,
+              const SaslConnection& connection) {
+  const auto scram = MakeSaslMechanism("SCRAM-SHA-256-PLUS", connection, "server");
   const std::string gs2 = "p=" + type + ",,";
   const std::string bare = "n=user,r=client";
   SaslStep first = scram->Step(gs2 + bare);

@@ -49,6 +49,7 @@ TEST(UsersProcessTest, WritersInSeveralProcessesLoseNothing) {
   const std::vector<std::string> domains = {"example.org"};
   ASSERT_TRUE((*UserDatabase::Create(path))->AddTenant("acme", domains).ok());
   std::vector<pid_t> children;
+  children.reserve(4);
   for (const char* prefix : {"a", "b", "c"}) {
     children.push_back(Fork([&] { return AddUsers(path, prefix); }));
   }

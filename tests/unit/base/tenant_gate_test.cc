@@ -46,6 +46,7 @@ TEST(RateGateTest, ThreadsShareOneRate) {
   RateGate gate;
   std::atomic<int> let_through{0};
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 1000; ++i) {

@@ -7,6 +7,7 @@ namespace {
 
 std::vector<SeenMessage> Seen(const std::vector<uint64_t>& ids) {
   std::vector<SeenMessage> seen;
+  seen.reserve(ids.size());
   for (uint64_t id : ids) seen.push_back({.id = id, .uidl = "u" + std::to_string(id)});
   return seen;
 }

@@ -14,7 +14,8 @@ constexpr std::string_view kAccepted = "250 2.1.0 ok\r\n250 2.1.5 ok\r\n";
 
 class TextSource final : public ByteSource {
  public:
-  TextSource(std::string text, bool breaks = false) : text_(std::move(text)), breaks_(breaks) {}
+  explicit TextSource(std::string text, bool breaks = false)
+      : text_(std::move(text)), breaks_(breaks) {}
   StatusOr<size_t> Read(std::span<char> into) override {
     if (taken_ == text_.size() && breaks_) return MakeStatus(StatusCode::kDataLoss, "broken");
     const size_t bytes = std::min(into.size(), text_.size() - taken_);
