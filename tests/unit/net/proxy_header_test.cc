@@ -124,7 +124,7 @@ TEST(ProxyHeaderTest, Version2ThatIsWrong) {
   EXPECT_EQ(Parse(V2(0x22, 0x11, kIpv4)), ProxyParse::kWrong);
   EXPECT_EQ(Parse(V2(0x21, 0x12, kIpv4)), ProxyParse::kWrong);  // UDP
   EXPECT_EQ(Parse(V2(0x21, 0x11, kIpv4.substr(1))), ProxyParse::kWrong);
-  EXPECT_EQ(Parse(V2(0x21, 0x11, kIpv4 + "\x02\x00")), ProxyParse::kWrong);
+  EXPECT_EQ(Parse(V2(0x21, 0x11, kIpv4 + "\x02\0"s)), ProxyParse::kWrong);
   EXPECT_EQ(Parse(V2(0x21, 0x11, kIpv4 + "\x02"s + Number(5) + "abcd")), ProxyParse::kWrong);
   EXPECT_EQ(Parse(V2(0x21, 0x11, kIpv4 + Tlv(0x20, "\x01\0"s))), ProxyParse::kWrong);
   EXPECT_EQ(Parse(V2(0x21, 0x11, kIpv4 + std::string(5000, '\0'))), ProxyParse::kWrong);

@@ -96,6 +96,7 @@ TEST_F(HttpServerTest, RefusesWhatItDoesNotServe) {
 TEST_F(HttpServerTest, ServesSeveralAtOnceWhileCellsCount) {
   std::vector<std::thread> clients;
   std::array<int, 4> answered{};
+  clients.reserve(answered.size());
   for (int& count : answered)
     clients.emplace_back([this, &count] {
       for (int i = 0; i < 20; ++i)
