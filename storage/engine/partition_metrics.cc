@@ -30,8 +30,10 @@ void PartitionMetrics::Register(base::MetricRegistry& registry,
                  "holds as many messages as one may.",
                  of_limit);
   }
-  registry.Add(list_hits, "poplar_store_list_hits_total", "Lists found in memory.", labels);
-  registry.Add(list_misses, "poplar_store_list_misses_total", "Lists read from the index.", labels);
+  registry.Add(list_hits, "poplar_store_list_hits_total",
+               "Lists, or what they hold, found in memory.", labels);
+  registry.Add(list_misses, "poplar_store_list_misses_total",
+               "Lists, or what they hold, read from the index.", labels);
   registry.Add(checkpoints, "poplar_store_checkpoints_total", "Checkpoints written.", labels);
   registry.Add(checkpoint_failures, "poplar_store_checkpoint_failures_total",
                "Checkpoints that failed and will be tried again.", labels);

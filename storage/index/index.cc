@@ -210,8 +210,8 @@ Status Index::Wipe(KeyValueTransaction& transaction, const std::string& key) {
   return transaction.Delete(Database::kMaildrops, key);
 }
 
-// The one before what would stand behind all of them; that they were never renumbered is cheaper to
-// find out. Its number, and what stands there.
+// Its number, and what stands there. It is the one before what would stand behind all of them.
+// Where no chunk was dropped their count says its number, and one look tells that it does.
 StatusOr<std::pair<uint32_t, Chunk>> Index::ReadLastChunk(KeyValueTransaction& transaction,
                                                           const std::string& key,
                                                           const IndexTotals& totals) {
