@@ -48,6 +48,8 @@ def refused(port):
     try:
         socket.create_connection(("127.0.0.1", port), timeout=2).close()
         return False
+    except ConnectionResetError:
+        return False  # It was in the listener's queue as the listener was closed: the next is refused.
     except ConnectionRefusedError:
         return True
 
