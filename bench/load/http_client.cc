@@ -51,16 +51,19 @@ Task<StatusOr<uint64_t>> HttpClient::ReadHead() {
 
 Task<StatusOr<uint64_t>> HttpClient::ReadMessage() {
   LOAD_CO_ASSIGN_OR_RETURN(const uint64_t octets, co_await ReadHead());
+  dots_.Begin();
   verifier_.Begin();
   uint64_t left = octets;
   while (left > 0) {
     const std::string_view piece = stream_->input().substr(0, left);
-    verifier_.Append(piece);
-    left -= piece.size();
-    stream_->Consume(piece.size());
-    if (left == 0) break;
+    const size_t taken =
+        dots_.Feed(piece, [this](std::string_view text) { verifier_.Append(text); });
+    left -= taken;
+    stream_->Consume(taken);
+    if (dots_.done()) break;
     LOAD_CO_RETURN_IF_ERROR(co_await stream_->Fill());
   }
+  if (!dots_.done() || left > 0) co_return ContentError("GET: the lone dot is not at the end");
   const Verdict verdict = verifier_.Finish();
   if (verdict != Verdict::kMatches)
     co_return ContentError(std::string("GET: the message ").append(VerdictName(verdict)));

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "bench/load/corpus.h"
+#include "bench/load/dots.h"
 #include "bench/load/stream.h"
 #include "bench/load/task.h"
 
@@ -21,7 +22,8 @@ class HttpClient {
 
   // Queues the request; it leaves with the next wait.
   void SendGet(std::string_view path);
-  // The octets of the reply's content, which must be one of our messages.
+  // The octets of the reply's content, which must be one of our messages as RETR sends it: dots
+  // doubled, and the line of a lone dot behind it.
   Task<StatusOr<uint64_t>> ReadMessage();
 
  private:
@@ -29,6 +31,7 @@ class HttpClient {
   Task<StatusOr<uint64_t>> ReadHead();
 
   Stream* const stream_;
+  DotReader dots_;
   Verifier verifier_;
 };
 

@@ -1,6 +1,8 @@
-"""nginx as the floor: the same messages as files, which it hands to sendfile. It knows no mail, asks
-nobody for a password and looks nothing up but an open file, so no mail server can be expected to be
-below it; how near Poplar comes to it is the figure."""
+"""nginx as the floor: what RETR sends, behind the status line, as files, which it hands to sendfile.
+It knows no mail, asks nobody for a password and looks nothing up but an open file, so no mail server
+can be expected to be below it; how near Poplar comes to it is the figure. Its client takes the lines
+apart as that of a mail server does: one that is done sooner makes room for more octets at a time, and
+so has the server send them by fewer calls."""
 
 import os
 import poplib
@@ -46,7 +48,7 @@ class Nginx(Server):
         self.http_port, self.https_port = free_ports(2)
 
     def prepare(self, source, corpus, password):
-        """`source`: a running server whose messages become files, octet for octet."""
+        """`source`: a running server whose messages become files, octet for octet as it sends them."""
         os.chmod(self.directory, 0o755)  # Its workers are another user.
         make_certificate(self.directory)
         for mail in corpus:
@@ -87,5 +89,7 @@ def copy_maildrop(port, user, password, folder):
     client.pass_(password)
     for number in range(1, client.stat()[0] + 1):
         with open(f"{folder}/{number}", "wb") as file:
-            file.write(b"".join(line + b"\r\n" for line in client.retr(number)[1]))
+            for line in client.retr(number)[1]:
+                file.write((b"." if line.startswith(b".") else b"") + line + b"\r\n")
+            file.write(b".\r\n")
     client.quit()
