@@ -1,6 +1,8 @@
 #include "core/io/cores.h"
 
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -32,6 +34,20 @@ class CpuSet {
   const size_t cpus_;
   cpu_set_t* const set_;
 };
+
+// struct sched_attr of sched_setattr(2), first version; Debian 12's C library does not have it.
+struct SchedulingAttributes {
+  uint32_t size;
+  uint32_t policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime_ns;  // Of a thread of the usual policy: its slice.
+  uint64_t deadline_ns;
+  uint64_t period_ns;
+};
+
+constexpr uint64_t kSliceNs = 100'000;  // The least that the kernel takes.
 
 constexpr size_t kCpusMax = size_t{1} << 16;
 
@@ -105,6 +121,14 @@ void PinThread(int cpu) {
   set.Add(static_cast<size_t>(cpu));
   if (sched_setaffinity(0, set.bytes(), set.get()) == 0) return;
   base::Log(base::LogLevel::kWarning, "pin_failed", {{"cpu", cpu}, {"error", strerror(errno)}});
+}
+
+void RequestShortSlice() {
+  SchedulingAttributes attributes{};
+  if (syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0) != 0) return;
+  if (attributes.policy != SCHED_OTHER) return;
+  attributes.runtime_ns = kSliceNs;
+  syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
 std::optional<uint32_t> CgroupCores(const std::string& root) {

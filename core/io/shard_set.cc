@@ -94,6 +94,7 @@ ShardSet::~ShardSet() {
 void ShardSet::RunShard(Shard& shard, const ShardSetOptions& options, int cpu, Status& started) {
   NameThread(shard.index().value());
   if (cpu != kNoCpu) PinThread(cpu);
+  RequestShortSlice();
   started = shard.StartReactor(options.reactor);
   const bool runs = started.ok();
   started_.count_down();  // From here on `options` and `started` may be gone.
