@@ -48,6 +48,23 @@ TEST(DotsTest, TakesBackWhatWasStuffedInPiecesOfAnySize) {
   }
 }
 
+TEST(DotsTest, WhatIsSeenDoesNotDependOnWhereItStands) {
+  // Around the edges of what the reader passes over at once; octet by octet it passes over nothing.
+  for (const std::string_view special :
+       {"\r\n..x", "\r\n.x", "x\ny", "\r\r\n..", "\n.", "\r\n\r\n"}) {
+    for (size_t at = 500; at < 1100; ++at) {
+      std::string wire(2'000, 'a');
+      wire.replace(at, special.size(), special).append("\r\n.\r\n");
+      const Taken whole = Feed(wire, wire.size());
+      const Taken single = Feed(wire, 1);
+      ASSERT_TRUE(whole.done) << special << at;
+      ASSERT_EQ(whole.octets, single.octets) << special << at;
+      ASSERT_EQ(whole.bare_newline, single.bare_newline) << special << at;
+      ASSERT_EQ(whole.wire_bytes, single.wire_bytes) << special << at;
+    }
+  }
+}
+
 TEST(DotsTest, AnEmptyBlockIsOnlyTheDot) {
   Taken taken = Feed(".\r\n", 1);
   EXPECT_TRUE(taken.done);
