@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "core/app/service.h"
+#include "core/app/store_options.h"
 #include "core/base/log.h"
 #include "core/io/probe.h"
 
@@ -103,6 +104,8 @@ ExitCode ServePrivately(const tenant::Config& config, Console& console,
                         const std::function<ExitCode()>& command) {
   const Status probed = io::ProbeKernel({});
   if (!probed.ok()) return FailStart(probed, config);
+  const Status may = MayWriteStore(config.store);
+  if (!may.ok()) return Fail(console, may);
   tenant::Config closed = config;
   closed.pop3.listen.clear();
   closed.pop3s.listen.clear();

@@ -60,6 +60,7 @@ StatusOr<json> Snapshot(const tenant::Config& config, const std::string& directo
   if (StoreIsServed(config)) {
     return AskServer(config, "store.snapshot", json{{"directory", directory}}, kSnapshotTimeoutMs);
   }
+  POP_RETURN_IF_ERROR(MayWriteStore(config.store));  // What is copied is to be put back, too.
   POP_ASSIGN_OR_RETURN(
       const storage::SnapshotReport report,
       storage::SnapshotClosedStore({.path = config.store.path, .directory = directory}));
@@ -126,6 +127,8 @@ ExitCode RebuildIndex(const RebuildIndexRequest& request, const tenant::Config& 
     bar.Update(static_cast<double>(bytes_read) / static_cast<double>(bytes_total),
                "partition " + std::to_string(partition) + ": " + MibOf(bytes_read, bytes_total));
   };
+  const Status may = MayWriteStore(config.store);
+  if (!may.ok()) return FailStore(console, config, may);
   const auto rebuilt = storage::RebuildIndexes(options);
   bar.Clear();
   if (!rebuilt.ok()) return FailStore(console, config, rebuilt.status());

@@ -65,6 +65,7 @@ StatusOr<Compaction> CompactServed(const tenant::Config& config, ProgressBar& ba
 }
 
 StatusOr<Compaction> CompactHere(const tenant::Config& config, ProgressBar& bar) {
+  POP_RETURN_IF_ERROR(MayWriteStore(config.store));
   io::ShardSetOptions options;
   options.count = config.server.workers;
   POP_ASSIGN_OR_RETURN(const auto shards, io::ShardSet::Start(options));
@@ -121,7 +122,7 @@ ExitCode CompactStore(const tenant::Config& config, bool as_json, Console& conso
   }
   if (compaction->whole()) return ExitCode::kOk;
   return Fail(console, ExitCode::kIoError,
-              "segments could not be emptied: " + std::to_string(compaction->failures()) +
+              "segments could not be emptied or unlinked: " + std::to_string(compaction->failures()) +
                   " tries failed (the log says why), " + std::to_string(compaction->after.kept) +
                   " stay as they are because they are damaged");
 }

@@ -1,6 +1,11 @@
 #include "core/app/store_options.h"
 
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <string>
 
 #include "storage/engine/layout.h"
 
@@ -22,6 +27,21 @@ storage::StoreOptions StoreOptionsOf(const tenant::StoreConfig& config,
   options.compact_cpu_percent = config.compaction_cpu_percent;
   options.checkpoint_interval_ms = uint64_t{config.checkpoint_interval_s} * 1000;
   return options;
+}
+
+Status MayWriteStore(const tenant::StoreConfig& config) {
+  struct stat superblock{};
+  if (geteuid() != 0 || stat((config.path + "/superblock").c_str(), &superblock) != 0) {
+    return OkStatus();
+  }
+  if (superblock.st_uid == 0) return OkStatus();
+  const passwd* const owner = getpwuid(superblock.st_uid);
+  const std::string name =
+      owner != nullptr ? owner->pw_name : "#" + std::to_string(superblock.st_uid);
+  return MakeStatus(StatusCode::kPermissionDenied,
+                    "the store " + config.path + " is " + name +
+                        "'s, whose server could not open what root makes in it: run this as " +
+                        name + " (runuser -u " + name + " -- poplar ...)");
 }
 
 ExitCode StoreCodeOf(const Status& status, const tenant::StoreConfig& config, ExitCode not_found) {

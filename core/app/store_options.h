@@ -17,6 +17,10 @@ inline constexpr uint32_t kDiskThreads = 4;
 storage::StoreOptions StoreOptionsOf(const tenant::StoreConfig& config,
                                      uint32_t open_files_a_shard);
 
+// Refuses root where the store is another user's: what root makes in it, an index or a segment, its
+// server could not open again.
+Status MayWriteStore(const tenant::StoreConfig& config);
+
 // How a command ends that the store refused. `not_found`: where what it was asked for is not in the
 // store; that there is no store at all is the configuration's fault.
 ExitCode StoreCodeOf(const Status& status, const tenant::StoreConfig& config, ExitCode not_found);

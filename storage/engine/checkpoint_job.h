@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,8 +13,17 @@
 
 namespace poplar::storage {
 
-// Unlinks blobs under `directory`, durably; those that are gone already are fine.
-Status UnlinkBlobs(Env& env, const std::string& directory, const std::vector<BlobId>& blobs);
+struct UnlinkedBlobs {
+  std::vector<BlobId> left;  // What did not go.
+  Status why;                // Of the first of them.
+};
+
+// Unlinks blobs under `directory`, durably; those that are gone already are fine, and one that does
+// not go keeps no other.
+UnlinkedBlobs UnlinkBlobs(Env& env, const std::string& directory, const std::vector<BlobId>& blobs);
+
+// Names blobs that nobody tries to unlink any more: they cost their space, and nothing else.
+void NameLeftBlobs(uint32_t partition, const UnlinkedBlobs& unlinked);
 
 class CheckpointJob final : public io::OffloadJob {
  public:
@@ -45,10 +55,10 @@ class UnlinkJob final : public io::OffloadJob {
   Env* env = nullptr;
   std::string blob_directory;
   std::vector<BlobId> blobs;
-  Status status;
+  UnlinkedBlobs unlinked;
 
  private:
-  void Work() override { status = UnlinkBlobs(*env, blob_directory, blobs); }
+  void Work() override { unlinked = UnlinkBlobs(*env, blob_directory, blobs); }
   void Done() override { handler_(owner_); }
 
   void* const owner_;

@@ -73,6 +73,8 @@ class Compactor {
     return group_.WaitForMoves(maildrop, waiter);
   }
   void SegmentGone(uint32_t number);
+  // An emptied segment could not be unlinked.
+  void SegmentStays() { metrics_.failures.Add(); }
 
   void BeginClose();
   bool idle() const { return step_ == Step::kIdle; }

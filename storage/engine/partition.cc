@@ -15,6 +15,7 @@ namespace {
 constexpr uint64_t kTickMs = 250;
 constexpr uint64_t kRetryCheckpointUs = 5'000'000;
 constexpr uint64_t kBlobUnlinkRetryUs = 5'000'000;
+constexpr uint32_t kBlobUnlinkTriesMax = 3;
 // So many times the changes that begin a checkpoint may wait in memory while one runs or fails;
 // then the log rests.
 constexpr uint64_t kOverlayFactor = 8;
@@ -114,6 +115,8 @@ void Partition::SegmentGone(uint32_t number) {
   compactor_->SegmentGone(number);
   log_->SpaceFreed();
 }
+
+void Partition::SegmentStays(uint32_t) { compactor_->SegmentStays(); }
 
 void Partition::WithMaildrop(const std::string& key, Wanted wanted, MaildropWaiter& waiter) {
   MaildropState& maildrop = table_->FindOrMake(key);
@@ -295,11 +298,8 @@ void Partition::OnCheckpoint() {
 void Partition::StartUnlinking() {
   for (const BlobId blob : table_->TakeDoomedBlobs()) to_unlink_.push_back(blob);
   if (unlinking_.pending() || held_) return;
-  if (!unlinking_.status.ok()) {
-    base::Log(base::LogLevel::kWarning, "store_unlink_failed",
-              {{"partition", options_.partition}, {"why", unlinking_.status.ToString()}});
-    unlinking_.status = OkStatus();
-    to_unlink_.insert(to_unlink_.end(), unlinking_.blobs.begin(), unlinking_.blobs.end());
+  if (!unlinking_.unlinked.left.empty()) {
+    RetryUnlinking(std::exchange(unlinking_.unlinked, {}));
     unlink_not_before_us_ = reactor_.now_us() + kBlobUnlinkRetryUs;
   }
   unlinking_.blobs.clear();
@@ -307,6 +307,27 @@ void Partition::StartUnlinking() {
   unlinking_.blobs.swap(to_unlink_);
   // A full pool keeps them for the next time.
   if (!disk_.Submit(reactor_, options_.partition, unlinking_)) to_unlink_.swap(unlinking_.blobs);
+}
+
+// No checkpoint is written while a blob waits to go, as nobody would look for it after one. So one
+// that does not go at all is left where it is before it holds up the partition.
+void Partition::RetryUnlinking(const UnlinkedBlobs& unlinked) {
+  base::Log(base::LogLevel::kWarning, "store_unlink_failed",
+            {{"partition", options_.partition}, {"why", unlinked.why.ToString()}});
+  std::map<uint64_t, uint32_t> tries;
+  UnlinkedBlobs given_up{.left = {}, .why = unlinked.why};
+  for (const BlobId blob : unlinked.left) {
+    const uint32_t tried = unlink_tries_[blob.value()] + 1;
+    if (tried < kBlobUnlinkTriesMax) {
+      tries[blob.value()] = tried;
+      to_unlink_.push_back(blob);
+    } else {
+      given_up.left.push_back(blob);
+    }
+  }
+  unlink_tries_ = std::move(tries);
+  NameLeftBlobs(options_.partition, given_up);
+  metrics_.damages.Add(given_up.left.size());
 }
 
 bool Partition::Hold() {
@@ -338,8 +359,8 @@ bool Partition::idle() const {
 Status Partition::FinishClose() {
   POP_CHECK(idle());
   for (const BlobId blob : table_->TakeDoomedBlobs()) to_unlink_.push_back(blob);
-  POP_RETURN_IF_ERROR(
-      UnlinkBlobs(*options_.env, checkpoint_.blob_directory, std::exchange(to_unlink_, {})));
+  NameLeftBlobs(options_.partition, UnlinkBlobs(*options_.env, checkpoint_.blob_directory,
+                                                std::exchange(to_unlink_, {})));
   for (const uint32_t number : log_->UnusedSegments()) {
     table_->RemoveSegment(number);
     // One that stays is removed at the next start.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_set>
@@ -166,6 +167,7 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   void SegmentBegun(const SegmentHead& head) override;
   void SegmentEnded(uint32_t number, uint32_t end) override;
   void SegmentGone(uint32_t number) override;
+  void SegmentStays(uint32_t number) override;
   void Loaded(LoadJob& job);
   void NameFailed(const std::string& list, const Status& why);
   void OnTick();
@@ -174,6 +176,7 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   void BeginCheckpoint();
   void OnCheckpoint();
   void StartUnlinking();
+  void RetryUnlinking(const UnlinkedBlobs& unlinked);
   Checkpoint TakeCheckpoint();
 
   const PartitionOptions options_;
@@ -197,7 +200,8 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   CheckpointJob checkpoint_;
   UnlinkJob unlinking_;
   std::vector<BlobId> to_unlink_;
-  uint64_t unlink_not_before_us_ = 0;  // After a failure.
+  std::map<uint64_t, uint32_t> unlink_tries_;  // That failed, of blobs to unlink.
+  uint64_t unlink_not_before_us_ = 0;          // After a failure.
 
   bool closing_ = false;
   bool held_ = false;

@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "core/base/log.h"
 #include "storage/blob/blob_writer.h"
@@ -28,7 +33,8 @@ class Recovery {
       : options_(options),
         env_(*options.env),
         log_directory_(options.directory + "/log"),
-        index_directory_(options.directory + "/index") {}
+        index_directory_(options.directory + "/index"),
+        blob_directory_(options.directory + "/blobs") {}
 
   StatusOr<RecoveredPartition> Run() {
     Status status = Recover();
@@ -45,9 +51,10 @@ class Recovery {
   Status Recover() {
     POP_RETURN_IF_ERROR(OpenIndex());
     POP_RETURN_IF_ERROR(Replay());
-    // Where records were lost, what they named is no orphan.
-    const bool keep_blobs = result_.rebuilt && result_.damages > damages_before_;
-    return DropOrphanBlobs(keep_blobs);
+    POP_ASSIGN_OR_RETURN(const std::vector<Orphan> orphans, OrphanBlobs());
+    // Where records were lost, what they named is no orphan; and an index that is made anew misses
+    // no segment that is gone.
+    return result_.rebuilt || result_.damages > 0 ? KeepBlobs(orphans) : DropBlobs(orphans);
   }
 
   Status OpenIndex() {
@@ -234,12 +241,18 @@ class Recovery {
     if (std::exchange(unlinked_segment_, false)) {
       POP_RETURN_IF_ERROR(env_.SyncDirectory(log_directory_));
     }
-    POP_RETURN_IF_ERROR(
-        UnlinkBlobs(env_, options_.directory + "/blobs", result_.table->TakeDoomedBlobs()));
+    const UnlinkedBlobs unlinked =
+        UnlinkBlobs(env_, blob_directory_, result_.table->TakeDoomedBlobs());
+    NameLeftBlobs(options_.partition, unlinked);
+    result_.damages += unlinked.left.size();
+    return WriteIndex(with_meta ? std::optional(result_.rebuilt ? result_.epoch : meta_.epoch)
+                                : std::nullopt);
+  }
+
+  Status WriteIndex(std::optional<uint32_t> epoch) {
     Checkpoint checkpoint = result_.table->TakeCheckpoint();
-    if (with_meta) {
-      const uint32_t epoch = result_.rebuilt ? result_.epoch : meta_.epoch;
-      checkpoint.meta = {options_.superblock.store_id, options_.partition, epoch, result_.end,
+    if (epoch.has_value()) {
+      checkpoint.meta = {options_.superblock.store_id, options_.partition, *epoch, result_.end,
                          result_.next_id};
     }
     POP_RETURN_IF_ERROR(result_.index->Write(checkpoint));
@@ -247,27 +260,65 @@ class Recovery {
     return OkStatus();
   }
 
-  // Links whose record never got into the log. Only runs since the last checkpoint's can have left
-  // any.
-  Status DropOrphanBlobs(bool keep) {
-    const std::string blobs = options_.directory + "/blobs";
+  // A copy of a store may have left out what was empty.
+  Status MakeBlobDirectory(size_t blobs_known) {
+    if (env_.List(blob_directory_).status().code() != StatusCode::kNotFound) return OkStatus();
+    if (blobs_known > 0) {
+      return MakeStatus(StatusCode::kFailedPrecondition,
+                        blob_directory_ + " is missing, where the bodies of " +
+                            std::to_string(blobs_known) +
+                            " messages are: mount or put back what stood there");
+    }
+    POP_RETURN_IF_ERROR(env_.MakeDirectory(blob_directory_));
+    return env_.SyncDirectory(options_.directory);
+  }
+
+  struct Orphan {
+    uint32_t epoch = 0;
+    std::string file;
+  };
+
+  // Links that no record names. A crash leaves some of its own run, since the last checkpoint,
+  // whose records never got into the log.
+  StatusOr<std::vector<Orphan>> OrphanBlobs() {
     POP_ASSIGN_OR_RETURN(const auto known, result_.index->ReadBlobs());
+    POP_RETURN_IF_ERROR(MakeBlobDirectory(known.size()));
     std::unordered_set<uint64_t> living;
     for (const auto& [message, blob] : known) living.insert(blob.value());
-    POP_ASSIGN_OR_RETURN(const std::vector<std::string> epochs, env_.List(blobs));
+    std::vector<Orphan> orphans;
+    POP_ASSIGN_OR_RETURN(const std::vector<std::string> epochs, env_.List(blob_directory_));
     for (const std::string& name : epochs) {
       uint32_t epoch = 0;
       if (!ParseHex(name, &epoch)) continue;
       result_.epoch = std::max(result_.epoch, epoch);
-      if (epoch < meta_.epoch || keep) continue;
-      const std::string directory = blobs + "/" + name;
-      POP_ASSIGN_OR_RETURN(const std::vector<std::string> files, env_.List(directory));
+      if (epoch < meta_.epoch) continue;
+      POP_ASSIGN_OR_RETURN(const std::vector<std::string> files,
+                           env_.List(blob_directory_ + "/" + name));
       for (const std::string& file : files) {
         uint32_t number = 0;
         if (!ParseHex(std::string_view(file).substr(0, 8), &number)) continue;
         if (living.contains((static_cast<uint64_t>(epoch) << 32) | number)) continue;
-        POP_RETURN_IF_ERROR(env_.Unlink(directory + "/" + file));
+        orphans.push_back({epoch, file});
       }
+    }
+    return orphans;
+  }
+
+  Status DropBlobs(const std::vector<Orphan>& orphans) {
+    std::set<uint32_t> epochs;
+    for (const Orphan& orphan : orphans) {
+      epochs.insert(orphan.epoch);
+      const std::string path =
+          blob_directory_ + "/" + BlobEpochName(orphan.epoch) + "/" + orphan.file;
+      const Status gone = env_.Unlink(path);
+      if (gone.ok()) continue;
+      // It costs its space, and nobody else their mail.
+      ++result_.damages;
+      base::Log(base::LogLevel::kError, "store_blob_left",
+                {{"partition", options_.partition}, {"blob", path}, {"why", gone.ToString()}});
+    }
+    for (const uint32_t epoch : epochs) {
+      const std::string directory = blob_directory_ + "/" + BlobEpochName(epoch);
       // Before the checkpoint of a new run, after which nobody looks here again.
       POP_RETURN_IF_ERROR(env_.SyncDirectory(directory));
       (void)env_.RemoveDirectory(directory);  // Where it is empty now.
@@ -275,10 +326,23 @@ class Recovery {
     return OkStatus();
   }
 
+  // The index says that they are of an epoch before its own: no later start looks at them.
+  Status KeepBlobs(const std::vector<Orphan>& orphans) {
+    if (orphans.empty()) return OkStatus();
+    for (const Orphan& orphan : orphans) {
+      base::Log(
+          base::LogLevel::kWarning, "store_blob_kept",
+          {{"partition", options_.partition},
+           {"blob", blob_directory_ + "/" + BlobEpochName(orphan.epoch) + "/" + orphan.file}});
+    }
+    return WriteIndex(result_.epoch + 1);
+  }
+
   const RecoveryOptions& options_;
   Env& env_;
   const std::string log_directory_;
   const std::string index_directory_;
+  const std::string blob_directory_;
   IndexMeta meta_;
   LogSurveyOptions survey_options_;
   const DamageHandler name_ = [this](const Damage& damage) { Name(damage); };

@@ -12,6 +12,7 @@ namespace poplar::storage {
 namespace {
 
 constexpr uint64_t kSegmentUnlinkRetryUs = 10'000'000;
+constexpr uint64_t kSegmentUnlinkRetryMaxUs = 3'600'000'000;
 
 }  // namespace
 
@@ -86,19 +87,19 @@ void SegmentKeeper::Add(SegmentRef segment) {
 }
 
 void SegmentKeeper::Emptied(uint32_t number, Lsn covered) {
-  emptied_[number] = covered;
+  emptied_[number] = {.covered = covered};
   ++waiting_;
 }
 
 void SegmentKeeper::Checkpointed(Lsn checkpoint) {
   SegmentTable table = *segments_;
   const size_t before = table.segments.size();
-  for (auto& [number, covered] : emptied_) {
-    if (!covered.has_value() || *covered > checkpoint) continue;
-    covered.reset();
+  for (auto& [number, segment] : emptied_) {
+    if (!segment.covered.has_value() || *segment.covered > checkpoint) continue;
+    segment.covered.reset();
     --waiting_;
     std::erase_if(table.segments,
-                  [gone = number](const SegmentRef& segment) { return segment.number == gone; });
+                  [gone = number](const SegmentRef& each) { return each.number == gone; });
   }
   if (table.segments.size() != before) Publish(std::move(table));
 }
@@ -111,9 +112,10 @@ bool SegmentKeeper::Held(uint32_t number) {
 }
 
 std::optional<uint32_t> SegmentKeeper::Next() {
-  if (shard_.reactor().now_us() < not_before_us_) return std::nullopt;
-  for (const auto& [number, covered] : emptied_) {
-    if (!covered.has_value() && !Held(number)) return number;
+  const uint64_t now_us = shard_.reactor().now_us();
+  for (const auto& [number, segment] : emptied_) {
+    if (segment.covered.has_value() || now_us < segment.not_before_us) continue;
+    if (!Held(number)) return number;
   }
   return std::nullopt;
 }
@@ -142,7 +144,12 @@ void SegmentKeeper::OnForgotten() {
 void SegmentKeeper::OnUnlinked() {
   going_ = false;
   if (!unlink_->status.ok()) {
-    not_before_us_ = shard_.reactor().now_us() + kSegmentUnlinkRetryUs;
+    // One that stays, on a damaged file system say, keeps no other.
+    EmptiedSegment& segment = emptied_.at(going_number_);
+    const uint64_t pause_us = kSegmentUnlinkRetryUs << std::min(segment.failures, 9U);
+    segment.not_before_us =
+        shard_.reactor().now_us() + std::min(pause_us, kSegmentUnlinkRetryMaxUs);
+    if (segment.failures++ == 0) listener_.SegmentStays(going_number_);
     base::Log(base::LogLevel::kWarning, "store_unlink_failed",
               {{"partition", options_.partition},
                {"segment", SegmentName(going_number_)},

@@ -43,6 +43,9 @@ class SegmentKeeper {
    public:
     virtual ~Listener() = default;
     virtual void SegmentGone(uint32_t number) = 0;
+    // Told when a segment could not be unlinked the first time. It is tried again, ever more
+    // rarely.
+    virtual void SegmentStays(uint32_t number) = 0;
   };
 
   // Begins with the segments that `table` knows.
@@ -72,6 +75,12 @@ class SegmentKeeper {
   class ForgetCall;
   class UnlinkJob;
 
+  struct EmptiedSegment {
+    std::optional<Lsn> covered;  // What a checkpoint must cover first; nothing when one did.
+    uint32_t failures = 0;       // Of unlinking it.
+    uint64_t not_before_us = 0;
+  };
+
   void Publish(SegmentTable table);
   bool Held(uint32_t number);
   // One that may go now.
@@ -87,12 +96,10 @@ class SegmentKeeper {
   std::shared_ptr<const SegmentTable> segments_;
   std::vector<std::weak_ptr<const SegmentTable>> earlier_;  // Maybe still held.
 
-  // By number: what a checkpoint must cover first; nothing when one did.
-  std::map<uint32_t, std::optional<Lsn>> emptied_;
+  std::map<uint32_t, EmptiedSegment> emptied_;  // By number.
   size_t waiting_ = 0;
   uint32_t going_number_ = 0;
   bool going_ = false;
-  uint64_t not_before_us_ = 0;  // After an unlink that failed.
   size_t forgetting_ = 0;
   std::vector<std::unique_ptr<ForgetCall>> forget_;  // One a shard.
   std::unique_ptr<UnlinkJob> unlink_;

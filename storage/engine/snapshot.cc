@@ -171,7 +171,15 @@ class SnapshotWriter {
       if (cancel_) return MakeStatus(StatusCode::kCancelled, "the snapshot was given up");
       const std::span<char> into =
           std::span(piece).subspan(0, std::min<uint64_t>(kCopyPieceBytes, end.offset() - at));
-      POP_ASSIGN_OR_RETURN(const size_t got, from->ReadAt(into, at));
+      uint64_t lost_bytes = 0;
+      const uint64_t read =
+          ReadReadable(*from, into, at, [&](uint64_t lost_at, uint64_t octets, const Status& why) {
+            if (lost_bytes == 0) {
+              LeaveOut(path_in(store_), "at " + std::to_string(lost_at) + ": " + why.ToString());
+            }
+            lost_bytes += octets;
+          });
+      const uint64_t got = read + lost_bytes;  // What is lost is zeros there.
       POP_RETURN_IF_ERROR(to->WriteAt({into.data(), got}, at));
       at += got;
       report_.copied_bytes += got;

@@ -236,6 +236,9 @@ void EmbeddedStore::SetScrubRate(uint64_t bytes_per_s) {
 
 // Bodies that were arriving when the last run ended.
 Status EmptyIncoming(Env& env, const std::string& directory) {
+  // A copy of a store may have left out what was empty.
+  const Status made = env.MakeDirectory(directory);
+  if (!made.ok() && made.code() != StatusCode::kAlreadyExists) return made;
   POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, env.List(directory));
   for (const std::string& name : names) {
     POP_RETURN_IF_ERROR(env.Unlink(directory + "/" + name));

@@ -11,28 +11,18 @@ namespace {
 constexpr uint64_t kReadPieceBytes = kMiB;
 constexpr std::string_view kSuffix = ".seg";
 
-// Reads what can be read, and returns how much that is. Where a piece fails, its blocks are read
-// one by one: one bad sector costs a block, and a fault that passes nothing. The rest is zeros,
-// told to `lost`; `why` is what was said of it.
-template <class Lost>
-uint64_t ReadReadable(const File& file, std::span<char> into, uint64_t offset, const Lost& lost,
-                      Status* why) {
-  const StatusOr<size_t> whole = file.ReadAt(into, offset);
-  if (whole.ok()) return *whole;
-  uint64_t read = 0;
-  for (uint64_t at = 0; at < into.size(); at += kBlockBytes) {
-    const std::span<char> block =
-        into.subspan(at, std::min<uint64_t>(kBlockBytes, into.size() - at));
-    const StatusOr<size_t> got = file.ReadAt(block, offset + at);
-    if (got.ok()) {
-      read += *got;
-      continue;
-    }
-    std::fill(block.begin(), block.end(), '\0');
-    *why = got.status();
-    lost(offset + at, block.size(), *why);
+Status TellUnreadable(const LogSurveyOptions& options, const SurveyedSegment& segment,
+                      const Status& why, const DamageHandler& on_damage) {
+  if (options.unreadable_is_damage) {
+    on_damage({Lsn(segment.number, 0), segment.bytes,
+               "nothing of a segment can be read: " + std::string(Message(why)), MaildropKey(),
+               MessageId(0)});
+    return OkStatus();
   }
-  return read;
+  return MakeStatus(why.code(), SegmentPath(options.directory, segment.number) +
+                                    ": nothing of it can be read (" + std::string(Message(why)) +
+                                    "): see \"A damaged disk\" in OPERATIONS.md before you move it "
+                                    "out of the way");
 }
 
 // Head and first batch. A damaged head costs nothing: a batch head has the salt, too.
@@ -43,8 +33,9 @@ Status Look(const LogSurveyOptions& options, SurveyedSegment& segment,
   POP_ASSIGN_OR_RETURN(segment.bytes, file->Bytes());
   std::string begin(kFirstBatchOffset + kBatchHeadBytes, '\0');
   Status why;
-  const uint64_t got = ReadReadable(*file, begin, 0, [](const auto&...) {}, &why);
-  if (got == 0) POP_RETURN_IF_ERROR(why);
+  const uint64_t got =
+      ReadReadable(*file, begin, 0, [&why](uint64_t, uint64_t, const Status& said) { why = said; });
+  if (got == 0 && !why.ok()) return TellUnreadable(options, segment, why, on_damage);
   begin.resize(std::min<uint64_t>(begin.size(), segment.bytes));
   const std::string_view view = begin;
   const auto head = DecodeSegmentHead(view.substr(0, kBlockBytes));
@@ -86,6 +77,25 @@ void FindEnds(LogSurvey& survey) {
 
 }  // namespace
 
+uint64_t ReadReadable(const File& file, std::span<char> into, uint64_t offset,
+                      const LostHandler& lost) {
+  const StatusOr<size_t> whole = file.ReadAt(into, offset);
+  if (whole.ok()) return *whole;
+  uint64_t read = 0;
+  for (uint64_t at = 0; at < into.size(); at += kBlockBytes) {
+    const std::span<char> block =
+        into.subspan(at, std::min<uint64_t>(kBlockBytes, into.size() - at));
+    const StatusOr<size_t> got = file.ReadAt(block, offset + at);
+    if (got.ok()) {
+      read += *got;
+      continue;
+    }
+    std::fill(block.begin(), block.end(), '\0');
+    lost(offset + at, block.size(), got.status());
+  }
+  return read;
+}
+
 std::string SegmentPath(const std::string& log_directory, uint32_t number) {
   return log_directory + "/" + SegmentName(number) + std::string(kSuffix);
 }
@@ -124,18 +134,19 @@ StatusOr<std::string> ReadSegment(const LogSurveyOptions& options, const Surveye
   POP_ASSIGN_OR_RETURN(const auto file,
                        options.env->OpenToRead(SegmentPath(options.directory, segment.number)));
   std::string bytes(std::min(segment.bytes, kSegmentBytesMax), '\0');
+  Status why;
   const auto lost = [&](uint64_t at, uint64_t octets, const Status& said) {
+    why = said;
     on_damage(
         {Lsn(segment.number, at), octets, std::string(Message(said)), MaildropKey(), MessageId(0)});
   };
-  Status why;
   uint64_t read = 0;
   for (uint64_t at = 0; at < bytes.size(); at += kReadPieceBytes) {
     const std::span<char> piece =
         std::span(bytes).subspan(at, std::min(kReadPieceBytes, bytes.size() - at));
-    read += ReadReadable(*file, piece, at, lost, &why);
+    read += ReadReadable(*file, piece, at, lost);
   }
-  if (read == 0) POP_RETURN_IF_ERROR(why);
+  if (read == 0 && !options.unreadable_is_damage) POP_RETURN_IF_ERROR(why);
   return bytes;
 }
 

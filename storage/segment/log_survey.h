@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,9 @@ struct LogSurveyOptions {
   StoreId store_id{};
   uint32_t partition = 0;
   Lsn from;  // What lies before it is known, and had been flushed.
+  // A segment of which nothing can be read is told as damage. For tools that change nothing: a
+  // start waits for the disk.
+  bool unreadable_is_damage = false;
 };
 
 using DamageHandler = std::function<void(const Damage&)>;
@@ -51,6 +55,13 @@ StatusOr<LogSurvey> SurveyLog(const LogSurveyOptions& options, const DamageHandl
 // The disk's error where no block can be read: that is no damage.
 StatusOr<std::string> ReadSegment(const LogSurveyOptions& options, const SurveyedSegment& segment,
                                   const DamageHandler& on_damage);
+
+// Reads what can be read, and returns how much that is. Where a piece fails, its blocks are read
+// one by one: one bad sector costs a block, and a fault that passes nothing. The rest is zeros,
+// told to `lost` with its place in the file and what was said of it.
+using LostHandler = std::function<void(uint64_t at, uint64_t bytes, const Status& why)>;
+uint64_t ReadReadable(const File& file, std::span<char> into, uint64_t offset,
+                      const LostHandler& lost);
 
 std::string SegmentPath(const std::string& log_directory, uint32_t number);
 // The number in a segment's file name; nothing for other names.

@@ -54,7 +54,7 @@ class PartitionCheck final : private LogVisitor {
         superblock_(superblock),
         partition_(partition),
         directory_(PartitionDirectory(options.path, partition)),
-        survey_options_{&env_, directory_ + "/log", superblock.store_id, partition, Lsn()},
+        survey_options_{&env_, directory_ + "/log", superblock.store_id, partition, Lsn(), true},
         report_(report) {
     progress_.partition = partition;
     progress_.partitions = superblock.partitions;

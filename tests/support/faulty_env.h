@@ -28,19 +28,25 @@ class FaultyEnv : public Env {
   std::atomic<int> opened_at_once{0};
   // While set, no file can be made: ENOSPC.
   std::atomic<bool> full{false};
+  // Set while nothing is open. Paths with this in them cannot be unlinked: EIO.
+  std::string stuck;
+  // Set likewise. Octets of files with this in their paths that cannot be read: EIO.
+  std::string unreadable;
+  uint64_t unreadable_from = 0;
+  uint64_t unreadable_to = 0;
 
   StatusOr<std::unique_ptr<File>> OpenToRead(const std::string& path) override {
-    return Wrap(SystemEnv().OpenToRead(path));
+    return Wrap(SystemEnv().OpenToRead(path), path);
   }
   std::unique_ptr<File> TryOpenToRead(const std::string& path) override {
     std::unique_ptr<File> file = cold ? nullptr : SystemEnv().TryOpenToRead(path);
     if (file == nullptr) return nullptr;
     ++opened_at_once;
-    return Wrap(std::move(file)).value();
+    return Wrap(std::move(file), path).value();
   }
   StatusOr<std::unique_ptr<File>> CreateFile(const std::string& path) override {
     if (full) return ErrnoStatus(ENOSPC, path);
-    return Wrap(SystemEnv().CreateFile(path));
+    return Wrap(SystemEnv().CreateFile(path), path);
   }
   Status MakeDirectory(const std::string& path) override { return SystemEnv().MakeDirectory(path); }
   Status RemoveDirectory(const std::string& path) override {
@@ -54,7 +60,10 @@ class FaultyEnv : public Env {
     if (TakeOne(links_to_nothing)) return ErrnoStatus(ENOENT, from);
     return SystemEnv().Link(from, to);
   }
-  Status Unlink(const std::string& path) override { return SystemEnv().Unlink(path); }
+  Status Unlink(const std::string& path) override {
+    if (Has(path, stuck)) return ErrnoStatus(EIO, path);
+    return SystemEnv().Unlink(path);
+  }
   Status CutFile(const std::string& path, uint64_t bytes) override {
     return SystemEnv().CutFile(path, bytes);
   }
@@ -78,6 +87,10 @@ class FaultyEnv : public Env {
   }
 
  private:
+  static bool Has(const std::string& path, const std::string& part) {
+    return !part.empty() && path.find(part) != std::string::npos;
+  }
+
   static bool TakeOne(std::atomic<int>& count) {
     int now = count.load();
     while (now > 0 && !count.compare_exchange_weak(now, now - 1)) {
@@ -87,9 +100,14 @@ class FaultyEnv : public Env {
 
   class FaultyFile final : public File {
    public:
-    FaultyFile(FaultyEnv& env, std::unique_ptr<File> file) : env_(env), file_(std::move(file)) {}
+    FaultyFile(FaultyEnv& env, std::unique_ptr<File> file, std::string path)
+        : env_(env), file_(std::move(file)), path_(std::move(path)) {}
 
     StatusOr<size_t> ReadAt(std::span<char> into, uint64_t offset) const override {
+      if (Has(path_, env_.unreadable) && offset < env_.unreadable_to &&
+          offset + into.size() > env_.unreadable_from) {
+        return ErrnoStatus(EIO, path_);
+      }
       return file_->ReadAt(into, offset);
     }
     StatusOr<size_t> ReadOnceAt(std::span<char> into, uint64_t offset) const override {
@@ -128,11 +146,13 @@ class FaultyEnv : public Env {
    private:
     FaultyEnv& env_;
     const std::unique_ptr<File> file_;
+    const std::string path_;
   };
 
-  StatusOr<std::unique_ptr<File>> Wrap(StatusOr<std::unique_ptr<File>> file) {
+  StatusOr<std::unique_ptr<File>> Wrap(StatusOr<std::unique_ptr<File>> file,
+                                       const std::string& path) {
     if (!file.ok()) return file.status();
-    return std::unique_ptr<File>(std::make_unique<FaultyFile>(*this, std::move(*file)));
+    return std::unique_ptr<File>(std::make_unique<FaultyFile>(*this, std::move(*file), path));
   }
 };
 
