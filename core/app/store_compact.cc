@@ -121,10 +121,11 @@ ExitCode CompactStore(const tenant::Config& config, bool as_json, Console& conso
     Print(*compaction, console.out);
   }
   if (compaction->whole()) return ExitCode::kOk;
-  return Fail(console, ExitCode::kIoError,
-              "segments could not be emptied or unlinked: " + std::to_string(compaction->failures()) +
-                  " tries failed (the log says why), " + std::to_string(compaction->after.kept) +
-                  " stay as they are because they are damaged");
+  return Fail(
+      console, ExitCode::kIoError,
+      "segments could not be emptied or unlinked: " + std::to_string(compaction->failures()) +
+          " tries failed (the log says why), " + std::to_string(compaction->after.kept) +
+          " stay as they are because they are damaged");
 }
 
 }  // namespace poplar::app
