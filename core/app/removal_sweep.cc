@@ -51,19 +51,23 @@ bool RemovalSweep::Sweep(const std::stop_token& stop) {
   const auto accounts = (*database)->RemovedAccounts();
   if (!accounts.ok()) return true;
   bool all_well = true;
-  for (size_t done = 0; done < accounts->size() && all_well && !stop.stop_requested();) {
+  for (size_t done = 0; done < accounts->size() && !stop.stop_requested();) {
     const size_t end = std::min(accounts->size(), done + kBatch);
-    all_well = DropFirst(**database, std::span(*accounts).subspan(done, end - done));
+    const Dropped dropped = DropFirst(**database, std::span(*accounts).subspan(done, end - done));
+    all_well = all_well && dropped.all;
+    if (!dropped.some) break;
     done = end;
   }
   return all_well;
 }
 
-bool RemovalSweep::DropFirst(auth::UserDatabase& database,
-                             std::span<const auth::RemovedAccount> batch) {
+RemovalSweep::Dropped RemovalSweep::DropFirst(auth::UserDatabase& database,
+                                              std::span<const auth::RemovedAccount> batch) {
   const std::vector<Status> answers = Drop(batch);
   std::vector<std::string> dropped;
+  bool damaged = false;
   for (size_t i = 0; i < batch.size(); ++i) {
+    damaged = damaged || answers[i].code() == StatusCode::kDataLoss;
     if (!answers[i].ok()) continue;
     dropped.push_back(batch[i].account);
     again_.push_back({Clock::now() + options_.again_after, batch[i]});
@@ -77,7 +81,8 @@ bool RemovalSweep::DropFirst(auth::UserDatabase& database,
                {"ok", status.ok()},
                {"reason", Message(status)}});
   }
-  return marked.ok() && dropped.size() == batch.size();
+  return {.all = marked.ok() && dropped.size() == batch.size(),
+          .some = marked.ok() && (damaged || !dropped.empty())};
 }
 
 bool RemovalSweep::DropAgain(const std::stop_token& stop) {

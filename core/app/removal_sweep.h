@@ -49,7 +49,11 @@ class RemovalSweep {
   void Run(const std::stop_token& stop);
   // False: something failed, take a rest.
   bool Sweep(const std::stop_token& stop);
-  bool DropFirst(auth::UserDatabase& database, std::span<const auth::RemovedAccount> batch);
+  struct Dropped {
+    bool all = false;
+    bool some = false;  // Or what was not is damaged: those behind it are worth a try.
+  };
+  Dropped DropFirst(auth::UserDatabase& database, std::span<const auth::RemovedAccount> batch);
   bool DropAgain(const std::stop_token& stop);
   std::vector<Status> Drop(std::span<const auth::RemovedAccount> batch);
 

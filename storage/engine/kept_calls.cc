@@ -193,6 +193,11 @@ void UndeleteCall::OnFetched() {
                ? Next()
                : Finish();
   }
+  // All of the maildrop may have been removed meanwhile: nothing of it comes back.
+  if (kept_->list->Find(fetch_.entry.id) == nullptr) {
+    if (fetch_.new_blob != BlobId(0)) partition().UnlinkBlob(fetch_.new_blob);
+    return Next();
+  }
   const Record& old = *fetch_.record;
   record = {};
   record.kind = old.in_blob() ? RecordKind::kAddRef : RecordKind::kAdd;

@@ -49,6 +49,7 @@ struct alignas(base::kCacheLineBytes) PartitionMetrics {
   base::Counter checkpoint_maildrops;
   base::Histogram checkpoint_us;
   base::Counter damages;
+  base::Counter blobs_kept;
   base::Gauge leases;
   base::Gauge pending_changes;
   base::Gauge pending_maildrops;

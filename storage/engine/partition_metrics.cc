@@ -42,6 +42,8 @@ void PartitionMetrics::Register(base::MetricRegistry& registry,
   registry.Add(checkpoint_us, 1e-6, "poplar_store_checkpoint_seconds", "Time of a checkpoint.",
                labels);
   registry.Add(damages, "poplar_store_damages_total", "Damage found and set aside.", labels);
+  registry.Add(blobs_kept, "poplar_store_blobs_kept_total",
+               "Bodies that no record names, kept by the start as records may be lost.", labels);
   registry.Add(index_unsound, "poplar_store_index_unsound",
                "1 once damage was met in the index, until it is made anew.", labels);
   registry.Add(index_reopenings, "poplar_store_index_reopened_total",

@@ -329,6 +329,7 @@ class Recovery {
   // The index says that they are of an epoch before its own: no later start looks at them.
   Status KeepBlobs(const std::vector<Orphan>& orphans) {
     if (orphans.empty()) return OkStatus();
+    result_.blobs_kept = orphans.size();
     for (const Orphan& orphan : orphans) {
       base::Log(
           base::LogLevel::kWarning, "store_blob_kept",

@@ -40,7 +40,8 @@ struct RecoveredPartition {
   uint64_t records = 0;  // Replayed,
   uint64_t bytes = 0;    // from so much log behind the last checkpoint.
   uint64_t damages = 0;
-  bool rebuilt = false;  // The index was made anew.
+  bool rebuilt = false;     // The index was made anew.
+  uint64_t blobs_kept = 0;  // That no record names.
 };
 
 // Looks whether everything that RecoverPartition would read is of a format that this build knows,

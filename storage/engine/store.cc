@@ -172,6 +172,7 @@ Status EmbeddedStore::Start(std::vector<RecoveredPartition> recovered) {
       context_->partitions[p] = std::make_unique<Partition>(
           partition, LogOptionsOf(p), std::move(recovered[p].index), std::move(recovered[p].table),
           std::move(starts[p]), recovered[p].damages, shard, context_->disk);
+      context_->partitions[p]->metrics().blobs_kept.Add(recovered[p].blobs_kept);
     });
   }
   return OkStatus();

@@ -173,11 +173,13 @@ void Simulator::OpenInTrouble() {
     const bool full = opened.code() == StatusCode::kResourceExhausted;
     Require(world_.disk().off() || world_.disk().faults() > faults || full,
             "the store does not open: " + opened.ToString());
+    ++blobs_kept_;  // Perhaps.
     world_.disk().Heal();
     if (full) world_.disk().set_capacity(UINT64_MAX);
     if (world_.disk().off()) Restart();
   }
   ++result_.runs;
+  blobs_kept_ += static_cast<uint64_t>(world_.Metric("poplar_store_blobs_kept_total"));
   model_.NextRun();
   faulty_ = dice_.OneIn(2);
   model_.set_calm(!faulty_ && pool_queued_max_ > 100 && !world_.disk().off());
@@ -189,6 +191,7 @@ void Simulator::OpenCalm() {
   const Status opened = world_.Open(store_, static_cast<uint32_t>(dice_.Between(1, 4)));
   Require(opened.ok(), "the store does not open: " + opened.ToString());
   ++result_.runs;
+  blobs_kept_ += static_cast<uint64_t>(world_.Metric("poplar_store_blobs_kept_total"));
   model_.NextRun();
   model_.set_calm(true);
   model_.set_full(false);

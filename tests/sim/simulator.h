@@ -99,6 +99,7 @@ class Simulator {
   uint32_t start_one_in_ = 20;
   std::unique_ptr<Clients> clients_;
   SimulatorResult result_;
+  uint64_t blobs_kept_ = 0;  // By starts, that no record names.
 };
 
 }  // namespace poplar::sim

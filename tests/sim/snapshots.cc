@@ -48,12 +48,16 @@ io::Task<void> ReadAll(storage::ShardStore* store, storage::MaildropKey key, Con
 
 void Snapshots::Take() {
   Model::Picture picture = model_.BeginPicture();
+  const uint64_t faults = world_.disk().faults();
   const auto report = world_.Snapshot(kSnapshot);
   model_.Require(report.ok() || !model_.may_write(),
                  "a snapshot failed without a cause: " + report.status().ToString());
   if (!report.ok()) return;
-  model_.Require(report->missing == 0 || model_.any_damage(), "a snapshot misses what is there");
+  const bool faulty = world_.disk().faults() > faults;
+  model_.Require(report->missing == 0 || model_.any_damage() || faulty,
+                 "a snapshot misses what is there");
   incomplete_ += report->missing > 0 ? 1 : 0;
+  if (report->missing > 0 && faulty) return;  // What could not be read is told, and is not there.
   model_.EndPicture(&picture);
   picture_ = std::move(picture);
 }

@@ -68,6 +68,24 @@ TEST_F(RemovalSweepTest, MailThatCameLateGoesToo) {
   EXPECT_TRUE(Becomes([&] { return Messages(alice) == 0; }));
 }
 
+TEST_F(RemovalSweepTest, MaildropsThatAreDamagedHoldUpNoOther) {
+  constexpr int kDamaged = 40;  // More than are dropped at a time.
+  std::vector<MaildropKey> keys;
+  for (int i = 0; i <= kDamaged; ++i) {
+    keys.push_back(Add("user" + std::to_string(i) + "@example.org"));
+    store_.MustDeliver(0, keys.back(), MakeMessage(i));
+  }
+  ASSERT_TRUE(store_.Close().ok());
+  for (int i = 0; i < kDamaged; ++i) storage::DamageTotals(folder_.path() + "/store", 0, keys[i]);
+  ASSERT_TRUE(store_.Open(storage::SmallStoreOptions(folder_.path() + "/store")).ok());
+  const RemovalSweep sweep(Options(std::chrono::hours(1)), store_.shards(), store_.store());
+  for (int i = 0; i <= kDamaged; ++i) {
+    ASSERT_TRUE(users_->RemoveUser("user" + std::to_string(i) + "@example.org").ok());
+  }
+  EXPECT_TRUE(Becomes([&] { return Messages(keys.back()) == 0; }));
+  EXPECT_TRUE(Becomes([&] { return users_->RemovedAccounts()->size() == kDamaged; }));
+}
+
 TEST_F(RemovalSweepTest, EndsWithoutWaitingForAll) {
   for (int i = 0; i < 200; ++i) {
     const std::string address = "user" + std::to_string(i) + "@example.org";
