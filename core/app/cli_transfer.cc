@@ -157,6 +157,11 @@ void AddTransferCommands(CLI::App& app, const Wiring& wiring, Console& console,
     CLI::Option* place =
         leaf->add_option(is_maildir ? "DIR" : "FILE", options->what.place, "Where it goes");
     AddWhich(leaf, options->what, "--user", place, false);
+    if (is_maildir) {
+      leaf->add_option("--pop3-uidl-format", options->uidl_format,
+                       "Dovecot's setting of this name, where DIR is a Maildir that it has used")
+          ->capture_default_str();
+    }
     run_with_config(leaf, [options, &wiring, &console](const tenant::Config& config) {
       return Export(*options, config, wiring, console);
     });

@@ -10,6 +10,7 @@ namespace poplar::app {
 struct ExportCommandOptions {
   ExportFormat format = ExportFormat::kMaildir;
   TransferOptions what;
+  std::string uidl_format = std::string(kDefaultUidlFormat);  // In Dovecot's words.
 };
 
 // Codes as of Import.

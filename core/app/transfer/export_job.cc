@@ -28,9 +28,10 @@ class MailboxExport {
     POP_ASSIGN_OR_RETURN(const std::unique_ptr<Pop3Client> client,
                          Pop3Client::OpenExport(options_.export_socket, task_.address));
     POP_ASSIGN_OR_RETURN(const std::vector<Pop3Message> listed, client->List());
-    const auto open =
-        options_.format == ExportFormat::kMaildir ? &OpenMaildirFolder : &OpenMboxFile;
-    POP_ASSIGN_OR_RETURN(const std::unique_ptr<MailFolder> folder, open(task_.place));
+    POP_ASSIGN_OR_RETURN(const std::unique_ptr<MailFolder> folder,
+                         options_.format == ExportFormat::kMaildir
+                             ? OpenMaildirFolder(task_.place, options_.uidl_format)
+                             : OpenMboxFile(task_.place));
     uint64_t bytes = 0;
     for (const Pop3Message& message : listed) bytes += message.octets;
     report_.messages = listed.size();

@@ -13,6 +13,7 @@
 #include "core/app/transfer/parallel.h"
 #include "core/app/transfer/progress.h"
 #include "core/app/transfer/report.h"
+#include "core/app/transfer/uidl_format.h"
 
 namespace poplar::app {
 
@@ -21,6 +22,7 @@ enum class ExportFormat : uint8_t { kMaildir, kMbox };
 struct ExportOptions {
   std::string export_socket;
   ExportFormat format = ExportFormat::kMaildir;
+  UidlFormat uidl_format;  // Dovecot's, of Maildirs that it has used.
   uint32_t jobs = 1;
   std::function<void(const MailboxReport&)> done;  // As ImportOptions's.
 };

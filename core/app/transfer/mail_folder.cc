@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
+#include <map>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -59,9 +60,10 @@ std::string MaildirNameOf(const Pop3Message& message) {
 
 class MaildirFolder final : public MailFolder {
  public:
-  explicit MaildirFolder(std::string path) : path_(std::move(path)) {}
+  explicit MaildirFolder(std::string path)
+      : path_(std::move(path)), list_path_(path_ + "/dovecot-uidlist") {}
 
-  Status Open() {
+  Status Open(const UidlFormat& format) {
     std::error_code error;
     for (const char* folder : {"/tmp", "/new", "/cur"}) {
       fs::create_directories(path_ + folder, error);
@@ -74,11 +76,23 @@ class MaildirFolder final : public MailFolder {
       }
       if (error) return ErrnoStatus(error.value(), path_ + folder);
     }
+    const auto text = ReadSmallFile(list_path_, kUidlistBytesMax);
+    if (text.status().code() == StatusCode::kNotFound) return OkStatus();
+    if (!text.ok()) return text.status();
+    auto list = ParseDovecotUidlist(*text);
+    if (!list.ok()) return Annotate(list.status(), path_);
+    list_ = std::move(*list);
+    for (const DovecotUidlist::Entry& entry : list_.entries) {
+      if (!held_.contains(entry.base_name)) continue;
+      held_uidls_.insert(UidlOf(entry, list_.uid_validity, format));
+    }
     return OkStatus();
   }
 
+  // What came from a Maildir before its UIDL was known has its file's name.
   bool Holds(const Pop3Message& message) const override {
-    return held_.contains(MaildirNameOf(message));
+    return held_.contains(MaildirNameOf(message)) || held_.contains(message.uidl) ||
+           held_uidls_.contains(message.uidl);
   }
 
   Status Add(const Pop3Message& message, ByteSource& source) override {
@@ -95,34 +109,32 @@ class MaildirFolder final : public MailFolder {
     return OkStatus();
   }
 
-  // Dovecot gives each message the UIDL of its field P. Numbers that were given stay.
+  // Dovecot gives each message the UIDL of its field P. What its list says of other messages stays,
+  // and numbers that were given.
   Status Finish(const std::vector<Pop3Message>& listed) override {
-    const std::string path = path_ + "/dovecot-uidlist";
-    DovecotUidlist before;
-    if (const auto text = ReadSmallFile(path, kUidlistBytesMax); text.ok()) {
-      if (auto parsed = ParseDovecotUidlist(*text); parsed.ok()) before = std::move(*parsed);
+    std::map<uint32_t, std::string> lines;  // Dovecot wants them in order.
+    std::unordered_map<std::string, const DovecotUidlist::Entry*> entries;
+    for (const DovecotUidlist::Entry& entry : list_.entries) {
+      lines.emplace(entry.uid, entry.line);
+      entries.emplace(entry.base_name, &entry);
     }
-    std::unordered_map<std::string, uint32_t> uids;
-    uint32_t next = 1;
-    for (const DovecotUidlist::Entry& entry : before.entries) {
-      uids.emplace(entry.base_name, entry.uid);
-      next = std::max(next, entry.uid + 1);
-    }
-    if (before.uid_validity == 0) before.uid_validity = static_cast<uint32_t>(std::time(nullptr));
-    std::string lines;
+    uint32_t next = list_.next_uid;
     for (const Pop3Message& message : listed) {
       const std::string name = MaildirNameOf(message);
       if (!held_.contains(name)) continue;
-      const auto found = uids.find(name);
-      const uint32_t uid = found != uids.end() ? found->second : next++;
-      lines += std::to_string(uid) + " P" + message.uidl + " :" + name + "\n";
+      const auto found = entries.find(name);
+      if (found != entries.end() && found->second->pop3_uidl == message.uidl) continue;
+      const uint32_t uid = found != entries.end() ? found->second->uid : next++;
+      lines[uid] = std::to_string(uid) + " P" + message.uidl + " :" + name;
     }
-    const std::string head =
-        "3 V" + std::to_string(before.uid_validity) + " N" + std::to_string(next) + "\n";
-    POP_ASSIGN_OR_RETURN(OutputFile file, OutputFile::Create(path + ".tmp"));
-    POP_RETURN_IF_ERROR(file.Write(head + lines));
+    if (list_.uid_validity == 0) list_.uid_validity = static_cast<uint32_t>(std::time(nullptr));
+    std::string text = "3 V" + std::to_string(list_.uid_validity) + " N" + std::to_string(next) +
+                       list_.other_fields + "\n";
+    for (const auto& [uid, line] : lines) text += line + "\n";
+    POP_ASSIGN_OR_RETURN(OutputFile file, OutputFile::Create(list_path_ + ".tmp"));
+    POP_RETURN_IF_ERROR(file.Write(text));
     POP_RETURN_IF_ERROR(file.Sync());
-    POP_RETURN_IF_ERROR(RenameFile(path + ".tmp", path));
+    POP_RETURN_IF_ERROR(RenameFile(list_path_ + ".tmp", list_path_));
     return SyncFileSystemOf(path_);
   }
 
@@ -138,7 +150,10 @@ class MaildirFolder final : public MailFolder {
   }
 
   const std::string path_;
-  std::unordered_set<std::string> held_;  // Base names.
+  const std::string list_path_;
+  DovecotUidlist list_;                         // As it was found.
+  std::unordered_set<std::string> held_;        // Base names.
+  std::unordered_set<std::string> held_uidls_;  // By the list.
 };
 
 class MboxFile final : public MailFolder {
@@ -186,9 +201,10 @@ class MboxFile final : public MailFolder {
 
 }  // namespace
 
-StatusOr<std::unique_ptr<MailFolder>> OpenMaildirFolder(const std::string& path) {
+StatusOr<std::unique_ptr<MailFolder>> OpenMaildirFolder(const std::string& path,
+                                                        const UidlFormat& format) {
   auto folder = std::make_unique<MaildirFolder>(path);
-  POP_RETURN_IF_ERROR(folder->Open());
+  POP_RETURN_IF_ERROR(folder->Open(format));
   return folder;
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/app/transfer/byte_source.h"
 #include "core/app/transfer/pop3_client.h"
+#include "core/app/transfer/uidl_format.h"
 
 namespace poplar::app {
 
@@ -15,7 +16,7 @@ class MailFolder {
  public:
   virtual ~MailFolder() = default;
 
-  // Whether the message is there from an export before.
+  // Whether the message is there: from an export before, or since it came from there.
   virtual bool Holds(const Pop3Message& message) const = 0;
   // An error of the source leaves nothing of the message behind.
   virtual Status Add(const Pop3Message& message, ByteSource& source) = 0;
@@ -23,8 +24,10 @@ class MailFolder {
   virtual Status Finish(const std::vector<Pop3Message>& listed) = 0;
 };
 
-// Makes the folder where it is missing.
-StatusOr<std::unique_ptr<MailFolder>> OpenMaildirFolder(const std::string& path);
+// Makes the folder where it is missing. `format` is Dovecot's, of whose messages that stand there
+// it says the UIDLs. kInvalidArgument: its dovecot-uidlist is not understood.
+StatusOr<std::unique_ptr<MailFolder>> OpenMaildirFolder(const std::string& path,
+                                                        const UidlFormat& format);
 // kAlreadyExists: a file stands there.
 StatusOr<std::unique_ptr<MailFolder>> OpenMboxFile(const std::string& path);
 

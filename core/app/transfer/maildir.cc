@@ -199,12 +199,7 @@ class Maildir final : public MailboxSource {
       file.listed = entry.pop3_uidl.has_value();  // A saved one counts more than a header.
       const uint64_t order = entry.pop3_order == 0 ? UINT32_MAX : entry.pop3_order;
       file.order = order << 32 | entry.uid;
-      if (entry.pop3_uidl.has_value()) {
-        file.old_uidl = entry.pop3_uidl->empty() ? file.base_name : *entry.pop3_uidl;
-      } else {
-        file.old_uidl = options_.format.Expand({entry.uid, list.uid_validity, file.base_name,
-                                                entry.guid.empty() ? file.base_name : entry.guid});
-      }
+      file.old_uidl = UidlOf(entry, list.uid_validity, options_.format);
     }
     return OkStatus();
   }

@@ -33,9 +33,31 @@ Status NotAList(std::string_view name) {
                     std::string(name) + ": not of a version that is known here");
 }
 
+// `V1275660208 N25022 G3085…` or, in version 1, `1275660208 25022`. What the next UID is counts
+// only where it can be read.
+bool ParseDovecotHead(std::string_view head, bool has_fields, DovecotUidlist& list) {
+  if (!has_fields) {
+    if (!ParseNumber(TakeWord(head), list.uid_validity)) return false;
+    ParseNumber(head, list.next_uid);
+  }
+  while (has_fields && !head.empty()) {
+    const std::string_view field = TakeWord(head);
+    if (field.starts_with('V')) {
+      if (!ParseNumber(field.substr(1), list.uid_validity)) return false;
+    } else if (field.starts_with('N')) {
+      ParseNumber(field.substr(1), list.next_uid);
+    } else {
+      list.other_fields += " " + std::string(field);
+    }
+  }
+  list.next_uid = std::max(1U, list.next_uid);
+  return list.uid_validity != 0;
+}
+
 // `25006 W4096 Pabc :1276528487.M364837P9451.host,S=1355:2,` or, in version 1, without fields and
 // colon.
 bool ParseDovecotLine(std::string_view line, bool has_fields, DovecotUidlist::Entry& entry) {
+  entry.line = line;
   if (!ParseNumber(TakeWord(line), entry.uid) || entry.uid == 0) return false;
   while (has_fields && !line.starts_with(':')) {
     if (line.empty()) return false;
@@ -45,7 +67,11 @@ bool ParseDovecotLine(std::string_view line, bool has_fields, DovecotUidlist::En
     if (field.starts_with('G')) entry.guid = value;
     if (field.starts_with('O') && !ParseNumber(value, entry.pop3_order)) return false;
   }
-  if (has_fields) line.remove_prefix(1);
+  if (has_fields) {
+    line.remove_prefix(1);
+  } else {
+    entry.line.insert(entry.line.size() - line.size(), 1, ':');
+  }
   entry.base_name = MaildirBaseName(line);
   return !entry.base_name.empty();
 }
@@ -89,26 +115,25 @@ StatusOr<DovecotUidlist> ParseDovecotUidlist(std::string_view text) {
   DovecotUidlist list;
   std::string_view head = TakeLine(text);
   const std::string_view version = TakeWord(head);
-  if (version == "1") {
-    if (!ParseNumber(TakeWord(head), list.uid_validity)) return NotAList("dovecot-uidlist");
-  } else if (version == "3") {
-    while (!head.empty()) {
-      const std::string_view field = TakeWord(head);
-      if (field.starts_with('V') && !ParseNumber(field.substr(1), list.uid_validity)) {
-        return NotAList("dovecot-uidlist");
-      }
-    }
-  } else {
-    return NotAList("dovecot-uidlist");
-  }
-  if (list.uid_validity == 0) return NotAList("dovecot-uidlist");
+  if (version != "1" && version != "3") return NotAList("dovecot-uidlist");
+  if (!ParseDovecotHead(head, version == "3", list)) return NotAList("dovecot-uidlist");
   while (!text.empty()) {
     DovecotUidlist::Entry entry;
     if (ParseDovecotLine(TakeLine(text), version == "3", entry)) {
+      list.next_uid = std::max(list.next_uid, entry.uid + 1);
       list.entries.push_back(std::move(entry));
     }
   }
   return list;
+}
+
+std::string UidlOf(const DovecotUidlist::Entry& entry, uint32_t uid_validity,
+                   const UidlFormat& format) {
+  if (entry.pop3_uidl.has_value()) {
+    return entry.pop3_uidl->empty() ? entry.base_name : *entry.pop3_uidl;
+  }
+  return format.Expand({entry.uid, uid_validity, entry.base_name,
+                        entry.guid.empty() ? entry.base_name : entry.guid});
 }
 
 StatusOr<CourierList> ParseCourierList(std::string_view text) {

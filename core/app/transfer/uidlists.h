@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/app/transfer/uidl_format.h"
 #include "core/base/status.h"
 
 namespace poplar::app {
@@ -29,13 +30,20 @@ struct DovecotUidlist {
     std::optional<std::string> pop3_uidl;  // Field P; empty: the base name is the UIDL.
     std::string guid;                      // Field G; empty: the base name is the GUID.
     uint32_t pop3_order = 0;               // Field O; 0: behind those that have one.
+    std::string line;                      // As version 3 writes it.
   };
   uint32_t uid_validity = 0;
+  uint32_t next_uid = 1;       // Above all of them.
+  std::string other_fields;    // Of its head, each behind a space.
   std::vector<Entry> entries;  // As they stand there.
 };
 
 // kInvalidArgument: not such a list, or of an unknown version.
 StatusOr<DovecotUidlist> ParseDovecotUidlist(std::string_view text);
+
+// What Dovecot says to its clients.
+std::string UidlOf(const DovecotUidlist::Entry& entry, uint32_t uid_validity,
+                   const UidlFormat& format);
 
 // `courierpop3dsizelist`, versions 1 to 3.
 struct CourierList {

@@ -29,6 +29,9 @@ TEST(DovecotUidlist, Version3) {
   EXPECT_EQ(list->entries[1].pop3_uidl, "");
   EXPECT_FALSE(list->entries[2].pop3_uidl.has_value());
   EXPECT_EQ(list->entries[2].base_name, "with space");
+  EXPECT_EQ(list->entries[1].line, "25017 P :1276533073.M242911P3632.kurkku:2,F");
+  EXPECT_EQ(list->next_uid, 25'022U);
+  EXPECT_EQ(list->other_fields, " G3085f01b7f11094c501100008c4a11c1");
 }
 
 TEST(DovecotUidlist, Version1) {
@@ -37,6 +40,9 @@ TEST(DovecotUidlist, Version1) {
   ASSERT_EQ(list->entries.size(), 2U);
   EXPECT_EQ(list->entries[0].base_name, "a.M1.h");
   EXPECT_EQ(list->entries[1].uid, 2U);
+  EXPECT_EQ(list->entries[0].line, "1 :a.M1.h:2,S");
+  EXPECT_EQ(list->next_uid, 3U);
+  EXPECT_EQ(ParseDovecotUidlist("1 9\n7 a.M1.h\n")->next_uid, 8U);  // What it says is too little.
 }
 
 TEST(DovecotUidlist, LinesThatAreNotUnderstoodAreLeftOut) {
