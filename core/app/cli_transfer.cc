@@ -110,6 +110,9 @@ CLI::App* AddFileLeaf(CLI::App* group, const FileKind& kind, ImportCommandOption
     options.uidl_format = "%v.%u";
   } else {
     leaf->add_option("--uidl", options.uidl, kUidlHelp)->capture_default_str();
+    leaf->add_flag("--known-uidls", options.known_uidls_only,
+                   "Leave out messages that the old server has given no UIDL yet: for runs while "
+                   "it is in use");
   }
   leaf->add_option("--pop3-uidl-format", options.uidl_format, kind.format_help)
       ->capture_default_str();

@@ -130,6 +130,7 @@ StatusOr<ImportOptions> JobOptions(const ImportCommandOptions& options,
   if (job.dry_run) {
     POP_ASSIGN_OR_RETURN(job.notes_here, DryNotes(tasks, config));
   }
+  job.known_uidls_only = options.known_uidls_only;
   job.delete_there = options.delete_there;
   if (options.from == ImportFrom::kPop3) {
     POP_ASSIGN_OR_RETURN(const auto other, OpenOther(options, tasks.size(), console));

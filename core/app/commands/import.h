@@ -18,6 +18,7 @@ struct ImportCommandOptions {
   std::string uidl_format = std::string(kDefaultUidlFormat);  // In Dovecot's words.
   bool mboxo = false;
   bool dry_run = false;
+  bool known_uidls_only = false;
   bool delete_there = false;
   // kPop3: where the mail is. Else, if it has a URL, what the result is compared with.
   OtherServerOptions other;

@@ -1,17 +1,24 @@
 #include "core/app/transfer/import_job.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
+#include <thread>
 #include <unordered_set>
 #include <utility>
 
 #include "core/app/transfer/compare.h"
+#include "core/app/transfer/held_messages.h"
 #include "core/app/transfer/import_client.h"
 #include "core/app/transfer/parallel.h"
 #include "core/app/transfer/stop_flag.h"
 
 namespace poplar::app {
 namespace {
+
+// For a maildrop that somebody has open: most sessions are over by then.
+constexpr int kOpenTries = 50;
+constexpr std::chrono::milliseconds kOpenAgain(100);
 
 bool EndsTheMailbox(const Status& status) {
   return status.code() == StatusCode::kUnavailable ||
@@ -46,6 +53,10 @@ class MailboxImport {
     uint64_t bytes = 0;
     for (const SourceMessage& message : messages) {
       bytes += message.bytes;
+      if (LeavesOut(message)) {
+        ++report_.left_out;
+        continue;
+      }
       ++report_.uidls[static_cast<size_t>(message.fate)];
       if (message.fate == UidlFate::kKept || report_.new_uidls.size() >= kDetailsMax) continue;
       report_.new_uidls.push_back(message.name + ": UIDL " + std::string(Name(message.fate)) +
@@ -70,11 +81,27 @@ class MailboxImport {
     return OkStatus();
   }
 
+  bool LeavesOut(const SourceMessage& message) const {
+    return options_.known_uidls_only && message.fate == UidlFate::kUnknown;
+  }
+
   // What the maildrop holds. While somebody has it open that is not told, and the server says so of
-  // each message instead.
+  // each message instead; but only of its UIDL, so where it may be here under another one, waits a
+  // while.
   StatusOr<std::unordered_set<std::string>> HeldUidls() {
+    const std::vector<SourceMessage>& messages = opened_.source->messages();
+    const bool must_tell =
+        std::any_of(messages.begin(), messages.end(), &HeldMessages::MayHaveOtherUidl);
     std::unordered_set<std::string> held;
     auto ours = Pop3Client::OpenExport(options_.export_socket, task_.address);
+    for (auto left = kOpenTries; must_tell && !ours.ok() && EndsTheMailbox(ours.status()); --left) {
+      if (left == 0) {
+        return Annotate(ours.status(), "what is here already cannot be seen for now");
+      }
+      if (StopFlag::raised()) return MakeStatus(StatusCode::kCancelled, "interrupted");
+      std::this_thread::sleep_for(kOpenAgain);
+      ours = Pop3Client::OpenExport(options_.export_socket, task_.address);
+    }
     if (!ours.ok()) {
       if (EndsTheMailbox(ours.status())) return held;
       return ours.status();
@@ -86,17 +113,27 @@ class MailboxImport {
   }
 
   Status ImportAll() {
-    POP_ASSIGN_OR_RETURN(const std::unordered_set<std::string> held, HeldUidls());
+    POP_ASSIGN_OR_RETURN(std::unordered_set<std::string> uidls, HeldUidls());
     const std::vector<SourceMessage>& messages = opened_.source->messages();
+    HeldMessages held(messages, std::move(uidls));
     std::vector<size_t> wanted;
     for (size_t i = 0; i < messages.size(); ++i) {
-      if (!held.contains(messages[i].uidl)) {
-        wanted.push_back(i);
-        continue;
+      const SourceMessage& message = messages[i];
+      if (!LeavesOut(message)) {
+        const std::string uidl = held.Find(message);
+        if (uidl.empty()) {
+          wanted.push_back(i);
+          continue;
+        }
+        ++report_.already_there;
+        here_.push_back(i);
+        if (uidl != message.uidl) {
+          --report_.uidls[static_cast<size_t>(UidlFate::kKept)];
+          report_.AddOtherUidl(message.name + ": here its UIDL is " + uidl + ", there " +
+                               message.uidl);
+        }
       }
-      ++report_.already_there;
-      here_.push_back(i);
-      progress_.Did(1, messages[i].bytes);
+      progress_.Did(1, message.bytes);
     }
     opened_.source->Expect(wanted);
     for (const size_t i : wanted) {

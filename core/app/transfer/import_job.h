@@ -30,6 +30,8 @@ struct ImportOptions {
   std::string export_socket;
   uint32_t jobs = 1;
   bool dry_run = false;
+  // Leaves out what the old server has not given a UIDL yet.
+  bool known_uidls_only = false;
   // For a dry run: of addresses, what an import would meet here.
   std::map<std::string, std::string> notes_here;
   // Leaves nothing on the other server that is here, durably.

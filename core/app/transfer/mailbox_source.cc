@@ -36,6 +36,15 @@ UidlFate FateOf(std::string_view uidl) {
   return sound ? UidlFate::kKept : UidlFate::kBadOctets;
 }
 
+std::string UidlOfName(std::string_view stable_name, uint32_t copy) {
+  if (FateOf(stable_name) == UidlFate::kKept) {
+    if (copy == 0) return std::string(stable_name);
+    --copy;
+  }
+  const std::string made = HashText(stable_name);
+  return copy == 0 ? made : made + "-" + std::to_string(copy + 1);
+}
+
 bool UidlGiver::Claim(std::string uidl, SourceMessage& message) {
   if (!taken_.insert(uidl).second) return false;
   message.uidl = std::move(uidl);
@@ -49,10 +58,8 @@ void UidlGiver::Give(std::string_view old_uidl, std::string_view stable_name,
     if (Claim(std::string(old_uidl), message)) return;
     message.fate = UidlFate::kDuplicate;
   }
-  if (FateOf(stable_name) == UidlFate::kKept && Claim(std::string(stable_name), message)) return;
-  const std::string made = HashText(stable_name);
-  for (uint32_t copy = 1; !Claim(copy == 1 ? made : made + "-" + std::to_string(copy), message);) {
-    ++copy;
+  uint32_t& copy = copies_[std::string(stable_name)];
+  while (!Claim(UidlOfName(stable_name, copy++), message)) {
   }
 }
 

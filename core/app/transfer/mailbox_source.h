@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -35,6 +36,9 @@ struct SourceMessage {
   std::string name;  // For people: its file, or its number.
   std::string uidl;  // Sound, and of this message alone in its mailbox.
   UidlFate fate = UidlFate::kKept;
+  // What it is named by as long as its UIDL is not known: a run before that was may have brought it
+  // so. Empty where it is always known.
+  std::string stable_name;
   int64_t received_us = 0;
   uint64_t bytes = 0;   // About.
   uint32_t number = 0;  // In a maildrop on another server.
@@ -60,6 +64,9 @@ class MailboxSource {
   std::vector<std::string> notes_;
 };
 
+// The UIDL that is made of a name; `copy` counts those of the same name from 0.
+std::string UidlOfName(std::string_view stable_name, uint32_t copy);
+
 // Gives the messages of one mailbox their UIDLs.
 class UidlGiver {
  public:
@@ -71,6 +78,7 @@ class UidlGiver {
   bool Claim(std::string uidl, SourceMessage& message);
 
   std::unordered_set<std::string> taken_;
+  std::unordered_map<std::string, uint32_t> copies_;  // By stable name: the next to try.
 };
 
 }  // namespace poplar::app

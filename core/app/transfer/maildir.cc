@@ -85,6 +85,7 @@ class Maildir final : public MailboxSource {
       message.name = file.path;
       message.received_us = file.received_us;
       message.bytes = file.bytes;
+      message.stable_name = file.base_name;
       giver.Give(file.old_uidl, file.base_name, message);
     }
     return OkStatus();

@@ -88,8 +88,9 @@ class Scanner {
 
   // What servers change while a message lies there.
   static bool IsBookkeeping(std::string_view line) {
-    constexpr std::array<std::string_view, 7> kFields = {
-        "Status", "X-Status", "X-UID", "X-IMAPbase", "X-IMAP", "X-Keywords", "Content-Length"};
+    constexpr std::array<std::string_view, 8> kFields = {"Status",     "X-Status",      "X-UID",
+                                                         "X-UIDL",     "X-IMAPbase",    "X-IMAP",
+                                                         "X-Keywords", "Content-Length"};
     return std::any_of(kFields.begin(), kFields.end(),
                        [line](auto field) { return !HeaderField(line, field).empty(); });
   }
@@ -185,7 +186,8 @@ class Mbox final : public MailboxSource {
       message.name = path_ + ", message " + std::to_string(i + 1);
       message.received_us = each.received_us;
       message.bytes = each.place.end - each.place.begin;
-      giver.Give(OldUidl(each, scanner.uid_validity()), StableName(each), message);
+      message.stable_name = StableName(each);
+      giver.Give(OldUidl(each, scanner.uid_validity()), message.stable_name, message);
     }
     return OkStatus();
   }

@@ -12,6 +12,10 @@ uint64_t KeptOf(const MailboxReport& report) {
   return report.uidls[static_cast<size_t>(UidlFate::kKept)];
 }
 
+uint64_t NewUidlsOf(const MailboxReport& report) {
+  return report.messages - report.left_out - KeptOf(report);
+}
+
 std::string Count(uint64_t count, std::string_view noun) {
   return std::to_string(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
 }
@@ -30,18 +34,28 @@ std::string LostUidls(const MailboxReport& report) {
   return text;
 }
 
+void PrintLeftOut(const MailboxReport& report, std::ostream& out) {
+  if (report.left_out == 0) return;
+  out << ", " << report.left_out << " left out, of which the old UIDL is not known yet";
+}
+
 void PrintCounts(const MailboxReport& report, ReportKind kind, std::ostream& out) {
   out << Count(report.messages, "message");
   const std::string lost = LostUidls(report);
   if (kind == ReportKind::kDryRun) {
     out << ", " << KeptOf(report) << " will keep their UIDLs";
-    if (!lost.empty()) out << ", " << report.messages - KeptOf(report) << " will not: " << lost;
+    if (!lost.empty()) out << ", " << NewUidlsOf(report) << " will not: " << lost;
+    PrintLeftOut(report, out);
     out << '\n';
     return;
   }
   out << ": " << report.moved << (kind == ReportKind::kImport ? " imported" : " exported") << ", "
       << report.already_there << " there before";
+  if (report.other_uidl > 0) {
+    out << " (" << report.other_uidl << " under another UIDL than on the old server)";
+  }
   if (report.failed > 0) out << ", " << report.failed << " failed";
+  PrintLeftOut(report, out);
   if (kind == ReportKind::kImport && !lost.empty()) out << "; new UIDLs: " << lost;
   out << '\n';
 }
@@ -73,11 +87,14 @@ json ToJson(const MailboxReport& report) {
                {"messages", report.messages},
                {"moved", report.moved},
                {"already_there", report.already_there},
+               {"other_uidl", report.other_uidl},
+               {"left_out", report.left_out},
                {"failed", report.failed},
                {"bytes", report.bytes},
                {"uidls", uidls},
                {"failures", report.failures},
                {"new_uidls", report.new_uidls},
+               {"other_uidls", report.other_uidls},
                {"notes", report.notes},
                {"complete", report.status.ok()},
                {"error", std::string(Message(report.status))}};
@@ -98,6 +115,8 @@ MailboxReport SumOf(const std::vector<MailboxReport>& reports) {
     sum.messages += report.messages;
     sum.moved += report.moved;
     sum.already_there += report.already_there;
+    sum.other_uidl += report.other_uidl;
+    sum.left_out += report.left_out;
     sum.failed += report.failed;
     sum.bytes += report.bytes;
     for (size_t fate = 0; fate < kUidlFates; ++fate) sum.uidls[fate] += report.uidls[fate];
@@ -112,8 +131,9 @@ void PrintReport(const MailboxReport& report, ReportKind kind, std::ostream& out
   PrintCounts(report, kind, out);
   for (const std::string& note : report.notes) out << "  note: " << note << '\n';
   PrintDetails(report.failures, report.failed, out);
+  PrintDetails(report.other_uidls, report.other_uidl, out);
   if (kind == ReportKind::kDryRun) {
-    PrintDetails(report.new_uidls, report.messages - KeptOf(report), out);
+    PrintDetails(report.new_uidls, NewUidlsOf(report), out);
   }
   if (report.comparison.has_value()) PrintComparison(*report.comparison, out);
 }
@@ -132,9 +152,10 @@ json ReportsToJson(const std::vector<MailboxReport>& reports) {
   json mailboxes = json::array();
   for (const MailboxReport& report : reports) mailboxes.push_back(ToJson(report));
   const MailboxReport sum = SumOf(reports);
-  return {{"mailboxes", mailboxes}, {"messages", sum.messages},
-          {"moved", sum.moved},     {"already_there", sum.already_there},
-          {"failed", sum.failed},   {"bytes", sum.bytes}};
+  return {{"mailboxes", mailboxes},   {"messages", sum.messages},
+          {"moved", sum.moved},       {"already_there", sum.already_there},
+          {"failed", sum.failed},     {"bytes", sum.bytes},
+          {"left_out", sum.left_out}, {"other_uidl", sum.other_uidl}};
 }
 
 }  // namespace poplar::app

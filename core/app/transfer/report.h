@@ -39,11 +39,14 @@ struct MailboxReport {
   uint64_t messages = 0;
   uint64_t moved = 0;
   uint64_t already_there = 0;
+  uint64_t other_uidl = 0;  // Of those: here under another UIDL than there.
+  uint64_t left_out = 0;    // As their UIDLs are not known yet.
   uint64_t failed = 0;
   uint64_t bytes = 0;  // Of those moved.
   std::array<uint64_t, kUidlFates> uidls{};
-  std::vector<std::string> failures;   // Messages and why; the first kDetailsMax.
-  std::vector<std::string> new_uidls;  // Those that cannot keep theirs; likewise.
+  std::vector<std::string> failures;     // Messages and why; the first kDetailsMax.
+  std::vector<std::string> new_uidls;    // Those that cannot keep theirs; likewise.
+  std::vector<std::string> other_uidls;  // Those of `other_uidl`; likewise.
   std::vector<std::string> notes;
   std::optional<Comparison> comparison;
   Status status;           // Why it is not complete.
@@ -52,6 +55,10 @@ struct MailboxReport {
   void AddFailure(std::string failure) {
     ++failed;
     if (failures.size() < kDetailsMax) failures.push_back(std::move(failure));
+  }
+  void AddOtherUidl(std::string detail) {
+    ++other_uidl;
+    if (other_uidls.size() < kDetailsMax) other_uidls.push_back(std::move(detail));
   }
 };
 

@@ -62,6 +62,7 @@ TEST_F(MaildirTest, ByDovecotsListInItsOrder) {
         "3 V9 N8\n3 :20.M1.h\n5 :10.M1.h,S=3:2,RS\n6 Psaved O1 :30.M1.h:2,\n7 :gone.M1.h\n");
   EXPECT_THAT(Uidls(), ElementsAre("saved", "3", "5", "40.M1.h"));
   EXPECT_EQ(source_->messages()[3].fate, UidlFate::kUnknown);
+  EXPECT_EQ(source_->messages()[0].stable_name, "30.M1.h");
   EXPECT_EQ(Read(0), "three");
   EXPECT_EQ(Read(2), "one");
 }

@@ -96,6 +96,13 @@ TEST_F(MboxTest, WithoutNumbersTheContentNamesAMessage) {
   EXPECT_THAT(Uidls(), ElementsAre(all[1], all[0]));
   ASSERT_TRUE(Open(one + two + "\n\n").ok());
   EXPECT_THAT(Uidls(), ElementsAre(all[0], all[1]));
+  // Also where a server has given it a UIDL meanwhile.
+  const std::string name = source_->messages()[0].stable_name;
+  for (const char* const given : {"X-IMAPbase: 9 5\nX-UID: 5\n", "X-UIDL: u\n"}) {
+    ASSERT_TRUE(Open(Message(given + std::string("A: 1\n\none\n"))).ok());
+    EXPECT_EQ(source_->messages()[0].fate, UidlFate::kKept);
+    EXPECT_EQ(source_->messages()[0].stable_name, name);
+  }
 }
 
 TEST_F(MboxTest, WhatIsNoMbox) {

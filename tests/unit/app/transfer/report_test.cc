@@ -37,6 +37,31 @@ TEST(PrintReport, AnImport) {
   EXPECT_TRUE(text.ends_with("  message 99: broken\n  and 5 more\n")) << text;
 }
 
+TEST(PrintReport, WhatIsHereUnderAnotherUidlAndWhatIsLeftOut) {
+  MailboxReport report;
+  report.address = "a@b";
+  report.messages = 107;
+  report.already_there = 105;
+  report.left_out = 2;
+  report.uidls = {};
+  for (int i = 0; i < 101; ++i) report.AddOtherUidl("file: here its UIDL is x, there y");
+  const std::string text = Printed(report, ReportKind::kImport);
+  EXPECT_TRUE(text.starts_with(
+      "a@b: 107 messages: 0 imported, 105 there before (101 under another UIDL than on the old "
+      "server), 2 left out, of which the old UIDL is not known yet\n"
+      "  file: here its UIDL is x, there y\n"))
+      << text;
+  EXPECT_TRUE(text.ends_with("there y\n  and 1 more\n")) << text;
+  report.uidls = {105};
+  EXPECT_TRUE(Printed(report, ReportKind::kDryRun)
+                  .starts_with("a@b: 107 messages, 105 will keep their UIDLs, 2 left out, of which "
+                               "the old UIDL is not known yet\n"));
+  const nlohmann::json json = ReportsToJson({report});
+  EXPECT_EQ(json["other_uidl"], 101);
+  EXPECT_EQ(json["mailboxes"][0]["left_out"], 2);
+  EXPECT_EQ(json["mailboxes"][0]["other_uidls"].size(), 100U);
+}
+
 TEST(PrintReport, ADryRun) {
   MailboxReport report = Example();
   report.failed = 0;
