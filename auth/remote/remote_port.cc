@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "auth/users/address.h"
 #include "core/base/check.h"
 #include "core/base/limits.h"
 
@@ -38,11 +39,6 @@ BackendOutcome OutcomeOf(uint32_t outcome) {
     default:
       return BackendOutcome::kTemporary;
   }
-}
-
-std::string_view DomainOf(std::string_view login) {
-  const size_t at = login.rfind('@');
-  return at == std::string_view::npos ? std::string_view() : login.substr(at + 1);
 }
 
 QuestionFrame FrameOf(const BackendQuestion& question) {

@@ -70,8 +70,8 @@ struct BackendSource {
 class AuthService {
  public:
   // The chain's links, in order, those that are not everybody's last. `tenants` may say in which
-  // order a tenant's are asked; it outlives the service, or is null. REQUIRES: called by a thread
-  // that is no shard's, and so is the end.
+  // order a tenant's are asked; it outlives the service, or is null: then nothing is remembered.
+  // REQUIRES: called by a thread that is no shard's, and so is the end.
   AuthService(const AuthServiceOptions& options, io::ShardSet& shards, const AuthPools& pools,
               std::vector<BackendSource> chain, const PolicyBoard* tenants = nullptr);
   AuthService(const AuthService&) = delete;

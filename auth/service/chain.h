@@ -90,6 +90,7 @@ class ChainWalk final : private BackendCall {
 
   void Begin() { AskNext(); }
 
+  const std::shared_ptr<const ChainOrder>& order() const { return order_; }
   // In `ended`: what the chain says. The time is that of all back ends together.
   BackendAnswer& result() { return answer; }
 

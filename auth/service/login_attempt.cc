@@ -65,8 +65,7 @@ void LoginAttempt::Execute(io::Shard& target) {
 void LoginAttempt::AskHome(LoginHome& home) {
   if (!remembered_asked_) {
     remembered_asked_ = true;
-    if (const AuthResult* remembered =
-            home.FindRemembered(question_.macs, question_.client.address)) {
+    if (const AuthResult* remembered = home.FindRemembered(question_)) {
       Answer(*remembered);
       return;
     }

@@ -4,7 +4,9 @@
 #include <string_view>
 #include <utility>
 
+#include "auth/service/domain_owner.h"
 #include "auth/service/results.h"
+#include "auth/users/address.h"
 #include "auth/users/networks.h"
 #include "core/base/check.h"
 
@@ -13,7 +15,8 @@ namespace poplar::auth {
 class LoginHome::Verification {
  public:
   Verification(LoginHome& home, const LoginQuestion& question)
-      : macs_(question.macs),
+      : generation(home.tenants_.generation()),
+        macs_(question.macs),
         login_(question.login),
         client_address_(question.client.address),
         walk_(home.chain_, QuestionOf(question), home.context_.options.deadline_ms,
@@ -29,7 +32,9 @@ class LoginHome::Verification {
   const std::string& login() const { return login_; }
   Equal equal() const { return {macs_.login, client_address_}; }
   BackendAnswer& answer() { return walk_.result(); }
+  const std::shared_ptr<const ChainOrder>& order() const { return walk_.order(); }
 
+  const uint64_t generation;  // Of the policies, when it was asked.
   // Something changed about its name since it was asked: not to be remembered, nor to be joined.
   bool stale = false;
 
@@ -57,6 +62,7 @@ LoginHome::LoginHome(AuthContext& context, Chain& chain, io::Reactor& reactor, A
       reactor_(reactor),
       metrics_(metrics),
       faults_(faults),
+      tenants_(context.tenants),
       remembered_(
           {.ttl_ms = std::min(context.options.password_cache_ttl_ms, kPasswordCacheTtlMsMax),
            .entries_max = context.options.password_cache_entries_max}),
@@ -64,12 +70,18 @@ LoginHome::LoginHome(AuthContext& context, Chain& chain, io::Reactor& reactor, A
 
 LoginHome::~LoginHome() { POP_CHECK(idle()); }
 
-const AuthResult* LoginHome::FindRemembered(const LoginMacs& macs,
-                                            std::string_view client_address) {
-  const Remembered* found = remembered_.Find(macs.name, reactor_.now_us());
+bool LoginHome::IsAsBefore(std::string_view login, const Remembered& found) {
+  return Serves(tenants_.Current(), DomainOf(login), found.result.principal.tenant) &&
+         chain_.OrderOf(login) == found.order;
+}
+
+const AuthResult* LoginHome::FindRemembered(const LoginQuestion& question) {
+  const Remembered* found = remembered_.Find(question.macs.name, reactor_.now_us());
   const bool usable =
-      found != nullptr && found->login == macs.login && found->until_us > reactor_.now_us() &&
-      (found->from_networks.empty() || InNetworks(found->from_networks, client_address));
+      found != nullptr && found->login == question.macs.login &&
+      found->until_us > reactor_.now_us() &&
+      (found->from_networks.empty() || InNetworks(found->from_networks, question.client.address)) &&
+      IsAsBefore(question.login, *found);
   if (!usable) {
     metrics_.cache_misses.Add();
     return nullptr;
@@ -79,15 +91,20 @@ const AuthResult* LoginHome::FindRemembered(const LoginMacs& macs,
 }
 
 void LoginHome::Verify(const LoginQuestion& question, LoginAsker& asker) {
+  tenants_.Current();
   const auto found = joinable_.find({question.macs.login, question.client.address});
   if (found != joinable_.end()) {
-    metrics_.coalesced.Add();
-    found->second->Join(asker);
-    return;
+    if (found->second->generation == tenants_.generation()) {
+      metrics_.coalesced.Add();
+      found->second->Join(asker);
+      return;
+    }
+    // It leaves the map, so nobody could tell it later.
+    found->second->stale = true;
   }
   Verification& verification = under_way_.Add(std::make_unique<Verification>(*this, question));
   verification.Join(asker);
-  joinable_.emplace(verification.equal(), &verification);
+  joinable_.insert_or_assign(verification.equal(), &verification);
   verification.Begin();
 }
 
@@ -125,7 +142,7 @@ void LoginHome::OnEnd(Verification& verification) {
   }
   if (result.outcome == Outcome::kOk && !verification.stale && remember_us > 0) {
     Remembered remembered{verification.macs().login, result, std::move(from_networks),
-                          reactor_.now_us() + remember_us};
+                          reactor_.now_us() + remember_us, verification.order()};
     remembered.result.reason = kFromCache;
     remembered_.Insert(verification.macs().name, std::move(remembered), reactor_.now_us());
     metrics_.cache_entries.Set(static_cast<int64_t>(remembered_.size()));

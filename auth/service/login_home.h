@@ -2,7 +2,10 @@
 // verified. Equal ones under way (name, password, and the client's address) share one computation.
 //
 // A log-in is remembered only if it was right and nothing was changed about its name (Forget) since
-// it was asked. One password a name is remembered, the last.
+// it was asked. One password a name is remembered, the last. It counts while the policies say of
+// its tenant what they said when it was asked: that the domain is its own, that it is not switched
+// off, and whom it asks. Answers go by them, and they may be published after somebody was told to
+// forget.
 //
 // Lives on that shard.
 
@@ -55,7 +58,7 @@ class LoginHome {
   ~LoginHome();
 
   // Null: not remembered, or not for a client there. Ends with the next call.
-  const AuthResult* FindRemembered(const LoginMacs& macs, std::string_view client_address);
+  const AuthResult* FindRemembered(const LoginQuestion& question);
   // `asker` stays until its answer, which may come at once.
   void Verify(const LoginQuestion& question, LoginAsker& asker);
 
@@ -70,13 +73,16 @@ class LoginHome {
   struct Remembered {
     Mac login;
     AuthResult result;
-    std::string from_networks;  // From where it may be used; empty: from anywhere.
-    uint64_t until_us = 0;      // Where its back end allows less than the map.
+    std::string from_networks;                // From where it may be used; empty: from anywhere.
+    uint64_t until_us = 0;                    // Where its back end allows less than the map.
+    std::shared_ptr<const ChainOrder> order;  // By which it was asked.
   };
   // Two clients with the same app password may have different answers.
   using Equal = std::pair<Mac, std::string>;  // Log-in, and the client's address.
 
   void OnEnd(Verification& verification);
+  // Would it be asked as it was, and be of the same tenant?
+  bool IsAsBefore(std::string_view login, const Remembered& found);
   // A better result, if the tenant allows one.
   void UseStandby(const LoginMacs& macs, AuthResult& result);
   void KeepStandby(const Verification& verification, const AuthResult& result);
@@ -87,6 +93,7 @@ class LoginHome {
   io::Reactor& reactor_;
   AuthMetrics& metrics_;
   FaultLog& faults_;
+  PolicyReader tenants_;
   ExpiringMap<Mac, Remembered> remembered_;  // By name.
   StandbyLogins standby_;
   absl::flat_hash_map<Equal, Verification*> joinable_;

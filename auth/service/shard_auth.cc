@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "auth/service/domain_owner.h"
 #include "auth/service/results.h"
 #include "auth/users/address.h"
 #include "core/base/check.h"
@@ -25,6 +26,7 @@ AuthResult Refused(std::string_view reason) {
 ShardAuthImpl::ShardAuthImpl(AuthContext& context, io::Shard& shard)
     : context_(context),
       shard_(shard),
+      tenants_(context.tenants),
       chain_(context.LinksFor(shard), context.configured_links(), context.tenants,
              *context.pools.hashers, context.verifiers, *context.pools.hash, shard.reactor()),
       hasher_(context.key),
@@ -65,19 +67,19 @@ void ShardAuthImpl::VerifyPassword(std::string user, base::Secret password, Clie
     return AnswerLogin(std::move(result), done);
   }
   question.macs = hasher_.OfLogin(question.login, password);
-  const LoginAttempt::Origin origin{.source = SourceOf(question.login, question.macs.name, client),
-                                    .done = &done};
+  question.password = std::move(password);
+  question.client = std::move(client);
+  const LoginAttempt::Origin origin{
+      .source = SourceOf(question.login, question.macs.name, question.client), .done = &done};
   const bool at_home = context_.HomeOf(question.macs.name) == shard_.index();
   // Who has to wait hears nothing before.
   const bool asks_cache = at_home && context_.throttle.Judge(origin.source, now_us()).delay_ms == 0;
   if (asks_cache) {
-    if (const AuthResult* remembered = home_.FindRemembered(question.macs, client.address)) {
-      context_.throttle.AddSuccess(question.macs.name.low, PlaceOf(client.address), now_us());
+    if (const AuthResult* remembered = home_.FindRemembered(question)) {
+      CountSuccess(origin.source);
       return AnswerLogin(*remembered, done);
     }
   }
-  question.password = std::move(password);
-  question.client = std::move(client);
   attempts_.Add(std::make_unique<LoginAttempt>(*this, std::move(question), origin))
       .Begin(asks_cache);
 }
@@ -86,10 +88,9 @@ LoginSource ShardAuthImpl::SourceOf(const std::string& login, const Mac& name,
                                     const ClientInfo& client) {
   // Names without a domain count together. So do those of a domain that nobody has: it looks like
   // others. And each domain of a tenant by itself, or waits would show who has it.
-  const size_t at = login.rfind('@');
-  const std::string_view domain =
-      at == std::string::npos ? std::string_view() : std::string_view(login).substr(at + 1);
-  return {.place = PlaceOf(client.address), .user = name.low, .tenant = hasher_.OfName(domain).low};
+  return {.place = PlaceOf(client.address),
+          .user = name.low,
+          .tenant = hasher_.OfName(DomainOf(login)).low};
 }
 
 void ShardAuthImpl::CountFailure(const LoginSource& source, std::optional<uint64_t> guess,
@@ -125,7 +126,9 @@ void ShardAuthImpl::AskChain(BackendQuestion question,
 void ShardAuthImpl::Resolve(std::string address, io::Completion<ResolveResult>& done) {
   std::string key = LookupKey(address);
   ResolveResult result;
-  if (const Principal* principal = resolved_.Find(key, now_us())) {
+  const Principal* const principal = resolved_.Find(key, now_us());
+  // The domain may have gone to another tenant since.
+  if (principal != nullptr && Serves(tenants_.Current(), DomainOf(key), principal->tenant)) {
     metrics_.resolve_cache_hits.Add();
     result = {.outcome = ResolveOutcome::kFound, .principal = *principal, .reason = kFromCache};
   } else if (key.empty() || key.size() > kAddressBytesMax) {

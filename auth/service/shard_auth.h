@@ -93,6 +93,7 @@ class ShardAuthImpl : public ShardAuth {
   io::Shard& shard_;
   AuthMetrics metrics_;
   FaultLog faults_;
+  PolicyReader tenants_;
   Chain chain_;
   LoginHasher hasher_;
   WaitingRoom waiting_room_;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "auth/service/domain_owner.h"
+
 namespace poplar::auth {
 namespace {
 
@@ -16,8 +18,7 @@ StandbyLogins::StandbyLogins(const PolicyBoard* tenants, uint64_t entries_max)
 // A tenant that was switched off since, or has lost the domain, allows nothing.
 uint64_t StandbyLogins::AllowedUs(std::string_view domain, TenantId tenant) {
   const TenantPolicies& policies = tenants_.Current();
-  const TenantPolicies::Domain* const now = policies.OfDomain(domain);
-  if (now == nullptr || now->tenant != tenant || !now->enabled) return 0;
+  if (!Serves(policies, domain, tenant)) return 0;
   return uint64_t{policies.Of(tenant).rules.offline_logins_s} * 1'000'000;
 }
 

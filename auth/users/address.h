@@ -30,4 +30,10 @@ StatusOr<std::string> ParseDomain(std::string_view text);
 // The form that a login name or address is found by: ASCII in lower case. Takes any octets.
 std::string LookupKey(std::string_view login);
 
+// What stands behind the last @; empty where there is none.
+constexpr std::string_view DomainOf(std::string_view login) {
+  const size_t at = login.rfind('@');
+  return at == std::string_view::npos ? std::string_view() : login.substr(at + 1);
+}
+
 }  // namespace poplar::auth

@@ -85,7 +85,8 @@ CREATE TRIGGER changes_are_bounded AFTER INSERT ON changes
 
 // Quotas and how long mail stays. Octets and messages: 0 is no limit; a user's NULL is what his
 // tenant gives each maildrop. Days end at a hundred years, so that no sum of times overflows. A
-// tenant that comes or goes is told by the file's version alone: no cached answer depends on it.
+// tenant or a domain that comes or goes is told by the file's version alone: what is cached counts
+// only where the policies, which are read anew then, still say so.
 constexpr char kVersion2[] = R"sql(
 ALTER TABLE tenants ADD COLUMN quota_octets INTEGER NOT NULL DEFAULT 0
   CHECK (quota_octets >= 0);

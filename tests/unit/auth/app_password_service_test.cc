@@ -32,7 +32,7 @@ class AppPasswordServiceTest : public ServiceFixture {
     options_.password_cache_ttl_ms = password_cache_ttl_ms;
     database_ = *UserDatabase::Create(path_);
     const std::vector<std::string> domains = {"example.org"};
-    EXPECT_TRUE(database_->AddTenant("acme", domains).ok());
+    PublishTenant(database_->AddTenant("acme", domains)->id);
     const PasswordHasher hasher({.prefix = "$y$", .cost = 1});
     for (const char* address : {kAlice, "bob@example.org"}) {
       EXPECT_TRUE(database_->AddUser(address, *hasher.Hash(base::Secret("secret"))).ok());

@@ -26,7 +26,7 @@ class RehashTest : public ServiceFixture {
   RehashTest() {
     database_ = *UserDatabase::Create(path_);
     const std::vector<std::string> domains = {"example.org"};
-    EXPECT_TRUE(database_->AddTenant("acme", domains).ok());
+    PublishTenant(database_->AddTenant("acme", domains)->id);
     EXPECT_TRUE(database_->AddUser(kAlice, old_hash_).ok());
   }
   void Start(bool rehash = true, bool keep_clear_text = false) {

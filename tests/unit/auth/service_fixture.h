@@ -28,6 +28,7 @@ class ServiceFixture : public testing::Test {
     EXPECT_TRUE(shards.ok()) << shards.status();
     shards_ = std::move(*shards);
     options_.changes_poll_ms = 20;
+    PublishTenant(TenantId(7));  // GateBackend's.
   }
   ~ServiceFixture() override {
     service_.reset();
@@ -36,6 +37,13 @@ class ServiceFixture : public testing::Test {
     shards_.reset();
   }
 
+  // What the policies say from now on: whose example.org is.
+  void PublishTenant(TenantId tenant, bool enabled = true, const std::string& auth_chain = "") {
+    auto policies = std::make_shared<TenantPolicies>();
+    policies->by_tenant[tenant.value()].rules.auth_chain = auth_chain;
+    policies->by_domain["example.org"] = {.tenant = tenant, .name = "gated", .enabled = enabled};
+    tenants_.Publish(std::move(policies));
+  }
   void StartService(std::unique_ptr<Backend> backend) {
     std::vector<BackendSource> chain(1);
     chain[0].backend = std::move(backend);

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "auth/service/login_home.h"
 #include "core/base/limits.h"
 #include "tests/unit/auth/gate_backend.h"
 #include "tests/unit/auth/service_fixture.h"
@@ -116,6 +117,19 @@ TEST_F(ServiceTest, NobodyJoinsAComputationFromBeforeAChange) {
   EXPECT_EQ(before->Get().outcome, Outcome::kOk);
   EXPECT_EQ(after->Get().outcome, Outcome::kRefused);
   EXPECT_EQ(Login(kSecond, kAlice, "secret").outcome, Outcome::kRefused);
+}
+
+TEST_F(ServiceTest, NobodyJoinsAComputationFromBeforeTheDomainWent) {
+  Start();
+  gate_->Close();
+  const auto before = StartLogin(kFirst, kAlice, "secret");
+  gate_->WaitUntilAsked(1);
+  PublishTenant(TenantId(8));
+  const auto after = StartLogin(kFirst, kAlice, "secret");
+  gate_->WaitUntilAsked(2);
+  gate_->Open();
+  EXPECT_EQ(before->Get().outcome, Outcome::kOk);
+  EXPECT_EQ(after->Get().outcome, Outcome::kOk);
 }
 
 TEST_F(ServiceTest, AFlushOfOneNameLeavesTheOthers) {
@@ -363,6 +377,46 @@ TEST_F(ServiceTest, AddressesAreRememberedShortly) {
   gate_->SetUser("bob@example.org", "");
   EXPECT_EQ(Resolve(kFirst, "bob@example.org").outcome, ResolveOutcome::kFound)
       << "that there is nobody is not remembered";
+}
+
+// Whatever was told to be forgotten before the policies were published.
+TEST_F(ServiceTest, WhatIsRememberedIsOfTheTenantThatHasTheDomainNow) {
+  Start();
+  const auto remembered = [&](ShardIndex shard) {
+    const bool login = Login(shard, kAlice, "secret").reason == kFromCache;
+    const bool address = Resolve(shard, kAlice).reason == kFromCache;
+    EXPECT_EQ(login, address);
+    return login;
+  };
+  for (const ShardIndex shard : {kFirst, kSecond}) {
+    Login(shard, kAlice, "secret");
+    Resolve(shard, kAlice);
+  }
+  for (const ShardIndex shard : {kFirst, kSecond}) EXPECT_TRUE(remembered(shard));
+  const auto is_asked_again = [&](const char* when) {
+    const int asked = gate_->asked();
+    for (const ShardIndex shard : {kFirst, kSecond}) EXPECT_FALSE(remembered(shard)) << when;
+    EXPECT_EQ(gate_->asked(), asked + 2) << when;
+  };
+  PublishTenant(TenantId(8));
+  is_asked_again("another tenant has the domain");
+  PublishTenant(TenantId(7), /*enabled=*/false);
+  is_asked_again("the tenant is switched off");
+  tenants_.Publish(std::make_shared<TenantPolicies>());
+  is_asked_again("nobody has the domain");
+  PublishTenant(TenantId(7));
+  for (const ShardIndex shard : {kFirst, kSecond}) EXPECT_TRUE(remembered(shard));
+}
+
+TEST_F(ServiceTest, WhatIsRememberedIsOfTheChainThatIsAskedNow) {
+  Start();
+  Login(kFirst, kAlice, "secret");
+  EXPECT_EQ(Login(kFirst, kAlice, "secret").reason, kFromCache);
+  PublishTenant(TenantId(7), /*enabled=*/true, "other");
+  EXPECT_EQ(Login(kFirst, kAlice, "secret").outcome, Outcome::kTemporary) << "there is no such one";
+  PublishTenant(TenantId(7), /*enabled=*/true, "gate");
+  EXPECT_NE(Login(kFirst, kAlice, "secret").reason, kFromCache);
+  EXPECT_EQ(Login(kSecond, kAlice, "secret").reason, kFromCache);
 }
 
 TEST_F(ServiceTest, WhatNoBackEndCanDoIsUnsupported) {

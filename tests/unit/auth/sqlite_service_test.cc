@@ -25,7 +25,7 @@ class SqliteServiceTest : public ServiceFixture {
   SqliteServiceTest() {
     database_ = *UserDatabase::Create(path_);
     const std::vector<std::string> domains = {"example.org"};
-    EXPECT_TRUE(database_->AddTenant("acme", domains).ok());
+    PublishTenant(database_->AddTenant("acme", domains)->id);
     EXPECT_TRUE(database_->AddUser("Alice@example.org", Hash("secret")).ok());
     EXPECT_TRUE(database_->AddUser("mute@example.org", "").ok());
     auto backend = SqliteBackend::Open({.path = path_, .busy_timeout_ms = 100}, hashers_);
