@@ -42,6 +42,7 @@ struct RemoteBackends::Host {
   };
 
   std::string plugin;
+  std::string name;  // As the plug-in says it.
   std::vector<std::unique_ptr<Backend>> backends;
   std::vector<std::unique_ptr<HostLink>> links;  // By shard.
   base::Counter restarts;
@@ -89,6 +90,7 @@ Status RemoteBackends::AddBackend(RemoteBackendSpec spec) {
     StatusOr<std::unique_ptr<HostProcess>> process = StartProcess(*host);
     if (!process.ok()) return Annotate(process.status(), "back end " + spec.name);
     host->process = std::move(*process);
+    host->name = host->process->name();
     host->started_us = base::SystemClock().MonotonicUs();
     found = hosts_.insert(hosts_.end(), std::move(host));
   }
@@ -276,7 +278,7 @@ void RemoteBackends::Register(base::MetricRegistry& registry) const {
   for (const auto& host : hosts_) {
     registry.Add(host->restarts, "poplar_auth_host_restarts_total",
                  "Auth hosts started anew, because they ended, hung or grew too large.",
-                 {{"plugin", host->process->name()}});
+                 {{"plugin", host->name}});
     for (const auto& backend : host->backends) {
       for (const RemoteMetrics& metrics : backend->metrics) {
         metrics.Register(registry, {{"backend", backend->info.name}});

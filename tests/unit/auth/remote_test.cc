@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "tests/unit/auth/remote_fixture.h"
+#include "tests/unit/auth/temp_dir.h"
 
 namespace poplar::auth {
 namespace {
@@ -103,6 +105,26 @@ TEST_F(RemoteTest, AKilledHostIsStartedAnew) {
         [&] { return Login(kFirst, "ok@acme.example", "secret").outcome == Outcome::kOk; }));
     EXPECT_TRUE(Eventually([&] { return Metric("poplar_auth_host_restarts_total") == round; }));
   }
+}
+
+// One that dies at the start, before its metrics are there.
+TEST_F(RemoteTest, AHostThatIsGoneHasItsMetrics) {
+  const TempDir dir;
+  const std::string plugin = dir.File("trouble.so");
+  std::filesystem::copy_file(PluginPath("trouble"), plugin);
+  Start({{.name = "trouble", .plugin = plugin, .settings = {}}});
+  std::filesystem::remove(plugin);  // So that there is no next one.
+  const std::vector<pid_t> hosts = Hosts();
+  ASSERT_EQ(hosts.size(), 1U);
+  ASSERT_EQ(::kill(hosts[0], SIGKILL), 0);
+  ASSERT_TRUE(Eventually([&] { return Metric("poplar_auth_host_restarts_total") > 0; }));
+  base::MetricRegistry registry;
+  remote_->Register(registry);
+  const auto entries = registry.Entries();
+  const auto restarts = std::ranges::find(entries, "poplar_auth_host_restarts_total",
+                                          &base::MetricRegistry::Entry::name);
+  ASSERT_NE(restarts, entries.end());
+  EXPECT_EQ(restarts->labels.front().second, "trouble");
 }
 
 TEST_F(RemoteTest, AHostThatHangsIsReplaced) {
