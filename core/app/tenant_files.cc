@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <iterator>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -18,6 +19,10 @@ namespace fs = std::filesystem;
 
 // Sources of tenants begin so.
 std::string KindOf(const std::string& folder) { return fs::path(folder).filename().string() + "/"; }
+
+std::string SourceOf(const std::string& folder, const std::string& path) {
+  return KindOf(folder) + fs::path(path).filename().string();
+}
 
 }  // namespace
 
@@ -53,9 +58,14 @@ StatusOr<std::map<std::string, TenantFiles::Stamp>> TenantFiles::Stamps() const 
 }
 
 bool TenantFiles::Read(const std::map<std::string, Stamp>& stamps) {
-  const size_t gone =
-      std::erase_if(files_, [&](const auto& file) { return !stamps.contains(file.first); });
-  bool changed = gone > 0;
+  bool changed = false;
+  for (auto file = files_.begin(); file != files_.end();) {
+    const bool is_missing = !stamps.contains(file->first);
+    const bool was_missing = std::exchange(file->second.missing, is_missing);
+    const bool is_gone = is_missing && was_missing;
+    changed |= is_gone;
+    file = is_gone ? files_.erase(file) : std::next(file);
+  }
   for (const auto& [path, stamp] : stamps) {
     const auto known = files_.find(path);
     if (known != files_.end() && known->second.stamp == stamp) continue;
@@ -69,14 +79,27 @@ bool TenantFiles::Read(const std::map<std::string, Stamp>& stamps) {
   return changed;
 }
 
-Status TenantFiles::Sync(auth::UserDatabase& database) {
+StatusOr<std::set<std::string>> TenantFiles::Fileless(auth::UserDatabase& database) const {
+  POP_ASSIGN_OR_RETURN(const std::vector<auth::TenantRecord> tenants, database.ListTenants());
+  std::set<std::string> sources;
+  for (const auth::TenantRecord& tenant : tenants) {
+    const bool told = tenant.enabled || !tenant.domains.empty();
+    if (told && tenant.source.starts_with(KindOf(folder_))) sources.insert(tenant.source);
+  }
+  for (const auto& [path, file] : files_) sources.erase(SourceOf(folder_, path));
+  return sources;
+}
+
+Status TenantFiles::Sync(auth::UserDatabase& database, std::set<std::string> spared) {
   std::vector<TenantSpec> specs;
-  std::set<std::string> untouched;
+  std::set<std::string> untouched = std::move(spared);
+  size_t wrong = 0;
   for (const auto& [path, file] : files_) {
     if (file.parsed.faults.empty()) {
       specs.push_back(file.parsed.tenant);
     } else {
-      untouched.insert(KindOf(folder_) + fs::path(path).filename().string());
+      untouched.insert(SourceOf(folder_, path));
+      ++wrong;
     }
   }
   POP_ASSIGN_OR_RETURN(const std::vector<std::string> faults,
@@ -85,9 +108,7 @@ Status TenantFiles::Sync(auth::UserDatabase& database) {
     base::Log(base::LogLevel::kError, "tenant_file_wrong", {{"reason", fault}});
   }
   base::Log(base::LogLevel::kInfo, "tenant_files",
-            {{"folder", folder_},
-             {"tenants", specs.size()},
-             {"wrong", untouched.size() + faults.size()}});
+            {{"folder", folder_}, {"tenants", specs.size()}, {"wrong", wrong + faults.size()}});
   return OkStatus();
 }
 
@@ -111,10 +132,16 @@ Status TenantFiles::Look(auth::UserDatabase& database) {
     TellGone();
     return OkStatus();
   }
+  const bool is_first = files_.empty();
   pending_ = Read(stamps) || pending_;
   if (!pending_) return OkStatus();
-  POP_RETURN_IF_ERROR(Sync(database));
-  pending_ = false;
+  std::set<std::string> spared;
+  if (is_first) {
+    POP_ASSIGN_OR_RETURN(spared, Fileless(database));
+  }
+  const bool again = !spared.empty();
+  POP_RETURN_IF_ERROR(Sync(database, std::move(spared)));
+  pending_ = again;
   return OkStatus();
 }
 

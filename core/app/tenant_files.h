@@ -1,6 +1,7 @@
 // Keeps the user database's tenants as the files of a folder say (core/tenant/tenant_file.h): looks
 // at the folder again and again, reads the files that changed, and hands all of it on. One that is
-// wrong is told in the log, once for each change of it, and its tenant stays as it was.
+// wrong is told in the log, once for each change of it, and its tenant stays as it was. One that is
+// missing is believed to be gone at the second look in a row: it may be about to be written anew.
 //
 // One thread's.
 
@@ -8,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,12 +39,16 @@ class TenantFiles {
   struct File {
     Stamp stamp;
     tenant::ParsedTenant parsed;
+    bool missing = false;  // At the last look.
   };
 
   StatusOr<std::map<std::string, Stamp>> Stamps() const;
   // True: something changed.
   bool Read(const std::map<std::string, Stamp>& stamps);
-  Status Sync(auth::UserDatabase& database);
+  // Whose tenants the database has and which no file tells of.
+  StatusOr<std::set<std::string>> Fileless(auth::UserDatabase& database) const;
+  // All but the tenants of `spared`.
+  Status Sync(auth::UserDatabase& database, std::set<std::string> spared);
   void TellGone();
 
   const std::string folder_;

@@ -1,0 +1,90 @@
+#include "core/app/tenant_files.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include "tests/unit/auth/temp_dir.h"
+
+namespace poplar::app {
+namespace {
+
+class TenantFilesTest : public testing::Test {
+ protected:
+  TenantFilesTest() {
+    users_ = *auth::UserDatabase::Create(dir_.File("users.db"));
+    std::filesystem::create_directory(folder_);
+    Write("acme");
+    Write("other");
+  }
+  std::string PathOf(const std::string& tenant) const { return folder_ + "/" + tenant + ".toml"; }
+  void Write(const std::string& tenant) const {
+    std::ofstream(PathOf(tenant)) << "domains = [\"" << tenant << ".example\"]\n";
+  }
+  void Remove(const std::string& tenant) const { std::filesystem::remove(PathOf(tenant)); }
+  void Look() { ASSERT_TRUE(files_->Look(*users_).ok()); }
+  bool Served(const std::string& tenant) {
+    const auto found = users_->FindTenant(tenant);
+    return found.ok() && found->enabled && found->domains.size() == 1;
+  }
+
+  auth::TempDir dir_;
+  const std::string folder_ = dir_.File("tenants.d");
+  std::unique_ptr<auth::UserDatabase> users_;
+  std::unique_ptr<TenantFiles> files_ = std::make_unique<TenantFiles>(folder_);
+};
+
+TEST_F(TenantFilesTest, OneThatIsGoneAtTwoLooksIsDisabled) {
+  Look();
+  ASSERT_TRUE(Served("acme") && Served("other"));
+  Remove("acme");
+  Look();
+  EXPECT_TRUE(Served("acme"));
+  Look();
+  EXPECT_FALSE(Served("acme"));
+  EXPECT_TRUE(Served("other"));
+  Write("acme");
+  Look();
+  EXPECT_TRUE(Served("acme"));
+}
+
+TEST_F(TenantFilesTest, OneThatIsWrittenAnewIsNot) {
+  Look();
+  for (int round = 0; round < 3; ++round) {
+    Remove("acme");
+    Look();
+    EXPECT_TRUE(Served("acme"));
+    Write("acme");
+    Look();
+    EXPECT_TRUE(Served("acme"));
+  }
+}
+
+// Nor at a start, and after a time without any file.
+TEST_F(TenantFilesTest, TheFirstLookDisablesNobody) {
+  Look();
+  Remove("acme");
+  files_ = std::make_unique<TenantFiles>(folder_);
+  Look();
+  EXPECT_TRUE(Served("acme"));
+  Write("acme");
+  Look();
+  Look();
+  EXPECT_TRUE(Served("acme"));
+  Remove("acme");
+  Remove("other");
+  for (int i = 0; i < 3; ++i) Look();
+  EXPECT_TRUE(Served("acme") && Served("other"));
+  Write("other");
+  Look();
+  EXPECT_TRUE(Served("acme"));
+  Look();
+  EXPECT_FALSE(Served("acme"));
+  EXPECT_TRUE(Served("other"));
+}
+
+}  // namespace
+}  // namespace poplar::app
