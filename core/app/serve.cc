@@ -77,7 +77,7 @@ ExitCode RunServer(const tenant::Config& config, const std::string& config_path)
   const Status probed = io::ProbeKernel({});
   if (!probed.ok()) return FailStart(probed, config);
   base::StartLog({.level = config.log.level, .format = config.log.format});
-  auto service = Service::Start(config);
+  auto service = Service::Start(config, Service::Usage::kWritten);
   if (!service.ok()) {
     base::StopLog();
     return FailStart(service.status(), config);
@@ -118,7 +118,7 @@ ExitCode ServePrivately(const tenant::Config& config, Console& console,
   sigset_t before;
   const sigset_t held = EndSignals();
   pthread_sigmask(SIG_BLOCK, &held, &before);
-  auto service = Service::Start(closed);
+  auto service = Service::Start(closed, Service::Usage::kNotCounted);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (!service.ok()) {
     base::StopLog();

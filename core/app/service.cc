@@ -56,12 +56,13 @@ Status NoSuchSession(std::string_view what) {
 
 }  // namespace
 
-StatusOr<std::unique_ptr<Service>> Service::Start(const tenant::Config& config) {
+StatusOr<std::unique_ptr<Service>> Service::Start(const tenant::Config& config, Usage usage) {
   std::unique_ptr<Service> service(new Service(config));
   service->tickets_ = std::make_shared<net::TicketKeys>(base::SystemClock());
   Status status = MakeFolderOf(config.lmtp.socket);
   if (status.ok()) status = MakeFolderOf(config.admin.socket);
   if (status.ok()) status = service->MakeHttp();
+  if (status.ok() && usage == Usage::kWritten) service->MakeUsageWriter();
   if (status.ok()) status = service->MakeShardsAndPools();
   if (status.ok()) status = service->MakeStore();
   if (status.ok()) status = service->MakeAuth();
@@ -181,9 +182,12 @@ Status Service::MakeServer() {
 Status Service::MakeHttp() {
   if (!config_.http.listen) return OkStatus();
   POP_ASSIGN_OR_RETURN(http_, ops::HttpServer::Start(*config_.http.listen, metrics_, readiness_));
+  return OkStatus();
+}
+
+void Service::MakeUsageWriter() {
   usage_writer_ = std::make_unique<UsageWriter>(
       UsageWriterOptions{.database_path = config_.users.usage}, policies_);
-  return OkStatus();
 }
 
 Status Service::MakeAdmin() {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -35,8 +36,11 @@ namespace poplar::app {
 
 class Service {
  public:
+  // Whether what tenants do is written down, for bills.
+  enum class Usage : uint8_t { kWritten, kNotCounted };
+
   // Serves from the moment it returns. Errors are sentences for the operator.
-  static StatusOr<std::unique_ptr<Service>> Start(const tenant::Config& config);
+  static StatusOr<std::unique_ptr<Service>> Start(const tenant::Config& config, Usage usage);
   // REQUIRES: Drain was called.
   ~Service();
 
@@ -54,6 +58,7 @@ class Service {
   Status MakeAuth();
   Status MakeServer();
   Status MakeHttp();
+  void MakeUsageWriter();
   Status MakeAdmin();
   // Also has the certificates of hosts looked at again.
   StatusOr<std::shared_ptr<const net::TlsContext>> LoadTls(const tenant::Config& config);

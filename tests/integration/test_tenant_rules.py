@@ -422,3 +422,25 @@ def test_usage_can_be_billed(server):
     assert [row["sessions"] for row in json.loads(server.run("tenant", "usage", "alpha", "--by-day", "--json").stdout)] == [2]
     assert usage("--until", "2020-01-01")["alpha"]["sessions"] == 0
     server.start()
+
+
+def test_usage_is_written_without_a_page_of_metrics(server, tmp_path):
+    def delivered():
+        rows = json.loads(server.run("tenant", "usage", "--json").stdout)
+        return next(row["messages_in"] for row in rows if row["tenant"] == "alpha")
+
+    server.stop()
+    text = server.config_path.read_text()
+    assert text.count('[http]\nlisten = "127.0.0.1:0"') == 1
+    server.config_path.write_text(text.replace('[http]\nlisten = "127.0.0.1:0"', '[http]\nlisten = ""'))
+    server.start()
+    server.deliver([ALICE], MESSAGE)
+    server.stop()
+    assert delivered() == 1
+    # What is imported is not counted, whether or not a server runs.
+    for folder in ("cur", "new"):
+        (tmp_path / "Maildir" / folder).mkdir(parents=True)
+    (tmp_path / "Maildir/new/1275660208.M1P1.h").write_bytes(MESSAGE)
+    server.run("import", "maildir", "--user", ALICE, str(tmp_path / "Maildir"))
+    assert delivered() == 1
+    server.start()
