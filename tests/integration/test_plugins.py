@@ -4,6 +4,7 @@ import json
 import os
 import poplib
 import re
+import signal
 import sqlite3
 import subprocess
 import time
@@ -279,6 +280,26 @@ plugin = "{TROUBLE}"
     [host] = hosts(server)
     server.kill()
     wait_for("its end", 5, lambda: not Path(f"/proc/{host}").exists() or "State:\tZ" in Path(f"/proc/{host}/status").read_text())
+
+
+def test_the_end_waits_for_two_questions_in_a_row(with_plugins):
+    """An address is asked about as it stands and without its sub-address, each within ten seconds."""
+    server = with_plugins(f"""
+[auth]
+chain = ["users", "trouble"]
+[backend.trouble]
+plugin = "{TROUBLE}"
+slow_ms = 4000
+""", drain_limit_s=1).start()
+    client = server.lmtp()
+    client.ehlo_or_helo_if_needed()
+    client.mail("sender@mta.test")
+    client.putcmd("RCPT TO:<hang+x@alpha.example>")
+    wait_for("the first question", 5, lambda: server.metric("poplar_backend_answers_total", backend="users", outcome="unknown") == 1)
+    server.signal(signal.SIGTERM)
+    assert server.wait(60) == 0
+    assert "drain_cut connections=1" in server.log()
+    assert "drain_stuck" not in server.log()
 
 
 def test_one_tenant_s_trouble_is_nobody_else_s(with_plugins):

@@ -3,6 +3,7 @@
  *   ok@…        knows the password "secret"; account "of " and the login
  *   slow@…      the same, after 300 ms, or what `slow_ms` says
  *   hang@…      never comes back
+ *   hang+…@…    is unknown, after as long as slow@ takes
  *   crash@…     ends the process
  *   leak@…      keeps 64 MiB a question, then as ok@
  *   gone@…      nobody can be reached
@@ -128,6 +129,10 @@ static enum poplar_outcome trouble_ask(void* instance, const struct poplar_quest
   if (trouble->only[0] != '\0' && !is(question, trouble->only)) return POPLAR_UNKNOWN;
   if (is(question, "hang")) {
     for (;;) pause();
+  }
+  if (strncmp(question->login, "hang+", 5) == 0) {
+    usleep((useconds_t)trouble->slow_ms * 1000);
+    return POPLAR_UNKNOWN;
   }
   if (is(question, "crash")) abort();
   if (is(question, "gone")) {
