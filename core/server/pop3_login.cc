@@ -35,6 +35,7 @@ std::string Pop3Driver::LoginName(std::string user) {
 io::Task<void> Pop3Driver::VerifyPassword(std::string user, base::Secret password) {
   const uint64_t since_us = services_.reactor().now_us();
   word_since_us_ = since_us;
+  CountAbandoned();  // Before it is another's name.
   user = LoginName(std::move(user));
   mechanism_ = "USER";
   io::Completion<auth::AuthResult> verified;

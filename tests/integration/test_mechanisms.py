@@ -128,6 +128,20 @@ def test_wrong_proofs_count_like_wrong_passwords(serve):
     assert server.metric("poplar_auth_delayed_total") == delayed + 1
 
 
+def test_a_challenge_that_was_given_up_is_charged_to_its_own_name(serve):
+    server = serve([*SCRAM, "USER"])
+    client = server.pop3()
+    first = encode(f"n,,n={BOB},r=nonce".encode())
+    assert asker(client)(f"AUTH SCRAM-SHA-256 {first}").startswith("+ ")
+    assert asker(client)("*").startswith("-ERR")
+    client.user(ALICE)
+    client.pass_(PASSWORDS[ALICE])
+    client.quit()
+    server.stop()
+    logins = [re.search(r" user=(\S+) .* outcome=(\S+)", line).groups() for line in server.log().splitlines() if " login " in line]
+    assert logins == [(BOB, "bad_credentials"), (ALICE, "ok")]
+
+
 def test_a_disabled_user_is_told_so_after_the_proof(serve):
     server = serve(SCRAM)
     server.run("user", "disable", BOB)
