@@ -29,10 +29,10 @@ ResolveOutcome FoldResolve(BackendOutcome outcome) {
     case BackendOutcome::kDisabled:
       return ResolveOutcome::kDisabled;
     case BackendOutcome::kTemporary:
+    case BackendOutcome::kUnsupported:  // It could not be asked; mail must not bounce for that.
       return ResolveOutcome::kTemporary;
     case BackendOutcome::kUnknown:
     case BackendOutcome::kRefused:
-    case BackendOutcome::kUnsupported:
       return ResolveOutcome::kUnknown;
   }
   return ResolveOutcome::kTemporary;

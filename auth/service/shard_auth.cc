@@ -138,6 +138,7 @@ void ShardAuthImpl::Resolve(std::string address, io::Completion<ResolveResult>& 
     BackendQuestion question;
     question.login = key;
     AskChain(std::move(question), [this, key, seen = changes_seen_, &done](BackendAnswer answer) {
+      if (answer.outcome == BackendOutcome::kUnsupported) answer = NobodyKnows(key);
       ResolveResult found = ToResolveResult(std::move(answer));
       if (found.outcome == ResolveOutcome::kFound && seen == changes_seen_) {
         resolved_.Insert(key, found.principal, now_us());
@@ -149,6 +150,12 @@ void ShardAuthImpl::Resolve(std::string address, io::Completion<ResolveResult>& 
   }
   metrics_.of(result.outcome).Add();
   done.Set(std::move(result));
+}
+
+BackendAnswer ShardAuthImpl::NobodyKnows(const std::string& address) {
+  return tenants_.Current().OfDomain(DomainOf(address)) == nullptr
+             ? Say(BackendOutcome::kUnknown, "unknown domain")
+             : Say(BackendOutcome::kTemporary, "no back end of the chain knows addresses");
 }
 
 void ShardAuthImpl::ForgetEverywhere(BackendChanges changes, io::Completion<Status>& done) {

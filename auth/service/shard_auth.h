@@ -71,6 +71,8 @@ class ShardAuthImpl : public ShardAuth {
   void EndAttempt(LoginAttempt& attempt) { attempts_.End(attempt); }
 
  private:
+  // Of an address, where the chain has no back end that could be asked whose it is.
+  BackendAnswer NobodyKnows(const std::string& address);
   // `done` gets what the chain says, once; faults are counted.
   void AskChain(BackendQuestion question, absl::AnyInvocable<void(BackendAnswer)> done);
   // The same of a log-in: after the wait that is due. kTemporary, and throttled, where it was not

@@ -172,6 +172,13 @@ std::vector<BackendFault> CheckBackends(const tenant::Config& config) {
   return faults;
 }
 
+bool BackendKnowsAddresses(const tenant::BackendConfig& backend) {
+  if (backend.driver != tenant::BackendDriver::kPlugin) return true;
+  const auto host = auth::HostProcess::Start(
+      {.executable = kThisProgram, .plugin = backend.plugin, .threads = 1});
+  return !host.ok() || ((*host)->operations() & POPLAR_RESOLVE) != 0;
+}
+
 std::string WarnOfHostThreads(const tenant::Config& config) {
   const bool has_plugins = std::ranges::any_of(config.backends, [](const auto& backend) {
     return backend.driver == tenant::BackendDriver::kPlugin;

@@ -41,6 +41,10 @@ StatusOr<std::vector<auth::BackendSource>> MakeChain(const tenant::Config& confi
 // settings that are wrong, files that cannot be read. Starts the plug-ins' hosts and ends them.
 std::vector<BackendFault> CheckBackends(const tenant::Config& config);
 
+// Whether a back end can say whose an address is; true where a plug-in does not start, which others
+// tell. Starts a plug-in's host and ends it.
+bool BackendKnowsAddresses(const tenant::BackendConfig& backend);
+
 // What to say of `auth.host_threads`, where it is so small that tenants wait for each other; or "".
 std::string WarnOfHostThreads(const tenant::Config& config);
 

@@ -41,7 +41,7 @@ class CommandLine {
         [this](CLI::App* leaf, std::function<ExitCode(const Config&)> command) {
           RunWithConfig(leaf, std::move(command));
         };
-    AddAccountCommands(app_, console_, run_with_config);
+    AddAccountCommands(app_, wiring_, console_, run_with_config);
     AddAuthCommands(app_, console_, run_with_config);
     AddMailboxCommands(app_, console_, run_with_config);
     AddDeliver();

@@ -19,11 +19,12 @@
 namespace poplar::app {
 namespace {
 
-// Lives while the tree is built; what the commands capture is the console alone.
+// Lives while the tree is built; what the commands capture is the console and the wiring.
 class AccountCommands {
  public:
-  AccountCommands(CLI::App& app, Console& console, const RunWithConfigFunction& run_with_config)
-      : app_(app), console_(console), run_with_config_(run_with_config) {}
+  AccountCommands(CLI::App& app, const Wiring& wiring, Console& console,
+                  const RunWithConfigFunction& run_with_config)
+      : app_(app), wiring_(wiring), console_(console), run_with_config_(run_with_config) {}
 
  private:
   using Config = tenant::Config;
@@ -43,9 +44,10 @@ class AccountCommands {
         ->type_name("DOMAIN")
         ->allow_extra_args(false);
     AddLimitOptions(add, &add_options->limits, add_options);
-    run_with_config_(add, [&console = console_, add_options](const Config& config) {
-      return TenantAdd(*add_options, config, console);
-    });
+    run_with_config_(add,
+                     [&wiring = wiring_, &console = console_, add_options](const Config& config) {
+                       return TenantAdd(*add_options, config, wiring, console);
+                     });
 
     AddTenantSet(group);
 
@@ -162,8 +164,8 @@ class AccountCommands {
     auto options = std::make_shared<TenantSetOptions>();
     set->add_option("NAME", options->name, "The tenant")->required();
     AddLimitOptions(set, &options->limits, options);
-    run_with_config_(set, [&console = console_, options](const Config& config) {
-      return TenantSet(*options, config, console);
+    run_with_config_(set, [&wiring = wiring_, &console = console_, options](const Config& config) {
+      return TenantSet(*options, config, wiring, console);
     });
   }
 
@@ -351,15 +353,16 @@ class AccountCommands {
 
  private:
   CLI::App& app_;
+  const Wiring& wiring_;
   Console& console_;
   const RunWithConfigFunction& run_with_config_;
 };
 
 }  // namespace
 
-void AddAccountCommands(CLI::App& app, Console& console,
+void AddAccountCommands(CLI::App& app, const Wiring& wiring, Console& console,
                         const RunWithConfigFunction& run_with_config) {
-  AccountCommands commands(app, console, run_with_config);
+  AccountCommands commands(app, wiring, console, run_with_config);
   commands.AddTenant();
   commands.AddUser();
 }

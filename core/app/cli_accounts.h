@@ -6,11 +6,12 @@
 
 #include "core/app/cli_parts.h"
 #include "core/app/console.h"
+#include "core/app/wiring.h"
 
 namespace poplar::app {
 
-// Tenants and users of the built-in database. `app` and `console` outlive the command.
-void AddAccountCommands(CLI::App& app, Console& console,
+// Tenants and users of the built-in database. `app`, `wiring` and `console` outlive the command.
+void AddAccountCommands(CLI::App& app, const Wiring& wiring, Console& console,
                         const RunWithConfigFunction& run_with_config);
 
 // `poplar auth`, and `flush` of the group `user`. Likewise.

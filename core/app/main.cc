@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
                                              .snapshot = &poplar::app::SnapshotStore},
                                    .serve = &poplar::app::RunServer,
                                    .check_backends = &poplar::app::CheckBackends,
+                                   .knows_addresses = &poplar::app::BackendKnowsAddresses,
                                    .warn_of_host_threads = &poplar::app::WarnOfHostThreads,
                                    .auth_host = &poplar::app::RunPlugin,
                                    .serve_privately = &poplar::app::ServePrivately};

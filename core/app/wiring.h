@@ -34,6 +34,8 @@ struct BackendFault {
   std::string message;
 };
 
+using KnowsAddresses = std::function<bool(const tenant::BackendConfig& backend)>;
+
 struct Wiring {
   // Makes an empty store where the configuration says. kAlreadyExists: one is there; it was kept.
   std::function<Status(const tenant::Config& config)> init_store;
@@ -43,6 +45,8 @@ struct Wiring {
   std::function<ExitCode(const tenant::Config& config, const std::string& config_path)> serve;
   // What the start would refuse of the configured back ends; for `poplar check`.
   std::function<std::vector<BackendFault>(const tenant::Config& config)> check_backends;
+  // Whether a configured back end can say whose an address is; true where it cannot be found out.
+  KnowsAddresses knows_addresses;
   // A sentence about an auth.host_threads that is too small; "" where there is nothing to say.
   std::function<std::string(const tenant::Config& config)> warn_of_host_threads;
   // `poplar auth-host`.

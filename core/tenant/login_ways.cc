@@ -24,6 +24,8 @@ bool Serves(const Config& config, const TenantRules& rules, std::string_view bac
   return !is_built_in && found->driver == BackendDriver::kPlugin;
 }
 
+}  // namespace
+
 std::vector<std::string> ChainOf(const Config& config, const TenantRules& rules) {
   if (rules.auth_chain.empty()) return config.auth.chain;
   std::vector<std::string> chain;
@@ -35,8 +37,6 @@ std::vector<std::string> ChainOf(const Config& config, const TenantRules& rules)
   }
   return chain;
 }
-
-}  // namespace
 
 std::string WhyClosed(const Config& config, const TenantRules& rules, std::string_view mechanism) {
   const std::string name(mechanism);

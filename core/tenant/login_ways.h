@@ -12,6 +12,9 @@
 
 namespace poplar::tenant {
 
+// The back ends that users of a tenant with these rules are looked up in, in order.
+std::vector<std::string> ChainOf(const Config& config, const TenantRules& rules);
+
 // Why nobody of a tenant with these rules can log in by `mechanism`: "auth.mechanisms does not have
 // EXTERNAL". Empty: as far as the configuration goes, it works. What a plug-in can do is not known
 // here: it is taken to do all.

@@ -98,6 +98,21 @@ def test_what_is_offered_follows_the_tenants(serve):
     assert offered(server, "") == CLEAR
 
 
+def test_where_no_back_end_knows_addresses_mail_waits(serve):
+    server = serve(alpha="ida", beta="ida,users")
+    why = b"mail for its users has to wait (451): no back end of its auth_chain knows addresses"
+    assert b"warning: tenant alpha: " + why in server.run("tenant", "set", "alpha", "--auth-chain", "ida").stderr
+    assert server.run("tenant", "set", "beta", "--auth-chain", "ida,users").stderr == b""
+    warnings = server.run("check").stderr
+    assert b"tenant alpha: " + why in warnings and b"tenant beta" not in warnings
+    with server.lmtp() as client:
+        client.ehlo_or_helo_if_needed()
+        client.mail("sender@mta.test")
+        asked = (ALICE, CAROL, "nobody@beta.example", "nobody@elsewhere.example")
+        assert [client.rcpt(recipient)[0] for recipient in asked] == [451, 250, 550, 550]
+    assert "no back end of the chain knows addresses" in server.log()
+
+
 def test_after_the_login_it_is_the_user_s_own(serve, issuers):
     server = serve(alpha="ida,users")
     client = server.pop3(DORA, PASSWORDS_HERE[DORA])

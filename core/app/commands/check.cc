@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string_view>
 #include <tuple>
@@ -123,6 +124,8 @@ class Checker {
     for (const BackendFault& fault : wiring_.check_backends(parsed_.config)) {
       Fault("backend." + fault.backend, fault.message);
     }
+    const std::string waits = WhyMailWaits(parsed_.config, {}, knows_addresses_);
+    if (!waits.empty()) warnings_.push_back(About("auth.chain", waits));
     const std::string threads = wiring_.warn_of_host_threads(parsed_.config);
     if (!threads.empty()) warnings_.push_back(About("auth.host_threads", threads));
   }
@@ -158,8 +161,9 @@ class Checker {
       if (tenant.policy.rules == TenantRules()) continue;
       const auto why = WhyNobodyLogsIn(parsed_.config, tenant, users);
       if (!why.ok()) return Fault("users.database", std::string(Message(why.status())));
-      if (!why->empty()) {
-        warnings_.push_back(About("users.database", "tenant " + tenant.name + ": " + *why));
+      for (const std::string& warning : {*why, MailOf(tenant.policy.rules)}) {
+        if (warning.empty()) continue;
+        warnings_.push_back(About("users.database", "tenant " + tenant.name + ": " + warning));
       }
     }
   }
@@ -182,7 +186,15 @@ class Checker {
       const std::string why =
           rules.pop3 ? tenant::WhyNobodyLogsIn(parsed_.config, rules) : std::string();
       if (!why.empty() && rules != TenantRules()) warnings_.push_back({path, 0, why});
+      const std::string waits = MailOf(rules);
+      if (!waits.empty()) warnings_.push_back({path, 0, waits});
     }
+  }
+
+  // Of auth.chain it is said once.
+  std::string MailOf(const TenantRules& rules) const {
+    if (rules.auth_chain.empty()) return "";
+    return WhyMailWaits(parsed_.config, rules, knows_addresses_);
   }
 
   std::string Folder() const {
@@ -193,6 +205,13 @@ class Checker {
   const Wiring& wiring_;
   tenant::ParsedConfig& parsed_;
   std::vector<tenant::ConfigFault> warnings_;
+  std::map<std::string, bool> plugins_know_;
+  // Each plug-in is asked once, of however many tenants.
+  const KnowsAddresses knows_addresses_ = [this](const tenant::BackendConfig& backend) {
+    const auto known = plugins_know_.find(backend.plugin);
+    if (known != plugins_know_.end()) return known->second;
+    return plugins_know_[backend.plugin] = wiring_.knows_addresses(backend);
+  };
 };
 
 }  // namespace

@@ -67,17 +67,29 @@ void WarnOfSource(const TenantRecord& record, Console& console) {
               << ", which undoes this when it is read again; change it there\n";
 }
 
+void Warn(const TenantRecord& record, std::string_view why, Console& console) {
+  console.err << "poplar: warning: tenant " << record.name << ": " << why << '\n';
+}
+
 void WarnOfLockOut(const TenantRecord& record, const tenant::Config& config,
                    auth::UserDatabase& users, Console& console) {
   const auto why = WhyNobodyLogsIn(config, record, users);
   if (!why.ok() || why->empty()) return;
-  console.err << "poplar: warning: tenant " << record.name << ": " << *why << '\n';
+  Warn(record, *why, console);
+}
+
+// `poplar check` says it of auth.chain.
+void WarnOfMail(const TenantRecord& record, const tenant::Config& config, const Wiring& wiring,
+                Console& console) {
+  if (record.policy.rules.auth_chain.empty()) return;
+  const std::string why = WhyMailWaits(config, record.policy.rules, wiring.knows_addresses);
+  if (!why.empty()) Warn(record, why, console);
 }
 
 }  // namespace
 
 ExitCode TenantAdd(const TenantAddOptions& options, const tenant::Config& config,
-                   Console& console) {
+                   const Wiring& wiring, Console& console) {
   const Status named = CheckChain(options.limits, config);
   if (!named.ok()) return Fail(console, named);
   const auto users = OpenUsers(config);
@@ -86,13 +98,14 @@ ExitCode TenantAdd(const TenantAddOptions& options, const tenant::Config& config
       options.name, options.domains, [&](TenantRecord& record) { Apply(options.limits, record); });
   if (!added.ok()) return Fail(console, added.status());
   WarnOfLockOut(*added, config, **users, console);
+  WarnOfMail(*added, config, wiring, console);
   console.out << "Tenant " << added->name << " added. Next: `poplar user add NAME@"
               << (added->domains.empty() ? "DOMAIN" : added->domains.front()) << "`\n";
   return ExitCode::kOk;
 }
 
 ExitCode TenantSet(const TenantSetOptions& options, const tenant::Config& config,
-                   Console& console) {
+                   const Wiring& wiring, Console& console) {
   if (options.limits.empty()) {
     return Fail(console, ExitCode::kUsage,
                 "nothing is to be changed (`poplar tenant set --help` says what can be)");
@@ -106,6 +119,7 @@ ExitCode TenantSet(const TenantSetOptions& options, const tenant::Config& config
   if (!changed.ok()) return Fail(console, changed.status());
   WarnOfSource(*changed, console);
   WarnOfLockOut(*changed, config, **users, console);
+  WarnOfMail(*changed, config, wiring, console);
   Print(*changed, console);
   return ExitCode::kOk;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/app/console.h"
+#include "core/app/wiring.h"
 #include "core/tenant/config.h"
 
 namespace poplar::app {
@@ -56,8 +57,10 @@ struct TenantRemoveOptions {
   bool with_users = false;
 };
 
-ExitCode TenantAdd(const TenantAddOptions& options, const tenant::Config& config, Console& console);
-ExitCode TenantSet(const TenantSetOptions& options, const tenant::Config& config, Console& console);
+ExitCode TenantAdd(const TenantAddOptions& options, const tenant::Config& config,
+                   const Wiring& wiring, Console& console);
+ExitCode TenantSet(const TenantSetOptions& options, const tenant::Config& config,
+                   const Wiring& wiring, Console& console);
 ExitCode TenantList(const TenantListOptions& options, const tenant::Config& config,
                     Console& console);
 ExitCode TenantShow(const TenantShowOptions& options, const tenant::Config& config,

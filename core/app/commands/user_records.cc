@@ -58,6 +58,24 @@ StatusOr<std::string> WhyNobodyLogsIn(const tenant::Config& config,
          " (`poplar user passwd ADDRESS --scheme scram-sha-256` makes them)";
 }
 
+std::string WhyMailWaits(const tenant::Config& config, const TenantRules& rules,
+                         const KnowsAddresses& knows) {
+  std::vector<const tenant::BackendConfig*> plugins;  // What they can do is theirs to say.
+  for (const std::string& name : tenant::ChainOf(config, rules)) {
+    const auto found = std::ranges::find(config.backends, name, &tenant::BackendConfig::name);
+    const bool is_plugin =
+        found != config.backends.end() && found->driver == tenant::BackendDriver::kPlugin;
+    if (!is_plugin) return "";
+    plugins.push_back(&*found);
+  }
+  const bool one_knows =
+      std::ranges::any_of(plugins, [&](const auto* plugin) { return knows(*plugin); });
+  if (one_knows) return "";
+  return "mail for its users has to wait (451): no back end of " +
+         std::string(rules.auth_chain.empty() ? "auth.chain" : "its auth_chain") +
+         " knows addresses";
+}
+
 nlohmann::json ToJson(const auth::TenantRecord& record) {
   const TenantPolicy& policy = record.policy;
   nlohmann::json settings = nlohmann::json::object();

@@ -7,6 +7,7 @@
 
 #include "auth/users/user_database.h"
 #include "core/app/console.h"
+#include "core/app/wiring.h"
 #include "core/tenant/config.h"
 
 namespace poplar::app {
@@ -21,6 +22,11 @@ ExitCode FailUsers(Console& console, const Status& why);
 // it; empty where somebody can, or where POP3 or the tenant is switched off in so many words.
 StatusOr<std::string> WhyNobodyLogsIn(const tenant::Config& config,
                                       const auth::TenantRecord& tenant, auth::UserDatabase& users);
+
+// Why mail for users of a tenant with these rules has to wait; empty where a back end of its chain
+// can say whose an address is, or the chain names one that is not there.
+std::string WhyMailWaits(const tenant::Config& config, const TenantRules& rules,
+                         const KnowsAddresses& knows);
 
 // A quota of 0 is no limit, as are 0 days of expiry; null: what is fetched does not expire, or a
 // user has no quota of his own.

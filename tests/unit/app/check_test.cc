@@ -5,6 +5,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class CheckTest : public CommandTest {
@@ -52,6 +53,39 @@ TEST_F(CheckTest, BackEndsThatTheStartWouldRefuse) {
   };
   EXPECT_EQ(RunHere({"check"}), ExitCode::kConfig);
   EXPECT_THAT(err_, HasSubstr(config_path_ + ":3: backend.flat: the plug-in is none\n"));
+}
+
+// Tokens say who somebody is; whose an address is they do not.
+TEST_F(CheckTest, AChainThatKnowsNoAddressesIsAWarning) {
+  Write(config_path_,
+        "[auth]\nchain = [\"id\"]\n[backend.id]\nplugin = \"id.so\"\n"
+        "[backend.ldap]\nplugin = \"ldap.so\"\n");
+  int asked = 0;
+  wiring_.knows_addresses = [&](const tenant::BackendConfig& backend) {
+    ++asked;
+    return backend.name == "ldap";
+  };
+  const std::string why = "mail for its users has to wait (451): no back end of its auth_chain";
+  for (const char* tenant : {"one", "two", "three", "four"}) {
+    ASSERT_EQ(RunHere({"tenant", "add", tenant}), ExitCode::kOk);
+    EXPECT_EQ(err_, "");
+  }
+  ASSERT_EQ(RunHere({"tenant", "set", "one", "--auth-chain", "id"}), ExitCode::kOk);
+  EXPECT_THAT(err_, HasSubstr("warning: tenant one: " + why));
+  ASSERT_EQ(RunHere({"tenant", "set", "two", "--auth-chain", "id,ldap"}), ExitCode::kOk);
+  EXPECT_EQ(err_, "");
+  ASSERT_EQ(RunHere({"tenant", "set", "three", "--auth-chain", "id,users"}), ExitCode::kOk);
+  EXPECT_EQ(err_, "");
+  std::filesystem::create_directories(folder_ / "tenants.d");
+  Write(folder_ / "tenants.d" / "five.toml",
+        "domains = [\"five.example\"]\nauth_chain = [\"id\"]\n");
+  asked = 0;
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk);
+  EXPECT_THAT(
+      err_, AllOf(HasSubstr(":2: auth.chain: mail for its users has to wait (451)"),
+                  HasSubstr("users.database: tenant one: " + why), HasSubstr("five.toml: " + why)));
+  EXPECT_THAT(err_, AllOf(Not(HasSubstr("tenant two")), Not(HasSubstr("tenant three"))));
+  EXPECT_EQ(asked, 2);
 }
 
 TEST_F(CheckTest, NobodyWhoCouldLogInIsAWarning) {

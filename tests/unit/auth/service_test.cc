@@ -433,6 +433,15 @@ TEST_F(ServiceTest, WhatNoBackEndCanDoIsUnsupported) {
   EXPECT_EQ(gate_->asked(), 0);
 }
 
+// Mail must not bounce because of how a server was set up.
+TEST_F(ServiceTest, WhereNoBackEndKnowsAddressesMailWaits) {
+  Start({.resolve = false, .password = true});
+  const ResolveResult waits = Resolve(kFirst, kAlice);
+  EXPECT_EQ(waits.outcome, ResolveOutcome::kTemporary);
+  EXPECT_EQ(waits.reason, "no back end of the chain knows addresses");
+  EXPECT_EQ(Resolve(kFirst, "alice@elsewhere.example").outcome, ResolveOutcome::kUnknown);
+}
+
 // RFC 7677 §3's.
 constexpr char kKeys[] =
     "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
