@@ -21,7 +21,9 @@
 #include <utility>
 
 #include "auth/host/frames.h"
+#include "auth/host/line_allowance.h"
 #include "auth/host/plugin.h"
+#include "core/base/clock.h"
 
 namespace poplar::auth {
 namespace {
@@ -29,8 +31,12 @@ namespace {
 constexpr int kExitOk = 0;
 constexpr int kExitFault = 70;
 
+// How long lines that were left out may stay untold.
+constexpr int kTellLeftOutMs = 1'000;
+
 // For the log function of the plug-in interface, which is given nothing of ours.
 std::atomic<int> log_fd{-1};
+LineAllowance line_allowance;
 
 void SendFrame(int fd, const StatusOr<base::Secret>& frame) {
   if (!frame.ok()) return;
@@ -40,8 +46,16 @@ void SendFrame(int fd, const StatusOr<base::Secret>& frame) {
   }
 }
 
+void TellLeftOut(uint64_t lines) {
+  if (lines > 0)
+    SendFrame(log_fd.load(std::memory_order_relaxed), Encode(LogFrame{.left_out = lines}));
+}
+
 void LogSentence(poplar_level level, const char* sentence) {
   if (sentence == nullptr) return;
+  const LineAllowance::Verdict verdict = line_allowance.Take(base::SystemClock().MonotonicUs());
+  TellLeftOut(verdict.left_out_before);
+  if (!verdict.taken) return;
   const std::string_view text = sentence;
   SendFrame(log_fd.load(std::memory_order_relaxed),
             Encode(LogFrame{.level = std::min<uint32_t>(level, POPLAR_DEBUG),
@@ -129,7 +143,8 @@ class AuthHost {
     for (const base::UniqueFd& shard : sockets_.shards) {
       waited.push_back({.fd = shard.get(), .events = POLLIN, .revents = 0});
     }
-    if (::poll(waited.data(), waited.size(), -1) < 0) return errno == EINTR;
+    if (::poll(waited.data(), waited.size(), kTellLeftOutMs) < 0) return errno == EINTR;
+    TellLeftOut(line_allowance.TakeLeftOut(base::SystemClock().MonotonicUs()));
     bool ended = false;
     if (waited[0].revents != 0) {
       while (const auto frame = Receive(waited[0].fd, ended)) Control(frame->Reveal());

@@ -43,7 +43,7 @@ void Fields(Visitor& visit, Frame& frame) {
   } else if constexpr (std::same_as<F, CloseFrame>) {
     visit(frame.instance);
   } else if constexpr (std::same_as<F, LogFrame>) {
-    visit(frame.level, frame.sentence);
+    visit(frame.level, frame.sentence, frame.left_out);
   } else if constexpr (std::same_as<F, QuestionFrame>) {
     visit(frame.id, frame.instance, frame.operation, frame.deadline_ms, frame.login, frame.secret,
           frame.mechanism, frame.client_address);

@@ -73,7 +73,8 @@ struct CloseFrame {
 
 struct LogFrame {
   uint32_t level = POPLAR_INFO;
-  std::string sentence;
+  std::string sentence = {};
+  uint64_t left_out = 0;  // Not 0: so many lines were too many, and this is none itself.
 };
 
 struct QuestionFrame {

@@ -10,7 +10,10 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <cstring>
 #include <fstream>
+#include <thread>
 #include <utility>
 
 #include "auth/host/auth_host.h"
@@ -20,6 +23,9 @@ extern char** environ;
 
 namespace poplar::auth {
 namespace {
+
+// Between the end of a process's socket and its own.
+constexpr uint32_t kEndWaitMs = 1'000;
 
 Status Gone() { return MakeStatus(StatusCode::kUnavailable, "the auth host has ended"); }
 
@@ -74,6 +80,7 @@ class SpawnAttributes {
 StatusOr<std::unique_ptr<HostProcess>> HostProcess::Start(const HostProcessOptions& options) {
   std::unique_ptr<HostProcess> host(new HostProcess());
   POP_RETURN_IF_ERROR(host->Spawn(options));
+  host->end_.emplace(options.stop, [pid = host->pid_] { ::kill(pid, SIGKILL); });
   POP_RETURN_IF_ERROR(
       Send(host->control_, Encode(LoadFrame{.path = options.plugin,
                                             .threads = options.threads,
@@ -118,7 +125,8 @@ Status HostProcess::Spawn(const HostProcessOptions& options) {
 }
 
 HostProcess::~HostProcess() {
-  if (pid_ <= 0) return;
+  end_.reset();  // Before its number may be another's.
+  if (pid_ <= 0 || reaped_) return;
   ::kill(pid_, SIGKILL);
   while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
@@ -150,7 +158,11 @@ StatusOr<base::Secret> HostProcess::Receive(const base::UniqueFd& socket, uint32
     const std::string_view bytes(packet.data(), static_cast<size_t>(got));
     LogFrame log;
     if (!Decode(bytes, log)) return base::Secret(bytes);
-    logs_.push_back(std::move(log));
+    if (logs_.size() < kPluginLinesKeptMax) {
+      logs_.push_back(std::move(log));
+    } else {
+      ++logs_left_out_;
+    }
   }
 }
 
@@ -177,13 +189,34 @@ StatusOr<AnswerFrame> HostProcess::Ask(const QuestionFrame& question, uint32_t t
 
 bool HostProcess::TakeLogs(const LogSink& sink) {
   for (const LogFrame& frame : std::exchange(logs_, {})) sink(frame);
+  if (const uint64_t count = std::exchange(logs_left_out_, 0); count > 0) sink({.left_out = count});
   std::vector<char> packet(kFrameBytesMax);
-  while (true) {
+  for (size_t i = 0; i < kPluginLinesALookMax; ++i) {
     const ssize_t got = ::recv(control_.get(), packet.data(), packet.size(), MSG_DONTWAIT);
     if (got <= 0) return got < 0 && (errno == EAGAIN || errno == EINTR);
     LogFrame frame;
     if (Decode({packet.data(), static_cast<size_t>(got)}, frame)) sink(frame);
   }
+  return true;
+}
+
+std::string HostProcess::HowItEnded() {
+  end_.reset();
+  int status = 0;
+  pid_t ended = 0;
+  for (uint32_t waited_ms = 0; ended == 0 && waited_ms < kEndWaitMs; ++waited_ms) {
+    if (waited_ms > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    ended = ::waitpid(pid_, &status, WNOHANG);
+  }
+  if (ended != pid_) return "it closed its socket";
+  reaped_ = true;
+  if (!WIFSIGNALED(status)) {
+    return "it ended with exit code " + std::to_string(WEXITSTATUS(status));
+  }
+  const int signal = WTERMSIG(status);
+  const char* const name = ::sigdescr_np(signal);
+  return "it was ended by signal " + std::to_string(signal) + " (" +
+         (name == nullptr ? "unknown" : name) + ")";
 }
 
 uint64_t HostProcess::resident_bytes() const {

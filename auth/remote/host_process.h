@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -24,7 +26,13 @@ struct HostProcessOptions {
   uint32_t instance_calls_max = 0;  // At most so many questions at once; 0: not known.
   uint32_t shards = 1;
   uint32_t start_timeout_ms = 10'000;
+  std::stop_token stop = {};  // Once requested the process ends, and with it all that waits for it.
 };
+
+// Of one look at a process: more are left for the next.
+inline constexpr size_t kPluginLinesALookMax = 256;
+// That come while something else is waited for; the rest is counted.
+inline constexpr size_t kPluginLinesKeptMax = 256;
 
 class HostProcess {
  public:
@@ -51,8 +59,10 @@ class HostProcess {
   base::UniqueFd TakeShardSocket(uint32_t shard) { return std::move(shard_sockets_[shard]); }
 
   using LogSink = std::function<void(const LogFrame& frame)>;
-  // What came on the control socket. False: the process has ended.
+  // What came on the control socket, kPluginLinesALookMax at most. False: the process has ended.
   bool TakeLogs(const LogSink& sink);
+  // Of one that has ended: by which signal, or with which exit code; a sentence.
+  std::string HowItEnded();
   // Octets of memory that are its own; 0: not known.
   uint64_t resident_bytes() const;
 
@@ -65,10 +75,13 @@ class HostProcess {
   static Status Send(const base::UniqueFd& socket, const StatusOr<base::Secret>& frame);
 
   pid_t pid_ = -1;
+  bool reaped_ = false;
   base::UniqueFd control_;
   std::vector<base::UniqueFd> shard_sockets_;
   LoadedFrame loaded_;
   std::vector<LogFrame> logs_;  // That came while something else was waited for.
+  uint64_t logs_left_out_ = 0;
+  std::optional<std::stop_callback<std::function<void()>>> end_;
 };
 
 }  // namespace poplar::auth

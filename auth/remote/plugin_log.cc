@@ -21,6 +21,11 @@ base::LogLevel LevelOf(uint32_t level) {
 }  // namespace
 
 void LogOfPlugin(const std::string& plugin, const LogFrame& frame) {
+  if (frame.left_out > 0) {
+    base::Log(base::LogLevel::kWarning, "auth_plugin_lines_left_out",
+              {{"plugin", plugin}, {"lines", frame.left_out}});
+    return;
+  }
   base::Log(LevelOf(frame.level), "auth_plugin", {{"plugin", plugin}, {"says", frame.sentence}});
 }
 

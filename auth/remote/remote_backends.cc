@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <deque>
+#include <thread>
 #include <utility>
 
 #include "auth/remote/plugin_log.h"
@@ -46,13 +47,22 @@ struct RemoteBackends::Host {
   std::vector<std::unique_ptr<Backend>> backends;
   std::vector<std::unique_ptr<HostLink>> links;  // By shard.
   base::Counter restarts;
+  base::Counter lines_left_out;
   std::atomic<bool> replace{false};  // A shard asks for it.
+  base::UniqueFd wake_fd;
 
-  // For the supervisor.
+  // For its thread.
   std::unique_ptr<HostProcess> process;
   uint64_t started_us = 0;
   uint64_t pause_us = kRestartPauseUs;
   uint64_t not_before_us = 0;
+
+  std::jthread thread;  // Last: it ends before what it uses.
+
+  void Wake() const {
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t told = ::write(wake_fd.get(), &one, sizeof one);
+  }
 };
 
 RemoteBackends::RemoteBackends(const RemoteBackendsOptions& options, io::ShardSet& shards,
@@ -69,15 +79,12 @@ StatusOr<std::unique_ptr<RemoteBackends>> RemoteBackends::Start(
     const RemoteBackendsOptions& options, std::vector<RemoteBackendSpec> specs,
     io::ShardSet& shards, const PolicyBoard& tenants) {
   std::unique_ptr<RemoteBackends> remote(new RemoteBackends(options, shards, tenants));
-  remote->wake_fd_ = base::UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!remote->wake_fd_.valid()) return ErrnoStatus(errno, "eventfd");
   for (RemoteBackendSpec& spec : specs) POP_RETURN_IF_ERROR(remote->AddBackend(std::move(spec)));
   for (const auto& host : remote->hosts_) {
     remote->MakeLinks(*host);
     remote->HandOut(*host);
+    host->thread = std::jthread([raw = remote.get(), of = host.get()] { raw->Run(*of); });
   }
-  remote->supervisor_ =
-      std::jthread([raw = remote.get()](const std::stop_token& stop) { raw->Run(stop); });
   return remote;
 }
 
@@ -87,6 +94,8 @@ Status RemoteBackends::AddBackend(RemoteBackendSpec spec) {
   if (found == hosts_.end()) {
     auto host = std::make_unique<Host>();
     host->plugin = spec.plugin;
+    host->wake_fd = base::UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!host->wake_fd.valid()) return ErrnoStatus(errno, "eventfd");
     StatusOr<std::unique_ptr<HostProcess>> process = StartProcess(*host);
     if (!process.ok()) return Annotate(process.status(), "back end " + spec.name);
     host->process = std::move(*process);
@@ -119,7 +128,8 @@ StatusOr<std::unique_ptr<HostProcess>> RemoteBackends::StartProcess(const Host& 
                           .threads = options_.threads,
                           .instance_calls_max = LinkOptions().instance_calls_max * shards_.count(),
                           .shards = shards_.count(),
-                          .start_timeout_ms = options_.start_timeout_ms}));
+                          .start_timeout_ms = options_.start_timeout_ms,
+                          .stop = stop_.get_token()}));
   for (const auto& backend : host.backends) {
     POP_RETURN_IF_ERROR(Annotate(
         process->Open(backend->info.instance, backend->settings, options_.start_timeout_ms),
@@ -143,9 +153,9 @@ void RemoteBackends::MakeLinks(Host& host) {
   host.links.resize(shards_.count());
   shards_.RunOnEach([&](io::Shard& shard) {
     host.links[shard.index().value()] =
-        std::make_unique<HostLink>(shard.reactor(), options, [this, &host] {
+        std::make_unique<HostLink>(shard.reactor(), options, [&host] {
           host.replace.store(true, std::memory_order_relaxed);
-          Wake();
+          host.Wake();
         });
   });
 }
@@ -158,10 +168,10 @@ void RemoteBackends::HandOut(Host& host) {
 }
 
 RemoteBackends::~RemoteBackends() {
-  if (supervisor_.joinable()) {
-    supervisor_.request_stop();
-    Wake();
-    supervisor_.join();
+  stop_.request_stop();
+  for (const auto& host : hosts_) host->Wake();
+  for (const auto& host : hosts_) {
+    if (host->thread.joinable()) host->thread.join();
   }
   shards_.RunOnEach([this](io::Shard& shard) {
     for (const auto& host : hosts_) {
@@ -198,35 +208,26 @@ std::unique_ptr<BackendPort> RemoteBackends::MakePort(const std::string& name, i
   return nullptr;
 }
 
-void RemoteBackends::Wake() const {
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t told = ::write(wake_fd_.get(), &one, sizeof one);
-}
-
-void RemoteBackends::Run(const std::stop_token& stop) {
+void RemoteBackends::Run(Host& host) {
   const base::Clock& clock = base::SystemClock();
   uint64_t memory_at_us = 0;
-  while (!stop.stop_requested()) {
-    std::vector<pollfd> waited{{.fd = wake_fd_.get(), .events = POLLIN, .revents = 0}};
+  while (!stop_.stop_requested()) {
+    std::vector<pollfd> waited{{.fd = host.wake_fd.get(), .events = POLLIN, .revents = 0}};
     uint64_t now_us = clock.MonotonicUs();
     uint64_t until_us = now_us + kLookUs;
-    for (const auto& host : hosts_) {
-      if (host->process != nullptr) {
-        waited.push_back({.fd = host->process->control_fd(), .events = POLLIN, .revents = 0});
-      } else {
-        until_us = std::min(until_us, std::max(host->not_before_us, now_us));
-      }
+    if (host.process != nullptr) {
+      waited.push_back({.fd = host.process->control_fd(), .events = POLLIN, .revents = 0});
+    } else {
+      until_us = std::min(until_us, std::max(host.not_before_us, now_us));
     }
     ::poll(waited.data(), waited.size(), static_cast<int>((until_us - now_us + 999) / 1000));
     uint64_t count = 0;
-    [[maybe_unused]] const ssize_t taken = ::read(wake_fd_.get(), &count, sizeof count);
+    [[maybe_unused]] const ssize_t taken = ::read(host.wake_fd.get(), &count, sizeof count);
+    if (stop_.stop_requested()) return;
     now_us = clock.MonotonicUs();
     const bool check_memory = now_us >= memory_at_us;
     if (check_memory) memory_at_us = now_us + kLookUs;
-    for (const auto& host : hosts_) {
-      if (stop.stop_requested()) return;
-      Look(*host, now_us, check_memory);
-    }
+    Look(host, now_us, check_memory);
   }
 }
 
@@ -235,18 +236,21 @@ void RemoteBackends::Look(Host& host, uint64_t now_us, bool check_memory) {
     if (now_us >= host.not_before_us) Restart(host, now_us);
     return;
   }
-  std::string why;
-  const bool alive = host.process->TakeLogs(
-      [&](const LogFrame& frame) { LogOfPlugin(host.process->name(), frame); });
+  const bool alive = host.process->TakeLogs([&](const LogFrame& frame) {
+    host.lines_left_out.Add(frame.left_out);
+    LogOfPlugin(host.process->name(), frame);
+  });
   if (!alive) {
-    why = "it ended";
+    End(host, host.process->HowItEnded(), now_us);
   } else if (host.replace.exchange(false, std::memory_order_relaxed)) {
-    why = "too many of its calls do not come back";
+    End(host, "too many of its calls do not come back", now_us);
   } else if (check_memory && host.process->resident_bytes() > options_.host_bytes_max) {
-    why = "it has too much memory";
-  } else {
-    return;
+    End(host, "it has too much memory", now_us);
   }
+}
+
+void RemoteBackends::End(Host& host, const std::string& why, uint64_t now_us) {
+  if (stop_.stop_requested()) return;  // That is why.
   base::Log(base::LogLevel::kError, "auth_host_ended",
             {{"plugin", host.process->name()}, {"pid", host.process->pid()}, {"why", why}});
   host.process.reset();
@@ -258,11 +262,12 @@ void RemoteBackends::Look(Host& host, uint64_t now_us, bool check_memory) {
 
 void RemoteBackends::Restart(Host& host, uint64_t now_us) {
   StatusOr<std::unique_ptr<HostProcess>> process = StartProcess(host);
+  if (stop_.stop_requested()) return;
   host.restarts.Add();
   if (!process.ok()) {
     base::Log(base::LogLevel::kError, "auth_host_failed",
               {{"plugin", host.plugin}, {"why", Message(process.status())}});
-    host.not_before_us = now_us + host.pause_us;
+    host.not_before_us = base::SystemClock().MonotonicUs() + host.pause_us;
     host.pause_us = std::min(host.pause_us * 2, kRestartPauseUsMax);
     return;
   }
@@ -278,6 +283,9 @@ void RemoteBackends::Register(base::MetricRegistry& registry) const {
   for (const auto& host : hosts_) {
     registry.Add(host->restarts, "poplar_auth_host_restarts_total",
                  "Auth hosts started anew, because they ended, hung or grew too large.",
+                 {{"plugin", host->name}});
+    registry.Add(host->lines_left_out, "poplar_auth_plugin_lines_left_out_total",
+                 "Lines of a plug-in that the log does not have: there were too many.",
                  {{"plugin", host->name}});
     for (const auto& backend : host->backends) {
       for (const RemoteMetrics& metrics : backend->metrics) {

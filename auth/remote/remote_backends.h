@@ -1,7 +1,8 @@
 // The back ends that live in auth hosts: starts the hosts, hands every shard its socket, starts a
 // host anew when it ended, hung or grew too large, and makes the ports.
 //
-// A host runs one plug-in, for all back ends that name it. Made and ended on a thread that is no
+// A host runs one plug-in, for all back ends that name it, and has a thread that looks after it: a
+// plug-in that takes its time to open holds up no other. Made and ended on a thread that is no
 // shard's, between shards and AuthService: after the shards run, and after the AuthService has
 // ended.
 
@@ -11,8 +12,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "auth/remote/host_link.h"
@@ -81,17 +82,18 @@ class RemoteBackends {
   HostLinkOptions LinkOptions() const;
   void HandOut(Host& host);
   void MakeLinks(Host& host);
-  void Run(const std::stop_token& stop);
+  // The life of a host's thread.
+  void Run(Host& host);
   void Look(Host& host, uint64_t now_us, bool check_memory);
+  // `host`'s process is over.
+  void End(Host& host, const std::string& why, uint64_t now_us);
   void Restart(Host& host, uint64_t now_us);
-  void Wake() const;
 
   const RemoteBackendsOptions options_;
   io::ShardSet& shards_;
   const PolicyBoard& tenants_;
+  std::stop_source stop_;  // Of all threads, and of what they wait for.
   std::vector<std::unique_ptr<Host>> hosts_;
-  base::UniqueFd wake_fd_;
-  std::jthread supervisor_;  // Last: it ends before what it uses.
 };
 
 }  // namespace poplar::auth

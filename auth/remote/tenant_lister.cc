@@ -1,7 +1,5 @@
 #include "auth/remote/tenant_lister.h"
 
-#include <signal.h>
-
 #include <memory>
 #include <utility>
 
@@ -42,8 +40,8 @@ StatusOr<std::vector<std::string>> ListTenants(const TenantListerOptions& option
                                            .plugin = options.plugin,
                                            .threads = 1,
                                            .shards = 1,
-                                           .start_timeout_ms = options.start_timeout_ms}));
-  const std::stop_callback end(stop, [pid = host->pid()] { ::kill(pid, SIGKILL); });
+                                           .start_timeout_ms = options.start_timeout_ms,
+                                           .stop = stop}));
   if ((host->operations() & POPLAR_LIST_TENANTS) == 0) {
     return MakeStatus(StatusCode::kFailedPrecondition, "its plug-in knows nothing of tenants");
   }

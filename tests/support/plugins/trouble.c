@@ -5,6 +5,7 @@
  *   hang@…      never comes back
  *   hang+…@…    is unknown, after as long as slow@ takes
  *   crash@…     ends the process
+ *   flood@…     from now on says something for the log as fast as it can, then as ok@
  *   leak@…      keeps 64 MiB a question, then as ok@
  *   gone@…      nobody can be reached
  *   down@…      cannot be answered
@@ -18,9 +19,10 @@
  *
  * All others are unknown. The setting `refuse` makes it refuse to open; `prefix` stands before its
  * accounts; `only` is the one local part that it knows; `tenants` is how many tenants it tells, or
- * one of "hang", "crash" and "down".
+ * one of "hang", "crash" and "down"; while there is a file `hang_open`, opening never comes back.
  */
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +53,9 @@ static void* trouble_open(const struct poplar_host* host, const struct poplar_se
       snprintf(fault, fault_bytes, "refused: %s", settings->value);
       free(made);
       return NULL;
+    }
+    if (strcmp(settings->name, "hang_open") == 0 && access(settings->value, F_OK) == 0) {
+      for (;;) pause();
     }
     if (strcmp(settings->name, "only") == 0) {
       snprintf(made->only, sizeof made->only, "%s", settings->value);
@@ -122,6 +127,11 @@ static enum poplar_outcome list_tenants(const struct trouble* trouble,
   return POPLAR_OK;
 }
 
+static void* flood(void* host) {
+  for (;;) ((const struct poplar_host*)host)->log(POPLAR_INFO, "again and again");
+  return NULL;
+}
+
 static enum poplar_outcome trouble_ask(void* instance, const struct poplar_question* question,
                                        struct poplar_answer* answer) {
   const struct trouble* trouble = instance;
@@ -172,6 +182,17 @@ static enum poplar_outcome trouble_ask(void* instance, const struct poplar_quest
         "0Ry5qulYz.";
     trouble->host->set(answer, POPLAR_STORED_PASSWORD, stored, strlen(stored));
     return is(question, "stored") ? POPLAR_OK : POPLAR_DISABLED;
+  }
+  if (is(question, "flood")) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, flood, (void*)trouble->host) == 0) pthread_detach(thread);
+    return known(trouble, question, answer);
+  }
+  if (is(question, "alias")) {
+    char address[256];
+    const int length = snprintf(address, sizeof address, "Real%s", question->login + 5);
+    trouble->host->set(answer, POPLAR_ADDRESS, address, (size_t)length);
+    return known(trouble, question, answer);
   }
   if (is(question, "ok") || is(question, "slow")) return known(trouble, question, answer);
   return POPLAR_UNKNOWN;

@@ -3,12 +3,16 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "auth/host/line_allowance.h"
 #include "tests/unit/auth/remote_fixture.h"
 #include "tests/unit/auth/temp_dir.h"
 
@@ -149,6 +153,65 @@ TEST_F(RemoteTest, AFrozenHostIsReplaced) {
   EXPECT_TRUE(Eventually(
       [&] { return Login(kFirst, "ok@acme.example", "secret").outcome == Outcome::kOk; }));
   EXPECT_NE(Hosts(), hosts);
+}
+
+// The one of this plug-in.
+pid_t HostOf(const std::string& plugin) {
+  for (const pid_t pid : Hosts()) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
+    const std::string line{std::istreambuf_iterator<char>(file), {}};
+    if (line.find(plugin) != std::string::npos) return pid;
+  }
+  return 0;
+}
+
+TEST_F(RemoteTest, OneThatHangsWhileItOpensHoldsUpNoOther) {
+  TempDir directory;
+  const std::string marker = directory.File("marker");
+  const std::string other = directory.File("other.so");
+  std::filesystem::copy_file(PluginPath("trouble"), other);
+  remote_options_.start_timeout_ms = 60'000;
+  Start(
+      {{.name = "other", .plugin = other, .settings = {{"only", "ok"}}},
+       {.name = "trouble", .plugin = PluginPath("trouble"), .settings = {{"hang_open", marker}}}});
+  std::ofstream(marker).put('x');
+  const pid_t crashing = HostOf(PluginPath("trouble"));
+  EXPECT_EQ(Login(kFirst, "crash@acme.example", "secret").outcome, Outcome::kTemporary);
+  // The next one is there, and opens.
+  EXPECT_TRUE(Eventually([&] {
+    const pid_t now = HostOf(PluginPath("trouble"));
+    return now != 0 && now != crashing;
+  }));
+  ASSERT_EQ(::kill(HostOf(other), SIGKILL), 0);
+  EXPECT_TRUE(Eventually(
+      [&] { return Login(kFirst, "ok@acme.example", "secret").outcome == Outcome::kOk; }));
+  EXPECT_EQ(Metric("poplar_auth_host_restarts_total"), 1) << "of the other";
+  const auto since = std::chrono::steady_clock::now();
+  service_.reset();
+  remote_.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - since, std::chrono::seconds(30)) << "nor the end";
+}
+
+TEST_F(RemoteTest, AFloodOfLinesIsCut) {
+  StartTrouble();
+  ASSERT_EQ(Login(kFirst, "flood@acme.example", "secret").outcome, Outcome::kOk);
+  EXPECT_TRUE(Eventually(
+      [&] { return Metric("poplar_auth_plugin_lines_left_out_total") > kPluginLinesPerS; }));
+  ASSERT_EQ(::kill(Hosts().at(0), SIGKILL), 0);
+  EXPECT_TRUE(Eventually([&] { return Metric("poplar_auth_host_restarts_total") == 1; }));
+}
+
+TEST_F(RemoteTest, HowAHostEnded) {
+  const auto end_of = [](int signal) {
+    auto host = HostProcess::Start(
+        {.executable = AuthHostPath(), .plugin = PluginPath("trouble"), .threads = 1});
+    EXPECT_TRUE(host.ok()) << host.status();
+    ::kill((*host)->pid(), signal);
+    while ((*host)->TakeLogs([](const LogFrame&) {})) std::this_thread::yield();
+    return (*host)->HowItEnded();
+  };
+  EXPECT_EQ(end_of(SIGKILL), "it was ended by signal 9 (Killed)");
+  EXPECT_EQ(end_of(SIGTERM), "it was ended by signal 15 (Terminated)");
 }
 
 TEST_F(RemoteTest, AHostThatLeaksIsReplaced) {
