@@ -50,7 +50,10 @@ void AuthService::Flush(const std::string& login, io::Completion<Status>& done) 
   POP_CHECK(here != nullptr);
   BackendChanges changes;
   changes.everything = changes.standby = login.empty();
-  if (!login.empty()) changes.logins.push_back(LookupKey(login));
+  if (!login.empty()) {
+    changes.logins.push_back(LookupKey(login));
+    changes.addresses = changes.logins;
+  }
   context_->on_shard[here->index().value()]->ForgetEverywhere(std::move(changes), done);
 }
 

@@ -61,6 +61,8 @@ struct BackendChanges {
   bool everything = false;
   bool standby = false;  // With `everything`: what is kept for outages as well.
   std::vector<std::string> logins;
+  // Likewise, but by who logged in or was found, with whatever name.
+  std::vector<std::string> addresses = {};
 };
 
 class Backend {

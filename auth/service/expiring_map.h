@@ -39,6 +39,11 @@ class ExpiringMap {
   }
 
   void Erase(const Key& key) { slots_.erase(key); }
+  // Looks at all.
+  template <class Predicate>
+  void EraseIf(Predicate matches) {
+    absl::erase_if(slots_, [&](const auto& entry) { return matches(entry.second.value); });
+  }
   void Clear() {
     slots_.clear();
     order_.clear();

@@ -123,6 +123,19 @@ void LoginHome::ForgetAll(bool standby) {
   remembered_.Clear();
   if (standby) standby_.ForgetAll();
   metrics_.cache_entries.Set(0);
+  MarkAllStale();
+}
+
+void LoginHome::ForgetAddress(std::string_view address) {
+  remembered_.EraseIf([&](const Remembered& remembered) {
+    return IsAddressOf(remembered.result.principal, address);
+  });
+  standby_.ForgetAddress(address);
+  metrics_.cache_entries.Set(static_cast<int64_t>(remembered_.size()));
+  MarkAllStale();  // Whoever that will be.
+}
+
+void LoginHome::MarkAllStale() {
   for (const auto& [equal, verification] : joinable_) verification->stale = true;
   joinable_.clear();
 }

@@ -63,6 +63,8 @@ class LoginHome {
   void Verify(const LoginQuestion& question, LoginAsker& asker);
 
   void Forget(const Mac& name);
+  // Whoever has that address, by whatever name he logged in. `address` as LookupKey makes it.
+  void ForgetAddress(std::string_view address);
   // `standby`: what is kept for outages as well.
   void ForgetAll(bool standby);
 
@@ -86,6 +88,8 @@ class LoginHome {
   // A better result, if the tenant allows one.
   void UseStandby(const LoginMacs& macs, AuthResult& result);
   void KeepStandby(const Verification& verification, const AuthResult& result);
+  // What is being verified is not remembered.
+  void MarkAllStale();
   void LeaveJoinable(Verification& verification);
 
   AuthContext& context_;

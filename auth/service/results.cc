@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "auth/users/address.h"
+
 namespace poplar::auth {
 namespace {
 
@@ -58,6 +60,10 @@ ResolveResult ToResolveResult(BackendAnswer answer) {
   return {.outcome = FoldResolve(answer.outcome),
           .principal = std::move(answer.principal),
           .reason = std::move(answer.reason)};
+}
+
+bool IsAddressOf(const Principal& principal, std::string_view key) {
+  return principal.address.size() == key.size() && LookupKey(principal.address) == key;
 }
 
 }  // namespace poplar::auth

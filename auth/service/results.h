@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <string_view>
+
 #include "auth/api/auth.h"
 #include "auth/service/backend.h"
 
@@ -10,5 +12,8 @@ namespace poplar::auth {
 AuthResult ToAuthResult(BackendAnswer answer);
 VerifierResult ToVerifierResult(BackendAnswer answer);
 ResolveResult ToResolveResult(BackendAnswer answer);
+
+// Whether a principal has that address; `key` as LookupKey (auth/users/address.h) makes it.
+bool IsAddressOf(const Principal& principal, std::string_view key);
 
 }  // namespace poplar::auth

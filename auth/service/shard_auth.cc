@@ -191,6 +191,10 @@ void ShardAuthImpl::Forget(const BackendChanges& changes) {
     home_.Forget(hasher_.OfName(login));
     resolved_.Erase(login);
   }
+  for (const std::string& address : changes.addresses) {
+    home_.ForgetAddress(address);
+    resolved_.EraseIf([&](const Principal& principal) { return IsAddressOf(principal, address); });
+  }
 }
 
 }  // namespace poplar::auth

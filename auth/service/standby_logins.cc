@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "auth/service/domain_owner.h"
+#include "auth/service/results.h"
 
 namespace poplar::auth {
 namespace {
@@ -32,6 +33,10 @@ void StandbyLogins::Keep(const LoginMacs& macs, std::string_view login, const Pr
 void StandbyLogins::Drop(const LoginMacs& macs) {
   const Kept* const kept = kept_.Find(macs.name, 0);
   if (kept != nullptr && kept->login == macs.login) kept_.Erase(macs.name);
+}
+
+void StandbyLogins::ForgetAddress(std::string_view address) {
+  kept_.EraseIf([&](const Kept& kept) { return IsAddressOf(kept.principal, address); });
 }
 
 const StandbyLogins::Kept* StandbyLogins::FindName(const Mac& name, uint64_t now_us) {

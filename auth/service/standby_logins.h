@@ -32,6 +32,8 @@ class StandbyLogins {
   bool HasAnother(const LoginMacs& macs, uint64_t now_us);
 
   void Forget(const Mac& name) { kept_.Erase(name); }
+  // `address` as LookupKey makes it.
+  void ForgetAddress(std::string_view address);
   void ForgetAll() { kept_.Clear(); }
 
  private:

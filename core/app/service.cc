@@ -31,6 +31,7 @@ json SessionToJson(const server::ConnectionInfo& info) {
   return {{"id", std::to_string(info.id.value())},
           {"protocol", server::Name(info.protocol)},
           {"user", info.user},
+          {"login", info.login},
           {"tenant", info.tenant},
           {"peer", info.peer},
           {"proxy", info.proxy},
@@ -38,6 +39,11 @@ json SessionToJson(const server::ConnectionInfo& info) {
           {"state", info.state},
           {"age_s", info.age_ms / 1000},
           {"idle_s", info.idle_ms / 1000}};
+}
+
+// `key` as LookupKey makes it: back ends may spell an address otherwise than who logs in.
+bool IsOf(const server::ConnectionInfo& info, const std::string& key) {
+  return auth::LookupKey(info.user) == key || auth::LookupKey(info.login) == key;
 }
 
 // Sockets live in folders that nobody else made (a tmpfs that is empty after a boot).
@@ -231,8 +237,7 @@ ops::AdminHandlers Service::AdminHandlers() {
     const std::string user = auth::LookupKey(arguments.value("user", ""));
     json sessions = json::array();
     for (const server::ConnectionInfo& info : server_->Sessions()) {
-      if (user.empty() || auth::LookupKey(info.user) == user)
-        sessions.push_back(SessionToJson(info));
+      if (user.empty() || IsOf(info, user)) sessions.push_back(SessionToJson(info));
     }
     return json{{"sessions", sessions}};
   };
@@ -251,7 +256,7 @@ ops::AdminHandlers Service::AdminHandlers() {
     if (user.empty()) return MakeStatus(StatusCode::kInvalidArgument, "whose sessions?");
     const std::string key = auth::LookupKey(user);
     for (const server::ConnectionInfo& info : server_->Sessions()) {
-      if (auth::LookupKey(info.user) == key && server_->Kick(info.id)) ++kicked;
+      if (IsOf(info, key) && server_->Kick(info.id)) ++kicked;
     }
     return kicked > 0 ? StatusOr<json>(json{{"kicked", kicked}}) : NoSuchSession(user);
   };

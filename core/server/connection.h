@@ -45,6 +45,7 @@ struct ConnectionInfo {
   std::string peer;      // The client.
   std::string proxy;     // Through whom it came; empty: nobody.
   std::string user;      // Empty before log-in.
+  std::string login;     // The name that `user` logged in with, whoever his back end says he is.
   std::string tenant;    // Empty before log-in.
   std::string state;     // "authorization", "transaction", "envelope", "message"…
   uint64_t age_ms = 0;

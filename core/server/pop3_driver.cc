@@ -100,6 +100,7 @@ ConnectionInfo Pop3Driver::Info() const {
   info.user = principal_.address;
   info.tenant = principal_.tenant_name;
   const bool logged_in = !principal_.address.empty();
+  if (logged_in) info.login = claimed_user_;
   info.state = maildrop_ ? "transaction" : (closing() && logged_in ? "update" : "authorization");
   return info;
 }

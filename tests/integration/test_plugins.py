@@ -251,6 +251,28 @@ def test_what_each_link_says(with_plugins, tmp_path):
     assert test(ERIN, code=75)[0] == ("flat", "address", "temporary")
 
 
+def test_sessions_of_a_name_that_the_back_end_spells_otherwise(with_plugins):
+    server = with_plugins(f"""
+[auth]
+chain = ["trouble"]
+[backend.trouble]
+plugin = "{TROUBLE}"
+""").start()
+    alias, real = "alias@alpha.example", "real@alpha.example"
+    for name, command in ((alias, ("user", "flush", alias, "--end-sessions")), (real, ("user", "flush", real, "--end-sessions")),
+                          (alias, ("session", "kick", "--user", alias))):
+        session = server.pop3(alias, "secret")
+        [shown] = server.run_json("session", "list", "--user", name)
+        assert (shown["user"], shown["login"]) == ("Real@alpha.example", alias)
+        said = server.run(*command).stdout.decode()
+        assert "1 " in said, said
+        with pytest.raises((poplib.error_proto, OSError)):
+            session.noop()
+            session.noop()
+        wait_for("its end", 10, lambda: server.run_json("session", "list") == [])
+    assert server.run("user", "flush", alias, "--end-sessions").stdout == b"Ended 0 of its sessions.\n"
+
+
 def test_a_plugin_in_trouble(with_plugins):
     server = with_plugins(f"""
 [auth]

@@ -1,6 +1,7 @@
 /* A plug-in that does what its question says, for tests of what plug-ins may do to a server:
  *
  *   ok@…        knows the password "secret"; account "of " and the login
+ *   alias@…     the same, and is real@ by another name
  *   slow@…      the same, after 300 ms, or what `slow_ms` says
  *   hang@…      never comes back
  *   hang+…@…    is unknown, after as long as slow@ takes

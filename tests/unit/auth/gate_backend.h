@@ -22,6 +22,11 @@ class GateBackend : public Backend {
     const std::lock_guard<std::mutex> lock(mutex_);
     users_[login] = password;
   }
+  // Says that he has another address than he logs in with.
+  void SetAddress(const std::string& login, const std::string& address) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    addresses_[login] = address;
+  }
   // Cannot say who anybody is.
   void SetDown(bool down) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -70,6 +75,7 @@ class GateBackend : public Backend {
     return answer;
   }
   BackendAnswer VerifyToken(std::string_view login, const base::Secret& token) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
     if (token.Reveal() == "right token") return Known(login);
     BackendAnswer answer;
     answer.outcome = BackendOutcome::kRefused;
@@ -77,13 +83,15 @@ class GateBackend : public Backend {
   }
 
  private:
-  static BackendAnswer Known(std::string_view login) {
+  BackendAnswer Known(std::string_view login) const {
+    const auto address = addresses_.find(std::string(login));
     BackendAnswer answer;
     answer.outcome = BackendOutcome::kOk;
-    answer.principal = {.tenant = TenantId(7),
-                        .account = "account of " + std::string(login),
-                        .address = std::string(login),
-                        .tenant_name = "gated"};
+    answer.principal = {
+        .tenant = TenantId(7),
+        .account = "account of " + std::string(login),
+        .address = address == addresses_.end() ? std::string(login) : address->second,
+        .tenant_name = "gated"};
     return answer;
   }
   static BackendAnswer Unknown() {
@@ -101,6 +109,7 @@ class GateBackend : public Backend {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, std::string> users_;
+  std::map<std::string, std::string> addresses_;
   bool open_ = true;
   bool down_ = false;
   int asked_ = 0;

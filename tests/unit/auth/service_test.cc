@@ -142,6 +142,20 @@ TEST_F(ServiceTest, AFlushOfOneNameLeavesTheOthers) {
   EXPECT_NE(Login(kFirst, kAlice, "secret").reason, "from cache");
 }
 
+// As sessions show him: his back end may spell an address otherwise than he does.
+TEST_F(ServiceTest, AFlushOfAnAddressForgetsWhoeverHasIt) {
+  Start();
+  gate_->SetAddress(kAlice, "Real@example.org");
+  EXPECT_EQ(Login(kFirst, kAlice, "secret").outcome, Outcome::kOk);
+  EXPECT_EQ(Resolve(kFirst, kAlice).principal.address, "Real@example.org");
+  Flush("other@example.org");
+  EXPECT_EQ(Login(kFirst, kAlice, "secret").reason, "from cache");
+  EXPECT_EQ(Resolve(kFirst, kAlice).reason, "from cache");
+  Flush("real@example.org");
+  EXPECT_NE(Login(kFirst, kAlice, "secret").reason, "from cache");
+  EXPECT_NE(Resolve(kFirst, kAlice).reason, "from cache");
+}
+
 TEST_F(ServiceTest, AFullQueueIsTemporary) {
   hash_pool_options_ = {.name = "hash", .threads = 1, .queued_max = 1};
   Start();
