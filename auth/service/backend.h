@@ -33,6 +33,7 @@ struct BackendAnswer {
   BackendOutcome outcome = BackendOutcome::kUnsupported;
   Principal principal;             // With kOk.
   std::string reason;              // For logs; never a secret.
+  std::string backend = {};        // With kTemporary of a chain: whose failure it is.
   std::string app_password = {};   // As in AuthResult.
   std::string from_networks = {};  // From where that may be used (auth/users/networks.h); or "".
   // With kOk or kDisabled to a question for a verifier: what is stored, whatever it is good for.

@@ -8,21 +8,6 @@
 namespace poplar::auth {
 namespace {
 
-bool CanAnswer(const Capabilities& capabilities, Operation operation) {
-  switch (operation) {
-    case Operation::kResolve:
-    case Operation::kResolveLogin:
-      return capabilities.resolve;
-    case Operation::kVerifyPassword:
-      return capabilities.password;
-    case Operation::kFetchVerifier:
-      return capabilities.verifiers;
-    case Operation::kVerifyToken:
-      return capabilities.token;
-  }
-  return false;
-}
-
 BackendAnswer CompareWith(HasherPool& hashers, const base::Secret& stored, WeakSchemes weak,
                           const base::Secret& password) {
   switch (hashers.Verify(stored.Reveal(), password, weak)) {
@@ -45,6 +30,53 @@ std::vector<std::string> NamesOf(const std::vector<ChainLink>& links) {
 }
 
 }  // namespace
+
+bool CanAnswer(const Capabilities& capabilities, Operation operation) {
+  switch (operation) {
+    case Operation::kResolve:
+    case Operation::kResolveLogin:
+      return capabilities.resolve;
+    case Operation::kVerifyPassword:
+      return capabilities.password;
+    case Operation::kFetchVerifier:
+      return capabilities.verifiers;
+    case Operation::kVerifyToken:
+      return capabilities.token;
+  }
+  return false;
+}
+
+bool GoesOnAfter(const ChainLink& link, BackendOutcome outcome) {
+  switch (outcome) {
+    case BackendOutcome::kUnknown:
+    case BackendOutcome::kUnsupported:
+      return true;
+    case BackendOutcome::kRefused:
+      return link.next_after_refused;
+    case BackendOutcome::kTemporary:
+      return link.next_after_failed;
+    case BackendOutcome::kOk:
+    case BackendOutcome::kDisabled:
+      break;
+  }
+  return false;
+}
+
+bool Replaces(BackendOutcome so_far, BackendOutcome answer, bool goes_on) {
+  switch (answer) {
+    case BackendOutcome::kUnsupported:
+      return false;
+    case BackendOutcome::kUnknown:
+      return so_far == BackendOutcome::kUnsupported;
+    case BackendOutcome::kRefused:
+      return so_far != BackendOutcome::kTemporary || !goes_on;
+    case BackendOutcome::kTemporary:
+    case BackendOutcome::kOk:
+    case BackendOutcome::kDisabled:
+      break;
+  }
+  return true;
+}
 
 BackendAnswer Backend::VerifyPassword(std::string_view /*login*/, const base::Secret& /*password*/,
                                       std::string_view /*client_address*/) {
@@ -163,6 +195,7 @@ void ChainWalk::AskNext() {
   // The one that is not there may know the name.
   if (!order_->missing.empty()) {
     verdict_ = Say(BackendOutcome::kTemporary, order_->WhyMissing());
+    verdict_.backend = order_->missing;
   }
   Conclude();
 }
@@ -193,26 +226,10 @@ void ChainWalk::Answered() {
 }
 
 void ChainWalk::Judge() {
-  const ChainLink& link = this->link();
-  switch (answer.outcome) {
-    case BackendOutcome::kUnknown:
-      if (verdict_.outcome == BackendOutcome::kUnsupported) verdict_ = std::move(answer);
-      return AskNext();
-    case BackendOutcome::kUnsupported:
-      return AskNext();
-    case BackendOutcome::kRefused:
-      if (verdict_.outcome != BackendOutcome::kTemporary || !link.next_after_refused) {
-        verdict_ = std::move(answer);
-      }
-      return link.next_after_refused ? AskNext() : Conclude();
-    case BackendOutcome::kTemporary:
-      verdict_ = std::move(answer);
-      return link.next_after_failed ? AskNext() : Conclude();
-    case BackendOutcome::kOk:
-    case BackendOutcome::kDisabled:
-      verdict_ = std::move(answer);
-      return Conclude();
-  }
+  const bool goes_on = GoesOnAfter(link(), answer.outcome);
+  if (answer.outcome == BackendOutcome::kTemporary) answer.backend = link().port->name();
+  if (Replaces(verdict_.outcome, answer.outcome, goes_on)) verdict_ = std::move(answer);
+  return goes_on ? AskNext() : Conclude();
 }
 
 void ChainWalk::Compare() {

@@ -34,6 +34,12 @@ struct ChainLink {
   bool next_after_failed = false;
 };
 
+bool CanAnswer(const Capabilities& capabilities, Operation operation);
+// Whether the next link is asked, after this answer of one.
+bool GoesOnAfter(const ChainLink& link, BackendOutcome outcome);
+// Whether what a link answered takes the place of what the chain says so far.
+bool Replaces(BackendOutcome so_far, BackendOutcome answer, bool goes_on);
+
 class Chain {
  public:
   // `hashers`, `verifiers` and `hash_pool` outlive this.

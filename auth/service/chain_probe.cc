@@ -5,6 +5,22 @@
 #include "core/base/clock.h"
 
 namespace poplar::auth {
+namespace {
+
+std::string_view WhyUnsupported(Probed probed) {
+  switch (probed) {
+    case Probed::kPassword:
+      return "it cannot verify passwords";
+    case Probed::kToken:
+      return "it cannot verify tokens";
+    case Probed::kAddress:
+    case Probed::kAccount:
+      break;
+  }
+  return "it cannot look up addresses";
+}
+
+}  // namespace
 
 ChainProbe::ChainProbe(Chain& chain, std::string login, ProbedSecret tried, uint64_t deadline_ms,
                        Ended ended)
@@ -57,10 +73,30 @@ void ChainProbe::ReportMissing() {
   }
 }
 
+// As a walk goes along the chain.
+void ChainProbe::MarkWhoDecides(Probed probed) {
+  LinkReport* decides = nullptr;
+  BackendOutcome so_far = BackendOutcome::kUnsupported;
+  for (size_t i = 0; i < reports_.size(); ++i) {
+    LinkReport& report = reports_[i];
+    if (report.probed != probed) continue;
+    const size_t nth = i / questions_a_link();
+    const bool goes_on = nth < order_->links.size() &&
+                         GoesOnAfter(chain_.links()[order_->links[nth]], report.outcome);
+    if (Replaces(so_far, report.outcome, goes_on)) {
+      so_far = report.outcome;
+      decides = &report;
+    }
+    if (!goes_on) break;
+  }
+  if (decides != nullptr) decides->decides = true;
+}
+
 void ChainProbe::AskNext() {
   const size_t link = asked_ / questions_a_link();
   if (link == order_->links.size()) {
     ReportMissing();
+    for (size_t nth = 0; nth < questions_a_link(); ++nth) MarkWhoDecides(ProbedAt(nth));
     Ended ended = std::move(ended_);  // It may destroy this.
     ended(*this);
     return;
@@ -74,20 +110,18 @@ void ChainProbe::AskNext() {
   comparing_ = false;
   begun_us_ = base::SystemClock().MonotonicUs();
   deadline_us = chain_.now_us() + deadline_ms_ * 1000;
-  const Capabilities can = port.capabilities();
-  if (report.probed == Probed::kPassword && !can.password) {
-    answer.reason = "it cannot verify passwords";
-    return Take();
-  }
-  if (report.probed == Probed::kToken && !can.token) {
-    answer.reason = "it cannot verify tokens";
+  if (!CanAnswer(port.capabilities(), question.operation)) {
+    answer.reason = WhyUnsupported(report.probed);
     return Take();
   }
   port.Ask(*this);
 }
 
 void ChainProbe::Answered() {
-  if (!comparing_ && answer.outcome == BackendOutcome::kOk && !answer.stored_password.empty()) {
+  // Also of who is switched off: that is told after the right password only.
+  const bool found =
+      answer.outcome == BackendOutcome::kOk || answer.outcome == BackendOutcome::kDisabled;
+  if (!comparing_ && found && !answer.stored_password.empty()) {
     comparing_ = true;
     found_ = std::move(answer);
     chain_.Compare(std::move(found_.stored_password), WeakSchemesOf(found_, *order_), *this);

@@ -1,5 +1,6 @@
 // What each link of a chain says of a name, asked one after the other, whatever the ones before
-// say: for an operator who wants to know why somebody cannot log in. One that a tenant's chain
+// say, and which of them would decide: for an operator who wants to know why somebody cannot log
+// in. One that a tenant's chain
 // names and the server does not have comes last, as one that cannot tell.
 
 #pragma once
@@ -33,6 +34,7 @@ struct LinkReport {
   std::string reason;
   Principal principal;    // With kOk; without an account where a token names none.
   uint64_t asked_us = 0;  // How long it took.
+  bool decides = false;   // What is probed, for a client; of each `probed`, one or none does.
 };
 
 class ChainProbe final : private BackendCall {
@@ -53,6 +55,7 @@ class ChainProbe final : private BackendCall {
   size_t questions_a_link() const { return tried_.secret.empty() ? 1 : 2; }
   Probed ProbedAt(size_t nth) const;
   void ReportMissing();
+  void MarkWhoDecides(Probed probed);
   BackendQuestion QuestionOf(Probed probed) const;
   void Answered() override;
   void Take();

@@ -59,11 +59,9 @@ void AddAdmission(const LinkReport& report, const TenantPolicies& policies, json
 }
 
 json LinkToJson(const LinkReport& report, const TenantPolicies& policies) {
-  json link = {{"backend", report.backend},
-               {"asked", auth::Name(report.probed)},
-               {"says", auth::Name(report.outcome)},
-               {"reason", report.reason},
-               {"took_us", report.asked_us}};
+  json link = {{"backend", report.backend},          {"asked", auth::Name(report.probed)},
+               {"says", auth::Name(report.outcome)}, {"reason", report.reason},
+               {"decides", report.decides},          {"took_us", report.asked_us}};
   if (report.outcome == auth::BackendOutcome::kOk) {
     link["tenant"] = report.principal.tenant_name;
     link["account"] = report.principal.account;

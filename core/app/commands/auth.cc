@@ -38,13 +38,10 @@ void Print(const json& links, Console& console) {
   table.Print(console.out);
 }
 
-// As the chain goes on by default: the first that knows the name decides, or fails. Null: nobody
-// knows it.
+// Whose answer a client would hear. Null: nobody could be asked.
 const json* Decider(const json& links, std::string_view asked) {
   for (const json& link : links) {
-    const std::string says = link.value("says", "");
-    if (link.value("asked", "") == asked && says != "unknown" && says != "unsupported")
-      return &link;
+    if (link.value("asked", "") == asked && link.value("decides", false)) return &link;
   }
   return nullptr;
 }
@@ -69,9 +66,14 @@ Verdict AdmissionOf(const json& decider, TestedSecret tested, const std::string&
 
 // `found` is what there is to say where it is well.
 Verdict VerdictOf(const json* decider, TestedSecret tested, const std::string& found) {
-  if (decider == nullptr) return {ExitCode::kNoUser, "Nobody of that name is known."};
+  if (decider == nullptr) {
+    return tested == TestedSecret::kPassword
+               ? Verdict{ExitCode::kNoPermission, "No back end of the chain verifies passwords."}
+               : Verdict{ExitCode::kTemporary, "No back end of the chain looks up addresses."};
+  }
   const std::string says = decider->value("says", "");
   const std::string backend = decider->value("backend", "");
+  if (says == "unknown") return {ExitCode::kNoUser, "Nobody of that name is known."};
   if (says == "ok") return AdmissionOf(*decider, tested, found + backend + ".");
   if (says == "temporary") {
     return {ExitCode::kTemporary,
@@ -90,7 +92,9 @@ Verdict VerdictOf(const json& links, TestedSecret tested) {
       break;
   }
   const json* const token = Decider(links, "token");
-  if (token == nullptr) return {ExitCode::kNoPermission, "The token is nobody's of the chain."};
+  if (token == nullptr || token->value("says", "") == "unknown") {
+    return {ExitCode::kNoPermission, "The token is nobody's of the chain."};
+  }
   const bool needs_owner = token->value("says", "") == "ok" && token->value("account", "").empty();
   return needs_owner ? VerdictOf(Decider(links, "account"), tested,
                                  "The token is good, and the account is known to ")
