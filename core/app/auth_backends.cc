@@ -192,6 +192,16 @@ std::string WarnOfHostThreads(const tenant::Config& config) {
          " let a tenant whose log-ins are slow hold up all others; 0 takes as many as are needed";
 }
 
+std::string WarnOfPenalties(const tenant::Config& config) {
+  const uint64_t longest_ms = uint64_t{config.auth.penalty_delay_max_ms} * auth::kUserDelayFactor;
+  const uint32_t login_s = config.pop3.login_timeout_s;
+  if (longest_ms < uint64_t{login_s} * 1000) return "";
+  return "a log-in may have to wait for " + std::to_string(longest_ms / 1000) + " s, " +
+         std::to_string(auth::kUserDelayFactor) +
+         " times as much, where many failed for its name, and pop3.login_timeout_s ends it after " +
+         std::to_string(login_s) + " s: also those whose password is right are then not let in";
+}
+
 auth::ThrottleOptions ThrottleOptionsOf(const tenant::AuthConfig& config) {
   return {.free_address = config.penalty_after,
           .free_network = config.penalty_after_network,

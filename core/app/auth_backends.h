@@ -48,6 +48,9 @@ bool BackendKnowsAddresses(const tenant::BackendConfig& backend);
 // What to say of `auth.host_threads`, where it is so small that tenants wait for each other; or "".
 std::string WarnOfHostThreads(const tenant::Config& config);
 
+// What to say of `auth.penalty_delay_max_ms`, where a client's time to log in ends before; or "".
+std::string WarnOfPenalties(const tenant::Config& config);
+
 // What failed log-ins have to wait.
 auth::ThrottleOptions ThrottleOptionsOf(const tenant::AuthConfig& config);
 

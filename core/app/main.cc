@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
                                    .check_backends = &poplar::app::CheckBackends,
                                    .knows_addresses = &poplar::app::BackendKnowsAddresses,
                                    .warn_of_host_threads = &poplar::app::WarnOfHostThreads,
+                                   .warn_of_penalties = &poplar::app::WarnOfPenalties,
                                    .auth_host = &poplar::app::RunPlugin,
                                    .serve_privately = &poplar::app::ServePrivately};
   poplar::app::Console console = poplar::app::ProcessConsole();

@@ -49,6 +49,8 @@ struct Wiring {
   KnowsAddresses knows_addresses;
   // A sentence about an auth.host_threads that is too small; "" where there is nothing to say.
   std::function<std::string(const tenant::Config& config)> warn_of_host_threads;
+  // The same of penalties that last longer than a client is waited for.
+  std::function<std::string(const tenant::Config& config)> warn_of_penalties;
   // `poplar auth-host`.
   std::function<ExitCode(uint32_t shards)> auth_host;
   // Runs `command` while a server without public listeners answers on the private sockets of this

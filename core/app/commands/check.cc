@@ -38,6 +38,7 @@ class Checker {
     CheckStore();
     CheckBackends();
     CheckMechanisms();
+    CheckPenalties();
     CheckUsers();
     CheckTenants();
     std::ranges::sort(parsed_.faults, {}, [](const tenant::ConfigFault& fault) {
@@ -133,6 +134,11 @@ class Checker {
   void CheckMechanisms() {
     const std::string why = tenant::WhyNobodyLogsIn(parsed_.config, {});
     if (!why.empty()) warnings_.push_back(About("auth.mechanisms", why));
+  }
+
+  void CheckPenalties() {
+    const std::string why = wiring_.warn_of_penalties(parsed_.config);
+    if (!why.empty()) warnings_.push_back(About("auth.penalty_delay_max_ms", why));
   }
 
   void CheckUsers() {

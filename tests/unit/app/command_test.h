@@ -33,6 +33,7 @@ class CommandTest : public ::testing::Test {
     wiring_.check_backends = [](const tenant::Config&) { return std::vector<BackendFault>(); };
     wiring_.knows_addresses = [](const tenant::BackendConfig&) { return true; };
     wiring_.warn_of_host_threads = [](const tenant::Config&) { return std::string(); };
+    wiring_.warn_of_penalties = [](const tenant::Config&) { return std::string(); };
     wiring_.serve = [this](const tenant::Config&, const std::string& path) {
       served_path_ = path;
       return ExitCode::kTemporary;
