@@ -36,12 +36,12 @@ void ChangeWatch::OnTime() {
 }
 
 void ChangeWatch::Poll::Ask() {
-  fault = OkStatus();
+  faults.clear();
   for (const BackendSource& source : watch_.context_.chain) {
     if (source.backend == nullptr) continue;
     StatusOr<BackendChanges> taken = source.backend->TakeChanges();
     if (!taken.ok()) {
-      fault = Annotate(taken.status(), source.backend->name());
+      faults.emplace_back(source.backend->name(), Annotate(taken.status(), source.backend->name()));
       continue;
     }
     changes.everything |= taken->everything;
@@ -51,9 +51,9 @@ void ChangeWatch::Poll::Ask() {
 }
 
 void ChangeWatch::OnPolled() {
-  if (!poll_.fault.ok()) {
+  for (const auto& [backend, fault] : poll_.faults) {
     here_.metrics().backend_failures.Add();
-    here_.faults().Note(Message(poll_.fault), here_.now_us());
+    here_.faults().Note(backend, Message(fault), here_.now_us());
   }
   BackendChanges changes = std::exchange(poll_.changes, {});
   if (!changes.everything && changes.logins.empty()) return Again();

@@ -3,6 +3,10 @@
 
 #pragma once
 
+#include <string_view>
+#include <utility>
+#include <vector>
+
 #include "auth/service/forgetting.h"
 #include "auth/service/pending.h"
 #include "auth/service/pool_call.h"
@@ -23,7 +27,7 @@ class ChangeWatch {
    public:
     Poll(ChangeWatch& watch, io::Reactor& reactor) : PoolCall(reactor), watch_(watch) {}
     BackendChanges changes;
-    Status fault;
+    std::vector<std::pair<std::string_view, Status>> faults;  // By back end.
 
    private:
     void Ask() override;

@@ -8,14 +8,18 @@
 
 namespace poplar::auth {
 
-bool FaultLog::Note(std::string_view reason, uint64_t now_us) {
-  if (now_us < next_us_) {
-    ++silent_;
+bool FaultLog::Note(std::string_view backend, std::string_view reason, uint64_t now_us) {
+  auto found = pauses_.find(backend);
+  if (found == pauses_.end()) found = pauses_.emplace(backend, Pause{}).first;
+  Pause& pause = found->second;
+  if (now_us < pause.until_us) {
+    ++pause.silent;
     return false;
   }
-  next_us_ = now_us + kFaultLogIntervalUs;
-  base::Log(base::LogLevel::kWarning, "auth_backend_failed",
-            {{"reason", reason}, {"more_before", std::exchange(silent_, 0)}});
+  pause.until_us = now_us + kFaultLogIntervalUs;
+  base::Log(
+      base::LogLevel::kWarning, "auth_backend_failed",
+      {{"reason", reason}, {"backend", backend}, {"more_before", std::exchange(pause.silent, 0)}});
   return true;
 }
 
@@ -27,7 +31,7 @@ void CountFault(const BackendAnswer& answer, uint64_t now_us, AuthMetrics& metri
     metrics.queue_full.Add();
   } else if (answer.outcome == BackendOutcome::kTemporary) {
     metrics.backend_failures.Add();
-    faults.Note(answer.reason, now_us);
+    faults.Note(answer.backend, answer.reason, now_us);
   }
 }
 

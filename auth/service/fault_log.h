@@ -1,9 +1,12 @@
-// Says that a back end fails, once in a while: a warning now, and how many more there were with the
-// next one. One thread.
+// Says that a back end fails, of each once in a while: a warning now, and how many more there were
+// with the next one. One thread.
 
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
 #include <string_view>
 
 namespace poplar::auth {
@@ -12,12 +15,16 @@ inline constexpr uint64_t kFaultLogIntervalUs = 10'000'000;
 
 class FaultLog {
  public:
-  // True: a line was written. `reason` holds no secret.
-  bool Note(std::string_view reason, uint64_t now_us);
+  // True: a line was written. `backend` is one of a configuration's; `reason` holds no secret.
+  bool Note(std::string_view backend, std::string_view reason, uint64_t now_us);
 
  private:
-  uint64_t next_us_ = 0;
-  uint64_t silent_ = 0;
+  struct Pause {
+    uint64_t until_us = 0;
+    uint64_t silent = 0;
+  };
+
+  std::map<std::string, Pause, std::less<>> pauses_;  // By back end.
 };
 
 struct AuthMetrics;

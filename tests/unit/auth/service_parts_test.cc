@@ -107,9 +107,10 @@ TEST(FairKeyTest, IsTheDomains) {
 TEST(FaultLogTest, SpeaksOnceInAWhile) {
   testing::internal::CaptureStderr();
   FaultLog log;
-  EXPECT_TRUE(log.Note("file is gone", 1));
-  for (int i = 0; i < 99; ++i) EXPECT_FALSE(log.Note("file is gone", 2));
-  EXPECT_TRUE(log.Note("file is gone", 1 + kFaultLogIntervalUs));
+  EXPECT_TRUE(log.Note("users", "file is gone", 1));
+  for (int i = 0; i < 99; ++i) EXPECT_FALSE(log.Note("users", "file is gone", 2));
+  EXPECT_TRUE(log.Note("ldap", "it is down", 2)) << "another back end";
+  EXPECT_TRUE(log.Note("users", "file is gone", 1 + kFaultLogIntervalUs));
   const std::string text = testing::internal::GetCapturedStderr();
   EXPECT_NE(text.find("more_before=99"), std::string::npos) << text;
 }
