@@ -99,7 +99,9 @@ AdmissionVerdict Admission::Enter(const TenantPolicies& policies, const Visitor&
 }
 
 void Admission::LoggedIn(uint64_t now_us) {
-  if (terms_.login_delay_s > 0) door_.logins.Remember(maildrop_hash_, now_us);
+  if (terms_.login_delay_s > 0) {
+    door_.logins.Remember(maildrop_hash_, now_us, terms_.login_delay_s);
+  }
   if (gate_ != nullptr) gate_->usage.sessions.fetch_add(1, std::memory_order_relaxed);
 }
 

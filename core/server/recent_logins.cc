@@ -24,7 +24,7 @@ bool RecentLogins::TooSoon(uint64_t maildrop_hash, uint64_t now_us, uint32_t del
   return false;
 }
 
-void RecentLogins::Remember(uint64_t maildrop_hash, uint64_t now_us) {
+void RecentLogins::Remember(uint64_t maildrop_hash, uint64_t now_us, uint32_t delay_s) {
   Set& set = SetOf(maildrop_hash);
   std::atomic<uint64_t>* oldest = &set.front();
   uint64_t oldest_second = UINT64_MAX;
@@ -37,6 +37,11 @@ void RecentLogins::Remember(uint64_t maildrop_hash, uint64_t now_us) {
       oldest_second = second;
     }
     if (is_own) break;
+  }
+  const uint64_t seen = oldest->load(std::memory_order_relaxed);
+  const bool is_anothers = seen != 0 && TagOf(seen) != TagOf(maildrop_hash);
+  if (is_anothers && SecondOf(now_us) < (seen & kSecondMask) + delay_s) {
+    forgotten_.fetch_add(1, std::memory_order_relaxed);
   }
   oldest->store(TagOf(maildrop_hash) | SecondOf(now_us), std::memory_order_relaxed);
 }

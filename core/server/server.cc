@@ -164,6 +164,12 @@ void Server::Register(base::MetricRegistry& registry) {
       "are fewer descriptors.");
   registry.Add(lmtp_connections_max_, "poplar_lmtp_connections_max",
                "LMTP connections that are let in at once, likewise.");
+  registry.AddComputed(
+      base::MetricRegistry::Kind::kCounter,
+      [this] { return static_cast<double>(door_.logins.forgotten()); },
+      "poplar_login_delays_forgotten_total",
+      "Maildrops whose last log-in was forgotten for want of room before their tenant's delay may "
+      "have been over.");
   for (ShardServices* services : services_by_shard_) {
     services->metrics.Register(registry);
     services->pop3->metrics.Register(registry, {{"protocol", "pop3"}});
