@@ -30,8 +30,22 @@ Status FreeDomains(SqliteConnection& connection, const TenantRecord& tenant,
   return OkStatus();
 }
 
-// Whose a source is: "tenants.d" of "tenants.d/acme.toml".
-std::string_view KindOf(std::string_view source) { return source.substr(0, source.find('/')); }
+// Whose a source is: "tenants.d/" of "tenants.d/acme.toml".
+std::string_view KindOf(std::string_view source) { return source.substr(0, source.find('/') + 1); }
+
+// Whether the source of `spec` may say what the tenant is.
+Status MayTake(const TenantRecord& known, const TenantSpec& spec,
+               const std::set<std::string>& others) {
+  if (KindOf(known.source) == KindOf(spec.source)) return OkStatus();
+  const std::string hint = "; `poplar tenant set " + spec.name + " --source` hands it over";
+  if (known.source.empty()) {
+    return MakeStatus(StatusCode::kAlreadyExists,
+                      "`poplar tenant` has made a tenant of this name already" + hint);
+  }
+  if (!known.enabled || !others.contains(std::string(KindOf(known.source)))) return OkStatus();
+  return MakeStatus(StatusCode::kAlreadyExists,
+                    known.source + " says already what tenant " + spec.name + " is" + hint);
+}
 
 // As the database has them: sorted, each once.
 std::vector<std::string> WantedDomains(const TenantSpec& spec) {
@@ -107,12 +121,6 @@ Status UserDatabase::Apply(const TenantSpec& spec, const TenantRecord* known) {
     POP_RETURN_IF_ERROR(CheckTenantName(spec.name));
     SqliteQuery insert(*connection_, "INSERT INTO tenants (name, created_s) VALUES (?1, ?2)");
     POP_RETURN_IF_ERROR(insert.Bind(spec.name).Bind(NowSeconds()).Run());
-  } else if (known->source.empty()) {
-    return MakeStatus(StatusCode::kAlreadyExists,
-                      "`poplar tenant` has made a tenant of this name already");
-  } else if (known->enabled && KindOf(known->source) != KindOf(spec.source)) {
-    return MakeStatus(StatusCode::kAlreadyExists,
-                      known->source + " says already what tenant " + spec.name + " is");
   }
   POP_ASSIGN_OR_RETURN(const TenantId id, TenantIdOf(spec.name));
   for (const std::string& domain : WantedDomains(spec)) {
@@ -140,9 +148,10 @@ Status UserDatabase::KeepDomains(const TenantRecord& tenant) {
   return OkStatus();
 }
 
-StatusOr<std::vector<std::string>> UserDatabase::SyncTenants(
-    std::string_view kind, std::span<const TenantSpec> specs,
-    const std::set<std::string>& untouched) {
+StatusOr<std::vector<std::string>> UserDatabase::SyncTenants(std::string_view kind,
+                                                             std::span<const TenantSpec> specs,
+                                                             const std::set<std::string>& untouched,
+                                                             const std::set<std::string>& others) {
   POP_ASSIGN_OR_RETURN(const std::vector<TenantRecord> records, ListTenants());
   std::map<std::string_view, const TenantRecord*> known;
   for (const TenantRecord& record : records) known[record.name] = &record;
@@ -174,16 +183,16 @@ StatusOr<std::vector<std::string>> UserDatabase::SyncTenants(
   for (const TenantRecord* record : retired) POP_RETURN_IF_ERROR(Retire(*record));
   for (const TenantSpec* spec : changed) {
     const auto found = known.find(spec->name);
-    const bool is_ours =
-        found != known.end() && KindOf(found->second->source) == KindOf(spec->source);
-    if (!is_ours) continue;
+    if (found == known.end() || !MayTake(*found->second, *spec, others).ok()) continue;
     POP_RETURN_IF_ERROR(FreeDomains(*connection_, *found->second, WantedDomains(*spec)));
   }
   for (const TenantSpec* spec : changed) {
     const auto found = known.find(spec->name);
     Savepoint savepoint(*connection_);
     POP_RETURN_IF_ERROR(savepoint.Begin());
-    Status applied = Apply(*spec, found == known.end() ? nullptr : found->second);
+    const TenantRecord* const record = found == known.end() ? nullptr : found->second;
+    Status applied = record == nullptr ? OkStatus() : MayTake(*record, *spec, others);
+    if (applied.ok()) applied = Apply(*spec, record);
     if (applied.ok()) {
       POP_RETURN_IF_ERROR(savepoint.Keep());
       continue;
@@ -195,6 +204,21 @@ StatusOr<std::vector<std::string>> UserDatabase::SyncTenants(
   for (const TenantRecord* record : stays) POP_RETURN_IF_ERROR(KeepDomains(*record));
   POP_RETURN_IF_ERROR(transaction.Commit());
   return faults;
+}
+
+Status UserDatabase::SetTenantSource(std::string_view name, std::string_view source) {
+  POP_ASSIGN_OR_RETURN(const TenantId id, TenantIdOf(name));
+  SqliteQuery update(*connection_, "UPDATE tenants SET source = ?1 WHERE id = ?2");
+  return update.Bind(source).Bind(ToSql(id)).Run();
+}
+
+Status UserDatabase::AdoptTenant(const TenantSpec& spec) {
+  SqliteTransaction transaction(*connection_);
+  POP_RETURN_IF_ERROR(transaction.Begin());
+  POP_ASSIGN_OR_RETURN(const TenantRecord known, FindTenant(spec.name));
+  POP_RETURN_IF_ERROR(FreeDomains(*connection_, known, WantedDomains(spec)));
+  POP_RETURN_IF_ERROR(Apply(spec, &known));
+  return transaction.Commit();
 }
 
 }  // namespace poplar::auth

@@ -163,11 +163,18 @@ class UserDatabase {
   // say, in one transaction. One that is no longer among them is disabled and keeps its id, its
   // users and its mail; domains without users become free. Its id is its own when it comes back.
   // `untouched`: sources that cannot be read now; their tenants stay as they are. What is wrong
-  // with one (its name, a domain of another's, a tenant of another source) is a sentence in the
-  // answer, and that one stays as it was.
+  // with one (its name, a domain of another's, a tenant of a source of the kinds `others`) is a
+  // sentence in the answer, and that one stays as it was. One whose source is of no kind that there
+  // is any more is taken over.
   StatusOr<std::vector<std::string>> SyncTenants(std::string_view kind,
                                                  std::span<const TenantSpec> specs,
-                                                 const std::set<std::string>& untouched);
+                                                 const std::set<std::string>& untouched,
+                                                 const std::set<std::string>& others);
+  // From now on `source` says what the tenant is; empty: the commands do. It stays as it is.
+  Status SetTenantSource(std::string_view name, std::string_view source);
+  // Makes the tenant of this name what `spec` says, whoever said so before. kNotFound: no such
+  // tenant; else as AddDomain.
+  Status AdoptTenant(const TenantSpec& spec);
 
   // --- Users. A hash comes from PasswordHasher::Hash, or from another system
   // (auth/schemes/password_hasher.h says which); it is checked. Empty: the user gets mail but
@@ -238,6 +245,7 @@ class UserDatabase {
   StatusOr<TenantId> TenantOfDomain(std::string_view domain);
   Status InsertDomain(TenantId tenant, std::string_view domain);
   Status StorePolicy(const TenantRecord& tenant);
+  // `known`: the tenant as it is, or null, where there is none.
   Status Apply(const TenantSpec& spec, const TenantRecord* known);
   Status KeepDomains(const TenantRecord& tenant);
   Status Retire(const TenantRecord& tenant);

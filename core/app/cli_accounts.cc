@@ -160,10 +160,16 @@ class AccountCommands {
                 "  poplar tenant set acme --keep-deleted 30 --expire 365\n"
                 "  poplar tenant set acme --expire-read 0\n"
                 "  poplar tenant set acme --quota none --expire-read never\n"
-                "  poplar tenant set acme --require-tls true --logins-per-minute 600");
+                "  poplar tenant set acme --require-tls true --logins-per-minute 600\n"
+                "  poplar tenant set acme --source file");
     auto options = std::make_shared<TenantSetOptions>();
     set->add_option("NAME", options->name, "The tenant")->required();
     AddLimitOptions(set, &options->limits, options);
+    AddNumber<TenantSource>(
+        set, "--source", "command|file|backend",
+        "Hands the tenant over: from now on what it is, is said by these commands, by its file in "
+        "users.tenants, or by users.tenants_backend",
+        ParseTenantSource, [options](TenantSource source) { options->source = source; });
     run_with_config_(set, [&wiring = wiring_, &console = console_, options](const Config& config) {
       return TenantSet(*options, config, wiring, console);
     });

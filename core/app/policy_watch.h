@@ -16,6 +16,7 @@
 #include "auth/users/file_identity.h"
 #include "auth/users/user_database.h"
 #include "core/app/tenant_files.h"
+#include "core/app/tenant_sources.h"
 #include "core/base/mail_policy.h"
 #include "core/base/status.h"
 #include "core/tenant/config.h"
@@ -24,7 +25,8 @@ namespace poplar::app {
 
 struct PolicyWatchOptions {
   std::string database_path;
-  std::string tenant_folder = {};  // Empty: none.
+  std::string tenant_folder = {};    // Empty: none.
+  std::string tenants_backend = {};  // That tells tenants, too; empty: none.
   tenant::TenantLimitsConfig limits = {};
   std::chrono::milliseconds period{1000};
 };
@@ -46,7 +48,7 @@ class PolicyWatch {
   PolicyWatch(PolicyWatchOptions options, PolicyBoard& board)
       : options_(std::move(options)),
         board_(board),
-        tenant_files_(options_.tenant_folder),
+        tenant_files_(options_.tenant_folder, {KindOfBackend(options_.tenants_backend)}),
         limits_(options_.limits) {}
 
   void Run(const std::stop_token& stop);

@@ -111,13 +111,16 @@ Status Service::MakeStore() {
         tenant_query_,
         TenantQuery::Start({.database_path = config_.users.database,
                             .backend = config_.users.tenants_backend,
+                            .tenant_folder = config_.users.tenants,
                             .lister = TenantListerOptionsOf(config_),
                             .period = std::chrono::seconds(config_.users.tenants_period_s)}));
   }
-  POP_ASSIGN_OR_RETURN(policy_watch_, PolicyWatch::Start({.database_path = config_.users.database,
-                                                          .tenant_folder = config_.users.tenants,
-                                                          .limits = config_.tenant_limits},
-                                                         policies_));
+  POP_ASSIGN_OR_RETURN(policy_watch_,
+                       PolicyWatch::Start({.database_path = config_.users.database,
+                                           .tenant_folder = config_.users.tenants,
+                                           .tenants_backend = config_.users.tenants_backend,
+                                           .limits = config_.tenant_limits},
+                                          policies_));
   const uint32_t open_files = PlanForThisProcess(config_, shards_->count()).open_files_a_shard;
   storage::StoreOptions options = StoreOptionsOf(config_.store, open_files);
   options.policies = &policies_;

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "core/app/tenant_sources.h"
 #include "core/base/log.h"
 
 namespace poplar::app {
@@ -17,11 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Sources of tenants begin so.
-std::string KindOf(const std::string& folder) { return fs::path(folder).filename().string() + "/"; }
-
 std::string SourceOf(const std::string& folder, const std::string& path) {
-  return KindOf(folder) + fs::path(path).filename().string();
+  return KindOfFiles(folder) + fs::path(path).filename().string();
 }
 
 }  // namespace
@@ -84,7 +82,7 @@ StatusOr<std::set<std::string>> TenantFiles::Fileless(auth::UserDatabase& databa
   std::set<std::string> sources;
   for (const auth::TenantRecord& tenant : tenants) {
     const bool told = tenant.enabled || !tenant.domains.empty();
-    if (told && tenant.source.starts_with(KindOf(folder_))) sources.insert(tenant.source);
+    if (told && tenant.source.starts_with(KindOfFiles(folder_))) sources.insert(tenant.source);
   }
   for (const auto& [path, file] : files_) sources.erase(SourceOf(folder_, path));
   return sources;
@@ -103,7 +101,7 @@ Status TenantFiles::Sync(auth::UserDatabase& database, std::set<std::string> spa
     }
   }
   POP_ASSIGN_OR_RETURN(const std::vector<std::string> faults,
-                       database.SyncTenants(KindOf(folder_), specs, untouched));
+                       database.SyncTenants(KindOfFiles(folder_), specs, untouched, others_));
   for (const std::string& fault : faults) {
     base::Log(base::LogLevel::kError, "tenant_file_wrong", {{"reason", fault}});
   }

@@ -22,7 +22,9 @@ namespace poplar::app {
 class TenantFiles {
  public:
   // Empty: no folder, and Look does nothing.
-  explicit TenantFiles(std::string folder) : folder_(std::move(folder)) {}
+  // `others`: the kinds of other sources, whose tenants are theirs.
+  explicit TenantFiles(std::string folder, std::set<std::string> others = {})
+      : folder_(std::move(folder)), others_(std::move(others)) {}
 
   // After a change of the folder brings the database up to it. A folder without any file, or that
   // is not there, changes nothing: it may be a disk that is not mounted. Errors are the database's;
@@ -52,6 +54,7 @@ class TenantFiles {
   void TellGone();
 
   const std::string folder_;
+  const std::set<std::string> others_;
   std::map<std::string, File> files_;  // By name.
   bool pending_ = true;                // The database has not taken it yet.
 };

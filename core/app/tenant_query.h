@@ -15,6 +15,7 @@
 
 #include "auth/remote/tenant_lister.h"
 #include "auth/users/user_database.h"
+#include "core/app/tenant_sources.h"
 #include "core/base/metrics.h"
 #include "core/base/status.h"
 
@@ -22,7 +23,8 @@ namespace poplar::app {
 
 struct TenantQueryOptions {
   std::string database_path;
-  std::string backend;  // As the configuration calls it.
+  std::string backend;             // As the configuration calls it.
+  std::string tenant_folder = {};  // Whose files tell tenants, too; empty: none.
   auth::TenantListerOptions lister;
   std::chrono::milliseconds period{30'000};
 };
@@ -40,7 +42,7 @@ class TenantQuery {
 
  private:
   explicit TenantQuery(TenantQueryOptions options)
-      : options_(std::move(options)), kind_("backend." + options_.backend + "/") {}
+      : options_(std::move(options)), kind_(KindOfBackend(options_.backend)) {}
 
   void Run(const std::stop_token& stop);
   Status Look(const std::stop_token& stop);

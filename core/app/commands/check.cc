@@ -14,6 +14,7 @@
 #include "core/app/certificate_check.h"
 #include "core/app/commands/user_records.h"
 #include "core/app/tenant_files.h"
+#include "core/app/tenant_sources.h"
 #include "core/base/clock.h"
 #include "core/tenant/config.h"
 #include "core/tenant/login_ways.h"
@@ -155,6 +156,7 @@ class Checker {
   void CheckTenantsOf(auth::UserDatabase& users) {
     const auto tenants = users.ListTenants();
     if (!tenants.ok()) return Fault("users.database", std::string(Message(tenants.status())));
+    CheckSourcesOf(*tenants);
     for (const auth::TenantRecord& tenant : *tenants) {
       const std::string missing =
           tenant::MissingBackend(parsed_.config, tenant.policy.rules.auth_chain);
@@ -171,6 +173,29 @@ class Checker {
         if (warning.empty()) continue;
         warnings_.push_back(About("users.database", "tenant " + tenant.name + ": " + warning));
       }
+    }
+  }
+
+  // What a tenant is, somebody says; where that is nobody any more, it stays as it is for ever.
+  void CheckSourcesOf(const std::vector<auth::TenantRecord>& tenants) {
+    const tenant::UsersConfig& users = parsed_.config.users;
+    std::map<std::string, std::vector<std::string>> names;  // By kind.
+    for (const auth::TenantRecord& tenant : tenants) {
+      if (!tenant.source.empty()) names[KindOfSource(tenant.source)].push_back(tenant.name);
+    }
+    for (const auto& [kind, of_kind] : names) {
+      if (kind == KindOfFiles(users.tenants) || kind == KindOfBackend(users.tenants_backend)) {
+        continue;
+      }
+      const size_t more = of_kind.size() - 1;
+      warnings_.push_back(
+          About("users.database",
+                "tenant " + of_kind.front() +
+                    (more == 0 ? "" : " (and " + std::to_string(more) + " more)") + " comes from " +
+                    kind +
+                    ", which this configuration does not name: it stays as it is, until a "
+                    "file or a back end names it or `poplar tenant set NAME --source` hands it "
+                    "over"));
     }
   }
 

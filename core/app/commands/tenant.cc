@@ -1,11 +1,14 @@
 #include "core/app/commands/tenant.h"
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "core/app/commands/limits_text.h"
 #include "core/app/commands/user_records.h"
 #include "core/app/table.h"
+#include "core/app/tenant_sources.h"
 #include "core/base/check.h"
+#include "core/tenant/tenant_file.h"
 
 namespace poplar::app {
 namespace {
@@ -67,6 +70,41 @@ void WarnOfSource(const TenantRecord& record, Console& console) {
               << ", which undoes this when it is read again; change it there\n";
 }
 
+Status TakeFromFile(const std::string& name, const tenant::Config& config,
+                    auth::UserDatabase& users) {
+  if (config.users.tenants.empty()) {
+    return MakeStatus(StatusCode::kInvalidArgument, "users.tenants names no folder of files");
+  }
+  const std::string path = std::filesystem::path(config.users.tenants) / (name + ".toml");
+  const tenant::ParsedTenant parsed = tenant::ReadTenant(path);
+  if (!parsed.faults.empty()) {
+    return MakeStatus(StatusCode::kInvalidArgument, parsed.faults.front().ToString());
+  }
+  return Annotate(users.AdoptTenant(parsed.tenant), path);
+}
+
+Status HandOver(const TenantSetOptions& options, const tenant::Config& config,
+                auth::UserDatabase& users, Console& console) {
+  POP_RETURN_IF_ERROR(users.FindTenant(options.name).status());
+  const std::string& backend = config.users.tenants_backend;
+  switch (*options.source) {
+    case TenantSource::kCommand:
+      return users.SetTenantSource(options.name, "");
+    case TenantSource::kFile:
+      return TakeFromFile(options.name, config, users);
+    case TenantSource::kBackend:
+      break;
+  }
+  if (backend.empty()) {
+    return MakeStatus(StatusCode::kInvalidArgument, "users.tenants_backend names no back end");
+  }
+  POP_RETURN_IF_ERROR(users.SetTenantSource(options.name, KindOfBackend(backend) + options.name));
+  console.err << "poplar: back end " << backend << " is asked within "
+              << config.users.tenants_period_s << " s what tenant " << options.name
+              << " is, where a server runs; if it does not name it, the tenant is disabled\n";
+  return OkStatus();
+}
+
 void Warn(const TenantRecord& record, std::string_view why, Console& console) {
   console.err << "poplar: warning: tenant " << record.name << ": " << why << '\n';
 }
@@ -88,6 +126,13 @@ void WarnOfMail(const TenantRecord& record, const tenant::Config& config, const 
 
 }  // namespace
 
+StatusOr<TenantSource> ParseTenantSource(std::string_view text) {
+  if (text == "command") return TenantSource::kCommand;
+  if (text == "file") return TenantSource::kFile;
+  if (text == "backend") return TenantSource::kBackend;
+  return MakeStatus(StatusCode::kInvalidArgument, "it is one of command, file, backend");
+}
+
 ExitCode TenantAdd(const TenantAddOptions& options, const tenant::Config& config,
                    const Wiring& wiring, Console& console) {
   const Status named = CheckChain(options.limits, config);
@@ -106,7 +151,7 @@ ExitCode TenantAdd(const TenantAddOptions& options, const tenant::Config& config
 
 ExitCode TenantSet(const TenantSetOptions& options, const tenant::Config& config,
                    const Wiring& wiring, Console& console) {
-  if (options.limits.empty()) {
+  if (options.limits.empty() && !options.source.has_value()) {
     return Fail(console, ExitCode::kUsage,
                 "nothing is to be changed (`poplar tenant set --help` says what can be)");
   }
@@ -114,10 +159,17 @@ ExitCode TenantSet(const TenantSetOptions& options, const tenant::Config& config
   if (!named.ok()) return Fail(console, named);
   const auto users = OpenUsers(config);
   if (!users.ok()) return FailUsers(console, users.status());
-  const auto changed = (*users)->ChangeTenant(
-      options.name, [&](TenantRecord& record) { Apply(options.limits, record); });
+  if (options.source.has_value()) {
+    const Status handed = HandOver(options, config, **users, console);
+    if (!handed.ok()) return Fail(console, handed);
+  }
+  const auto changed = options.limits.empty()
+                           ? (*users)->FindTenant(options.name)
+                           : (*users)->ChangeTenant(options.name, [&](TenantRecord& record) {
+                               Apply(options.limits, record);
+                             });
   if (!changed.ok()) return Fail(console, changed.status());
-  WarnOfSource(*changed, console);
+  if (!options.limits.empty()) WarnOfSource(*changed, console);
   WarnOfLockOut(*changed, config, **users, console);
   WarnOfMail(*changed, config, wiring, console);
   Print(*changed, console);

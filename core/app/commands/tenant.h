@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "core/app/console.h"
 #include "core/app/wiring.h"
+#include "core/base/status.h"
 #include "core/tenant/config.h"
 
 namespace poplar::app {
@@ -38,9 +40,20 @@ struct TenantAddOptions {
   TenantLimits limits;
 };
 
+// Who says what a tenant is.
+enum class TenantSource : uint8_t {
+  kCommand,  // `poplar tenant`.
+  kFile,     // That of users.tenants.
+  kBackend,  // users.tenants_backend.
+};
+
+// "command", "file", "backend".
+StatusOr<TenantSource> ParseTenantSource(std::string_view text);
+
 struct TenantSetOptions {
   std::string name;
   TenantLimits limits;
+  std::optional<TenantSource> source = {};
 };
 
 struct TenantListOptions {

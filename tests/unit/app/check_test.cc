@@ -1,3 +1,4 @@
+#include "auth/users/user_database.h"
 #include "tests/unit/app/command_test.h"
 
 namespace poplar::app {
@@ -107,6 +108,33 @@ TEST_F(CheckTest, NobodyWhoCouldLogInIsAWarning) {
   EXPECT_EQ(RunHere({"check"}), ExitCode::kOk);
   EXPECT_THAT(err_, HasSubstr(":2: auth.mechanisms: nobody can log in: no back end of auth.chain "
                               "can serve APOP\n"));
+}
+
+TEST_F(CheckTest, TenantsOfWhomNobodySpeaksAnyMore) {
+  const std::string database = folder_ / "users.db";
+  for (const char* name : {"acme", "beta"}) {
+    ASSERT_EQ(RunHere({"tenant", "add", name}), ExitCode::kOk) << err_;
+    ASSERT_TRUE((*auth::UserDatabase::Open(database))
+                    ->SetTenantSource(name, "tenants.d/" + std::string(name) + ".toml")
+                    .ok());
+  }
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk);
+  EXPECT_EQ(err_, "");
+  Write(config_path_, "[users]\ntenants = \"customers.d\"\n");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk);
+  EXPECT_THAT(err_, HasSubstr("tenant acme (and 1 more) comes from tenants.d/, which this"));
+  ASSERT_EQ(RunHere({"tenant", "set", "acme", "--source", "command"}), ExitCode::kOk) << err_;
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk);
+  EXPECT_THAT(err_, HasSubstr("tenant beta comes from tenants.d/, which this"));
+}
+
+TEST_F(CheckTest, PenaltiesThatOutlastAClient) {
+  wiring_.warn_of_penalties = [](const tenant::Config& config) {
+    return std::to_string(config.auth.penalty_delay_max_ms) + " is long";
+  };
+  Write(config_path_, "[auth]\npenalty_delay_max_ms = 9000\n");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk);
+  EXPECT_THAT(err_, HasSubstr(":2: auth.penalty_delay_max_ms: 9000 is long\n"));
 }
 
 TEST_F(CheckTest, WarningsAreNotFaults) {

@@ -59,6 +59,25 @@ TEST_F(UsersTest, Tenants) {
   EXPECT_THAT(err_, AllOf(HasSubstr("poplar: "), HasSubstr("nobody")));
 }
 
+TEST_F(UsersTest, ATenantIsHandedOver) {
+  AddTenant();
+  EXPECT_EQ(RunHere({"tenant", "set", "acme", "--source", "file"}), ExitCode::kDataError);
+  EXPECT_THAT(err_, HasSubstr("tenants.d/acme.toml"));
+  std::filesystem::create_directories(folder_ / "tenants.d");
+  Write(folder_ / "tenants.d/acme.toml", "domains = [\"acme.example\"]\nrequire_tls = true\n");
+  EXPECT_EQ(RunHere({"tenant", "set", "acme", "--source", "file"}), ExitCode::kOk) << err_;
+  EXPECT_THAT(out_, AllOf(HasSubstr("require_tls = true"), HasSubstr("tenants.d/acme.toml"),
+                          Not(HasSubstr("a.test"))));
+  EXPECT_EQ(RunHere({"tenant", "set", "acme", "--source", "command", "--sessions-max", "5"}),
+            ExitCode::kOk);
+  EXPECT_EQ(err_, "");
+  EXPECT_THAT(out_, AllOf(HasSubstr("sessions_max = 5"), Not(HasSubstr("tenants.d"))));
+  EXPECT_EQ(RunHere({"tenant", "set", "acme", "--source", "backend"}), ExitCode::kDataError);
+  EXPECT_THAT(err_, HasSubstr("users.tenants_backend names no back end"));
+  EXPECT_EQ(RunHere({"tenant", "set", "nobody", "--source", "command"}), ExitCode::kNoUser);
+  EXPECT_EQ(RunHere({"tenant", "set", "acme", "--source", "moon"}), ExitCode::kUsage);
+}
+
 TEST_F(UsersTest, ATenantWithUsersIsOnlyRemovedWithThem) {
   AddTenant();
   ASSERT_EQ(RunHere({"user", "add", "a@acme.example", "--no-password"}), ExitCode::kOk) << err_;

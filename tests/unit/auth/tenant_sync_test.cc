@@ -23,7 +23,7 @@ class TenantSyncTest : public testing::Test {
 
   std::vector<std::string> Sync(const std::vector<TenantSpec>& specs,
                                 const std::set<std::string>& untouched = {}) {
-    const auto faults = users_->SyncTenants("tenants.d/", specs, untouched);
+    const auto faults = users_->SyncTenants("tenants.d/", specs, untouched, {"backend.sql/"});
     EXPECT_TRUE(faults.ok()) << faults.status().ToString();
     return faults.ok() ? *faults : std::vector<std::string>{"failed"};
   }
@@ -143,7 +143,7 @@ TEST_F(TenantSyncTest, ThoseOfOtherSourcesStayAsTheyAre) {
   TenantSpec other = Spec("listed", {"listed.example"});
   other.source = "backend.sql/listed";
   const std::vector<TenantSpec> others = {other};
-  ASSERT_TRUE(users_->SyncTenants("backend.sql/", others, {}).ok());
+  ASSERT_TRUE(users_->SyncTenants("backend.sql/", others, {}, {"tenants.d/"}).ok());
   EXPECT_THAT(Sync({Spec("a", {"a.example"})}), IsEmpty());
   EXPECT_TRUE(Find("made").enabled);
   EXPECT_TRUE(Find("listed").enabled);
@@ -161,10 +161,45 @@ TEST_F(TenantSyncTest, WhomOneSourceNoLongerNamesAnotherMayTake) {
   TenantSpec moved = Spec("moves", {"moves.example"});
   moved.source = "backend.sql/moves";
   const std::vector<TenantSpec> others = {moved};
-  EXPECT_THAT(*users_->SyncTenants("backend.sql/", others, {}), IsEmpty());
+  EXPECT_THAT(*users_->SyncTenants("backend.sql/", others, {}, {"tenants.d/"}), IsEmpty());
   EXPECT_EQ(Find("moves").id, id);
   EXPECT_TRUE(Find("moves").enabled);
   EXPECT_EQ(Find("moves").source, "backend.sql/moves");
+}
+
+TEST_F(TenantSyncTest, WhoseSourceThereIsNoMoreAnotherMayTake) {
+  EXPECT_THAT(Sync({Spec("a", {"a.example", "a.test"})}), IsEmpty());
+  TenantSpec renamed = Spec("a", {"a.example"});
+  renamed.source = "customers.d/a.toml";
+  renamed.policy.rules.require_tls = true;
+  const std::vector<TenantSpec> specs = {renamed};
+  EXPECT_THAT(*users_->SyncTenants("customers.d/", specs, {}, {"tenants.d/"}),
+              ElementsAre(HasSubstr("tenants.d/a.toml says already what tenant a is")));
+  EXPECT_THAT(Find("a").domains, ElementsAre("a.example", "a.test"));
+  EXPECT_THAT(*users_->SyncTenants("customers.d/", specs, {}, {"backend.sql/"}), IsEmpty());
+  EXPECT_EQ(Find("a").source, "customers.d/a.toml");
+  EXPECT_TRUE(Find("a").policy.rules.require_tls);
+  EXPECT_THAT(Find("a").domains, ElementsAre("a.example"));
+}
+
+TEST_F(TenantSyncTest, AnOperatorHandsOneOver) {
+  ASSERT_TRUE(users_->AddTenant("a", std::vector<std::string>{"a.example", "a.test"}).ok());
+  const TenantId id = Find("a").id;
+  TenantSpec spec = Spec("a", {"a.example"});
+  spec.policy.rules.require_tls = true;
+  EXPECT_THAT(Sync({spec}), ElementsAre(HasSubstr("has made a tenant of this name already")));
+  ASSERT_TRUE(users_->AdoptTenant(spec).ok());
+  EXPECT_EQ(Find("a").id, id);
+  EXPECT_EQ(Find("a").source, "tenants.d/a.toml");
+  EXPECT_TRUE(Find("a").policy.rules.require_tls);
+  EXPECT_THAT(Find("a").domains, ElementsAre("a.example"));
+  EXPECT_THAT(Sync({spec}), IsEmpty());
+  // And back.
+  ASSERT_TRUE(users_->SetTenantSource("a", "").ok());
+  EXPECT_THAT(Sync({Spec("other", {"other.example"})}), IsEmpty());
+  EXPECT_TRUE(Find("a").enabled);
+  EXPECT_EQ(users_->AdoptTenant(Spec("nobody", {"b.example"})).code(), StatusCode::kNotFound);
+  EXPECT_EQ(users_->SetTenantSource("nobody", "").code(), StatusCode::kNotFound);
 }
 
 }  // namespace
