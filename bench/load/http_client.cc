@@ -60,7 +60,7 @@ Task<StatusOr<uint64_t>> HttpClient::ReadMessage() {
         dots_.Feed(piece, [this](std::string_view text) { verifier_.Append(text); });
     left -= taken;
     stream_->Consume(taken);
-    if (dots_.done()) break;
+    if (dots_.done() || left == 0) break;
     LOAD_CO_RETURN_IF_ERROR(co_await stream_->Fill());
   }
   if (!dots_.done() || left > 0) co_return ContentError("GET: the lone dot is not at the end");

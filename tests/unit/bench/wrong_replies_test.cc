@@ -133,16 +133,18 @@ std::string Http(const std::string& content, const std::string& fields = "Server
 std::string ErrorOfGet(const std::string& said) { return ErrorOf({{"GET", said}}, "get"); }
 
 TEST(WrongRepliesTest, FilesFromAWebServer) {
-  EXPECT_EQ(ErrorOfGet(Http(Mail())), "");
+  EXPECT_EQ(ErrorOfGet(Http(Stuff(Mail()))), "");
+  EXPECT_EQ(ErrorOfGet(Http(Mail())), "content");  // Without the lone dot.
+  EXPECT_EQ(ErrorOfGet(Http(Stuff(Mail()) + "more\r\n")), "content");
   EXPECT_EQ(ErrorOfGet("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), "reply");
   EXPECT_EQ(ErrorOfGet("+OK\r\n"), "reply");
   EXPECT_EQ(ErrorOfGet("HTTP/1.1 200 OK\r\n\r\n" + Mail()), "count");
   EXPECT_EQ(ErrorOfGet("HTTP/1.1 200 OK\r\nContent-Length: 7x\r\n\r\n" + Mail()), "count");
-  EXPECT_EQ(ErrorOfGet(Http("<html>not ours</html>\r\n")), "content");
+  EXPECT_EQ(ErrorOfGet(Http(Stuff("<html>not ours</html>\r\n"))), "content");
   std::string changed = Mail();
   changed[500] = changed[500] == 'x' ? 'y' : 'x';
-  EXPECT_EQ(ErrorOfGet(Http(changed)), "content");
-  std::string half = Http(Mail());
+  EXPECT_EQ(ErrorOfGet(Http(Stuff(changed))), "content");
+  std::string half = Http(Stuff(Mail()));
   half.resize(half.size() - 100);
   EXPECT_EQ(ErrorOfGet(half), "timeout");
   EXPECT_EQ(ErrorOfGet(std::string(kHangUp)), "connection");
