@@ -46,3 +46,17 @@ def test_as_root_beside_a_server_of_another_user(tmp_path, closing):
     verified = subprocess.run([POPLAR, "store", "verify", "--config", str(copy / "that.toml")], capture_output=True, timeout=60)
     assert verified.returncode == 0 and b"2 messages" in verified.stdout, verified
     assert server.pop3(BOB, PASSWORDS[BOB]).stat()[0] == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be refused")
+def test_root_writes_no_store_of_another_user(tmp_path):
+    """What root made there, the server could not open."""
+    server = populate(PoplarServer(tmp_path / "srv"))
+    shell(f"chown -R nobody:nogroup {server.directory}/store")
+    for command in (["store", "rebuild-index"], ["store", "compact"], ["store", "snapshot", str(tmp_path / "copy")],
+                    ["export", "maildir", "--user", ALICE, str(tmp_path / "out")]):
+        refused = server.run(*command, check=False)
+        assert refused.returncode == 77, refused
+        assert "runuser -u nobody" in str(refused.stderr), refused
+    owners = {path.owner() for path in (server.directory / "store").rglob("*")}
+    assert owners == {"nobody"}
