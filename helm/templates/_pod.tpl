@@ -1,0 +1,78 @@
+{{/* The pod of a store. */}}
+
+{{/* Kubernetes kills what is there beyond it. */}}
+{{- define "poplar.graceSeconds" -}}
+{{- $drain := dig "server" "drain_limit_s" 30 .Values.config -}}
+{{- add (int64 $drain) (int64 .Values.preStopSleepSeconds) (int64 .Values.terminationMarginSeconds) -}}
+{{- end -}}
+
+{{- define "poplar.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{- define "poplar.seccompProfile" -}}
+type: {{ .Values.seccomp.type }}
+{{- if eq .Values.seccomp.type "Localhost" }}
+localhostProfile: {{ .Values.seccomp.localhostProfile }}
+{{- end }}
+{{- end -}}
+
+{{- define "poplar.volumeMounts" -}}
+- name: data
+  mountPath: /var/lib/poplar
+- name: config
+  mountPath: /etc/poplar
+  readOnly: true
+- name: run
+  mountPath: /run/poplar
+- name: tmp
+  mountPath: /tmp
+{{- range .Values.secrets }}
+- name: {{ printf "secret-%s" . | replace "." "-" | trunc 63 | trimSuffix "-" }}
+  mountPath: /etc/poplar-secrets/{{ . }}
+  readOnly: true
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* All of /etc/poplar is one volume, so that what belongs together changes at once. */}}
+{{- define "poplar.configVolume" -}}
+name: config
+projected:
+  defaultMode: 0440
+  sources:
+    - configMap:
+        name: {{ include "poplar.fullname" . }}-config
+        items:
+          - {key: poplar.toml, path: poplar.toml}
+    {{- if .Values.tenants }}
+    - configMap:
+        name: {{ include "poplar.fullname" . }}-tenants
+        items:
+          {{- range $name, $_ := .Values.tenants }}
+          - {key: {{ $name }}.toml, path: tenants.d/{{ $name }}.toml}
+          {{- end }}
+    {{- end }}
+    {{- with include "poplar.tlsSecret" . }}
+    - secret:
+        name: {{ . }}
+        items:
+          - {key: tls.crt, path: tls/tls.crt}
+          - {key: tls.key, path: tls/tls.key}
+    {{- end }}
+    {{- range .Values.tls.hosts }}
+    {{- $folder := include "poplar.hostFolder" . }}
+    - secret:
+        name: {{ include "poplar.hostSecret" (dict "root" $ "host" .) }}
+        # One that is not there yet holds up nobody else: until then its host has the default certificate.
+        optional: true
+        items:
+          - {key: tls.crt, path: certs/{{ $folder }}/tls.crt}
+          - {key: tls.key, path: certs/{{ $folder }}/tls.key}
+    {{- end }}
+{{- end -}}

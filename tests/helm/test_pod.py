@@ -1,0 +1,165 @@
+"""What a pod does: the rendered configuration, mounted as a kubelet mounts it, is checked and served by the real program."""
+
+import os
+import re
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import HERE, VALUES
+from network import openssl
+from poplar_server import PoplarServer, read_line, wait_for
+
+PLUGINS = Path(os.environ.get("POPLAR_BUILD", HERE.parents[1] / "build/release")).absolute() / "auth/plugins"
+ALICE, PASSWORD = "alice@acme.example", "correct horse battery staple"
+KUBELET_SECONDS = 30  # The server looks every second, or every five.
+
+
+class Pod(PoplarServer):
+    """A StatefulSet's pod, without containers: its places lie below a folder, its ports are the kernel's choice."""
+
+    def __init__(self, directory, documents, secrets):
+        self.directory, self.wrapper, self.process, self.ports = directory, [], None, {}
+        self.process_options, self.program = {}, None
+        self.log_path = directory / "server.log"
+        self.config_path = directory / "etc/poplar/poplar.toml"
+        self.documents, self.secrets, self.mounts = documents, secrets, 0
+        for folder in ("etc/poplar", "var/lib/poplar", "run/poplar"):
+            (directory / folder).mkdir(parents=True)
+        (stateful_set,) = [each for each in documents.values() if each["kind"] == "StatefulSet"]
+        self.spec = stateful_set["spec"]["template"]["spec"]
+        for volume in self.spec["volumes"]:
+            if "secret" in volume:
+                name, mode = volume["secret"]["secretName"], volume["secret"]["defaultMode"]
+                self.write(f"etc/poplar-secrets/{name}", secrets[name], mode)
+        self.mount()
+
+    def here(self, text):
+        text = re.sub(r"/(etc|run|var/lib)/poplar", rf"{self.directory}/\1/poplar", text)
+        return re.sub(r'(0\.0\.0\.0|\[::\]):\d+"', r'\1:0"', text).replace("/usr/lib/poplar", str(PLUGINS))
+
+    def write(self, folder, files, mode):
+        for name, text in files.items():
+            file = self.directory / folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+            file.chmod(mode)
+
+    def mount(self):
+        """/etc/poplar, as it is now: a folder of its own, and the links that lead into it."""
+        (config,) = [volume for volume in self.spec["volumes"] if volume["name"] == "config"]
+        files = {}
+        for source in config["projected"]["sources"]:
+            kind, where = next(iter(source.items()))
+            name = where["name"]
+            have = self.secrets.get(name) if kind == "secret" else self.documents[f"ConfigMap {name}"]["data"]
+            if have is None:
+                assert where.get("optional"), f"the pod waits for {name}"
+                continue
+            files |= {item["path"]: self.here(have[item["key"]]) for item in where["items"]}
+        etc, self.mounts = self.directory / "etc/poplar", self.mounts + 1
+        self.write(f"etc/poplar/..{self.mounts}", files, config["projected"]["defaultMode"])
+        (etc / "..data_tmp").symlink_to(f"..{self.mounts}")
+        (etc / "..data_tmp").rename(etc / "..data")
+        for top in {path.split("/")[0] for path in files}:
+            if not (etc / top).is_symlink():
+                (etc / top).symlink_to(f"..data/{top}")
+
+    def init(self):
+        (container,) = self.spec["initContainers"]
+        assert container["command"][0] == "poplar"
+        return self.run(*map(self.here, container["command"][1:]), config=False)
+
+    @property
+    def certificate(self):
+        return Path(re.search(r'^certificate = "(.*)"$', self.config_path.read_text(), re.M)[1])
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """secret(HOST): what a Secret of type kubernetes.io/tls holds."""
+
+    def make(host):
+        openssl(tmp_path, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key", "-out", "crt",
+                "-days", "30", "-subj", "/CN=test", "-addext", f"subjectAltName=DNS:{host}")
+        return {"tls.crt": (tmp_path / "crt").read_text(), "tls.key": (tmp_path / "key").read_text()}
+
+    return make
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda file: file.stem)
+def test_the_program_finds_no_fault(documents, tmp_path, secret, values):
+    all_of_it = documents(values)
+    names = {"pop-example-net-tls": "pop.example.net", "mail-poplar-tls": "pop.example.net", "acme-tls": "pop.acme.example",
+             "other-tls": "*.other.example", "mail-poplar-pop.acme.example-tls": "pop.acme.example",
+             "mail-poplar-wildcard.other.example-tls": "*.other.example"}
+    secrets = {name: secret(host) for name, host in names.items()}
+    secrets["directory"] = {"password": "secret\n", "ca.crt": secrets["acme-tls"]["tls.crt"]}
+    pod = Pod(tmp_path / "pod", all_of_it, secrets)
+    pod.init()
+    result = pod.run("check")
+    assert not result.stderr, result.stderr
+    pod.init()  # A restart: all is there already.
+
+
+def sni(pod, host):
+    """The certificate that is shown to who asks for the host."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with context.wrap_socket(socket.create_connection(("127.0.0.1", pod.ports["pop3s"]), timeout=30), server_hostname=host) as tls:
+        assert read_line(tls).startswith(b"+OK")
+        return ssl.DER_cert_to_PEM_cert(tls.getpeercert(binary_form=True))
+
+
+def test_a_pod_serves_and_takes_what_changes(documents, tmp_path, secret):
+    settings = ["ipFamily=ipv4", "config.log.format=text", "tls.secretName=default", "tenants.acme.domains={acme.example}",
+                "tls.hosts[0].host=pop.acme.example", "tls.hosts[0].secretName=acme", "tls.hosts[1].host=*.late.example", "tls.hosts[1].secretName=late"]
+    secrets = {"default": secret("localhost"), "acme": secret("pop.acme.example")}
+    pod = Pod(tmp_path / "pod", documents(HERE / "values/minimal.yaml", settings=settings), secrets)
+    pod.init()
+    with pod:
+        pod.add_user(ALICE, PASSWORD)
+        message = b"Subject: hello\r\n\r\nThe first mail.\r\n"
+        pod.deliver([ALICE], message)
+        assert pod.run("deliver", "--from", "bob@example.org", ALICE, input=message).stdout
+        client = pod.pop3(ALICE, PASSWORD, "pop3s")
+        assert client.stat()[0] == 2
+
+        def pem(name):
+            return pod.secrets[name]["tls.crt"]
+
+        assert (sni(pod, "pop.acme.example"), sni(pod, "pop.late.example")) == (pem("acme"), pem("default"))
+        # cert-manager renews one certificate and issues another; a tenant gets a domain.
+        pod.secrets |= {"default": secret("localhost"), "late": secret("*.late.example")}
+        pod.documents = documents(HERE / "values/minimal.yaml", settings=[*settings, "tenants.acme.domains={acme.example,acme.test}"])
+        pod.mount()
+        wait_for("the renewed certificate is shown", KUBELET_SECONDS, lambda: sni(pod, "pop.example.net") == pem("default"))
+        wait_for("the new one, too", KUBELET_SECONDS, lambda: sni(pod, "pop.late.example") == pem("late"))
+        wait_for("the tenant has the domain", KUBELET_SECONDS, lambda: b"acme.test" in pod.run("tenant", "list").stdout)
+        client.noop()  # Whoever was there has noticed nothing.
+        client.quit()
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_helm_test_passes_where_all_is_well_and_fails_where_it_is_not(documents, tmp_path, proxied):
+    networks = ["config.pop3.proxy_networks={127.0.0.0/8}"] if proxied else []
+    all_of_it = documents(HERE / "values/minimal.yaml", settings=["ipFamily=ipv4", "config.log.format=text", *networks])
+    pod = Pod(tmp_path / "pod", all_of_it, {})
+    pod.init()
+    (container,) = all_of_it["Pod mail-poplar-test"]["spec"]["containers"]
+    services = {f"mail-poplar-{name}:{port}": protocol
+                for name, port, protocol in (("pop3", 110, "pop3"), ("pop3s", 995, "pop3s"), ("metrics", 9110, "http"))}
+
+    def run_test():
+        variables = {each["name"]: each["value"] for each in container["env"]}
+        variables |= {name: f"127.0.0.1:{pod.ports[services[place]]}" for name, place in variables.items()}
+        return subprocess.run(container["command"], env={"PATH": os.environ["PATH"], **variables}, capture_output=True, text=True, timeout=120)
+
+    with pod:
+        passed = run_test()
+        assert passed.returncode == 0, passed.stderr
+        assert passed.stdout.count("ok: ") == 3
+    failed = run_test()
+    assert failed.returncode != 0 and "failed: " in failed.stderr
