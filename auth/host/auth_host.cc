@@ -10,6 +10,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -30,6 +31,7 @@ namespace {
 
 constexpr int kExitOk = 0;
 constexpr int kExitFault = 70;
+constexpr int kOutdatedLookMs = 2'000;
 
 // How long lines that were left out may stay untold.
 constexpr int kTellLeftOutMs = 1'000;
@@ -83,12 +85,13 @@ struct Instance {
 
 class AuthHost {
  public:
-  explicit AuthHost(AuthHostSockets sockets) : sockets_(std::move(sockets)) {}
+  AuthHost(AuthHostSockets sockets, AuthHostOptions options)
+      : sockets_(std::move(sockets)), options_(std::move(options)) {}
 
   int Run() {
     log_fd = sockets_.control.get();
     if (!LoadPlugin()) return kExitFault;
-    while (TakeSome()) {
+    while (TakeSome() && !IsOutdated()) {
     }
     // Threads may be inside a plug-in that never returns.
     std::_Exit(kExitOk);
@@ -120,8 +123,8 @@ class AuthHost {
     const std::optional<base::Secret> frame = Receive(sockets_.control.get(), ended);
     LoadFrame load;
     if (!frame.has_value() || !Decode(frame->Reveal(), load)) return false;
-    auto plugin = Plugin::Load(load.path, &LogSentence, load.instance_calls_max);
     LoadedFrame loaded;
+    auto plugin = ConfineAndLoad(load);
     if (plugin.ok()) {
       plugin_ = std::move(*plugin);
       loaded.name = plugin_->name();
@@ -134,6 +137,21 @@ class AuthHost {
     }
     SendFrame(sockets_.control.get(), Encode(loaded));
     return plugin_ != nullptr;
+  }
+
+  StatusOr<std::unique_ptr<Plugin>> ConfineAndLoad(const LoadFrame& load) const {
+    POP_RETURN_IF_ERROR(options_.confine());
+    return Plugin::Load(options_.plugin, &LogSentence, load.instance_calls_max);
+  }
+
+  // Looks now and then.
+  bool IsOutdated() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_look_) return false;
+    next_look_ = now + std::chrono::milliseconds(kOutdatedLookMs);
+    if (!options_.outdated()) return false;
+    LogSentence(POPLAR_INFO, "a file that it reads was replaced by another one: it starts anew");
+    return true;
   }
 
   // False: the server has gone.
@@ -227,6 +245,8 @@ class AuthHost {
   }
 
   const AuthHostSockets sockets_;
+  const AuthHostOptions options_;
+  std::chrono::steady_clock::time_point next_look_;
   std::unique_ptr<Plugin> plugin_;
   std::array<char, kFrameBytesMax> packet_;
   std::mutex mutex_;
@@ -237,10 +257,10 @@ class AuthHost {
 
 }  // namespace
 
-int RunAuthHost(AuthHostSockets sockets) {
+int RunAuthHost(AuthHostSockets sockets, AuthHostOptions options) {
   Harden();
   // Its threads never end while the process lives, so it is never destroyed.
-  static auto& host = *new AuthHost(std::move(sockets));
+  static auto& host = *new AuthHost(std::move(sockets), std::move(options));
   return host.Run();
 }
 

@@ -33,7 +33,7 @@ template <class Visitor, class Frame>
 void Fields(Visitor& visit, Frame& frame) {
   using F = std::remove_const_t<Frame>;
   if constexpr (std::same_as<F, LoadFrame>) {
-    visit(frame.path, frame.threads, frame.instance_calls_max);
+    visit(frame.threads, frame.instance_calls_max);
   } else if constexpr (std::same_as<F, LoadedFrame>) {
     visit(frame.fault, frame.name, frame.operations);
   } else if constexpr (std::same_as<F, OpenFrame>) {

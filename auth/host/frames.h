@@ -44,7 +44,6 @@ enum class FrameType : uint8_t {
 std::optional<FrameType> TypeOf(std::string_view frame);
 
 struct LoadFrame {
-  std::string path;
   uint32_t threads = 1;
   uint32_t instance_calls_max = 0;  // As poplar_host has it.
 };

@@ -268,6 +268,7 @@ bool HostLink::Send(Question& question) {
   question.sent = true;
   question.sent_us = now_us;
   ++question.lane.asked;
+  question.lane.metrics->asked.Add(1);
   sent_.push_back(&question);
   return true;
 }
@@ -286,6 +287,7 @@ void HostLink::End(Question& question) {
     question.lane.pace.Took(now_us - question.sent_us, now_us);
     question.lane.slow_tenants.Took(question.tenant, now_us - question.sent_us, now_us);
     --question.lane.asked;
+    question.lane.metrics->asked.Add(-1);
     std::erase(sent_, &question);
   }
   questions_.erase(question.frame.id);

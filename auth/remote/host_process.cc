@@ -1,89 +1,28 @@
 #include "auth/remote/host_process.h"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
-#include <fstream>
-#include <thread>
 #include <utility>
 
-#include "auth/host/auth_host.h"
 #include "core/base/clock.h"
-
-extern char** environ;
 
 namespace poplar::auth {
 namespace {
 
-// Between the end of a process's socket and its own.
-constexpr uint32_t kEndWaitMs = 1'000;
-
 Status Gone() { return MakeStatus(StatusCode::kUnavailable, "the auth host has ended"); }
-
-// Far away from the descriptors that the child shall find its own at.
-StatusOr<std::pair<base::UniqueFd, base::UniqueFd>> MakeSocketPair(int beyond) {
-  int pair[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-    return ErrnoStatus(errno, "socketpair");
-  }
-  base::UniqueFd ours(pair[0]), theirs(pair[1]);
-  base::UniqueFd moved(::fcntl(theirs.get(), F_DUPFD_CLOEXEC, beyond));
-  if (!moved.valid()) return ErrnoStatus(errno, "fcntl");
-  return std::pair(std::move(ours), std::move(moved));
-}
-
-class FileActions {
- public:
-  FileActions() { ::posix_spawn_file_actions_init(&actions_); }
-  FileActions(const FileActions&) = delete;
-  FileActions& operator=(const FileActions&) = delete;
-  ~FileActions() { ::posix_spawn_file_actions_destroy(&actions_); }
-  bool Give(int fd, int as) { return ::posix_spawn_file_actions_adddup2(&actions_, fd, as) == 0; }
-  const posix_spawn_file_actions_t* get() const { return &actions_; }
-
- private:
-  posix_spawn_file_actions_t actions_{};
-};
-
-// Signals that this process blocks or ignores are the child's to decide.
-class SpawnAttributes {
- public:
-  SpawnAttributes() {
-    ::posix_spawnattr_init(&attributes_);
-    sigset_t none, defaults;
-    ::sigemptyset(&none);
-    ::sigfillset(&defaults);
-    ::posix_spawnattr_setsigmask(&attributes_, &none);
-    ::posix_spawnattr_setsigdefault(&attributes_, &defaults);
-    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  }
-  SpawnAttributes(const SpawnAttributes&) = delete;
-  SpawnAttributes& operator=(const SpawnAttributes&) = delete;
-  ~SpawnAttributes() { ::posix_spawnattr_destroy(&attributes_); }
-  const posix_spawnattr_t* get() const { return &attributes_; }
-
- private:
-  posix_spawnattr_t attributes_{};
-};
 
 }  // namespace
 
 StatusOr<std::unique_ptr<HostProcess>> HostProcess::Start(const HostProcessOptions& options) {
-  std::unique_ptr<HostProcess> host(new HostProcess());
+  std::unique_ptr<HostProcess> host(new HostProcess(*options.spawner));
   POP_RETURN_IF_ERROR(host->Spawn(options));
-  host->end_.emplace(options.stop, [pid = host->pid_] { ::kill(pid, SIGKILL); });
+  host->end_.emplace(options.stop, [raw = host.get()] { raw->spawner_.Kill(raw->pid_); });
   POP_RETURN_IF_ERROR(
-      Send(host->control_, Encode(LoadFrame{.path = options.plugin,
-                                            .threads = options.threads,
+      Send(host->control_, Encode(LoadFrame{.threads = options.threads,
                                             .instance_calls_max = options.instance_calls_max})));
   POP_ASSIGN_OR_RETURN(const base::Secret answer,
                        host->Receive(host->control_, options.start_timeout_ms));
@@ -95,41 +34,26 @@ StatusOr<std::unique_ptr<HostProcess>> HostProcess::Start(const HostProcessOptio
 }
 
 Status HostProcess::Spawn(const HostProcessOptions& options) {
-  const int beyond = kAuthHostControlFd + 1 + static_cast<int>(options.shards);
-  FileActions actions;
   std::vector<base::UniqueFd> theirs;
   for (uint32_t i = 0; i <= options.shards; ++i) {  // The first is for control.
-    POP_ASSIGN_OR_RETURN(auto pair, MakeSocketPair(beyond));
-    if (!actions.Give(pair.second.get(), kAuthHostControlFd + static_cast<int>(i))) {
-      return MakeStatus(StatusCode::kUnavailable, "no memory to start an auth host");
+    int pair[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+      return ErrnoStatus(errno, "socketpair");
     }
-    theirs.push_back(std::move(pair.second));
+    theirs.emplace_back(pair[1]);
     if (i == 0) {
-      control_ = std::move(pair.first);
+      control_ = base::UniqueFd(pair[0]);
     } else {
-      shard_sockets_.push_back(std::move(pair.first));
+      shard_sockets_.emplace_back(pair[0]);
     }
   }
-  const std::string shards = std::to_string(options.shards);
-  // The plug-in's path is for those who look at the process table: the host reads it elsewhere.
-  std::array<const char*, 6> arguments{
-      options.executable.c_str(), "auth-host", "--shards", shards.c_str(),
-      options.plugin.c_str(),     nullptr};
-  const SpawnAttributes attributes;
-  const int fault =
-      ::posix_spawn(&pid_, options.executable.c_str(), actions.get(), attributes.get(),
-                    const_cast<char* const*>(arguments.data()), environ);
-  if (fault == 0) return OkStatus();
-  pid_ = -1;
-  return ErrnoStatus(fault, "starting an auth host");
+  POP_ASSIGN_OR_RETURN(pid_, spawner_.Start(options.plugin, theirs));
+  return OkStatus();
 }
 
 HostProcess::~HostProcess() {
   end_.reset();  // Before its number may be another's.
-  if (pid_ <= 0 || reaped_) return;
-  ::kill(pid_, SIGKILL);
-  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  if (pid_ > 0 && !reaped_) spawner_.End(pid_);
 }
 
 Status HostProcess::Send(const base::UniqueFd& socket, const StatusOr<base::Secret>& frame) {
@@ -202,14 +126,10 @@ bool HostProcess::TakeLogs(const LogSink& sink) {
 
 std::string HostProcess::HowItEnded() {
   end_.reset();
-  int status = 0;
-  pid_t ended = 0;
-  for (uint32_t waited_ms = 0; ended == 0 && waited_ms < kEndWaitMs; ++waited_ms) {
-    if (waited_ms > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    ended = ::waitpid(pid_, &status, WNOHANG);
-  }
-  if (ended != pid_) return "it closed its socket";
+  const std::optional<int> ended = spawner_.WaitStatus(pid_);
+  if (!ended.has_value()) return "it closed its socket";
   reaped_ = true;
+  const int status = *ended;
   if (!WIFSIGNALED(status)) {
     return "it ended with exit code " + std::to_string(WEXITSTATUS(status));
   }
@@ -217,13 +137,6 @@ std::string HostProcess::HowItEnded() {
   const char* const name = ::sigdescr_np(signal);
   return "it was ended by signal " + std::to_string(signal) + " (" +
          (name == nullptr ? "unknown" : name) + ")";
-}
-
-uint64_t HostProcess::resident_bytes() const {
-  std::ifstream statm("/proc/" + std::to_string(pid_) + "/statm");
-  uint64_t pages_in_all = 0, resident = 0, shared = 0;
-  if (!(statm >> pages_in_all >> resident >> shared) || shared > resident) return 0;
-  return (resident - shared) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace poplar::auth

@@ -14,14 +14,15 @@
 #include <vector>
 
 #include "auth/host/frames.h"
+#include "auth/remote/host_spawner.h"
 #include "core/base/fd.h"
 #include "core/base/status.h"
 
 namespace poplar::auth {
 
 struct HostProcessOptions {
-  std::string executable;  // What `auth-host` is a subcommand of.
-  std::string plugin;      // The shared object.
+  HostSpawner* spawner = nullptr;  // Outlives the process.
+  std::string plugin;              // The shared object.
   uint32_t threads = 4;
   uint32_t instance_calls_max = 0;  // At most so many questions at once; 0: not known.
   uint32_t shards = 1;
@@ -64,16 +65,17 @@ class HostProcess {
   // Of one that has ended: by which signal, or with which exit code; a sentence.
   std::string HowItEnded();
   // Octets of memory that are its own; 0: not known.
-  uint64_t resident_bytes() const;
+  uint64_t resident_bytes() const { return spawner_.ResidentBytes(pid_); }
 
  private:
-  HostProcess() = default;
+  explicit HostProcess(HostSpawner& spawner) : spawner_(spawner) {}
 
   Status Spawn(const HostProcessOptions& options);
   // The next frame that is no line for the log.
   StatusOr<base::Secret> Receive(const base::UniqueFd& socket, uint32_t timeout_ms);
   static Status Send(const base::UniqueFd& socket, const StatusOr<base::Secret>& frame);
 
+  HostSpawner& spawner_;
   pid_t pid_ = -1;
   bool reaped_ = false;
   base::UniqueFd control_;

@@ -123,7 +123,7 @@ Status RemoteBackends::AddBackend(RemoteBackendSpec spec) {
 StatusOr<std::unique_ptr<HostProcess>> RemoteBackends::StartProcess(const Host& host) const {
   POP_ASSIGN_OR_RETURN(
       std::unique_ptr<HostProcess> process,
-      HostProcess::Start({.executable = options_.executable,
+      HostProcess::Start({.spawner = options_.spawner,
                           .plugin = host.plugin,
                           .threads = options_.threads,
                           .instance_calls_max = LinkOptions().instance_calls_max * shards_.count(),
@@ -287,6 +287,11 @@ void RemoteBackends::Register(base::MetricRegistry& registry) const {
     registry.Add(host->lines_left_out, "poplar_auth_plugin_lines_left_out_total",
                  "Lines of a plug-in that the log does not have: there were too many.",
                  {{"plugin", host->name}});
+    registry.AddComputed(base::MetricRegistry::Kind::kGauge,
+                         [threads = options_.threads] { return static_cast<double>(threads); },
+                         "poplar_auth_host_threads",
+                         "Questions that an auth host works at, at once.",
+                         {{"plugin", host->name}});
     for (const auto& backend : host->backends) {
       for (const RemoteMetrics& metrics : backend->metrics) {
         metrics.Register(registry, {{"backend", backend->info.name}});

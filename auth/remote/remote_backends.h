@@ -35,7 +35,7 @@ struct RemoteBackendSpec {
 };
 
 struct RemoteBackendsOptions {
-  std::string executable;               // This program; `auth-host` is its subcommand.
+  HostSpawner* spawner = nullptr;       // Outlives the back ends.
   uint32_t threads = 0;                 // Of each host; 0: as many as its shards need.
   uint64_t host_bytes_max = 256 << 20;  // Of memory; a host that has more is started anew.
   uint32_t start_timeout_ms = 10'000;

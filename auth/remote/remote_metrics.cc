@@ -7,6 +7,9 @@ void RemoteMetrics::Register(base::MetricRegistry& registry,
   BackendMetrics::Register(registry, labels);
   registry.Add(unreached, "poplar_backend_unreached_total",
                "Questions for which nobody was reached, or that nobody answered in time.", labels);
+  registry.Add(asked, "poplar_backend_asked",
+               "Questions that its process has now, those too that nobody waits for any more.",
+               labels);
   registry.Add(refused_open, "poplar_backend_not_asked_total",
                "Questions that were not asked because it had failed too often.", labels);
   registry.Add(breaker, "poplar_backend_breaker",

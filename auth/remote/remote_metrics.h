@@ -11,6 +11,7 @@ namespace poplar::auth {
 struct RemoteMetrics : BackendMetrics {
   base::Counter unreached;         // Asked in vain: what breakers count.
   base::Counter refused_open;      // Not asked, because a breaker was open.
+  base::Gauge asked;               // That the host has, late ones too.
   base::Gauge breaker;             // 0 closed, 1 half open, 2 open.
   base::Gauge tenants_left_alone;  // Whose own breaker is not closed.
 

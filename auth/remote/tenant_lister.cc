@@ -36,7 +36,7 @@ StatusOr<std::vector<std::string>> Ask(HostProcess& host, uint32_t timeout_ms) {
 StatusOr<std::vector<std::string>> ListTenants(const TenantListerOptions& options,
                                                const std::stop_token& stop) {
   POP_ASSIGN_OR_RETURN(std::unique_ptr<HostProcess> host,
-                       HostProcess::Start({.executable = options.executable,
+                       HostProcess::Start({.spawner = options.spawner,
                                            .plugin = options.plugin,
                                            .threads = 1,
                                            .shards = 1,

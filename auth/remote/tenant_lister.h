@@ -9,13 +9,14 @@
 #include <vector>
 
 #include "auth/host/frames.h"
+#include "auth/remote/host_spawner.h"
 #include "core/base/status.h"
 
 namespace poplar::auth {
 
 struct TenantListerOptions {
-  std::string executable;  // This program; `auth-host` is its subcommand.
-  std::string plugin;      // The shared object.
+  HostSpawner* spawner = nullptr;  // Outlives the question.
+  std::string plugin;              // The shared object.
   PluginSettings settings;
   uint32_t start_timeout_ms = 10'000;
   uint32_t answer_timeout_ms = 10'000;  // For each part of the answer.

@@ -84,6 +84,16 @@ Status CheckStoredHash(std::string_view stored, WeakSchemes weak) {
   return Usable(stored, weak).status();
 }
 
+std::string WhyUnusable(std::string_view stored, WeakSchemes weak) {
+  const Status fault = CheckStoredHash(stored, weak);
+  if (fault.ok()) return "the stored password could not be compared: out of memory?";
+  if (CheckStoredHash(stored, WeakSchemes::kAllow).ok()) {
+    return "the stored password is of a weak scheme (" + std::string(SchemeName(stored)) +
+           "), which counts only with weak_schemes = true, of the back end or the tenant";
+  }
+  return "the stored password cannot be used: " + std::string(Message(fault));
+}
+
 std::string_view SchemeName(std::string_view stored) {
   if (stored.empty()) return "none";
   const std::optional<StoredPassword> parsed = ParseStoredPassword(stored);

@@ -47,6 +47,9 @@ enum class WeakSchemes : uint8_t { kRefuse, kAllow };
 // Could `stored` be verified? The fault says what is wrong and never shows it.
 Status CheckStoredHash(std::string_view stored, WeakSchemes weak = WeakSchemes::kRefuse);
 
+// Of what Verify found unusable: why, for the operator, and what to do. Never shows it.
+std::string WhyUnusable(std::string_view stored, WeakSchemes weak);
+
 // "yescrypt", "bcrypt", "ssha", ...; "none" for an empty value, "unknown" for what this does not
 // know.
 std::string_view SchemeName(std::string_view stored);

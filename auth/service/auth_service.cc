@@ -75,6 +75,17 @@ void AuthService::Register(base::MetricRegistry& registry) const {
       [hashers = context_->pools.hashers] { return static_cast<double>(hashers->rehashed()); },
       "poplar_auth_rehashed_total",
       "Stored hashes replaced by ones of the configured scheme, after a log-in.");
+  const auto add_limit = [&](uint64_t of_each_shard, std::string_view name, std::string_view help) {
+    registry.AddComputed(
+        base::MetricRegistry::Kind::kGauge,
+        [limit = of_each_shard * context_->on_shard.size()] { return static_cast<double>(limit); },
+        name, help);
+  };
+  add_limit(context_->options.throttle.waiting_max, "poplar_auth_delayed_max",
+            "Log-ins that may wait for a penalty, each shard an equal part; of clients that are "
+            "known, twice as many.");
+  add_limit(context_->options.password_cache_entries_max, "poplar_auth_cache_entries_max",
+            "Log-ins that may be in the cache, each shard an equal part.");
 }
 
 }  // namespace poplar::auth

@@ -19,7 +19,7 @@ BackendAnswer CompareWith(HasherPool& hashers, const base::Secret& stored, WeakS
       break;
   }
   // The password may be right: that we cannot tell is our fault.
-  return Say(BackendOutcome::kTemporary, "the stored password cannot be used");
+  return Say(BackendOutcome::kTemporary, WhyUnusable(stored.Reveal(), weak));
 }
 
 std::vector<std::string> NamesOf(const std::vector<ChainLink>& links) {

@@ -110,8 +110,10 @@ BackendAnswer SqliteBackend::VerifyPassword(std::string_view login, const base::
                why_not.empty() ? "only app passwords are taken" : why_not);
   }
 
-  const HashVerdict verdict = hashers_.Verify(
-      record.hash, password, record.weak_schemes ? WeakSchemes::kAllow : WeakSchemes::kRefuse);
+  const WeakSchemes weak = record.weak_schemes ? WeakSchemes::kAllow : WeakSchemes::kRefuse;
+  const HashVerdict verdict = hashers_.Verify(record.hash, password, weak);
+  const std::string unusable =
+      verdict == HashVerdict::kUnusable ? WhyUnusable(record.hash, weak) : std::string();
   const bool has_hash = !record.hash.empty();
   const bool may_log_in = record.user.enabled && record.user.tenant_enabled;
   if (verdict == HashVerdict::kMatch && may_log_in) Rehash(login, record.hash, password);
@@ -128,8 +130,7 @@ BackendAnswer SqliteBackend::VerifyPassword(std::string_view login, const base::
     return Say(BackendOutcome::kRefused, why_not.empty() ? "no password is set" : why_not);
   }
   // The password may be right: that we cannot tell is our fault.
-  return Say(BackendOutcome::kTemporary,
-             "the stored hash of " + record.user.address + " cannot be used: set a new password");
+  return Say(BackendOutcome::kTemporary, record.user.address + ": " + unusable);
 }
 
 // One that is refused goes on to the user's own password, and costs as much as any other wrong one.

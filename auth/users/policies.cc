@@ -16,13 +16,6 @@ std::optional<uint64_t> Unsigned(std::optional<int64_t> number) {
   return static_cast<uint64_t>(*number);
 }
 
-std::optional<int64_t> ToSql(std::optional<uint64_t> number) {
-  if (!number.has_value()) return std::nullopt;
-  return static_cast<int64_t>(*number);
-}
-
-int64_t ToSql(uint64_t number) { return static_cast<int64_t>(number); }
-
 Status CheckQuota(const Quota& quota) {
   if (quota.octets <= kQuotaMax && quota.messages <= kQuotaMax) return OkStatus();
   return MakeStatus(StatusCode::kInvalidArgument,

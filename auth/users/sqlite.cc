@@ -14,12 +14,13 @@ namespace poplar::auth {
 namespace {
 
 // What holds for each connection. A password change must survive a power cut: full sync. Rows that
-// are gone are overwritten: they held hashes.
+// are gone are overwritten: they held hashes. No files beside the database and its log.
 constexpr char kConnectionSetup[] =
     "PRAGMA foreign_keys = ON;"
     "PRAGMA synchronous = FULL;"
     "PRAGMA secure_delete = ON;"
     "PRAGMA trusted_schema = OFF;"
+    "PRAGMA temp_store = MEMORY;"
     "PRAGMA cell_size_check = ON;";
 
 StatusCode CodeOf(int sqlite_code) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/ids.h"
 #include "core/base/status.h"
 
 struct sqlite3;
@@ -21,6 +22,14 @@ namespace poplar::auth {
 // Makes the file, for its owner's eyes only, unless it is there. SQLite's -wal and -shm files take
 // over these rights.
 Status MakePrivateFile(const std::string& path);
+
+// Of 64 bits, as SQLite's are.
+inline int64_t ToSql(uint64_t number) { return static_cast<int64_t>(number); }
+inline int64_t ToSql(TenantId id) { return ToSql(id.value()); }
+inline std::optional<int64_t> ToSql(std::optional<uint64_t> number) {
+  if (!number.has_value()) return std::nullopt;
+  return static_cast<int64_t>(*number);
+}
 
 struct SqliteOptions {
   bool create = false;

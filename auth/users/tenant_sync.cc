@@ -13,8 +13,6 @@
 namespace poplar::auth {
 namespace {
 
-int64_t ToSql(TenantId id) { return static_cast<int64_t>(id.value()); }
-
 // Domains that no user has an address in, or all that are not in `wanted`.
 constexpr char kFreeDomains[] =
     "DELETE FROM domains WHERE tenant = ?1 AND name = ?2 AND NOT EXISTS"

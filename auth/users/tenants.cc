@@ -11,8 +11,6 @@
 namespace poplar::auth {
 namespace {
 
-int64_t ToSql(TenantId id) { return static_cast<int64_t>(id.value()); }
-
 std::string Quoted(std::string_view name) { return "\"" + std::string(name) + "\""; }
 
 constexpr char kTenantColumns[] =

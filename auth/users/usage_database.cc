@@ -8,7 +8,7 @@ namespace poplar::auth {
 namespace {
 
 // "PopG"
-constexpr int64_t kApplicationId = 0x506f7047;
+constexpr int64_t kUsageApplicationId = 0x506f7047;
 
 constexpr char kSchema[] = R"sql(
 PRAGMA application_id = 1349480519;
@@ -25,7 +25,7 @@ CREATE TABLE usage (
   PRIMARY KEY (tenant, day)
 ) STRICT, WITHOUT ROWID;
 )sql";
-static_assert(kApplicationId == 1349480519);
+static_assert(kUsageApplicationId == 1349480519);
 
 constexpr char kAdd[] =
     "INSERT INTO usage (tenant, day, name, sessions, messages_in, octets_in, messages_out,"
@@ -42,12 +42,10 @@ constexpr char kReadTenants[] =
     " sum(messages_out), sum(octets_out) FROM usage"
     " WHERE day BETWEEN ?1 AND ?2 AND (?3 = '' OR name = ?3) GROUP BY tenant ORDER BY name, tenant";
 
-int64_t ToSql(uint64_t number) { return static_cast<int64_t>(number); }
-
 Status CheckWhose(SqliteConnection& connection, const std::string& path) {
   POP_ASSIGN_OR_RETURN(const int64_t application, connection.Number("PRAGMA application_id"));
   POP_ASSIGN_OR_RETURN(const int64_t version, connection.Number("PRAGMA user_version"));
-  if (application == kApplicationId && version == 1) return OkStatus();
+  if (application == kUsageApplicationId && version == 1) return OkStatus();
   return MakeStatus(StatusCode::kFailedPrecondition,
                     path + " is no usage database of this program's version");
 }

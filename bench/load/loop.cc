@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <ctime>
 #include <functional>
 
 #include "core/base/check.h"
@@ -43,8 +44,9 @@ void Loop::RunOnce() {
   uint64_t wake_ns = next_tick_ns_;
   if (!sleepers_.empty()) wake_ns = std::min(wake_ns, sleepers_.top().wake_ns);
   uint64_t wait_ns = wake_ns > now_ns ? wake_ns - now_ns : 0;
-  int count = epoll_wait(epoll_.get(), events_.data(), kEventsMax,
-                         static_cast<int>((wait_ns + 999'999) / 1'000'000));
+  const timespec wait{.tv_sec = static_cast<time_t>(wait_ns / 1'000'000'000),
+                      .tv_nsec = static_cast<long>(wait_ns % 1'000'000'000)};
+  int count = epoll_pwait2(epoll_.get(), events_.data(), kEventsMax, &wait, nullptr);
   POP_CHECK(count >= 0 || errno == EINTR);
   events_begin_ = 0;
   events_end_ = std::max(count, 0);
@@ -55,6 +57,17 @@ void Loop::RunOnce() {
   now_ns = MonotonicNs();
   WakeSleepers(now_ns);
   if (now_ns >= next_tick_ns_) Tick(now_ns);
+}
+
+void Loop::End() {
+  if (ending_) return;
+  ending_ = true;
+  next_tick_ns_ = 0;
+  std::vector<Sleeper> sleepers;
+  for (; !sleepers_.empty(); sleepers_.pop()) sleepers.push_back(sleepers_.top());
+  for (const Sleeper& sleeper : sleepers) {
+    ResumeAt(sleeper.wake_ns, sleeper.handle, sleeper.unless_ending);
+  }
 }
 
 void Loop::WakeSleepers(uint64_t now_ns) {

@@ -1,5 +1,6 @@
-// One thread's event loop: epoll (edge-triggered), sleeping coroutines, and deadlines that are
-// swept a few times a second. Not thread-safe; everything that it wakes runs inside RunOnce.
+// One thread's event loop: epoll (edge-triggered), sleeping coroutines (woken to within
+// microseconds), and deadlines that are swept a few times a second. Not thread-safe; everything
+// that it wakes runs inside RunOnce.
 
 #pragma once
 
@@ -20,6 +21,18 @@ namespace poplar::load {
 uint64_t MonotonicNs();
 
 class Loop {
+ private:
+  struct Sleeping {
+    Loop* loop;
+    uint64_t wake_ns;
+    bool unless_ending;
+    bool await_ready() const { return unless_ending && loop->ending_; }
+    void await_suspend(std::coroutine_handle<> sleeper) {
+      loop->ResumeAt(wake_ns, sleeper, unless_ending);
+    }
+    void await_resume() const {}
+  };
+
  public:
   class Watcher {
    public:
@@ -41,17 +54,18 @@ class Loop {
 
   // co_await loop.Sleep(ms);
   auto Sleep(uint64_t duration_ms) {
-    struct Awaiter {
-      Loop* loop;
-      uint64_t wake_ns;
-      bool await_ready() const { return false; }
-      void await_suspend(std::coroutine_handle<> sleeper) {
-        loop->sleepers_.push({wake_ns, sleeper});
-      }
-      void await_resume() const {}
-    };
-    return Awaiter{this, MonotonicNs() + duration_ms * 1'000'000};
+    return Sleeping{this, MonotonicNs() + duration_ms * 1'000'000, false};
   }
+  // Sleeps until then, or until the loop is told to end, whichever is sooner.
+  auto SleepUnlessEnding(uint64_t wake_ns) { return Sleeping{this, wake_ns, true}; }
+  // The same for an awaiter of somebody else's: RunOnce resumes `sleeper`.
+  void ResumeAt(uint64_t wake_ns, std::coroutine_handle<> sleeper, bool unless_ending) {
+    sleepers_.push({unless_ending && ending_ ? 0 : wake_ns, sleeper, unless_ending});
+  }
+
+  // Wakes who sleeps unless the loop ends, and from now on lets nobody sleep so.
+  void End();
+  bool ending() const { return ending_; }
 
   // Waits for events, at most until the next tick, and runs what they wake.
   void RunOnce();
@@ -63,6 +77,7 @@ class Loop {
   struct Sleeper {
     uint64_t wake_ns;
     std::coroutine_handle<> handle;
+    bool unless_ending;
     bool operator>(const Sleeper& other) const { return wake_ns > other.wake_ns; }
   };
 
@@ -77,6 +92,7 @@ class Loop {
   std::vector<Watcher*> ticking_;  // a copy of watchers_, since ticks may close streams
   std::priority_queue<Sleeper, std::vector<Sleeper>, std::greater<>> sleepers_;
   uint64_t next_tick_ns_;
+  bool ending_ = false;
 };
 
 }  // namespace poplar::load

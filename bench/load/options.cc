@@ -18,6 +18,10 @@ constexpr uint32_t kRecipientsMax = 1000;
 constexpr uint64_t kArrivalsMax = 1000;
 constexpr uint64_t kKeepMax = 1'000'000;
 constexpr double kSecondsMax = 86'400;
+constexpr uint64_t kPauseMsMax = 86'400'000;
+constexpr uint64_t kReadBytesPerSecondMax = 10'000'000'000;
+constexpr double kRateMin = 0.001;
+constexpr double kRateMax = 10'000'000;
 
 // The texts of options that need more than CLI11's own conversions.
 struct RawOptions {
@@ -30,6 +34,7 @@ struct RawOptions {
   uint64_t expect_messages = 0;
   bool tls = false;
   bool stls = false;
+  bool warmup_given = false;
 };
 
 std::string Usage() {
@@ -49,6 +54,8 @@ constexpr const char* kExamples =
     "              --operations 5000 --octets 2048-65536\n"
     "  poplar-load session --pop3 127.0.0.1:1110 --user 'u{}@load.test' --users 100 \\\n"
     "              --password secret -c 16 --seconds 10 --server-pid 4711\n"
+    "  poplar-load idle --pop3 127.0.0.1:1110 --user 'u{}@load.test' --users 10000 \\\n"
+    "              --password secret -c 10000 --seconds 30 --server-pid 4711\n"
     "Exit codes: 0 all right, 1 a wrong reply or message, 2 a fault in the command line.";
 
 void AddTargets(CLI::App* app, Options* options, RawOptions* raw) {
@@ -61,8 +68,7 @@ void AddTargets(CLI::App* app, Options* options, RawOptions* raw) {
   app->add_option("--tls-version", raw->tls_version, "Only 1.2 or only 1.3")
       ->check(CLI::IsMember({"1.2", "1.3"}));
   app->add_flag("--tls-resume", options->tls.resume, "Offer the ticket of the last connection");
-  app->add_option("--user", options->user_pattern, "Login name and address; {} is the number")
-      ->required();
+  app->add_option("--user", options->user_pattern, "Login name and address; {} is the number");
   app->add_option("--password", options->password, "The password of every user");
   app->add_option("--users", options->users, "How many users")->check(CLI::PositiveNumber);
   app->add_option("--first-user", options->first_user, "The number of the first");
@@ -78,14 +84,19 @@ void AddAmounts(CLI::App* app, Options* options, RawOptions* raw) {
       ->check(CLI::Range(1U, 64U));
   app->add_option("--seconds", options->seconds, "The longest the measured part lasts")
       ->check(CLI::Range(0.01, kSecondsMax));
-  app->add_option("--warmup", options->warmup_seconds,
-                  "Seconds before it that are not counted (default 1; 0 with --operations)")
+  app->add_option(
+         "--warmup", options->warmup_seconds,
+         "Seconds before it that are not counted (default 1; 0 with --operations, and for crowds)")
       ->check(CLI::Range(0.0, kSecondsMax));
   app->add_option("--operations", options->operations_max, "End after so many operations");
+  app->add_option("--rate", options->rate,
+                  "Operations a second that become due at random (--seed), for all clients "
+                  "together; latency counts from then (profiles with independent operations)")
+      ->check(CLI::Range(kRateMin, kRateMax));
   app->add_option("--errors", options->errors_max, "End after so many errors");
   app->add_option("--timeout-ms", options->timeout_ms, "The longest wait for the server")
       ->check(CLI::PositiveNumber);
-  app->add_option("--depth", options->depth, "Commands in flight (retr, noop, fetch, get)")
+  app->add_option("--depth", options->depth, "Commands in flight (retr, noop, fetch, get, slow)")
       ->check(CLI::Range(1U, kDepthMax));
   app->add_option("--recipients", options->recipients, "Of each delivery (lmtp)")
       ->check(CLI::Range(1U, kRecipientsMax));
@@ -94,18 +105,31 @@ void AddAmounts(CLI::App* app, Options* options, RawOptions* raw) {
   app->add_option("--first-id", options->first_id, "The id of the first message delivered");
   app->add_option("--expect", raw->expect_messages, "How many messages each maildrop holds");
   app->add_flag("--delete", options->delete_fetched, "fetch: delete what was fetched");
-  app->add_flag("--declare-size", options->declare_size, "lmtp: SIZE= at MAIL, as an MTA does");
+  app->add_flag("--declare-size", options->declare_size,
+                "lmtp, day: SIZE= at MAIL, as an MTA does");
   app->add_option("--arrivals", options->arrivals, "turnover: deliveries before each session")
       ->check(CLI::Range(uint64_t{1}, kArrivalsMax));
   app->add_option("--keep", options->keep, "turnover: messages that stay on the server")
       ->check(CLI::Range(uint64_t{0}, kKeepMax));
 }
 
+void AddCrowds(CLI::App* app, Options* options) {
+  app->add_flag("--no-login", options->no_login, "idle: stop at the greeting");
+  app->add_option("--pause-ms", options->pause_ms,
+                  "idle: each client sends a NOOP every so many milliseconds, spread out")
+      ->check(CLI::Range(uint64_t{1}, kPauseMsMax));
+  app->add_option("--read-bytes-per-second", options->read_bytes_per_second,
+                  "slow: the most that each client reads")
+      ->check(CLI::Range(uint64_t{1}, kReadBytesPerSecondMax));
+}
+
 void AddReport(CLI::App* app, Options* options) {
   app->add_option("--server-pid", options->server_pids,
-                  "Report the CPU time of this process and its descendants; repeatable");
-  app->add_option("--cgroup", options->server_cgroup,
-                  "Report the CPU time of this control group (a folder, v1 cpuacct or v2)");
+                  "Report CPU time, memory and descriptors of this process and its descendants; "
+                  "repeatable");
+  app->add_option("--server-cgroup,--cgroup", options->server_cgroup,
+                  "Report the CPU time of this control group (a folder, v1 cpuacct or v2), its "
+                  "memory where it counts it, and that of its processes");
   app->add_flag("--json", options->json, "Report as JSON");
 }
 
@@ -136,12 +160,9 @@ Status ReadAuthLines(const std::string& path, Options* options) {
                     "--auth wants a file with a line for each of --users: " + path);
 }
 
-Status Conclude(Options* options, const RawOptions& raw) {
-  const Profile* profile = FindProfile(options->profile);
-  if (profile == nullptr) {
-    return MakeStatus(StatusCode::kInvalidArgument,
-                      "there is no profile \"" + options->profile + "\"; see --help");
-  }
+Status Fault(std::string_view text) { return MakeStatus(StatusCode::kInvalidArgument, text); }
+
+Status ConcludeTargets(Options* options, const Profile& profile, const RawOptions& raw) {
   if (!raw.pop3.empty()) {
     POP_ASSIGN_OR_RETURN(options->pop3, ParseEndpoint(raw.pop3));
   }
@@ -151,38 +172,73 @@ Status Conclude(Options* options, const RawOptions& raw) {
   if (!raw.http.empty()) {
     POP_ASSIGN_OR_RETURN(options->http, ParseEndpoint(raw.http));
   }
-  if (profile->needs_pop3 && !options->pop3.valid()) {
-    return MakeStatus(StatusCode::kInvalidArgument, "this profile needs --pop3 HOST:PORT");
+  if (profile.needs_pop3 && !options->pop3.valid()) {
+    return Fault("this profile needs --pop3 HOST:PORT");
   }
-  if (profile->needs_lmtp && !options->lmtp.valid()) {
-    return MakeStatus(StatusCode::kInvalidArgument, "this profile needs --lmtp HOST:PORT");
+  if (profile.needs_lmtp && !options->lmtp.valid()) {
+    return Fault("this profile needs --lmtp HOST:PORT");
   }
-  if (profile->needs_http && !options->http.valid()) {
-    return MakeStatus(StatusCode::kInvalidArgument, "this profile needs --http HOST:PORT");
+  if (profile.needs_http && !options->http.valid()) {
+    return Fault("this profile needs --http HOST:PORT");
   }
-  if (raw.tls && raw.stls) {
-    return MakeStatus(StatusCode::kInvalidArgument, "--tls and --stls exclude each other");
-  }
+  if (raw.tls && raw.stls) return Fault("--tls and --stls exclude each other");
   if (raw.tls) options->security = Security::kTls;
   if (raw.stls) options->security = Security::kStls;
   if (raw.tls_version == "1.2") options->tls.version = TLS1_2_VERSION;
   if (raw.tls_version == "1.3") options->tls.version = TLS1_3_VERSION;
+  return OkStatus();
+}
+
+Status ConcludeUsers(Options* options, const Profile& profile, const RawOptions& raw) {
+  const bool needs_users = profile.needs_users && !options->no_login;
+  if (needs_users && options->user_pattern.empty()) return Fault("this profile needs --user");
+  // POP3 lets one session at a time into a maildrop, so every client has users of its own.
+  if (needs_users && profile.needs_pop3 && options->users < options->connections) {
+    return Fault("a maildrop has one session at a time: --users must be at least -c");
+  }
+  if (options->users < options->recipients) return Fault("--recipients are more than --users");
+  if (raw.auth_file.empty()) return OkStatus();
+  if (profile.name != "session") return Fault("--auth is for the profile session");
+  return ReadAuthLines(raw.auth_file, options);
+}
+
+// What fits one profile only, or several of them.
+Status CheckFits(const Options& options, const Profile& profile) {
+  const bool idle = profile.name == "idle";
+  const bool slow = profile.name == "slow";
+  if (options.no_login && !idle) return Fault("--no-login is for the profile idle");
+  if (options.pause_ms > 0 && !idle) return Fault("--pause-ms is for the profile idle");
+  if (options.pause_ms > 0 && options.no_login) {
+    return Fault("--pause-ms and --no-login exclude each other: NOOP comes after the login");
+  }
+  if (idle && options.operations_max > 0) return Fault("idle knows no --operations");
+  if (slow != (options.read_bytes_per_second > 0)) {
+    return Fault(slow ? "slow needs --read-bytes-per-second"
+                      : "--read-bytes-per-second is for the profile slow");
+  }
+  if (options.rate > 0 && !profile.takes_rate) {
+    return Fault("the operations of this profile depend on each other: no --rate");
+  }
+  if (options.rate > 0 && profile.pipelines && options.depth > 1) {
+    return Fault("--rate and --depth exclude each other in this profile");
+  }
+  return OkStatus();
+}
+
+Status Conclude(Options* options, const RawOptions& raw) {
+  const Profile* profile = FindProfile(options->profile);
+  if (profile == nullptr) {
+    return Fault("there is no profile \"" + options->profile + "\"; see --help");
+  }
+  POP_RETURN_IF_ERROR(ConcludeTargets(options, *profile, raw));
   if (!raw.octets.empty()) {
     POP_ASSIGN_OR_RETURN(options->octets, ParseSizes(raw.octets));
   }
-  // POP3 lets one session at a time into a maildrop, so every client has users of its own.
-  if (profile->needs_pop3 && options->users < options->connections) {
-    return MakeStatus(StatusCode::kInvalidArgument,
-                      "a maildrop has one session at a time: --users must be at least -c");
-  }
-  if (options->users < options->recipients) {
-    return MakeStatus(StatusCode::kInvalidArgument, "--recipients are more than --users");
-  }
-  if (!raw.auth_file.empty()) {
-    if (profile->name != "session") {
-      return MakeStatus(StatusCode::kInvalidArgument, "--auth is for the profile session");
-    }
-    POP_RETURN_IF_ERROR(ReadAuthLines(raw.auth_file, options));
+  POP_RETURN_IF_ERROR(CheckFits(*options, *profile));
+  POP_RETURN_IF_ERROR(ConcludeUsers(options, *profile, raw));
+  // A crowd has been there for a while when the last one comes.
+  if (!raw.warmup_given && (options->operations_max > 0 || profile->is_crowd)) {
+    options->warmup_seconds = 0;
   }
   options->threads = std::min(options->threads, options->connections);
   return OkStatus();
@@ -197,6 +253,7 @@ ParsedOptions ParseOptions(int argc, char** argv) {
   app.footer(kExamples);
   AddTargets(&app, &parsed.options, &raw);
   AddAmounts(&app, &parsed.options, &raw);
+  AddCrowds(&app, &parsed.options);
   AddReport(&app, &parsed.options);
   try {
     app.parse(argc, argv);
@@ -205,9 +262,7 @@ ParsedOptions ParseOptions(int argc, char** argv) {
     return parsed;
   }
   if (app.count("--expect") > 0) parsed.options.expect_messages = raw.expect_messages;
-  if (app.count("--operations") > 0 && app.count("--warmup") == 0) {
-    parsed.options.warmup_seconds = 0;
-  }
+  raw.warmup_given = app.count("--warmup") > 0;
   Status concluded = Conclude(&parsed.options, raw);
   if (!concluded.ok()) {
     std::cerr << "poplar-load: " << Message(concluded) << "\n";

@@ -37,6 +37,7 @@ struct Options {
   double seconds = 5;
   double warmup_seconds = 1;
   uint64_t operations_max = 0;  // 0: only --seconds bounds the run
+  double rate = 0;              // operations a second that become due; 0: as fast as clients are
   uint64_t errors_max = 100;
   uint64_t timeout_ms = 10'000;
 
@@ -47,9 +48,12 @@ struct Options {
   uint64_t first_id = 0;
   std::optional<uint64_t> expect_messages;  // in each maildrop
   bool delete_fetched = false;
-  bool declare_size = false;  // lmtp: MAIL says how long the message is
-  uint64_t arrivals = 1;      // turnover: deliveries before each session
-  uint64_t keep = 0;          // turnover: messages left on the server, by those who do
+  bool declare_size = false;           // lmtp, day: MAIL says how long the message is
+  uint64_t arrivals = 1;               // turnover: deliveries before each session
+  uint64_t keep = 0;                   // turnover: messages left on the server, by those who do
+  bool no_login = false;               // idle: stop at the greeting
+  uint64_t pause_ms = 0;               // idle: between a client's NOOPs; 0: says nothing at all
+  uint64_t read_bytes_per_second = 0;  // slow: of each client
 
   std::vector<int> server_pids;
   std::string server_cgroup;

@@ -45,6 +45,12 @@ bool IsUidl(std::string_view text) {
          std::ranges::all_of(text, [](char c) { return c >= 0x21 && c <= 0x7e; });
 }
 
+// How long a reader of so many bytes a second takes for these.
+uint64_t ReadingNs(uint64_t bytes, uint64_t bytes_per_second) {
+  return static_cast<uint64_t>(static_cast<double>(bytes) * 1e9 /
+                               static_cast<double>(bytes_per_second));
+}
+
 }  // namespace
 
 bool IsInUse(const Status& error) {
@@ -193,6 +199,25 @@ Task<Status> Pop3Client::Dele(uint64_t number) {
   return ReadOk();
 }
 
+Task<Status> Pop3Client::DeleFirst(uint64_t count) {
+  for (uint64_t i = 1; i <= count; ++i) Send("DELE", i);
+  for (uint64_t i = 1; i <= count; ++i) LOAD_CO_RETURN_IF_ERROR(co_await ReadOk());
+  co_return OkStatus();
+}
+
+Task<StatusOr<std::vector<Pop3Message>>> Pop3Client::RetrAllBehind(
+    uint64_t skip, const std::vector<uint64_t>* sizes, uint32_t depth) {
+  std::vector<Pop3Message> messages;
+  size_t sent = skip;
+  for (size_t i = skip; i < sizes->size(); ++i) {
+    for (; sent < sizes->size() && sent < i + depth; ++sent) Send("RETR", sent + 1);
+    RetrOptions expected{.octets = (*sizes)[i]};
+    LOAD_CO_ASSIGN_OR_RETURN(Pop3Message message, co_await ReadRetr(expected));
+    messages.push_back(message);
+  }
+  co_return messages;
+}
+
 Task<Status> Pop3Client::Rset() {
   Send("RSET");
   return ReadOk();
@@ -210,10 +235,18 @@ Task<StatusOr<Pop3Message>> Pop3Client::ReadRetr(RetrOptions options) {
   std::optional<uint64_t> announced = TakeNumber(&text);
   dots_.Begin();
   verifier_.Begin();
+  const uint64_t begin_ns = MonotonicNs();
+  uint64_t bytes = 0;
   while (true) {
     size_t taken =
         dots_.Feed(stream_->input(), [this](std::string_view octets) { verifier_.Append(octets); });
     stream_->Consume(taken);
+    bytes += taken;
+    if (options.bytes_per_second > 0) {
+      co_await options.loop->SleepUnlessEnding(begin_ns +
+                                               ReadingNs(bytes, options.bytes_per_second));
+      if (options.loop->ending()) co_return MakeStatus(StatusCode::kCancelled, "the run ends");
+    }
     if (dots_.done()) break;
     if (options.pause_ms > 0) co_await options.loop->Sleep(options.pause_ms);
     Status filled = co_await stream_->Fill();

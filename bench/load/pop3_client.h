@@ -51,6 +51,13 @@ class Pop3Client {
   // The unique ids, in order; empty, over-long or repeated ones are errors.
   Task<StatusOr<std::vector<std::string>>> Uidl();
   Task<Status> Dele(uint64_t number);
+  // DELE of the first `count` messages, all in flight.
+  Task<Status> DeleFirst(uint64_t count);
+  // RETR of the messages behind the first `skip`, with `depth` of them in flight. `sizes` is what
+  // LIST said of all; it must outlive the task.
+  Task<StatusOr<std::vector<Pop3Message>>> RetrAllBehind(uint64_t skip,
+                                                         const std::vector<uint64_t>* sizes,
+                                                         uint32_t depth);
   Task<Status> Rset();
   // QUIT, its reply, and the server's close.
   Task<Status> Quit();
@@ -60,11 +67,13 @@ class Pop3Client {
   void Send(std::string_view verb, uint64_t number);
   Task<Status> ReadOk();
   // The reply to RETR: `octets` (from LIST) must be what arrives, and the content must be ours.
-  // `pause_ms` waits between pieces, as a slow reader does.
+  // A slow reader waits `pause_ms` between pieces, or takes so many bytes a second, and gives up
+  // when the loop ends (kCancelled).
   struct RetrOptions {
     uint64_t octets = 0;
     uint64_t pause_ms = 0;
-    Loop* loop = nullptr;  // REQUIRED for pauses
+    uint64_t bytes_per_second = 0;  // 0: as many as there are
+    Loop* loop = nullptr;           // REQUIRED for either
   };
   Task<StatusOr<Pop3Message>> ReadRetr(RetrOptions options);
 

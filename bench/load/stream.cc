@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 
@@ -14,7 +15,6 @@
 namespace poplar::load {
 namespace {
 
-constexpr size_t kReceiveBytes = 64 * kKiB;
 constexpr size_t kLineBytesMax = 64 * kKiB;
 constexpr int64_t kWouldBlock = -1;
 
@@ -25,19 +25,20 @@ Status SocketError(int error_number, std::string_view what) {
 }  // namespace
 
 // Waits for the next event or the deadline; says false when it was the deadline.
-auto Stream::Ready() {
+auto Stream::Ready(uint64_t deadline_ns) {
   struct Awaiter {
     Stream* stream;
+    uint64_t deadline_ns;
     bool await_ready() const { return false; }
     void await_suspend(std::coroutine_handle<> waiter) {
       POP_CHECK(!stream->waiter_);
       stream->waiter_ = waiter;
       stream->timed_out_ = false;
-      stream->deadline_ns_ = MonotonicNs() + stream->options_.timeout_ms * 1'000'000;
+      stream->deadline_ns_ = deadline_ns;
     }
     bool await_resume() const { return !stream->timed_out_; }
   };
-  return Awaiter{this};
+  return Awaiter{this, deadline_ns};
 }
 
 void Stream::OnReady() {
@@ -46,7 +47,8 @@ void Stream::OnReady() {
 }
 
 void Stream::OnTick(uint64_t now_ns) {
-  if (!waiter_ || now_ns < deadline_ns_) return;
+  const bool over = deadline_ns_ == kLoopEndNs ? loop_->ending() : now_ns >= deadline_ns_;
+  if (!waiter_ || !over) return;
   timed_out_ = true;
   std::exchange(waiter_, nullptr).resume();
 }
@@ -68,7 +70,7 @@ Task<Status> Stream::Connect(const Endpoint* endpoint) {
   if (!watched.ok()) co_return ConnectionError(Message(watched));
   fd_ = std::move(fd);
   if (under_way) {
-    bool in_time = co_await Ready();
+    bool in_time = co_await Ready(Timeout());
     if (!in_time) co_return TimeoutError("connect");
     int error = 0;
     socklen_t error_bytes = sizeof(error);
@@ -88,7 +90,7 @@ Task<Status> Stream::StartTls(TlsContext* context, TlsTicket* ticket) {
     StatusOr<int64_t> progress = TlsResult(result, "handshake");
     if (!progress.ok()) co_return progress.status();
     if (*progress == 0) co_return TlsError("handshake: the server closed");
-    bool in_time = co_await Ready();
+    bool in_time = co_await Ready(Timeout());
     if (!in_time) co_return TimeoutError("TLS handshake");
   }
 }
@@ -130,8 +132,9 @@ StatusOr<int64_t> Stream::SendFrom(std::string_view bytes) {
 }
 
 StatusOr<Stream::Progress> Stream::TryReceive() {
-  std::span<char> tail = input_.Tail(kReceiveBytes);
-  POP_ASSIGN_OR_RETURN(int64_t received, ReceiveInto(tail.data(), tail.size()));
+  std::span<char> tail = input_.Tail(options_.receive_bytes_max);
+  POP_ASSIGN_OR_RETURN(int64_t received,
+                       ReceiveInto(tail.data(), std::min(tail.size(), options_.receive_bytes_max)));
   if (received == kWouldBlock) return Progress::kWouldBlock;
   if (received == 0) return Progress::kEnd;
   input_.Extend(static_cast<size_t>(received));
@@ -151,7 +154,7 @@ Task<Status> Stream::Flush() {
   while (true) {
     LOAD_CO_RETURN_IF_ERROR(TrySend());
     if (output_.empty()) co_return OkStatus();
-    bool in_time = co_await Ready();
+    bool in_time = co_await Ready(Timeout());
     if (!in_time) co_return TimeoutError("the server does not take what is sent");
   }
 }
@@ -163,7 +166,7 @@ Task<Status> Stream::Fill() {
     LOAD_CO_ASSIGN_OR_RETURN(Progress progress, TryReceive());
     if (progress == Progress::kSome) co_return OkStatus();
     if (progress == Progress::kEnd) co_return ConnectionError("the server closed");
-    bool in_time = co_await Ready();
+    bool in_time = co_await Ready(Timeout());
     if (!in_time) co_return TimeoutError("no reply in time");
   }
 }
@@ -188,13 +191,23 @@ Task<StatusOr<std::string_view>> Stream::ReadLine() {
   }
 }
 
+Task<Status> Stream::StaySilent() {
+  while (!loop_->ending()) {
+    LOAD_CO_ASSIGN_OR_RETURN(Progress progress, TryReceive());
+    if (progress == Progress::kEnd) co_return ConnectionError("the server closed");
+    if (!input_.empty()) co_return ReplyError("nothing was asked", input_.view());
+    co_await Ready(kLoopEndNs);
+  }
+  co_return OkStatus();
+}
+
 Task<Status> Stream::WaitClose() {
   while (true) {
     if (!input_.empty()) co_return ReplyError("after the last reply", input_.view());
     LOAD_CO_ASSIGN_OR_RETURN(Progress progress, TryReceive());
     if (progress == Progress::kEnd) co_return OkStatus();
     if (progress == Progress::kSome) continue;
-    bool in_time = co_await Ready();
+    bool in_time = co_await Ready(Timeout());
     if (!in_time) co_return TimeoutError("the server does not close");
   }
 }

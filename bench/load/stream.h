@@ -18,12 +18,14 @@
 #include "core/base/byte_buffer.h"
 #include "core/base/fd.h"
 #include "core/base/status.h"
+#include "core/base/units.h"
 
 namespace poplar::load {
 
 struct StreamOptions {
-  uint64_t timeout_ms = 10'000;  // for each wait
-  int receive_buffer_bytes = 0;  // SO_RCVBUF; 0 leaves the kernel's choice
+  uint64_t timeout_ms = 10'000;          // for each wait
+  int receive_buffer_bytes = 0;          // SO_RCVBUF; 0 leaves the kernel's choice
+  size_t receive_bytes_max = 64 * kKiB;  // at a time; a stream keeps a buffer of this size
 };
 
 class Stream final : private Loop::Watcher {
@@ -53,6 +55,8 @@ class Stream final : private Loop::Watcher {
   std::optional<std::string_view> TakeLine();
   Task<StatusOr<std::string_view>> ReadLine();
 
+  // Waits until the loop ends. Anything that arrives meanwhile is an error, the peer's close, too.
+  Task<Status> StaySilent();
   // Waits for the peer's close. Anything else that arrives is an error.
   Task<Status> WaitClose();
 
@@ -63,7 +67,10 @@ class Stream final : private Loop::Watcher {
  private:
   enum class Progress : uint8_t { kSome, kWouldBlock, kEnd };
 
-  auto Ready();
+  static constexpr uint64_t kLoopEndNs = UINT64_MAX;  // a deadline: when the loop ends
+
+  uint64_t Timeout() const { return MonotonicNs() + options_.timeout_ms * 1'000'000; }
+  auto Ready(uint64_t deadline_ns);
   StatusOr<Progress> TryReceive();
   Status TrySend();
   StatusOr<int64_t> ReceiveInto(char* bytes, size_t count);

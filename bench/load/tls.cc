@@ -28,6 +28,10 @@ TlsContext::TlsContext(const TlsOptions& options)
                                 SSL_MODE_RELEASE_BUFFERS);
   // Whether a server says close_notify is for its functional tests to judge.
   SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
+  // In the order of Thunderbird's library; of some servers the client's order counts.
+  POP_CHECK(SSL_CTX_set_ciphersuites(context,
+                                     "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:"
+                                     "TLS_AES_256_GCM_SHA384") == 1);
   if (options.version != 0) {
     SSL_CTX_set_min_proto_version(context, options.version);
     SSL_CTX_set_max_proto_version(context, options.version);
@@ -48,7 +52,9 @@ SslPtr TlsContext::NewClient(int fd, TlsTicket* ticket) {
   SSL_set_connect_state(ssl.get());
   SSL_set_app_data(ssl.get(), ticket);
   if (options_.resume && ticket->session != nullptr) {
-    SSL_set_session(ssl.get(), ticket->session.get());
+    // A copy: OpenSSL spends what it uses, and not every server gives a new one when it resumes.
+    SslSessionPtr copy(SSL_SESSION_dup(ticket->session.get()));
+    SSL_set_session(ssl.get(), copy.get());
   }
   return ssl;
 }

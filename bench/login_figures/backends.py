@@ -10,7 +10,7 @@ import time
 
 from cells import PASSWORD
 from harness import Failed, Server
-from server import HASH_SETTING
+from poplar import HASH_SETTING
 
 READY_SECONDS_MAX = 60
 HASHES = 500

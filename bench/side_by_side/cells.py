@@ -1,4 +1,4 @@
-"""What is measured: the mail that is delivered first, and the cells of the table."""
+"""What is measured: the mail that is delivered first, the cells of the table, and the crowds."""
 
 from dataclasses import dataclass, field
 
@@ -27,15 +27,17 @@ SMALL = Mail("small", 16, 64, "4096")
 MEDIUM = Mail("medium", 4, 64, "65536")
 LARGE = Mail("large", 4, 8, "1048576")
 HUGE = Mail("huge", 4, 2, "26214400")
+LONG = Mail("long", 1, 20_000, "512")
 INBOX = Mail("inbox", 16, 0, "4096")  # takes what the delivery cell sends
-CORPUS = [MIXED, SMALL, MEDIUM, LARGE, HUGE, INBOX]
+CORPUS = [MIXED, SMALL, MEDIUM, LARGE, HUGE, LONG, INBOX]
 
 
 @dataclass(frozen=True)
 class Cell:
     """One row. `target` is the most of Dovecot's CPU time that Poplar may take, `floor_target` of
     nginx's, which is measured where a cell is `over_floor`; None: no target. Targets are quotients
-    of µs as they were set, on one machine."""
+    of µs as they were set, on one machine. `headline`: what the row is called where there are but a
+    few of them; "": it is not among those."""
 
     title: str
     profile: str
@@ -46,6 +48,7 @@ class Cell:
     target: float | None = None
     over_floor: bool = False
     floor_target: float | None = None
+    headline: str = ""
 
     @property
     def touches_all(self):
@@ -59,6 +62,18 @@ class Cell:
         return ()
 
 
+@dataclass(frozen=True)
+class Crowd:
+    """One row of the table of memory: all users of `mail` are logged in and say nothing.
+    `target_kib`: the most of Poplar's memory that one of them may take."""
+
+    title: str
+    mail: Mail
+    target_kib: float
+    arguments: tuple = field(default=())
+    tls: bool = False
+
+
 TLS13 = ("--tls-version", "1.3")
 
 
@@ -67,15 +82,22 @@ def retr(title, mail, arguments=(), **more):
 
 
 CELLS = [
-    Cell("session: log in, STAT, QUIT; 16 clients", "session", MIXED, 16, target=45 / 630),
+    Cell("session: log in, STAT, QUIT; 16 clients", "session", MIXED, 16, target=45 / 630,
+         headline="a session: log in, STAT, QUIT"),
     Cell("poll: CAPA, log in, STAT, UIDL, LIST, QUIT; 16 clients", "poll", MIXED, 16,
-         target=58 / 730),
+         target=58 / 730, headline="a poll of 50 messages: CAPA, log in, STAT, UIDL, LIST, QUIT"),
+    Cell("poll of 20,000 messages; 1 client", "poll", LONG, 1, target=1.5 / 32.8),
     Cell("session over TLS 1.3, full handshakes; 16 clients", "session", MIXED, 16, TLS13,
-         tls=True, target=280 / 1390),
-    retr("4 KB, one at a time", SMALL, target=1 / 5, floor_target=1.0),
+         tls=True, target=280 / 1390, headline="a session over TLS 1.3, full handshake"),
+    Cell("handshake of TLS 1.3, full: connect, greeting, QUIT; 16 clients", "handshake", SMALL, 16,
+         TLS13, tls=True, target=220 / 395),
+    Cell("handshake of TLS 1.3, resumed: connect, greeting, QUIT; 16 clients", "handshake", SMALL,
+         16, (*TLS13, "--tls-resume"), tls=True, target=120 / 364),
+    retr("4 KB, one at a time", SMALL, target=1 / 5, floor_target=1.0,
+         headline="RETR of 4 KB, one at a time"),
     retr("4 KB, 8 in flight", SMALL, ("--depth", 8), target=3 / 17),
-    retr("64 KB", MEDIUM, floor_target=1.0),
-    retr("1 MB", LARGE, floor_target=1.0),
+    retr("64 KB", MEDIUM, floor_target=1.0, headline="RETR of 64 KB"),
+    retr("1 MB", LARGE, floor_target=1.0, headline="RETR of 1 MB"),
     retr("25 MB", HUGE, floor_target=1.0),
     retr("4 KB over TLS 1.3, one at a time", SMALL, TLS13, tls=True, floor_target=1.0),
     retr("64 KB over TLS 1.3", MEDIUM, TLS13, tls=True, floor_target=1.0),
@@ -84,5 +106,12 @@ CELLS = [
     Cell("NOOP, one at a time; 16 clients", "noop", SMALL, 16, target=3.6 / 7.2),
     Cell("NOOP, 32 in flight; 16 clients", "noop", SMALL, 16, ("--depth", 32),
          target=0.12 / 0.80),
-    Cell("LMTP delivery of 4 KB; 4 connections", "lmtp", INBOX, 4, ("--octets", INBOX.octets)),
+    Cell("LMTP delivery of 4 KB; 4 connections", "lmtp", INBOX, 4, ("--octets", INBOX.octets),
+         headline="a durable delivery of 4 KB by LMTP"),
+]
+
+IDLE = Mail("idle", 10_000, 0, "4096")
+CROWDS = [
+    Crowd("10,000 idle clients", IDLE, target_kib=4),
+    Crowd("10,000 idle clients over TLS 1.3", IDLE, target_kib=20, arguments=TLS13, tls=True),
 ]

@@ -3,6 +3,7 @@ poplar-load is run against it."""
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -35,8 +36,7 @@ class Server:
         self.cgroup = make_cgroup(f"poplar-compare-{os.getpid()}-{self.name.lower()}")
 
         def in_child():
-            if self.cores:
-                os.sched_setaffinity(0, self.cores)
+            settle(self.cores)
             if self.cgroup:
                 with open(f"{self.cgroup}/cgroup.procs", "w", encoding="ascii") as file:
                     file.write(str(os.getpid()))
@@ -123,6 +123,14 @@ def core_set(text):
     return cores
 
 
+def settle(cores):
+    """In a child, before its program: its cores, and all the descriptors that it may have."""
+    if cores:
+        os.sched_setaffinity(0, cores)
+    _, descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+
+
 def free_ports(count):
     """Ports of 127.0.0.1 that nobody listens on now."""
     sockets = [socket.socket() for _ in range(count)]
@@ -195,8 +203,8 @@ class Load:
                    "--password", self.password, *server.cpu_arguments(), *map(str, arguments)]
         if tls:
             command.append("--tls")
-        pin = (lambda: os.sched_setaffinity(0, self.cores)) if self.cores else None
-        done = subprocess.run(command, capture_output=True, text=True, preexec_fn=pin, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False,
+                              preexec_fn=lambda: settle(self.cores))
         if done.returncode != 0:
             raise Failed(f"poplar-load {profile} against {server.name} failed "
                          f"({done.returncode}):\n{' '.join(command)}\n{done.stdout}{done.stderr}"

@@ -36,7 +36,7 @@ def script_of(path, title, caption, names, lines):
     bars = ", ".join(
         f"$figures using {column}:xtic(1) title {quoted(name)} "
         f"linecolor rgb {quoted(COLOURS[name])}" for column, name in enumerate(names, 2))
-    return f"""set terminal svg size 1000,560 noenhanced font "sans-serif,12" background "#ffffff"
+    return f"""set terminal svg size 1200,600 noenhanced font "sans-serif,12" background "#ffffff"
 set output {quoted(path)}
 set title {quoted(title)} . "\\n" . {quoted(caption)}
 set style data histogram

@@ -1,4 +1,4 @@
-"""The table: medians of what was measured, the machine it was measured on, and its place in a
+"""The tables: medians of what was measured, the machine it was measured on, and their place in a
 document."""
 
 import os
@@ -41,11 +41,15 @@ def spread(values):
     return f"{figure(statistics.median(values))} ({figure(min(values))} to {figure(max(values))})"
 
 
+def quotient(of_theirs):
+    return f"1 / {1 / of_theirs:.1f}" if 0 < of_theirs <= 1 else f"{of_theirs:.1f} / 1"
+
+
 def share_and_target(of_theirs, target):
     """The columns of a share of Dovecot's; `target` is the most that it may be, None: no target."""
     verdict = "" if target is None else (
         f"1 / {f'{1 / target:.1f}'.removesuffix('.0')}: {'met' if of_theirs <= target else 'MISSED'}")
-    return [f"1 / {1 / of_theirs:.1f}" if of_theirs <= 1 else f"{of_theirs:.1f} / 1", verdict]
+    return [quotient(of_theirs), verdict]
 
 
 def floor_columns(results, cell):
@@ -57,16 +61,30 @@ def floor_columns(results, cell):
     return [spread(cpu_us(results[cell, "nginx"])), f"{of_floor:.2f}{verdict}"]
 
 
-def missed(results, cell):
+def cell_missed(results, cell):
     """Whether Poplar took more than a target allows."""
     return any(target is not None and share(results, cell, name) > target
                for name, target in (("Dovecot", cell.target), ("nginx", cell.floor_target)))
 
 
+def crowd_missed(memory, crowd):
+    return statistics.median(memory[crowd, "Poplar"]) > crowd.target_kib
+
+
+def missed(results, cells, memory, crowds):
+    """Titles of the rows whose targets were missed."""
+    return [cell.title for cell in cells if cell_missed(results, cell)] + [
+        crowd.title for crowd in crowds if crowd_missed(memory, crowd)]
+
+
+def mail_servers(names):
+    """nginx is none: where it measures, it is the floor."""
+    return [name for name in names if name != "nginx"]
+
+
 def rows(results, cells, names):
     """`names`: of the servers that were measured, Poplar first."""
-    mail_servers = [name for name in names if name != "nginx"]
-    head = ["server CPU per operation, µs: median (least to most)", *mail_servers]
+    head = ["server CPU per operation, µs: median (least to most)", *mail_servers(names)]
     if "Dovecot" in names:
         head += ["of Dovecot", "target"]
     if "nginx" in names:
@@ -74,7 +92,7 @@ def rows(results, cells, names):
     head += [f"{name} per s" for name in names]
     yield head
     for cell in cells:
-        row = [cell.title, *(spread(cpu_us(results[cell, name])) for name in mail_servers)]
+        row = [cell.title, *(spread(cpu_us(results[cell, name])) for name in mail_servers(names))]
         if "Dovecot" in names:
             row += share_and_target(share(results, cell, "Dovecot"), cell.target)
         if "nginx" in names:
@@ -82,6 +100,40 @@ def rows(results, cells, names):
         row += [f"{rate(results[cell, name]):,.0f}" if (cell, name) in results else ""
                 for name in names]
         yield row
+
+
+def headline_rows(results, cells):
+    """The rows that stand where there is room for a few, by their medians."""
+    yield ["server CPU an operation", "Poplar", "Dovecot", "of Dovecot", "nginx", "of nginx"]
+    for cell in cells:
+        if not cell.headline:
+            continue
+        ours, dovecot, nginx = (
+            f"{figure(statistics.median(cpu_us(results[cell, name])))} µs"
+            if (cell, name) in results else "" for name in ("Poplar", "Dovecot", "nginx"))
+        of_nginx = share(results, cell, "nginx")
+        yield [cell.headline, ours, dovecot, quotient(share(results, cell, "Dovecot")), nginx,
+               "" if of_nginx is None else f"{of_nginx:.2f}"]
+
+
+def headline(results, cells, lines):
+    """`lines`: the circumstances, of which it says when, what and where."""
+    when, where = (line.removeprefix("- ") for line in lines[:2])
+    return f"{markdown(headline_rows(results, cells))}\n\n{when}; {where}."
+
+
+def crowd_rows(memory, crowds, names):
+    """`memory`: KiB that each client of a crowd took, a figure a round."""
+    names = mail_servers(names)
+    yield ["server memory per client, KiB: median (least to most)", *names,
+           *(["of Dovecot"] if "Dovecot" in names else []), "target"]
+    for crowd in crowds:
+        row = [crowd.title, *(spread(memory[crowd, name]) for name in names)]
+        if "Dovecot" in names:
+            row.append(quotient(statistics.median(memory[crowd, "Poplar"])
+                                / statistics.median(memory[crowd, "Dovecot"])))
+        verdict = "MISSED" if crowd_missed(memory, crowd) else "met"
+        yield [*row, f"at most {crowd.target_kib:g} KiB: {verdict}"]
 
 
 def markdown(lines):
@@ -116,6 +168,21 @@ def circumstances(root, versions, options, congestion, load_average):
         f"- {options.rounds} rounds in turns, {options.seconds:g} s each after "
         f"{options.warmup:g} s of warming up; load average before: {load_average:.1f}",
     ]
+
+
+def resumptions(results, cells, names):
+    """How many of the handshakes that a cell wants resumed were: the servers may refuse a ticket."""
+    shares = []
+    for cell in cells:
+        if "--tls-resume" not in cell.arguments:
+            continue
+        for name in names:
+            notes = [report["notes"] for report in results.get((cell, name), ())]
+            resumed, full = (sum(note.get(f"tls_{how}", 0) for note in notes)
+                             for how in ("resumed", "full"))
+            if resumed + full > 0:
+                shares.append(f"{name} {resumed / (resumed + full):.1%}")
+    return [f"- resumed, of the handshakes with a ticket: {', '.join(shares)}"] if shares else []
 
 
 def write_block(path, text, name="compare", program="bench/compare"):

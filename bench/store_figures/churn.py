@@ -20,6 +20,8 @@ SEGMENT_MIB = 8
 CHECKPOINT_S = 10
 CLIENTS = 4
 TURNS_MAX = 100
+RESTING_WORK_SHARE_MAX = 0.01
+COMPACTION_WORK = ("poplar_store_compaction_read_bytes_total", "poplar_store_moved_bytes_total")
 DISK_WRITTEN = "disk written"
 SECTORS_WRITTEN = 6  # of a block device's stat
 COMMANDS = ("deliver", "login", "stat", "list", "retr", "dele", "quit")
@@ -28,7 +30,7 @@ COMMANDS = ("deliver", "login", "stat", "list", "retr", "dele", "quit")
 # with segments and a time between checkpoints to match.
 COMPACTING = (f"[store]\nsegment_mib = {SEGMENT_MIB}\n"
               f"checkpoint_interval_s = {CHECKPOINT_S}\n")
-RESTING = COMPACTING + "compaction_mib_per_second = 1\n"
+RESTING = COMPACTING + "compaction = false\n"
 
 
 def measure(lab):
@@ -41,7 +43,13 @@ def measure(lab):
             leaving = users // LEAVE_ONE_IN
             lab.fill(server, PATTERN, leaving, leaving * kept, OCTETS, connections=64)
             say(f"{server.name}: filled, {mib(server.disk_bytes('/log/'))}")
-        return list(rows_of(*turn_over(lab, busy, resting, users, kept, turnovers)))
+        reports, shares, grown = turn_over(lab, busy, resting, users, kept, turnovers)
+        work = [compaction_bytes(server.metrics()) for server in (busy, resting)]
+        say(f"compaction read and moved {' and '.join(map(mib, work))}")
+        # So little mail may need none; one that rests does none all the same.
+        if not lab.smoke or work[1] > 0:
+            check_one_rests(*work)
+        return list(rows_of(*reports, shares, grown, *work))
 
 
 def turn_over(lab, busy, resting, users, kept, turnovers):
@@ -64,7 +72,21 @@ def turn_over(lab, busy, resting, users, kept, turnovers):
         shares.append((busy.disk_bytes(), busy.metrics()["poplar_store_log_live_bytes"]))
         say(f"churn: {mib(grown['poplar_store_log_bytes_total'])} of {mib(goal)} written; disk "
             f"{mib(shares[-1][0])}, live {mib(shares[-1][1])}")
-    return reports[busy], reports[resting], shares, grown
+    return (reports[busy], reports[resting]), shares, grown
+
+
+def compaction_bytes(metrics):
+    """What it read and what it wrote, so far."""
+    return sum(metrics[name] for name in COMPACTION_WORK)
+
+
+def check_one_rests(busy, resting):
+    """Else there is nothing to compare."""
+    if busy == 0:
+        raise Failed("there was nothing to compact")
+    if resting > RESTING_WORK_SHARE_MAX * busy:
+        raise Failed(f"compaction read and moved {mib(resting)} where it was to rest, "
+                     f"{mib(busy)} where not")
 
 
 def counters(server):
@@ -81,7 +103,7 @@ def written_bytes(path):
         return int(file.read().split()[SECTORS_WRITTEN]) * 512
 
 
-def rows_of(busy, resting, shares, grown):
+def rows_of(busy, resting, shares, grown, busy_work, resting_work):
     late = shares[-max(1, len(shares) // 3):]
     disk, live = (statistics.median(values) for values in zip(*late))
     yield Row("disk used, index and what is laid out ahead included, beside live octets",
@@ -93,6 +115,7 @@ def rows_of(busy, resting, shares, grown):
         yield Row(f"p99 of {command.upper()} while compaction runs, and while it rests",
                   f"{ours / 1e3:.2f} ms", f"{theirs / 1e3:.2f} ms",
                   quotient(ours, theirs, command), P99_TIMES_MAX)
+    yield Row("read and moved by compaction, and where it rests", mib(busy_work), mib(resting_work))
     delivered = grown["poplar_store_delivered_bytes_total"]
     written = grown[DISK_WRITTEN]
     laid_out = grown["poplar_store_segments_laid_out_total"] * (SEGMENT_MIB << 20)

@@ -1,5 +1,5 @@
-"""What bench/store, bench/tenants and bench/logins have in common: arguments, the circumstances of
-a measurement, the tables that they write."""
+"""What bench/store, bench/tenants, bench/logins and bench/pressure have in common: arguments, the
+circumstances of a measurement, the tables that they write."""
 
 import argparse
 import os
@@ -23,7 +23,8 @@ RESULTS = f"{ROOT}/bench/RESULTS.md"
 def parse_arguments(description, parts, seconds):
     parser = argparse.ArgumentParser(description=description,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(parts)} (all)")
+    parser.add_argument("parts", nargs="*", metavar="PART",
+                        help=f"{', '.join(parts)} ({', '.join(parts_by_default(parts))})")
     parser.add_argument("--build", default=f"{ROOT}/build/release", metavar="FOLDER",
                         help="where poplar, poplar-load and poplar-floor were built")
     parser.add_argument("--smoke", action="store_true", help="a minute at most; errors only")
@@ -37,6 +38,8 @@ def parse_arguments(description, parts, seconds):
     parser.add_argument("--directory", default=None,
                         help="on the disk to measure; must not exist; some 20 GB")
     parser.add_argument("--keep", action="store_true", help="do not remove that directory")
+    for part in parts.values():
+        getattr(part, "add_arguments", lambda _: None)(parser)
     options = parser.parse_args()
     unknown = set(options.parts) - set(parts)
     if unknown:
@@ -54,7 +57,13 @@ def make_lab(options, directory):
                floor=find_binary(options.build, "poplar-floor"),
                load=Load(find_binary(options.build, "poplar-load"), cores[1], PASSWORD),
                server_cores=cores[0], client_cores=cores[1], rounds=options.rounds,
-               seconds=options.seconds, warmup=options.warmup, smoke=options.smoke)
+               seconds=options.seconds, warmup=options.warmup, smoke=options.smoke,
+               options=options)
+
+
+def parts_by_default(parts):
+    """Some take so long that they are measured only when they are named."""
+    return [name for name, part in parts.items() if not getattr(part, "BY_NAME_ONLY", False)]
 
 
 def tables_of(name, parts, one_table):
@@ -76,7 +85,7 @@ def measure(name, tables, options, directory):
         if any(map(needs_dovecot, members)):
             versions.append(Dovecot.version())
         text = rows.render(measured) + "\n\n" + "\n".join(table.circumstances(
-            ROOT, versions, options, network.CONGESTION, load_average))
+            ROOT, versions, with_cores(options, members), network.CONGESTION, load_average))
         print(f"{members[0].TITLE if len(members) == 1 else block}\n\n{text}\n", flush=True)
         if not options.no_write:
             table.write_block(RESULTS, text, block, f"bench/{name}")
@@ -95,15 +104,25 @@ def measure_part(part, lab):
     return measured
 
 
+def with_cores(options, parts):
+    """A part may have cores of its own, in words."""
+    shown = argparse.Namespace(**vars(options))
+    for part in parts:
+        vars(shown).update(getattr(part, "CORES", {}))
+    return shown
+
+
 def needs_dovecot(part):
     return getattr(part, "NEEDS_DOVECOT", False)
 
 
 def main(name, description, parts, one_table=False, seconds=5):
-    """`parts` by name: each has a TITLE and measure(lab), which gives rows. `one_table`: the rows of
-    all are one table, which is written when none was left out. `seconds`: of each measurement."""
+    """`parts` by name: each has a TITLE and measure(lab), which gives rows; it may have BY_NAME_ONLY,
+    CORES and add_arguments(parser). `one_table`: the rows of all are one table, which is written when none
+    was left out. `seconds`: of each measurement."""
     options = parse_arguments(description, parts, seconds)
-    chosen = {part: parts[part] for part in options.parts or parts}
+    unnamed = parts if options.smoke else parts_by_default(parts)
+    chosen = {part: parts[part] for part in options.parts or unnamed}
     if one_table and len(chosen) < len(parts):
         options.no_write = True
     if options.smoke:

@@ -1,5 +1,6 @@
 """What every part has in common: where binaries and folders are, how load is put on, how long."""
 
+import argparse
 import contextlib
 import json
 import os
@@ -18,7 +19,7 @@ def say(text):
 
 @dataclass
 class Lab:
-    """`smoke`: everything small, nothing counts."""
+    """`smoke`: everything small, nothing counts. `options`: what a part has arguments of its own for."""
 
     directory: str
     build: str
@@ -31,6 +32,7 @@ class Lab:
     seconds: float
     warmup: float
     smoke: bool
+    options: argparse.Namespace | None = None
 
     def plugin(self, name):
         return find_plugin(self.build, name)
@@ -64,15 +66,15 @@ class Lab:
                       "--timeout-ms", 120_000, *more)
 
     def in_background(self, server, profile, pattern, users, connections, *arguments, errors=1,
-                      password=PASSWORD):
-        """A load that goes on until its server is gone, or so many errors; they are not of interest."""
+                      password=PASSWORD, yields=False):
+        """A load that goes on until its server is gone, or so many errors; they are not of interest.
+        `yields`: its core to other loads."""
         command = [self.load.binary, profile, "--pop3", f"127.0.0.1:{server.pop3_port}",
                    "--lmtp", f"127.0.0.1:{server.lmtp_port}", "--password", password, "--user",
                    pattern, "--users", str(users), "-c", str(connections), "--seconds", "600",
                    "--errors", str(errors), *map(str, arguments)]
-        pin = (lambda: os.sched_setaffinity(0, self.client_cores)) if self.client_cores else None
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                preexec_fn=pin)
+                                preexec_fn=lambda: take_place(self.client_cores, yields))
 
     def group_commit(self, files, producers):
         """Records a second of the raw loop, on the server's cores and disk."""
@@ -84,6 +86,15 @@ class Lab:
         if done.returncode != 0:
             raise Failed(f"poplar-floor failed:\n{done.stderr}")
         return json.loads(done.stdout)
+
+
+def take_place(cores, yields):
+    """In a child, before it becomes the client; or in a thread. One that yields has the core when nobody
+    else wants it: however nice it were, it would keep the core for a slice, which is milliseconds."""
+    if cores:
+        os.sched_setaffinity(0, cores)
+    if yields:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def addresses(pattern, first, end):

@@ -16,6 +16,10 @@ SMOKE_COUNTS = (100, 300, 1_000)
 GROWTH_MAX = 1.5
 OCTETS = 1024
 RECIPIENTS = 1000  # of the transactions that make maildrops
+LARGE_PATTERN = "large{}@load.test"
+LARGE_OCTETS = 1_100_000  # from a MiB on a message is a file of its own, which the index names
+LARGE_USERS, LARGE_EACH = 1_000, 100
+SMOKE_LARGE_USERS, SMOKE_LARGE_EACH = 10, 2
 INDEX_CACHE_MIB = 64
 CHECKPOINT_S = 30
 QUOTA_OCTETS = 1 << 30  # of each maildrop: what is there counts at each delivery
@@ -31,6 +35,7 @@ def measure(lab):
     counts = SMOKE_COUNTS if lab.smoke else COUNTS
     with lab.server("maildrops", settings=SETTINGS) as server:
         server.limit_maildrops(QUOTA_OCTETS)
+        large = add_large(lab, server)
         made, points = 0, []
         for count in counts:
             grow(lab, server, made, count)
@@ -41,7 +46,20 @@ def measure(lab):
     with lab.server("crash", settings=SETTINGS) as server:
         grow(lab, server, 0, counts[0])
         crashes.append(crash.measure(lab, server, PATTERN, counts[0], OCTETS))
-    return rows_of(points, crashes)
+    return rows_of(points, crashes, large)
+
+
+def add_large(lab, server):
+    """Large messages, in a run of their own, as a start has most of them from earlier runs. For all users at
+    once: each is a name for the same file. How many."""
+    users, each = ((SMOKE_LARGE_USERS, SMOKE_LARGE_EACH) if lab.smoke
+                   else (LARGE_USERS, LARGE_EACH))
+    server.add_users(addresses(LARGE_PATTERN, 0, users), PASSWORD)
+    server.start_counting()
+    lab.fill(server, LARGE_PATTERN, users, each, LARGE_OCTETS, recipients=users, connections=4)
+    server.stop()
+    say(f"{users * each:,} large messages")
+    return users * each
 
 
 def grow(lab, server, made, count):
@@ -93,7 +111,7 @@ def login_us(lab, server, count):
     return cpu_us(report) - hash_us / report["operations"]["session"]["operations"]
 
 
-def rows_of(points, crashes):
+def rows_of(points, crashes, large):
     first = points[0]
     for name, title, shown in (("deliver_us", "server CPU a delivery", "{:.1f} µs"),
                                ("login_us", "server CPU a log-in (STAT, QUIT) but for the hash",
@@ -111,7 +129,8 @@ def rows_of(points, crashes):
     yield Row(f"lists in memory, {last['maildrops']:,} maildrops", mib(last["list_cache_bytes"]),
               f"index_cache_mib = {INDEX_CACHE_MIB}",
               last["list_cache_bytes"] / (INDEX_CACHE_MIB << 20), 1)
-    yield Row(f"octets read from a cold disk at the start, {last['maildrops']:,} maildrops",
+    yield Row(f"octets read from a cold disk at the start, {last['maildrops']:,} maildrops and "
+              f"{large:,} large messages of earlier runs",
               mib(last["start_read_bytes"]), f"{mib(last['index_bytes'])} of indexes",
               quotient(last["start_read_bytes"], last["index_bytes"], "index"), 0.5)
     yield Row(f"start, cold, {last['maildrops']:,} maildrops", f"{last['start_seconds']:.2f} s",

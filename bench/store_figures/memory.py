@@ -3,10 +3,10 @@
 import contextlib
 import re
 import subprocess
-import threading
 
 from harness import Failed
 from lab import addresses, mib
+from repeating import Repeating
 from rows import Row
 
 TITLE = "Memory under large deliveries"
@@ -15,36 +15,26 @@ GROWTH_MIB_MAX = 64
 SAMPLE_SECONDS = 0.02
 
 
-def socket_bytes(server):
-    """What the kernel holds of messages for the server's LMTP connections: received and not read,
-    replies not sent, and what it has set aside for either."""
+def socket_bytes(port):
+    """What the kernel holds of messages for the connections to a port of the server: received and
+    not read, not sent or not acknowledged, and what it has set aside for either."""
     listed = subprocess.run(
-        ["ss", "--no-header", "--tcp", "--numeric", "--memory", f"sport = :{server.lmtp_port}"],
+        ["ss", "--no-header", "--tcp", "--numeric", "--memory", f"sport = :{port}"],
         capture_output=True, text=True, check=True).stdout
     return sum(int(octets) for skmem in re.findall(r"skmem:\(([^)]*)\)", listed)
                for octets in re.findall(r"\b[rwf](\d+)", skmem))
 
 
-class Watch:
-    """Samples what `read` says until it is left; keeps the most."""
+class Watch(Repeating):
+    """Samples what `read` says until it is left, on `cores`; keeps the most."""
 
-    def __init__(self, read):
+    def __init__(self, read, period_s=SAMPLE_SECONDS, cores=None):
+        super().__init__(self.sample, period_s, cores)
         self.read = read
         self.before = self.most = read()
-        self.over = threading.Event()
-        self.thread = threading.Thread(target=self.sample)
 
     def sample(self):
-        while not self.over.wait(SAMPLE_SECONDS):
-            self.most = max(self.most, self.read())
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.thread.join()
+        self.most = max(self.most, self.read())
 
     @property
     def growth(self):
@@ -65,7 +55,7 @@ def measure_one(lab, name, how, more, count, octets):
         lab.fill(server, PATTERN, count, 4 * count, 4096, connections=count)
         watches = {"its own memory (RssAnon)": Watch(server.anonymous_bytes),
                    "that and what its sockets hold":
-                       Watch(lambda: server.anonymous_bytes() + socket_bytes(server))}
+                       Watch(lambda: server.anonymous_bytes() + socket_bytes(server.lmtp_port))}
         deliver(lab, server, watches, count, octets, more)
     return [Row(f"{count} deliveries of {octets // 1_000_000} MB at once, {how}: {what}",
                 f"+{mib(watch.growth)}", "what it was before the first of them",

@@ -1,10 +1,8 @@
 """A Poplar server whose store is looked at from outside: its settings, its metrics, its memory, what
 it reads and writes, its files."""
 
-import crypt
 import os
 import re
-import secrets
 import signal
 import sqlite3
 import time
@@ -15,9 +13,6 @@ from harness import Failed, remove_cgroup
 from poplar import Poplar
 
 READY_SECONDS_MAX = 120
-DATABASE_CACHE_KIB = 1 << 18  # accounts are random: without it, each insert is a page of its own
-# The cheapest that is taken: what is measured here is the store, not the hash.
-HASH_SETTING = "$5$rounds=1000$benchstore"
 
 
 class StoreServer(Poplar):
@@ -36,20 +31,7 @@ class StoreServer(Poplar):
         return len([name for name in os.listdir(self.store) if re.fullmatch(r"p\d+", name)])
 
     def add_users(self, users, password):
-        now = int(time.time())
-        hashed = crypt.crypt(password, HASH_SETTING)
-        database = sqlite3.connect(f"{self.directory}/home/users.db")
-        database.execute(f"PRAGMA cache_size = -{DATABASE_CACHE_KIB}")
-        try:
-            with database:
-                tenants = dict(database.execute("SELECT name, tenant FROM domains"))
-                database.executemany(
-                    "INSERT INTO users (account, tenant, address, address_key, domain, hash,"
-                    " created_s, password_changed_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    ((secrets.token_hex(16), tenants[domain], user, user, domain, hashed, now, now)
-                     for user, domain in ((user, user.partition("@")[2]) for user in users)))
-        finally:
-            database.close()
+        self.insert_users(users, password)
 
     def limit_maildrops(self, octets):
         """A quota for every maildrop, as hosted customers have."""

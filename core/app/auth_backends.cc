@@ -9,13 +9,13 @@
 #include "auth/host/auth_host.h"
 #include "auth/remote/host_process.h"
 #include "auth/service/sqlite_backend.h"
+#include "core/app/files_as_they_are.h"
+#include "core/app/sandbox_rules.h"
+#include "core/app/server_sandbox.h"
 #include "core/base/units.h"
 
 namespace poplar::app {
 namespace {
-
-// Also when the file was replaced meanwhile: the host is of the server's own version.
-constexpr const char* kThisProgram = "/proc/self/exe";
 
 const tenant::BackendConfig* Find(const tenant::Config& config, const std::string& name) {
   const auto found = std::ranges::find(config.backends, name, &tenant::BackendConfig::name);
@@ -72,13 +72,15 @@ bool RestsOnClearText(const std::vector<std::string>& mechanisms) {
 // As at a start: a plug-in's process is that of all back ends that name it.
 class PluginChecker {
  public:
+  explicit PluginChecker(auth::HostSpawner& spawner) : spawner_(spawner) {}
+
   Status Check(const tenant::BackendConfig& backend) {
     auto found = hosts_.find(backend.plugin);
     if (found == hosts_.end()) {
       found = hosts_
-                  .emplace(backend.plugin, auth::HostProcess::Start({.executable = kThisProgram,
-                                                                     .plugin = backend.plugin,
-                                                                     .threads = 1}))
+                  .emplace(backend.plugin,
+                           auth::HostProcess::Start(
+                               {.spawner = &spawner_, .plugin = backend.plugin, .threads = 1}))
                   .first;
     }
     const auto& host = found->second;
@@ -89,6 +91,7 @@ class PluginChecker {
  private:
   static constexpr uint32_t kOpenTimeoutMs = 10'000;
 
+  auth::HostSpawner& spawner_;
   std::map<std::string, StatusOr<std::unique_ptr<auth::HostProcess>>> hosts_;  // By plug-in.
   uint32_t instances_ = 0;
 };
@@ -96,6 +99,7 @@ class PluginChecker {
 }  // namespace
 
 StatusOr<std::unique_ptr<auth::RemoteBackends>> StartRemoteBackends(const tenant::Config& config,
+                                                                    auth::HostSpawner& spawner,
                                                                     io::ShardSet& shards,
                                                                     const PolicyBoard& tenants) {
   std::vector<auth::RemoteBackendSpec> specs;
@@ -110,15 +114,16 @@ StatusOr<std::unique_ptr<auth::RemoteBackends>> StartRemoteBackends(const tenant
   }
   if (specs.empty()) return std::unique_ptr<auth::RemoteBackends>();
   auth::RemoteBackendsOptions options;
-  options.executable = kThisProgram;
+  options.spawner = &spawner;
   options.threads = config.auth.host_threads;
   options.host_bytes_max = config.auth.host_memory_mib * kMiB;
   return auth::RemoteBackends::Start(options, std::move(specs), shards, tenants);
 }
 
-auth::TenantListerOptions TenantListerOptionsOf(const tenant::Config& config) {
+auth::TenantListerOptions TenantListerOptionsOf(const tenant::Config& config,
+                                                auth::HostSpawner& spawner) {
   const tenant::BackendConfig* const backend = Find(config, config.users.tenants_backend);
-  return {.executable = kThisProgram, .plugin = backend->plugin, .settings = backend->settings};
+  return {.spawner = &spawner, .plugin = backend->plugin, .settings = backend->settings};
 }
 
 StatusOr<std::vector<auth::BackendSource>> MakeChain(const tenant::Config& config,
@@ -151,7 +156,8 @@ StatusOr<std::vector<auth::BackendSource>> MakeChain(const tenant::Config& confi
 std::vector<BackendFault> CheckBackends(const tenant::Config& config) {
   std::vector<BackendFault> faults;
   const PolicyBoard nobody;
-  PluginChecker plugins;
+  const auto unconfined = ServerSandbox::Open(config);
+  PluginChecker plugins(unconfined->spawner());
   for (const tenant::BackendConfig& backend : config.backends) {
     Status status;
     if (backend.driver == tenant::BackendDriver::kPlugin) {
@@ -164,7 +170,7 @@ std::vector<BackendFault> CheckBackends(const tenant::Config& config) {
   }
   if (!faults.empty() || config.users.tenants_backend.empty()) return faults;
   // That it cannot say now is no fault: the server starts all the same.
-  const auto listed = auth::ListTenants(TenantListerOptionsOf(config), {});
+  const auto listed = auth::ListTenants(TenantListerOptionsOf(config, unconfined->spawner()), {});
   const StatusCode code = listed.status().code();
   if (code == StatusCode::kInvalidArgument || code == StatusCode::kFailedPrecondition) {
     faults.push_back({config.users.tenants_backend, std::string(Message(listed.status()))});
@@ -174,8 +180,11 @@ std::vector<BackendFault> CheckBackends(const tenant::Config& config) {
 
 bool BackendKnowsAddresses(const tenant::BackendConfig& backend) {
   if (backend.driver != tenant::BackendDriver::kPlugin) return true;
+  tenant::Config alone;
+  alone.backends = {backend};
+  const auto unconfined = ServerSandbox::Open(alone);
   const auto host = auth::HostProcess::Start(
-      {.executable = kThisProgram, .plugin = backend.plugin, .threads = 1});
+      {.spawner = &unconfined->spawner(), .plugin = backend.plugin, .threads = 1});
   return !host.ok() || ((*host)->operations() & POPLAR_RESOLVE) != 0;
 }
 
@@ -213,13 +222,22 @@ auth::ThrottleOptions ThrottleOptionsOf(const tenant::AuthConfig& config) {
           .waiting_max = config.penalty_waiting_max};
 }
 
-ExitCode RunPlugin(uint32_t shards) {
+ExitCode RunPlugin(const AuthHostCommand& command) {
   auth::AuthHostSockets sockets;
   sockets.control = base::UniqueFd(auth::kAuthHostControlFd);
-  for (uint32_t i = 1; i <= shards; ++i) {
+  for (uint32_t i = 1; i <= command.shards; ++i) {
     sockets.shards.emplace_back(auth::kAuthHostControlFd + static_cast<int>(i));
   }
-  return static_cast<ExitCode>(auth::RunAuthHost(std::move(sockets)));
+  auth::AuthHostOptions options;
+  options.plugin = command.plugin;
+  if (command.sandbox != tenant::SandboxMode::kOff) {
+    options.confine = [&command] {
+      return ConfineHost(command.sandbox, command.plugin, command.reads);
+    };
+    const FilesAsTheyAre watched(SingleFiles(HostRules(command.plugin, command.reads)));
+    options.outdated = [watched] { return watched.Changed(); };
+  }
+  return static_cast<ExitCode>(auth::RunAuthHost(std::move(sockets), std::move(options)));
 }
 
 }  // namespace poplar::app

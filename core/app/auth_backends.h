@@ -24,11 +24,13 @@ namespace poplar::app {
 // Starts the hosts of all plug-ins that are configured; null when there are none. Errors are
 // sentences for the operator.
 StatusOr<std::unique_ptr<auth::RemoteBackends>> StartRemoteBackends(const tenant::Config& config,
+                                                                    auth::HostSpawner& spawner,
                                                                     io::ShardSet& shards,
                                                                     const PolicyBoard& tenants);
 
 // How users.tenants_backend is asked. REQUIRES: it is set.
-auth::TenantListerOptions TenantListerOptionsOf(const tenant::Config& config);
+auth::TenantListerOptions TenantListerOptionsOf(const tenant::Config& config,
+                                                auth::HostSpawner& spawner);
 
 // The back ends of the configuration: its chain, then those that only tenants name. `remote`,
 // `tenants` and `hashers` outlive it.
@@ -56,6 +58,6 @@ auth::ThrottleOptions ThrottleOptionsOf(const tenant::AuthConfig& config);
 
 // `poplar auth-host`: this process becomes a plug-in's. REQUIRES: its sockets are where the server
 // that started it has put them.
-ExitCode RunPlugin(uint32_t shards);
+ExitCode RunPlugin(const AuthHostCommand& command);
 
 }  // namespace poplar::app

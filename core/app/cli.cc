@@ -2,15 +2,20 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/app/cli_accounts.h"
+#include "core/app/cli_manual.h"
 #include "core/app/cli_parts.h"
 #include "core/app/cli_transfer.h"
 #include "core/app/commands/check.h"
 #include "core/app/commands/deliver.h"
+#include "core/app/commands/doctor.h"
+#include "core/app/commands/drain.h"
 #include "core/app/commands/init.h"
 #include "core/app/commands/session.h"
 #include "core/app/commands/with_config.h"
@@ -48,6 +53,7 @@ class CommandLine {
     AddSession();
     AddStore();
     AddTransferCommands(app_, wiring_, console_, run_with_config);
+    AddManual();
   }
 
   ExitCode Run(int argc, const char* const* argv) {
@@ -121,6 +127,18 @@ class CommandLine {
       };
     });
 
+    CLI::App* drain =
+        AddLeaf(&app_, "drain",
+                "Ends the running server as SIGTERM does: sessions finish what they are about, and "
+                "have server.drain_limit_s for it. Returns when it has ended",
+                "  poplar drain\n"
+                "  poplar drain --json | jq .took_ms");
+    auto drain_options = std::make_shared<DrainOptions>();
+    drain->add_flag("--json", drain_options->json, "As JSON");
+    RunWithConfig(drain, [this, drain_options](const Config& config) {
+      return Drain(*drain_options, config, console_);
+    });
+
     AddAuthHost();
 
     CLI::App* check =
@@ -130,6 +148,30 @@ class CommandLine {
     check->callback([this, check_path] {
       chosen_ = [this, check_path] { return Check({*check_path}, wiring_, console_); };
     });
+    AddDoctor();
+  }
+
+  void AddDoctor() {
+    CLI::App* doctor = AddLeaf(&app_, "doctor",
+                               "Says what is wrong with this server, or with one customer's mail, "
+                               "whose move it is, and in "
+                               "what words he can be told",
+                               "  poplar doctor\n"
+                               "  poplar doctor alice@example.org --password\n"
+                               "  poplar doctor alice@example.org --json | jq -r '.to_customer[]'");
+    auto options = std::make_shared<DoctorOptions>();
+    doctor->add_option("ADDRESS", options->address, "The customer; left out: the server alone");
+    CLI::App* secret = doctor->add_option_group("at most one of these");
+    secret->add_flag("--password", options->password, "Ask for the password and try it");
+    secret->add_flag("--password-stdin", options->password_from_stdin,
+                     "Try the password on the first line of standard input");
+    secret->require_option(0, 1);
+    doctor->add_flag("--json", options->json, "As JSON");
+    auto path = AddConfigOption(doctor);
+    doctor->callback([this, options, path] {
+      options->config_path = *path;
+      chosen_ = [this, options] { return Doctor(*options, wiring_, console_); };
+    });
   }
 
   // What the server starts for its plug-ins; nobody else has use for it.
@@ -137,13 +179,36 @@ class CommandLine {
     CLI::App* host =
         AddLeaf(&app_, "auth-host", "Runs a plug-in for the server that starts it", "");
     host->group("");  // Not in the help.
-    auto shards = std::make_shared<uint32_t>(1);
-    auto plugin = std::make_shared<std::string>();
-    host->add_option("--shards", *shards, "How many sockets there are beside the first")
+    auto command = std::make_shared<AuthHostCommand>();
+    host->add_option("--shards", command->shards, "How many sockets there are beside the first")
         ->check(CLI::Range(1U, 4096U));
-    host->add_option("PLUGIN", *plugin, "For those who look at the list of processes");
-    host->callback([this, shards, plugin] {
-      chosen_ = [this, shards] { return wiring_.auth_host(*shards); };
+    host->add_option("PLUGIN", command->plugin, "The shared object")->required();
+    const std::map<std::string, tenant::SandboxMode> modes = {
+        {"on", tenant::SandboxMode::kOn},
+        {"off", tenant::SandboxMode::kOff},
+        {"required", tenant::SandboxMode::kRequired}};
+    host->add_option("--sandbox", command->sandbox, "As server.sandbox")
+        ->transform(CLI::CheckedTransformer(modes));
+    host->add_option("--read", command->reads, "A file or folder that it may read; several times")
+        ->allow_extra_args(false);
+    host->callback(
+        [this, command] { chosen_ = [this, command] { return wiring_.auth_host(*command); }; });
+  }
+
+  // What the build makes the man pages with.
+  void AddManual() {
+    CLI::App* manual = AddLeaf(&app_, "manual", "Writes the man pages into a folder", "");
+    manual->group("");  // Not in the help.
+    auto folder = std::make_shared<std::string>();
+    manual->add_option("DIR", *folder, "The folder; made if it is not there")->required();
+    manual->callback([this, folder] {
+      chosen_ = [this, folder] {
+        std::vector<ManualPage> pages = CommandPages(app_);
+        pages.push_back(ConfigPage());
+        const Status written = WriteManual(pages, *folder);
+        return written.ok() ? ExitCode::kOk
+                            : Fail(console_, ExitCode::kCannotCreate, Message(written));
+      };
     });
   }
 
@@ -174,13 +239,18 @@ class CommandLine {
       return SessionList(*list_options, config, console_);
     });
 
-    CLI::App* kick = AddLeaf(group, "kick", "Ends a session, or all of a user's",
+    CLI::App* kick = AddLeaf(group, "kick", "Ends a session, or all of a user's or a tenant's",
                              "  poplar session kick 1914123456789504\n"
-                             "  poplar session kick --user alice@example.org");
+                             "  poplar session kick --user alice@example.org\n"
+                             "  poplar session kick --tenant acme");
     auto kick_options = std::make_shared<SessionKickOptions>();
     CLI::App* which = kick->add_option_group("one of these");
     which->add_option("SESSION", kick_options->session, "An id, as `session list` shows it");
     which->add_option("--user", kick_options->user, "All of this user's")->type_name("ADDRESS");
+    which
+        ->add_option("--tenant", kick_options->tenant,
+                     "All of this tenant's; who comes back has the settings of now")
+        ->type_name("NAME");
     which->require_option(1);
     RunWithConfig(kick, [this, kick_options](const Config& config) {
       return SessionKick(*kick_options, config, console_);

@@ -33,6 +33,7 @@ class AccountCommands {
   void AddTenant() {
     CLI::App* group = AddGroup(app_, "tenant", "Tenants of the built-in database");
 
+    AddTenantDns(group, console_, run_with_config_);
     CLI::App* add = AddLeaf(group, "add", "Adds a tenant",
                             "  poplar tenant add acme --domain acme.example --domain acme.test\n"
                             "  poplar tenant add acme --domain acme.example --quota 500GB "
@@ -71,11 +72,12 @@ class AccountCommands {
     AddTenantState(group);
     AddDomainCommands(group);
 
-    CLI::App* remove =
-        AddLeaf(group, "remove", "Removes a tenant", "  poplar tenant remove acme --with-users");
+    CLI::App* remove = AddLeaf(group, "remove", "Removes a tenant",
+                               "  poplar tenant remove acme --with-users --end-sessions");
     auto remove_options = std::make_shared<TenantRemoveOptions>();
     remove->add_option("NAME", remove_options->name, "The tenant")->required();
     remove->add_flag("--with-users", remove_options->with_users, "Its users too");
+    remove->add_flag("--end-sessions", remove_options->end_sessions, "End its sessions, too");
     run_with_config_(remove, [&console = console_, remove_options](const Config& config) {
       return TenantRemove(*remove_options, config, console);
     });
@@ -123,11 +125,15 @@ class AccountCommands {
       CLI::App* leaf = enable ? AddLeaf(group, "enable", "Takes a tenant's mail and users again",
                                         "  poplar tenant enable acme")
                               : AddLeaf(group, "disable", "Refuses a tenant's users and mail",
-                                        "  poplar tenant disable acme");
-      auto name = std::make_shared<std::string>();
-      leaf->add_option("NAME", *name, "The tenant")->required();
-      run_with_config_(leaf, [&console = console_, name, enable](const Config& config) {
-        return TenantSetEnabled(*name, enable, config, console);
+                                        "  poplar tenant disable acme --end-sessions");
+      auto options = std::make_shared<TenantStateOptions>();
+      options->enabled = enable;
+      leaf->add_option("NAME", options->name, "The tenant")->required();
+      if (!enable) {
+        leaf->add_flag("--end-sessions", options->end_sessions, "End its sessions, too");
+      }
+      run_with_config_(leaf, [&console = console_, options](const Config& config) {
+        return TenantSetState(*options, config, console);
       });
     }
   }
@@ -240,6 +246,9 @@ class AccountCommands {
         "--hash-stdin", [options] { options->password = PasswordSource::kHashStdin; },
         "Read a hash that another system stored (its first line): $6$..., {ARGON2ID}..., as it is");
     hash_from_stdin->excludes(from_stdin);
+    leaf->add_flag("--weak-password", options->weak_password,
+                   "Take a password that is too short or too easy to guess, with a warning")
+        ->excludes(hash_from_stdin);
     leaf->add_option("--scheme", options->scheme,
                      "How to store the password, instead of users.hash; scram-sha-256 is for SCRAM")
         ->check(CLI::IsMember({"yescrypt", "argon2id", "bcrypt", "sha512crypt", "scram-sha-256"}))

@@ -18,6 +18,9 @@ void AddAccountCommands(CLI::App& app, const Wiring& wiring, Console& console,
 void AddAuthCommands(CLI::App& app, Console& console, const RunWithConfigFunction& run_with_config);
 void AddUserFlush(CLI::App* user, Console& console, const RunWithConfigFunction& run_with_config);
 
+// `dns` of the group `tenant`. Likewise.
+void AddTenantDns(CLI::App* tenant, Console& console, const RunWithConfigFunction& run_with_config);
+
 // `app-password` of the group `user`. Likewise.
 void AddAppPasswordCommands(CLI::App* user, Console& console,
                             const RunWithConfigFunction& run_with_config);

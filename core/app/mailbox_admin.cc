@@ -121,8 +121,9 @@ StatusOr<auth::Principal> MailboxAdmin::Find(const json& arguments) const {
 
 StatusOr<json> MailboxAdmin::StorageOfTenants() const {
   json tenants = json::object();
-  for (const auto& [id, policy] : parts_.policies.Current()->by_tenant) {
-    tenants[policy.name] = UseOf(parts_.store.TotalsOf(TenantId(id)));
+  const std::shared_ptr<const TenantPolicies> policies = parts_.policies.Current();
+  for (const auto& [id, policy] : policies->by_tenant) {
+    tenants[std::to_string(id)] = UseOf(parts_.store.TotalsOf(TenantId(id)));
   }
   return json{{"tenants", std::move(tenants)}};
 }
@@ -175,22 +176,26 @@ StatusOr<json> MailboxAdmin::Deleted(const json& arguments) const {
 StatusOr<json> MailboxAdmin::Undelete(const json& arguments) const {
   POP_ASSIGN_OR_RETURN(const storage::UndeleteRequest request, UndeleteRequestOf(arguments));
   POP_ASSIGN_OR_RETURN(const auth::Principal principal, Find(arguments));
-  const StatusOr<uint64_t> undeleted = AskFirstShard<StatusOr<uint64_t>>(
-      parts_.shards,
-      [&](auto& done) { store().Undelete({principal.tenant, principal.account}, request, done); });
-  base::Log(undeleted.ok() ? base::LogLevel::kInfo : base::LogLevel::kError, "mail_undeleted",
+  const auto result = AskFirstShard<storage::UndeleteResult>(parts_.shards, [&](auto& done) {
+    store().Undelete({principal.tenant, principal.account}, request, done);
+  });
+  const bool whole = result.why.ok();
+  const bool nothing = result.messages == 0;
+  base::Log(whole ? base::LogLevel::kInfo : base::LogLevel::kError, "mail_undeleted",
             {{"tenant", principal.tenant_name},
              {"user", principal.address},
-             {"messages", undeleted.ok() ? *undeleted : 0},
-             {"ok", undeleted.ok() && *undeleted > 0},
-             {"reason",
-              undeleted.ok() && *undeleted == 0 ? "nothing fits" : Message(undeleted.status())}});
-  if (!undeleted.ok()) return undeleted.status();
-  if (*undeleted == 0) {
+             {"messages", result.messages},
+             {"ok", whole && !nothing},
+             {"reason", whole && nothing ? "nothing fits" : Message(result.why)}});
+  if (whole && nothing) {
     return MakeStatus(StatusCode::kNotFound, "no such deleted mail of " + principal.address +
                                                  " is kept (`poplar mailbox deleted` lists it)");
   }
-  return json{{"undeleted", *undeleted}};
+  if (whole) return json{{"undeleted", result.messages}};
+  if (nothing) return result.why;
+  return MakeStatus(result.why.code(),
+                    "messages back: " + std::to_string(result.messages) +
+                        ". The others are still kept: " + std::string(Message(result.why)));
 }
 
 }  // namespace

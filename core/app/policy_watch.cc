@@ -1,6 +1,6 @@
 #include "core/app/policy_watch.h"
 
-#include <condition_variable>
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -9,6 +9,13 @@
 namespace poplar::app {
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Between two looks, however long one takes.
+constexpr std::chrono::milliseconds kRestMin{100};
+// Thousands of files of tenants take seconds to be read, where the disk is slow.
+constexpr std::chrono::seconds kLookNowMax{10};
 
 // What a tenant has none of its own of.
 void FillLimits(const tenant::TenantLimitsConfig& limits, TenantPolicies& policies) {
@@ -36,19 +43,44 @@ StatusOr<std::unique_ptr<PolicyWatch>> PolicyWatch::Start(PolicyWatchOptions opt
 }
 
 void PolicyWatch::Run(const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any wake;
-  std::unique_lock<std::mutex> lock(mutex);
-  while (!wake.wait_for(lock, stop, options_.period, [&] { return stop.stop_requested(); })) {
+  std::unique_lock<std::mutex> lock(looks_mutex_);
+  // From begin to begin: what was written while thousands of files were read does not wait once
+  // more as long.
+  Clock::time_point next = Clock::now() + options_.period;
+  for (;;) {
+    looks_.wait_until(lock, stop, next, [this] { return look_wanted_; });
+    if (stop.stop_requested()) return;
+    const Clock::time_point began = Clock::now();
+    look_wanted_ = false;
+    ++looks_begun_;
+    lock.unlock();
     // Authentication, which reads the same file every second, tells of its faults.
     if (!Look().ok()) database_.reset();
+    lock.lock();
+    ++looks_ended_;
+    looks_.notify_all();
+    next = std::max(began + options_.period, Clock::now() + std::min(kRestMin, options_.period));
   }
+}
+
+void PolicyWatch::LookNow() {
+  std::unique_lock<std::mutex> lock(looks_mutex_);
+  // One that is under way may have read before the change that is asked for.
+  const uint64_t wanted = looks_begun_ + 1;
+  look_wanted_ = true;
+  looks_.notify_all();
+  looks_.wait_for(lock, kLookNowMax, [&] { return looks_ended_ >= wanted; });
 }
 
 void PolicyWatch::SetLimits(const tenant::TenantLimitsConfig& limits) {
   const std::lock_guard lock(limits_mutex_);
   limits_ = limits;
   limits_changed_ = true;
+}
+
+void PolicyWatch::Register(base::MetricRegistry& registry) const {
+  registry.Add(tenant_files_.wrong(), "poplar_tenant_files_wrong",
+               "Files of users.tenants that are wrong; their tenants stay as they were.");
 }
 
 Status PolicyWatch::Look() {

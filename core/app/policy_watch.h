@@ -8,6 +8,8 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -18,6 +20,7 @@
 #include "core/app/tenant_files.h"
 #include "core/app/tenant_sources.h"
 #include "core/base/mail_policy.h"
+#include "core/base/metrics.h"
 #include "core/base/status.h"
 #include "core/tenant/config.h"
 
@@ -44,6 +47,13 @@ class PolicyWatch {
   // Holds within a period. Any thread.
   void SetLimits(const tenant::TenantLimitsConfig& limits);
 
+  // Returns when what the database says now is published, or could not be read, or after ten
+  // seconds. Any other thread.
+  void LookNow();
+
+  // REQUIRES: this object outlives the registry's last reader.
+  void Register(base::MetricRegistry& registry) const;
+
  private:
   PolicyWatch(PolicyWatchOptions options, PolicyBoard& board)
       : options_(std::move(options)),
@@ -61,6 +71,11 @@ class PolicyWatch {
   std::unique_ptr<auth::UserDatabase> database_;
   std::unique_ptr<auth::UserDatabase> tenants_;
   auth::FileIdentity file_;  // That database_ has open.
+  std::mutex looks_mutex_;
+  std::condition_variable_any looks_;  // Of what follows, which goes with the mutex.
+  uint64_t looks_begun_ = 0;
+  uint64_t looks_ended_ = 0;
+  bool look_wanted_ = false;
   std::mutex limits_mutex_;
   tenant::TenantLimitsConfig limits_;  // With the mutex, as the next.
   bool limits_changed_ = false;

@@ -23,6 +23,7 @@ storage::StoreOptions StoreOptionsOf(const tenant::StoreConfig& config,
   options.first_segment_bytes = std::min(options.first_segment_bytes, options.segment_bytes);
   options.scrub_bytes_per_s = config.scrub_kib_per_s * kKiB;
   options.checkpoint_changes = config.checkpoint_changes_max;
+  options.compact_by_itself = config.compaction;
   options.compact_bytes_per_second = config.compaction_mib_per_second * kMiB;
   options.compact_cpu_percent = config.compaction_cpu_percent;
   options.checkpoint_interval_ms = uint64_t{config.checkpoint_interval_s} * 1000;

@@ -1,13 +1,15 @@
 #include "core/app/tenant_files.h"
 
+#include <dirent.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <iterator>
+#include <memory>
 #include <set>
-#include <system_error>
+#include <string_view>
 #include <utility>
 
 #include "core/app/tenant_sources.h"
@@ -16,65 +18,89 @@
 namespace poplar::app {
 namespace {
 
-namespace fs = std::filesystem;
+using OpenFolder = std::unique_ptr<DIR, int (*)(DIR*)>;
 
-std::string SourceOf(const std::string& folder, const std::string& path) {
-  return KindOfFiles(folder) + fs::path(path).filename().string();
+std::string SourceOf(const std::string& folder, const std::string& name) {
+  return KindOfFiles(folder) + name;
+}
+
+bool IsTenantFile(std::string_view name) {
+  // Editors leave hidden files beside those that they write.
+  return name.ends_with(".toml") && !name.starts_with('.');
+}
+
+// `found(name, descriptor of the folder)` for each, in no order. None where there is no such
+// folder.
+template <class Found>
+Status EachTenantFile(const std::string& folder, Found found) {
+  const OpenFolder open(::opendir(folder.c_str()), &::closedir);
+  if (open == nullptr && errno == ENOENT) return OkStatus();
+  if (open == nullptr) return ErrnoStatus(errno, "cannot read the folder " + folder);
+  while (true) {
+    errno = 0;
+    const dirent* const entry = ::readdir(open.get());
+    if (entry == nullptr) break;
+    if (IsTenantFile(entry->d_name)) found(entry->d_name, ::dirfd(open.get()));
+  }
+  return errno == 0 ? OkStatus() : ErrnoStatus(errno, "cannot read the folder " + folder);
 }
 
 }  // namespace
 
 StatusOr<std::vector<std::string>> TenantFilesIn(const std::string& folder) {
-  std::error_code error;
   std::vector<std::string> paths;
-  fs::directory_iterator each(folder, error);
-  if (error == std::errc::no_such_file_or_directory) return paths;
-  for (; !error && each != fs::directory_iterator(); each.increment(error)) {
-    const fs::path& path = each->path();
-    // Editors leave hidden files beside those that they write.
-    if (path.extension() == ".toml" && path.filename().string().front() != '.') {
-      paths.push_back(path.string());
-    }
-  }
-  if (error) return ErrnoStatus(error.value(), "cannot read the folder " + folder);
+  POP_RETURN_IF_ERROR(EachTenantFile(folder, [&](const char* name, int) {
+    paths.push_back((std::filesystem::path(folder) / name).string());
+  }));
   std::ranges::sort(paths);
   return paths;
 }
 
-StatusOr<std::map<std::string, TenantFiles::Stamp>> TenantFiles::Stamps() const {
-  POP_ASSIGN_OR_RETURN(const std::vector<std::string> paths, TenantFilesIn(folder_));
-  std::map<std::string, Stamp> stamps;
-  for (const std::string& path : paths) {
+// Every second, and of ten thousand tenants: no path is put together, and nothing sorted.
+StatusOr<std::vector<TenantFiles::Found>> TenantFiles::Stamps() const {
+  std::vector<Found> all;
+  all.reserve(files_.size());
+  POP_RETURN_IF_ERROR(EachTenantFile(folder_, [&](const char* name, int folder) {
     struct stat status{};
     // Gone since, or not to be read: reading tells.
-    if (::stat(path.c_str(), &status) != 0 && errno == ENOENT) continue;
-    stamps[path] = {.changed_ns = status.st_ctim.tv_sec * 1'000'000'000 + status.st_ctim.tv_nsec,
-                    .inode = status.st_ino,
-                    .bytes = status.st_size};
-  }
-  return stamps;
+    if (::fstatat(folder, name, &status, 0) != 0 && errno == ENOENT) return;
+    all.push_back(
+        {.name = name,
+         .stamp = {.changed_ns = status.st_ctim.tv_sec * 1'000'000'000 + status.st_ctim.tv_nsec,
+                   .inode = status.st_ino,
+                   .bytes = status.st_size}});
+  }));
+  return all;
 }
 
-bool TenantFiles::Read(const std::map<std::string, Stamp>& stamps) {
+bool TenantFiles::Read(const std::vector<Found>& found) {
   bool changed = false;
-  for (auto file = files_.begin(); file != files_.end();) {
-    const bool is_missing = !stamps.contains(file->first);
-    const bool was_missing = std::exchange(file->second.missing, is_missing);
-    const bool is_gone = is_missing && was_missing;
-    changed |= is_gone;
-    file = is_gone ? files_.erase(file) : std::next(file);
-  }
-  for (const auto& [path, stamp] : stamps) {
-    const auto known = files_.find(path);
-    if (known != files_.end() && known->second.stamp == stamp) continue;
+  for (const auto& [name, stamp] : found) {
+    const auto [known, is_new] = files_.try_emplace(name);
+    File& file = known->second;
+    file.seen = true;
+    file.missing = false;
+    if (!is_new && file.stamp == stamp) continue;
     changed = true;
-    File& file = files_[path];
-    file = {.stamp = stamp, .parsed = tenant::ReadTenant(path)};
+    file.stamp = stamp;
+    file.parsed = tenant::ReadTenant((std::filesystem::path(folder_) / name).string());
     for (const tenant::ConfigFault& fault : file.parsed.faults) {
       base::Log(base::LogLevel::kError, "tenant_file_wrong", {{"reason", fault.ToString()}});
     }
   }
-  return changed;
+  return DropGone() || changed;
+}
+
+bool TenantFiles::DropGone() {
+  bool dropped = false;
+  for (auto each = files_.begin(); each != files_.end();) {
+    File& file = each->second;
+    const bool is_missing = !std::exchange(file.seen, false);
+    const bool is_gone = is_missing && std::exchange(file.missing, true);
+    each = is_gone ? files_.erase(each) : std::next(each);
+    dropped |= is_gone;
+  }
+  return dropped;
 }
 
 StatusOr<std::set<std::string>> TenantFiles::Fileless(auth::UserDatabase& database) const {
@@ -84,7 +110,7 @@ StatusOr<std::set<std::string>> TenantFiles::Fileless(auth::UserDatabase& databa
     const bool told = tenant.enabled || !tenant.domains.empty();
     if (told && tenant.source.starts_with(KindOfFiles(folder_))) sources.insert(tenant.source);
   }
-  for (const auto& [path, file] : files_) sources.erase(SourceOf(folder_, path));
+  for (const auto& [name, file] : files_) sources.erase(SourceOf(folder_, name));
   return sources;
 }
 
@@ -92,19 +118,23 @@ Status TenantFiles::Sync(auth::UserDatabase& database, std::set<std::string> spa
   std::vector<TenantSpec> specs;
   std::set<std::string> untouched = std::move(spared);
   size_t wrong = 0;
-  for (const auto& [path, file] : files_) {
+  specs.reserve(files_.size());
+  for (const auto& [name, file] : files_) {
     if (file.parsed.faults.empty()) {
       specs.push_back(file.parsed.tenant);
     } else {
-      untouched.insert(SourceOf(folder_, path));
+      untouched.insert(SourceOf(folder_, name));
       ++wrong;
     }
   }
+  // Of two that want the same the first by name has it.
+  std::ranges::sort(specs, {}, &TenantSpec::source);
   POP_ASSIGN_OR_RETURN(const std::vector<std::string> faults,
                        database.SyncTenants(KindOfFiles(folder_), specs, untouched, others_));
   for (const std::string& fault : faults) {
     base::Log(base::LogLevel::kError, "tenant_file_wrong", {{"reason", fault}});
   }
+  wrong_.Set(static_cast<int64_t>(untouched.size() + faults.size()));
   base::Log(base::LogLevel::kInfo, "tenant_files",
             {{"folder", folder_}, {"tenants", specs.size()}, {"wrong", wrong + faults.size()}});
   return OkStatus();
@@ -119,19 +149,13 @@ void TenantFiles::TellGone() {
 
 Status TenantFiles::Look(auth::UserDatabase& database) {
   if (folder_.empty()) return OkStatus();
-  std::error_code error;
-  const bool there = fs::is_directory(folder_, error);
-  if (!there) {
-    TellGone();
-    return OkStatus();
-  }
-  POP_ASSIGN_OR_RETURN(const auto stamps, Stamps());
-  if (stamps.empty()) {
+  POP_ASSIGN_OR_RETURN(const std::vector<Found> found, Stamps());
+  if (found.empty()) {
     TellGone();
     return OkStatus();
   }
   const bool is_first = files_.empty();
-  pending_ = Read(stamps) || pending_;
+  pending_ = Read(found) || pending_;
   if (!pending_) return OkStatus();
   std::set<std::string> spared;
   if (is_first) {

@@ -8,12 +8,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "auth/users/user_database.h"
+#include "core/base/metrics.h"
 #include "core/base/status.h"
 #include "core/tenant/tenant_file.h"
 
@@ -31,6 +32,9 @@ class TenantFiles {
   // the next look tries again.
   Status Look(auth::UserDatabase& database);
 
+  // Files of the last look that are wrong, or cannot have what they want.
+  const base::Gauge& wrong() const { return wrong_; }
+
  private:
   struct Stamp {
     int64_t changed_ns = 0;
@@ -41,12 +45,18 @@ class TenantFiles {
   struct File {
     Stamp stamp;
     tenant::ParsedTenant parsed;
-    bool missing = false;  // At the last look.
+    bool seen = true;      // At this look.
+    bool missing = false;  // At the one before.
+  };
+  struct Found {
+    std::string name;
+    Stamp stamp;
   };
 
-  StatusOr<std::map<std::string, Stamp>> Stamps() const;
+  StatusOr<std::vector<Found>> Stamps() const;
   // True: something changed.
-  bool Read(const std::map<std::string, Stamp>& stamps);
+  bool Read(const std::vector<Found>& found);
+  bool DropGone();
   // Whose tenants the database has and which no file tells of.
   StatusOr<std::set<std::string>> Fileless(auth::UserDatabase& database) const;
   // All but the tenants of `spared`.
@@ -55,8 +65,9 @@ class TenantFiles {
 
   const std::string folder_;
   const std::set<std::string> others_;
-  std::map<std::string, File> files_;  // By name.
-  bool pending_ = true;                // The database has not taken it yet.
+  std::unordered_map<std::string, File> files_;  // By name.
+  base::Gauge wrong_;
+  bool pending_ = true;  // The database has not taken it yet.
 };
 
 // The files of the folder that tell of tenants, by path. None where there is no such folder.

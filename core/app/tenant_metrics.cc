@@ -1,6 +1,7 @@
 #include "core/app/tenant_metrics.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,9 +21,7 @@ struct Figures {
   uint64_t octets_in = 0;
   uint64_t messages_out = 0;
   uint64_t octets_out = 0;
-  uint64_t refused_sessions = 0;
-  uint64_t refused_logins = 0;
-  uint64_t refused_deliveries = 0;
+  std::array<uint64_t, kTenantLimits> refused{};
 
   // By which tenants are put in order.
   uint64_t weight() const { return totals.octets + octets_in + octets_out; }
@@ -37,9 +36,7 @@ struct Figures {
     octets_in += other.octets_in;
     messages_out += other.messages_out;
     octets_out += other.octets_out;
-    refused_sessions += other.refused_sessions;
-    refused_logins += other.refused_logins;
-    refused_deliveries += other.refused_deliveries;
+    for (size_t i = 0; i < kTenantLimits; ++i) refused[i] += other.refused[i];
   }
 };
 
@@ -53,9 +50,7 @@ Figures FiguresOf(const storage::TenantTotals& totals, const TenantGate& gate) {
   figures.octets_in = read(gate.usage.octets_in);
   figures.messages_out = read(gate.usage.messages_out);
   figures.octets_out = read(gate.usage.octets_out);
-  figures.refused_sessions = read(gate.refused_sessions);
-  figures.refused_logins = read(gate.refused_logins);
-  figures.refused_deliveries = read(gate.refused_deliveries);
+  for (size_t i = 0; i < kTenantLimits; ++i) figures.refused[i] = read(gate.refused[i]);
   return figures;
 }
 
@@ -75,11 +70,11 @@ class Series {
   void AddLimit(std::string_view name, std::string_view help, uint64_t limit) {
     if (limit != 0) AddGauge(name, help, limit);
   }
-  void AddRefused(std::string limit, uint64_t value) {
+  void AddRefused(std::string_view limit, uint64_t value) {
     base::MetricLabels labels = labels_;
-    labels.emplace_back("limit", std::move(limit));
+    labels.emplace_back("limit", limit);
     Add(base::MetricRegistry::Kind::kCounter, "poplar_tenant_refused_total",
-        "What a tenant's limits turned away, by limit.", std::move(labels), value);
+        "What a tenant's settings turned away, by the setting.", std::move(labels), value);
   }
 
  private:
@@ -114,9 +109,9 @@ void AddFigures(const Figures& figures, Series series) {
                     "Messages that a tenant's users fetched whole.", figures.messages_out);
   series.AddCounter("poplar_tenant_fetched_octets_total",
                     "Octets of messages that went to a tenant's users.", figures.octets_out);
-  series.AddRefused("sessions_max", figures.refused_sessions);
-  series.AddRefused("logins_per_minute", figures.refused_logins);
-  series.AddRefused("deliveries_per_minute", figures.refused_deliveries);
+  for (size_t i = 0; i < kTenantLimits; ++i) {
+    series.AddRefused(kTenantLimitNames[i], figures.refused[i]);
+  }
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/base/clock.h"
 #include "core/base/log.h"
 
 namespace poplar::app {
@@ -30,6 +29,14 @@ auth::UsageFigures Difference(const auth::UsageFigures& now, const auth::UsageFi
           .octets_out = now.octets_out - before.octets_out};
 }
 
+void Add(const auth::UsageFigures& more, auth::UsageFigures& sum) {
+  sum.sessions += more.sessions;
+  sum.messages_in += more.messages_in;
+  sum.octets_in += more.octets_in;
+  sum.messages_out += more.messages_out;
+  sum.octets_out += more.octets_out;
+}
+
 }  // namespace
 
 UsageWriter::UsageWriter(UsageWriterOptions options, const PolicyBoard& board)
@@ -43,6 +50,11 @@ UsageWriter::~UsageWriter() {
   Write();
 }
 
+void UsageWriter::Register(base::MetricRegistry& registry) const {
+  registry.Add(failures_, "poplar_usage_write_failures_total",
+               "Times that what tenants used could not be written; it is gathered until it can.");
+}
+
 void UsageWriter::Run(const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any wake;
@@ -53,17 +65,19 @@ void UsageWriter::Run(const std::stop_token& stop) {
 }
 
 void UsageWriter::Write() {
+  Gather();
   const Status written = TryWrite();
   if (written.ok()) {
     failing_ = false;
     return;
   }
   database_.reset();
+  failures_.Add();
   if (std::exchange(failing_, true)) return;
   base::Log(base::LogLevel::kError, "usage_not_written", {{"reason", Message(written)}});
 }
 
-Status UsageWriter::TryWrite() {
+void UsageWriter::Gather() {
   const std::shared_ptr<const TenantPolicies> policies = board_.Current();
   for (const auto& [id, gate] : policies->gates) {
     Counted& counted = counted_[gate.get()];
@@ -71,31 +85,35 @@ Status UsageWriter::TryWrite() {
     const TenantId tenant(id);
     counted = {.gate = gate, .tenant = tenant, .name = policies->Of(tenant).name};
   }
-  const auto day = static_cast<uint32_t>(base::SystemClock().WallUs() / kDayUs);
-  std::vector<auth::UsageRecord> more;
-  std::vector<std::pair<Counted*, auth::UsageFigures>> seen;
+  const auto day = static_cast<uint32_t>(options_.clock.WallUs() / kDayUs);
   for (auto& [gate, counted] : counted_) {
     const auth::UsageFigures now = Read(gate->usage);
-    if (now == counted.written) continue;
-    seen.emplace_back(&counted, now);
-    more.push_back({.tenant = counted.tenant,
-                    .tenant_name = counted.name,
-                    .day = day,
-                    .figures = Difference(now, counted.written)});
-  }
-  if (!more.empty()) {
-    if (!database_) {
-      POP_ASSIGN_OR_RETURN(database_, auth::UsageDatabase::OpenOrCreate(options_.database_path));
-    }
-    POP_RETURN_IF_ERROR(database_->Add(more));
-    for (auto& [counted, now] : seen) counted->written = now;
+    if (now == counted.gathered) continue;
+    auth::UsageRecord& record = unwritten_[{counted.tenant.value(), day}];
+    record.tenant = counted.tenant;
+    record.tenant_name = counted.name;
+    record.day = day;
+    Add(Difference(now, counted.gathered), record.figures);
+    counted.gathered = now;
   }
   // Nobody but this holds what is neither in force nor used by a session.
   std::erase_if(counted_, [&](const auto& each) {
     const Counted& counted = each.second;
     return policies->GateOf(counted.tenant) != counted.gate && counted.gate.use_count() == 1 &&
-           Read(counted.gate->usage) == counted.written;
+           Read(counted.gate->usage) == counted.gathered;
   });
+}
+
+Status UsageWriter::TryWrite() {
+  if (unwritten_.empty()) return OkStatus();
+  if (!database_) {
+    POP_ASSIGN_OR_RETURN(database_, auth::UsageDatabase::OpenOrCreate(options_.database_path));
+  }
+  std::vector<auth::UsageRecord> more;
+  more.reserve(unwritten_.size());
+  for (const auto& [tenant_and_day, record] : unwritten_) more.push_back(record);
+  POP_RETURN_IF_ERROR(database_->Add(more));
+  unwritten_.clear();
   return OkStatus();
 }
 

@@ -36,6 +36,14 @@ struct BackendFault {
 
 using KnowsAddresses = std::function<bool(const tenant::BackendConfig& backend)>;
 
+// The command line of a plug-in's process, by which the server starts it.
+struct AuthHostCommand {
+  uint32_t shards = 1;
+  std::string plugin;
+  tenant::SandboxMode sandbox = tenant::SandboxMode::kOff;
+  std::vector<std::string> reads;
+};
+
 struct Wiring {
   // Makes an empty store where the configuration says. kAlreadyExists: one is there; it was kept.
   std::function<Status(const tenant::Config& config)> init_store;
@@ -52,7 +60,7 @@ struct Wiring {
   // The same of penalties that last longer than a client is waited for.
   std::function<std::string(const tenant::Config& config)> warn_of_penalties;
   // `poplar auth-host`.
-  std::function<ExitCode(uint32_t shards)> auth_host;
+  std::function<ExitCode(const AuthHostCommand&)> auth_host;
   // Runs `command` while a server without public listeners answers on the private sockets of this
   // configuration, in this process. Fails where another one has the store.
   std::function<ExitCode(const tenant::Config& config, Console& console,

@@ -14,6 +14,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log_line.h"
+#include "core/base/recent_faults.h"
 
 namespace poplar::base {
 namespace {
@@ -99,10 +100,19 @@ void StopLog() {
 bool LogEnabled(LogLevel level) { return level >= State().level.load(std::memory_order_relaxed); }
 
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
-  if (!LogEnabled(level)) return;
+  const bool is_fault = level == LogLevel::kWarning || level == LogLevel::kError;
+  const bool enabled = LogEnabled(level);
+  if (!enabled && !is_fault) return;
   LogState& state = State();
-  const std::string line = FormatLogLine(state.format.load(std::memory_order_relaxed),
-                                         SystemClock().WallUs(), level, event, fields);
+  const LogFormat format = state.format.load(std::memory_order_relaxed);
+  const int64_t wall_us = SystemClock().WallUs();
+  const std::string line = FormatLogLine(format, wall_us, level, event, fields);
+  if (is_fault) {
+    RememberFault(level, format == LogFormat::kKeyValue
+                             ? line
+                             : FormatLogLine(LogFormat::kKeyValue, wall_us, level, event, fields));
+  }
+  if (!enabled) return;
   if (spdlog::logger* logger = state.active.load(std::memory_order_acquire)) {
     logger->log(kAnyLevel, spdlog::string_view_t(line.data(), line.size()));
   } else {

@@ -11,7 +11,12 @@ void PolicyBoard::Publish(std::shared_ptr<TenantPolicies> policies) {
   std::set<std::string> chains;
   for (const auto& [tenant, policy] : policies->by_tenant) {
     std::shared_ptr<TenantGate> gate = before->GateOf(TenantId(tenant));
-    policies->gates[tenant] = gate ? std::move(gate) : std::make_shared<TenantGate>();
+    if (!gate) gate = std::make_shared<TenantGate>();
+    const uint32_t egress_kib_per_s = policy.rules.egress_kib_per_s;
+    if (gate->egress_kib_per_s.exchange(egress_kib_per_s) != egress_kib_per_s) {
+      gate->egress.Forget();
+    }
+    policies->gates[tenant] = std::move(gate);
     if (!policy.rules.auth_chain.empty()) chains.insert(policy.rules.auth_chain);
     policies->any_weak_schemes |= policy.rules.weak_schemes;
   }

@@ -1,11 +1,14 @@
 // What a tenant uses now, of the whole process: counted in words that all shards share, so that
-// limits hold exactly, and touched only when a session comes or goes, mail comes in, or a limit of
-// rate is set. No locks. Any thread.
+// limits hold exactly, and touched only when a session comes or goes, or mail comes in or goes out.
+// No locks. Any thread.
 
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace poplar {
 
@@ -34,9 +37,9 @@ class RateGate {
     }
   }
 
-  // For what has happened already: counts it, and returns how many us it is ahead of the rate.
-  uint64_t Charge(uint64_t now_us, uint64_t units, uint64_t units_per_minute) {
-    if (units_per_minute == 0) return 0;
+  // Counts what has happened already.
+  void Charge(uint64_t now_us, uint64_t units, uint64_t units_per_minute) {
+    if (units_per_minute == 0) return;
     const uint64_t now_ns = now_us * 1'000;
     const uint64_t cost_ns = CostNs(units, units_per_minute);
     uint64_t until_ns = until_ns_.load(std::memory_order_relaxed);
@@ -44,8 +47,17 @@ class RateGate {
     do {
       next_ns = (until_ns > now_ns ? until_ns : now_ns) + cost_ns;
     } while (!until_ns_.compare_exchange_weak(until_ns, next_ns, std::memory_order_relaxed));
-    return (next_ns - now_ns) / 1'000;
   }
+
+  // How many us what was counted is ahead of the rate.
+  uint64_t AheadUs(uint64_t now_us) const {
+    const uint64_t now_ns = now_us * 1'000;
+    const uint64_t until_ns = until_ns_.load(std::memory_order_relaxed);
+    return until_ns > now_ns ? (until_ns - now_ns) / 1'000 : 0;
+  }
+
+  // What was counted at another rate says nothing about a new one.
+  void Forget() { until_ns_.store(0, std::memory_order_relaxed); }
 
  private:
   // Octets of a large message times nanoseconds need more than 64 bits.
@@ -67,16 +79,43 @@ struct TenantUsage {
   std::atomic<uint64_t> octets_out{0};
 };
 
+// Settings of a tenant that turn its users or its mail away.
+enum class TenantLimit : uint8_t {
+  kTls,
+  kTls13,
+  kMechanisms,
+  kLoginDelay,
+  kLogins,
+  kSessions,
+  kSessionsPerAddress,
+  kDeliveries,
+};
+// By TenantLimit, as files and commands call them.
+inline constexpr std::array<std::string_view, 8> kTenantLimitNames = {"require_tls",
+                                                                      "require_tls13",
+                                                                      "mechanisms",
+                                                                      "login_delay_s",
+                                                                      "logins_per_minute",
+                                                                      "sessions_max",
+                                                                      "sessions_per_address_max",
+                                                                      "deliveries_per_minute"};
+inline constexpr size_t kTenantLimits = kTenantLimitNames.size();
+
 struct TenantGate {
   std::atomic<uint32_t> sessions{0};
   RateGate logins;
   RateGate deliveries;
   RateGate egress;
+  // What it goes by: that of the policy in force, for sessions that are there, too, or one would
+  // count at one rate what others wait for at another. 0: no limit.
+  std::atomic<uint32_t> egress_kib_per_s{0};
   TenantUsage usage;
-  // What was told to come later, by what limit.
-  std::atomic<uint64_t> refused_sessions{0};
-  std::atomic<uint64_t> refused_logins{0};
-  std::atomic<uint64_t> refused_deliveries{0};
+  // What was turned away, by TenantLimit.
+  std::array<std::atomic<uint64_t>, kTenantLimits> refused{};
+
+  void CountRefused(TenantLimit limit) {
+    refused[static_cast<size_t>(limit)].fetch_add(1, std::memory_order_relaxed);
+  }
 };
 
 }  // namespace poplar

@@ -43,10 +43,11 @@ constexpr std::string_view kTruth = "true or false";
 
 bool IsOfBackends(char c) { return c == '_' || c == '-' || c == ','; }
 bool IsOfHosts(char c) { return c == '.' || c == '-' || c == '_' || c == ','; }
+bool IsOfHost(char c) { return c == '.' || c == '-'; }
 // As users' addresses have it: UTF-8 is taken as it comes.
 bool IsOfDomain(char c) { return c == '.' || c == '-' || static_cast<unsigned char>(c) >= 0x80; }
 
-constexpr std::array<Row, 18> kRows = {{
+constexpr std::array<Row, 20> kRows = {{
     {{"pop3", kTruth, "Its users may fetch mail; false: mail only comes in", "true"},
      Flag{&R::pop3}},
     {{"require_tls", kTruth, "No log-in without TLS, from loopback neither", "false"},
@@ -99,6 +100,12 @@ constexpr std::array<Row, 18> kRows = {{
     {{"default_domain", "a domain in lower case, like acme.example",
       "The domain that may be left out there; \"default\": the only one that the tenant has", ""},
      Names{&R::default_domain, IsOfDomain, 255}},
+    {{"pop3_host", "a host name in lower case, like pop.acme.example",
+      "Where mail programs that set themselves up fetch mail; \"default\": as [setup]", ""},
+     Names{&R::pop3_host, IsOfHost, 253}},
+    {{"smtp_host", "a host name in lower case, like smtp.acme.example",
+      "Where they send it; \"default\": as [setup]", ""},
+     Names{&R::smtp_host, IsOfHost, 253}},
 }};
 
 constexpr auto kInfos = [] {

@@ -43,6 +43,9 @@ struct TenantRules {
   // What users who log in without a domain mean: login_domain.h.
   std::string hosts = {};           // With commas.
   std::string default_domain = {};  // Of those hosts; empty: the tenant's only one.
+  // What mail programs are told that set themselves up; empty: as [setup].
+  std::string pop3_host = {};
+  std::string smtp_host = {};
 
   friend bool operator==(const TenantRules&, const TenantRules&) = default;
 };

@@ -52,6 +52,7 @@ pkg_check_modules(libcrypt REQUIRED IMPORTED_TARGET libcrypt)
 pkg_check_modules(libargon2 REQUIRED IMPORTED_TARGET libargon2)
 pkg_check_modules(libidn REQUIRED IMPORTED_TARGET libidn)
 pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc)
+pkg_check_modules(libseccomp REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(systemd REQUIRED IMPORTED_TARGET libsystemd)
 pkg_check_modules(ldap REQUIRED IMPORTED_TARGET ldap lber)
 pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq)
@@ -125,7 +126,7 @@ function(poplar_plugin name)
   set_target_properties(poplar_plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   add_dependencies(poplar_plugins poplar_plugin_${name})
-  install(TARGETS poplar_plugin_${name} LIBRARY DESTINATION lib/poplar)
+  install(TARGETS poplar_plugin_${name} LIBRARY DESTINATION lib/poplar COMPONENT ${name})
 endfunction()
 
 # poplar_test(NAME SOURCES a.cc ... [DEPS target ...] [TIMEOUT_S n]): one gtest binary, one ctest entry.

@@ -141,7 +141,9 @@ void OffloadPool::Serve(Worker& worker, uint32_t number) {
     if (job == nullptr) return;  // Only at the end are there more tokens than jobs.
     const uint64_t started_us = ClockUs();
     worker.wait_us.Observe(ElapsedUs(job->submitted_us_, started_us));
+    worker.working.Set(1);
     job->Work();
+    worker.working.Set(0);
     worker.work_us.Observe(ElapsedUs(started_us, ClockUs()));
     job->home_->Post(job->done_);  // It may be gone as soon as it is posted.
   }
@@ -190,8 +192,17 @@ void OffloadPool::Register(base::MetricRegistry& registry) const {
   for (const auto& worker : workers_) {
     registry.Add(worker->wait_us, 1e-6, "poplar_offload_wait_seconds",
                  "From a job's submission until a thread took it.", labels);
+    registry.Add(worker->working, "poplar_offload_working", "Threads that are at a job.", labels);
     registry.Add(worker->work_us, 1e-6, "poplar_offload_work_seconds", "What jobs took.", labels);
   }
+  const auto add_limit = [&](uint32_t limit, std::string_view name, std::string_view help) {
+    registry.AddComputed(
+        base::MetricRegistry::Kind::kGauge, [limit] { return static_cast<double>(limit); }, name,
+        help, labels);
+  };
+  add_limit(options_.threads, "poplar_offload_threads", "Threads of a pool.");
+  add_limit(options_.queued_max, "poplar_offload_queued_max",
+            "Jobs that may wait; those beyond are refused.");
   registry.AddComputed(
       base::MetricRegistry::Kind::kGauge, [this] { return static_cast<double>(queued()); },
       "poplar_offload_queued", "Jobs that no thread took yet.", labels);

@@ -90,6 +90,7 @@ class OffloadPool {
   struct alignas(base::kCacheLineBytes) Worker {
     base::Histogram wait_us;
     base::Histogram work_us;
+    base::Gauge working;  // 1 while it is at a job.
     std::thread thread;
   };
   // Keys are found without a lock; a power of two.

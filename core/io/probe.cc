@@ -17,6 +17,7 @@
 #include "core/base/fd.h"
 #include "core/io/buffer_ring.h"
 #include "core/io/reactor.h"
+#include "core/io/ring.h"
 
 namespace poplar::io {
 namespace {
@@ -48,7 +49,7 @@ Status KernelTooOld(std::string_view what) {
 constexpr std::string_view kSeccompMend =
     "allow io_uring_setup, io_uring_enter and io_uring_register in its seccomp profile (docker and "
     "podman: --security-opt seccomp=profile.json; Kubernetes: securityContext.seccompProfile of "
-    "type Localhost; systemd: SystemCallFilter=@io-uring)";
+    "type Localhost; systemd: SystemCallFilter=@aio)";
 
 // kernel.io_uring_disabled (Linux 6.6): 0, 1: only with CAP_SYS_ADMIN or in io_uring_group, 2.
 int IoUringDisabled() {
@@ -105,30 +106,11 @@ Status CheckDescriptors(uint32_t wanted) {
                       "LimitNOFILE=; docker: --ulimit nofile=)");
 }
 
-struct NeededOperation {
-  int code;
-  std::string_view name;
-};
-
-constexpr std::array kNeededOperations = {
-    NeededOperation{IORING_OP_ACCEPT, "ACCEPT"},
-    NeededOperation{IORING_OP_RECV, "RECV"},
-    NeededOperation{IORING_OP_SEND, "SEND"},
-    NeededOperation{IORING_OP_POLL_ADD, "POLL_ADD"},
-    NeededOperation{IORING_OP_CONNECT, "CONNECT"},
-    NeededOperation{IORING_OP_SHUTDOWN, "SHUTDOWN"},
-    NeededOperation{IORING_OP_READ, "READ"},
-    NeededOperation{IORING_OP_WRITEV, "WRITEV"},
-    NeededOperation{IORING_OP_FSYNC, "FSYNC"},
-    NeededOperation{IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL"},
-    NeededOperation{IORING_OP_MSG_RING, "MSG_RING"},
-};
-
 Status CheckOperations() {
   io_uring_probe* const probe = io_uring_get_probe();
   if (probe == nullptr) return KernelTooOld("cannot tell its io_uring operations");
   Status status = OkStatus();
-  for (const NeededOperation& operation : kNeededOperations) {
+  for (const RingOperation& operation : kRingOperations) {
     if (io_uring_opcode_supported(probe, operation.code) != 0) continue;
     status = KernelTooOld("lacks the io_uring operation " + std::string(operation.name));
     break;

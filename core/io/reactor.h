@@ -94,8 +94,6 @@ class Reactor {
   void Poll(Op& op, int fd, uint32_t events);
   // A completion for each change.
   void PollMultishot(Op& op, int fd, uint32_t events);
-  // `address` must stay until the completion.
-  void Connect(Op& op, int fd, const sockaddr* address, socklen_t address_bytes);
   // A kernel thread runs it (io_uring has no other way): shutdown(2) itself is faster where its
   // order among operations in flight does not matter.
   void Shutdown(Op& op, int fd, int how);

@@ -70,12 +70,6 @@ void Reactor::PollMultishot(Op& op, int fd, uint32_t events) {
   io_uring_sqe_set_data(&entry, &op);
 }
 
-void Reactor::Connect(Op& op, int fd, const sockaddr* address, socklen_t address_bytes) {
-  io_uring_sqe& entry = Begin(op);
-  io_uring_prep_connect(&entry, fd, address, address_bytes);
-  io_uring_sqe_set_data(&entry, &op);
-}
-
 void Reactor::Shutdown(Op& op, int fd, int how) {
   io_uring_sqe& entry = Begin(op);
   io_uring_prep_shutdown(&entry, fd, how);

@@ -9,8 +9,19 @@
 #include "core/base/check.h"
 #include "core/base/log.h"
 #include "core/net/residency.h"
+#include "core/net/unsent.h"
 
 namespace poplar::net {
+
+void TellOfBodyFailure(NetMetrics& metrics, const StatusOr<size_t>& read, uint64_t sent_bytes,
+                       uint64_t wire_bytes) {
+  metrics.body_failures.Add();
+  base::Log(base::LogLevel::kError, "body",
+            {{"error", read.ok() ? std::string_view("it is shorter than it should be")
+                                 : Message(read.status())},
+             {"sent_bytes", sent_bytes},
+             {"wire_bytes", wire_bytes}});
+}
 
 BodySender::BodySender(io::Reactor& reactor, Wire& wire, ChunkPool& chunks, NetMetrics& metrics,
                        void* owner, SendEndHandler on_end)
@@ -118,12 +129,7 @@ void BodySender::OnRead() {
   const StatusOr<size_t> read = read_.Take();
   if (abort_ != StreamEnd::kNone) return End(abort_);
   if (!read.ok() || *read == 0) {
-    metrics_.body_failures.Add();
-    base::Log(base::LogLevel::kError, "body",
-              {{"error", read.ok() ? std::string_view("it is shorter than it should be")
-                                   : Message(read.status())},
-               {"sent_bytes", at_},
-               {"wire_bytes", total_}});
+    TellOfBodyFailure(metrics_, read, at_, total_);
     return End(StreamEnd::kBodyFailed);
   }
   size_t sent = 0;
@@ -137,9 +143,21 @@ void BodySender::OnRead() {
   Step();
 }
 
-void BodySender::WaitWritable() { reactor_.Poll(poll_op_, wire_.fd(), POLLOUT); }
+void BodySender::WaitWritable() {
+  waits_since_us_ = reactor_.now_us();
+  reactor_.Poll(poll_op_, wire_.fd(), POLLOUT);
+}
 
-void BodySender::OnWritable(int32_t, uint32_t) { Step(); }
+void BodySender::OnWritable(int32_t, uint32_t) {
+  JudgePace();
+  Step();
+}
+
+void BodySender::JudgePace() {
+  const bool quick = reactor_.now_us() - waits_since_us_ < kQuickWaitUs;
+  if (std::exchange(quick_, quick) == quick) return;
+  LimitUnsent(wire_.fd(), quick ? kUnsentUnlimited : kUnsentBytesMax);
+}
 
 void BodySender::ReleaseChunk() {
   if (chunk_) chunks_.Release(std::move(chunk_));

@@ -226,6 +226,11 @@ CertificateStore::Certificates CertificateStore::Take(const std::string& folder,
   return now;
 }
 
+void CertificateStore::CountLoad(bool ok) {
+  const std::lock_guard lock(mutex_);
+  (ok ? loads_ : failures_).Add();
+}
+
 std::optional<int64_t> CertificateStore::FirstExpiryS() const {
   const std::lock_guard lock(mutex_);
   if (expiries_s_.empty()) return std::nullopt;
@@ -236,7 +241,8 @@ void CertificateStore::Register(base::MetricRegistry& registry) const {
   registry.Add(loaded_, "poplar_tls_certificates_loaded",
                "Hosts of the folder of certificates that are kept in memory");
   constexpr std::string_view kLoads = "poplar_tls_certificate_loads_total";
-  constexpr std::string_view kLoadsHelp = "Times that a host's certificates were read, by result";
+  constexpr std::string_view kLoadsHelp =
+      "Times that a host's certificates were read, or the default one again, by result";
   registry.Add(loads_, kLoads, kLoadsHelp, {{"result", "ok"}});
   registry.Add(failures_, kLoads, kLoadsHelp, {{"result", "failed"}});
   registry.Add(evictions_, "poplar_tls_certificate_evictions_total",

@@ -58,6 +58,8 @@ class CertificateStore {
   // The same by the disk. For threads that may wait.
   Certificates Look(std::string_view host);
 
+  // Counts that others read a certificate again: the default one.
+  void CountLoad(bool ok);
   // When the first of those that are loaded ends, in seconds since 1970; none: none is loaded.
   std::optional<int64_t> FirstExpiryS() const;
   void Register(base::MetricRegistry& registry) const;

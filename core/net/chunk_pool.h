@@ -51,14 +51,16 @@ class ChunkPool {
   // True if `waiter` waited and does not any more; false if a grant is on its way.
   bool Forget(Waiter& waiter);
 
-  uint32_t in_use() const { return in_use_; }
+  uint32_t in_use() const { return static_cast<uint32_t>(in_use_.Read()); }
+  // REQUIRES: this outlives the registry's last reader.
+  void Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const;
 
  private:
   static constexpr size_t kSparesMax = 16;
 
   io::Reactor& reactor_;
   const uint32_t chunks_max_;
-  uint32_t in_use_ = 0;  // Granted ones included.
+  base::Gauge in_use_;  // Granted ones included.
   std::vector<std::unique_ptr<char[]>> spares_;
   Waiter* first_ = nullptr;
   Waiter* last_ = nullptr;

@@ -33,13 +33,22 @@ void Handshaker::Abort(StreamEnd why) {
 
 void Handshaker::Step() {
   if (abort_ != StreamEnd::kNone) return End(abort_);
-  if (!session_) {
-    if (upgrade_ && !SendInClear()) return;
-    session_ = std::make_unique<TlsSession>(std::move(context_), wire_.fd(), receiver_);
-    wire_.set_tls(*session_);
-    receiver_.Want();
-  }
+  if (!session_ && !MakeSession()) return;
   Shake();
+}
+
+// False: it waits or has ended.
+bool Handshaker::MakeSession() {
+  if (upgrade_ && !SendInClear()) return false;
+  upgrade_ = false;
+  // What OpenSSL keeps of a connection is ten times all the rest: it is not for who never speaks.
+  if (receiver_.input().empty()) {
+    receiver_.end() == StreamEnd::kNone ? receiver_.Want() : End(receiver_.end());
+    return false;
+  }
+  session_ = std::make_unique<TlsSession>(std::move(context_), wire_.fd(), receiver_);
+  wire_.set_tls(*session_);
+  return true;
 }
 
 // False: it waits or has ended.

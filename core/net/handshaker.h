@@ -56,11 +56,12 @@ class Handshaker {
   void OnInput();
   void Abort(StreamEnd why);
 
-  // Null until Start has sent what goes in clear.
+  // Null until the client speaks TLS.
   TlsSession* session() const { return session_.get(); }
 
  private:
   void Step();
+  bool MakeSession();
   bool SendInClear();
   void Shake();
   bool ChooseCertificate();
@@ -83,7 +84,7 @@ class Handshaker {
   std::unique_ptr<TlsSession> session_;
   uint64_t started_us_ = 0;
   bool under_way_ = false;
-  bool upgrade_ = false;
+  bool upgrade_ = false;  // The output is still to be sent in clear.
   StreamEnd abort_ = StreamEnd::kNone;
   io::OpFor<&Handshaker::OnWritable> poll_op_{this};
   CertificateWait certificate_wait_;

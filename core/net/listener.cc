@@ -4,6 +4,8 @@
 #include <linux/io_uring.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -58,16 +60,17 @@ StatusOr<base::UniqueFd> NewSocket(const Address& address, bool reuse_port) {
 }
 
 // Zero, or what errno says.
-int Bind(const base::UniqueFd& socket, const Address& address) {
+int Bind(const base::UniqueFd& socket, const Address& address, const base::BindFunction& bind_for) {
   sockaddr_storage storage;
   const socklen_t bytes = address.ToSockaddr(storage);
-  return bind(socket.get(), reinterpret_cast<sockaddr*>(&storage), bytes) == 0 ? 0 : errno;
+  const auto* const generic = reinterpret_cast<const sockaddr*>(&storage);
+  return bind_for(socket.get(), generic, bytes) == 0 ? 0 : errno;
 }
 
 // False where another process listens that would share the address with us.
-StatusOr<bool> ClaimPort(const Address& address) {
+StatusOr<bool> ClaimPort(const Address& address, const base::BindFunction& bind_for) {
   POP_ASSIGN_OR_RETURN(const base::UniqueFd socket, NewSocket(address, /*reuse_port=*/false));
-  const int error_number = Bind(socket, address);
+  const int error_number = Bind(socket, address, bind_for);
   if (error_number == 0) return true;
   if (error_number == EADDRINUSE) return false;
   return ListenError(error_number, address, "bind");
@@ -94,13 +97,13 @@ StatusOr<bool> ClaimPath(const Address& address) {
 
 // A process that was killed listens until the kernel has taken its ring apart, which may be a
 // moment after its end, and who starts a server anew does not wait for that.
-Status Claim(const Address& address) {
+Status Claim(const Address& address, const base::BindFunction& bind_for) {
   // Each look is a connection to whoever listens: few, and fewer the longer it lasts.
   uint64_t step_ms = kClaimStepMs;
   for (uint64_t waited_ms = 0; waited_ms <= kClaimWaitMs; waited_ms += step_ms, step_ms *= 2) {
     POP_ASSIGN_OR_RETURN(const bool claimed, address.family == Address::Family::kUnix
                                                  ? ClaimPath(address)
-                                                 : ClaimPort(address));
+                                                 : ClaimPort(address, bind_for));
     if (claimed) return OkStatus();
     std::this_thread::sleep_for(std::chrono::milliseconds(step_ms));
   }
@@ -114,6 +117,7 @@ Status SetTcpOptions(int fd, const ListenOptions& options) {
   if (options.receive_buffer_bytes > 0) {
     SetOption(fd, SOL_SOCKET, SO_RCVBUF, static_cast<int>(options.receive_buffer_bytes));
   }
+  if (options.unsent_bytes_max != kUnsentUnlimited) LimitUnsent(fd, options.unsent_bytes_max);
   const std::string& congestion = options.congestion_control;
   if (congestion.empty()) return OkStatus();
   if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion.data(),
@@ -132,9 +136,11 @@ StatusOr<std::unique_ptr<Listener>> Listener::Open(io::Reactor& reactor,
                                                    NetMetrics& metrics, AcceptHandler handler) {
   const Address& address = options.address;
   const bool is_unix = address.family == Address::Family::kUnix;
-  if (is_unix || (options.claim && address.port != 0)) POP_RETURN_IF_ERROR(Claim(address));
+  if (is_unix || (options.claim && address.port != 0)) {
+    POP_RETURN_IF_ERROR(Claim(address, options.bind));
+  }
   POP_ASSIGN_OR_RETURN(base::UniqueFd socket, NewSocket(address, /*reuse_port=*/true));
-  const int error_number = Bind(socket, address);
+  const int error_number = Bind(socket, address, options.bind);
   if (error_number != 0) return ListenError(error_number, address, "bind");
   if (is_unix) {
     if (chmod(address.path.c_str(), options.unix_mode) != 0)
@@ -144,29 +150,41 @@ StatusOr<std::unique_ptr<Listener>> Listener::Open(io::Reactor& reactor,
   }
   if (listen(socket.get(), static_cast<int>(options.backlog)) != 0)
     return ListenError(errno, address, "listen");
-  POP_ASSIGN_OR_RETURN(auto listener,
-                       Adopt(reactor, std::move(socket), metrics, std::move(handler)));
+  POP_ASSIGN_OR_RETURN(auto listener, Begin(reactor, std::move(socket), options.shared, metrics,
+                                            std::move(handler)));
   listener->owns_path_ = is_unix;
   return listener;
 }
 
 StatusOr<std::unique_ptr<Listener>> Listener::Adopt(io::Reactor& reactor, base::UniqueFd socket,
+                                                    const ListenOptions& options,
                                                     NetMetrics& metrics, AcceptHandler handler) {
+  POP_ASSIGN_OR_RETURN(const Address bound, Address::OfSocket(socket.get()));
+  if (bound.family != Address::Family::kUnix) {
+    POP_RETURN_IF_ERROR(SetTcpOptions(socket.get(), options));
+  }
+  return Begin(reactor, std::move(socket), options.shared, metrics, std::move(handler));
+}
+
+StatusOr<std::unique_ptr<Listener>> Listener::Begin(io::Reactor& reactor, base::UniqueFd socket,
+                                                    bool shared, NetMetrics& metrics,
+                                                    AcceptHandler handler) {
   POP_ASSIGN_OR_RETURN(Address bound, Address::OfSocket(socket.get()));
   const int flags = fcntl(socket.get(), F_GETFL);
   if (flags < 0 || fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0)
     return ListenError(errno, bound, "fcntl");
-  std::unique_ptr<Listener> listener(
-      new Listener(reactor, std::move(socket), std::move(bound), metrics, std::move(handler)));
+  std::unique_ptr<Listener> listener(new Listener(reactor, std::move(socket), std::move(bound),
+                                                  shared, metrics, std::move(handler)));
   listener->Accept();
   return listener;
 }
 
-Listener::Listener(io::Reactor& reactor, base::UniqueFd socket, Address bound, NetMetrics& metrics,
-                   AcceptHandler handler)
+Listener::Listener(io::Reactor& reactor, base::UniqueFd socket, Address bound, bool shared,
+                   NetMetrics& metrics, AcceptHandler handler)
     : reactor_(reactor),
       socket_(std::move(socket)),
       bound_(std::move(bound)),
+      shared_(shared),
       metrics_(metrics),
       handler_(std::move(handler)),
       pause_timer_(&reactor, this) {}
@@ -175,7 +193,23 @@ Listener::~Listener() {
   if (owns_path_) (void)unlink(bound_.path.c_str());
 }
 
-void Listener::Accept() { reactor_.AcceptMultishot(accept_op_, socket_.get()); }
+void Listener::Accept() {
+  if (shared_) {
+    // Exclusive: of those who wait at the socket, a connection wakes the one that came first; it
+    // goes to the end of the queue when it comes again.
+    reactor_.Poll(poll_op_, socket_.get(), POLLIN | EPOLLEXCLUSIVE);
+  } else {
+    reactor_.AcceptMultishot(accept_op_, socket_.get());
+  }
+}
+
+void Listener::OnReadable(int32_t result, uint32_t flags) {
+  if (stopping_ != nullptr) return FinishStop();
+  const int accepted =
+      result < 0 ? result : accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  // Who was slower than another shard finds nobody (EAGAIN), and waits again.
+  OnAccepted(accepted < 0 && result >= 0 ? -errno : accepted, flags);
+}
 
 void Listener::OnAccepted(int32_t result, uint32_t flags) {
   if (result >= 0) {
@@ -207,8 +241,9 @@ void Listener::StopAccepting(io::Completion<Stopped>& done) {
   POP_CHECK(stopping_ == nullptr);
   stopping_ = &done;
   pause_timer_.Disarm();
-  if (accept_op_.in_flight()) {
-    reactor_.Cancel(accept_op_);
+  io::Op& waiting = shared_ ? static_cast<io::Op&>(poll_op_) : accept_op_;
+  if (waiting.in_flight()) {
+    reactor_.Cancel(waiting);
   } else {
     FinishStop();
   }
@@ -230,7 +265,7 @@ bool HasIpv6() {
   loopback.family = Address::Family::kIpv6;
   loopback.ip.back() = 1;
   const auto socket = NewSocket(loopback, /*reuse_port=*/false);
-  return socket.ok() && Bind(*socket, loopback) == 0;
+  return socket.ok() && Bind(*socket, loopback, &::bind) == 0;
 }
 
 void RefuseConnection(base::UniqueFd socket, std::string_view reply) {

@@ -159,6 +159,13 @@ void Stream::SendBody(io::Body& body, io::Completion<StreamEnd>& done) {
   body_sender_.Start(output_, body);
 }
 
+StreamEnd Stream::FailBody(const io::Body& body, uint64_t at, const StatusOr<size_t>& read) {
+  POP_CHECK(wait_ == Wait::kNothing);
+  TellOfBodyFailure(env_.metrics, read, at, body.wire_bytes());
+  Die(StreamEnd::kBodyFailed);
+  return dead_;
+}
+
 bool Stream::AppendSmallBody(io::Body& body,
                              const std::function<void(base::ByteBuffer&)>& append_head) {
   static thread_local std::array<char, kSmallSealedBodyBytesMax> read;

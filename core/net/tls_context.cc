@@ -37,7 +37,8 @@ struct TlsCallbacks {
 
   static int ApplyTicketKey(SSL* ssl, unsigned char* key_name, unsigned char* iv,
                             EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int seal) {
-    return Of(ssl).tickets_->Apply(key_name, iv, cipher, mac, seal != 0);
+    return Of(ssl).tickets_->Apply(key_name, iv, cipher, mac, seal != 0,
+                                   SSL_version(ssl) == TLS1_3_VERSION);
   }
 
   // The session goes on as one whose client is not known: the verdict stays with it
@@ -82,6 +83,11 @@ Status TlsContext::Configure(const TlsOptions& options) {
   // record, from wherever the bytes are by then.
   SSL_CTX_set_mode(context_, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // RFC 8446 §9.1. OpenSSL would have AES-256 first, whose SHA-384 no CPU has instructions for.
+  if (SSL_CTX_set_ciphersuites(context_,
+                               "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
+                               "TLS_CHACHA20_POLY1305_SHA256") != 1)
+    return MakeStatus(StatusCode::kFailedPrecondition, "OpenSSL lacks ciphers of TLS 1.3");
   if (SSL_CTX_set_cipher_list(context_, options.ciphers_tls12.c_str()) != 1)
     return MakeStatus(StatusCode::kInvalidArgument,
                       "TLS 1.2 ciphers \"" + options.ciphers_tls12 +

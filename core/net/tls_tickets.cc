@@ -57,7 +57,7 @@ bool TicketKeys::Use(const Key& key, unsigned char* iv, EVP_CIPHER_CTX* cipher, 
 }
 
 int TicketKeys::Apply(unsigned char* key_name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
-                      EVP_MAC_CTX* mac, bool seal) {
+                      EVP_MAC_CTX* mac, bool seal, bool for_once) {
   const std::lock_guard lock(mutex_);
   RotateIfDue();
   if (seal) {
@@ -68,7 +68,7 @@ int TicketKeys::Apply(unsigned char* key_name, unsigned char* iv, EVP_CIPHER_CTX
   for (const Key& key : keys_) {
     if (!key.valid || std::memcmp(key.name.data(), key_name, key.name.size()) != 0) continue;
     if (!Use(key, iv, cipher, mac, seal)) return -1;
-    return &key == keys_.data() ? 1 : 2;
+    return &key == keys_.data() && !for_once ? 1 : 2;
   }
   return 0;
 }

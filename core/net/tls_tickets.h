@@ -30,9 +30,11 @@ class TicketKeys {
   ~TicketKeys();
 
   // The callback of SSL_CTX_set_tlsext_ticket_key_evp_cb, with its contract: -1 error, 0 no such
-  // key (a full handshake follows), 1 good, 2 good and to be replaced by a new ticket.
+  // key (a full handshake follows), 1 good, 2 good and to be replaced by a new ticket:
+  // when its key has been followed by another, and `for_once`, when clients use a ticket but once
+  // (TLS 1.3, RFC 8446 §C.4) and each second handshake would be in full.
   int Apply(unsigned char* key_name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
-            bool seal);
+            bool seal, bool for_once);
 
  private:
   struct Key {

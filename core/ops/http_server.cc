@@ -1,21 +1,22 @@
 #include "core/ops/http_server.h"
 
 #include <microhttpd.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include <array>
-#include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/base/fd.h"
 #include "core/base/log.h"
 #include "core/base/units.h"
 #include "core/ops/exposition.h"
+#include "core/ops/http_listener.h"
+#include "core/ops/status_assets.h"
+#include "core/ops/status_json.h"
 
 namespace poplar::ops {
 namespace {
@@ -25,37 +26,17 @@ constexpr unsigned kConnectionsMax = 64;
 constexpr unsigned kConnectionTimeoutS = 3;
 constexpr size_t kConnectionBytesMax = 16 * kKiB;  // A request's head must fit.
 
-StatusOr<base::UniqueFd> Listen(const tenant::ListenAddress& address) {
-  sockaddr_storage storage;
-  const socklen_t length = address.ToSockaddr(storage);
-  base::UniqueFd fd(socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const int on = 1;
-  if (!fd.valid() || setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-      bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 ||
-      listen(fd.get(), kConnectionsMax) != 0) {
-    if (errno == EADDRINUSE)
-      return MakeStatus(StatusCode::kFailedPrecondition,
-                        "listening on " + address.ToString() +
-                            " for HTTP: another process listens there already");
-    return ErrnoStatus(errno, "cannot listen on " + address.ToString() + " for HTTP");
-  }
-  return fd;
-}
-
-StatusOr<uint16_t> PortOf(int fd) {
-  sockaddr_storage bound{};
-  socklen_t length = sizeof bound;
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &length) != 0)
-    return ErrnoStatus(errno, "getsockname");
-  return ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(bound).sin6_port
-                                           : reinterpret_cast<sockaddr_in&>(bound).sin_port);
-}
-
 struct Answer {
   unsigned code;
   std::string body;
   const char* content_type = "text/plain; charset=utf-8";
+  const char* location = nullptr;
 };
+
+// The status page runs its own script and nothing else, and speaks with this server alone.
+constexpr const char* kContentSecurityPolicy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 MHD_Result Send(MHD_Connection* connection, const Answer& answer) {
   MHD_Response* response = MHD_create_response_from_buffer(
@@ -63,6 +44,11 @@ MHD_Result Send(MHD_Connection* connection, const Answer& answer) {
   if (response == nullptr) return MHD_NO;
   MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer.content_type);
   MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+  MHD_add_response_header(response, "Content-Security-Policy", kContentSecurityPolicy);
+  MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+  MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+  if (answer.location != nullptr)
+    MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, answer.location);
   if (answer.code == MHD_HTTP_METHOD_NOT_ALLOWED)
     MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
   const MHD_Result queued = MHD_queue_response(connection, answer.code, response);
@@ -85,13 +71,27 @@ struct HttpHandler {
       return {MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD.\n"};
     if (path == "/metrics")
       return {MHD_HTTP_OK, ExpositionText(server.registry_), kExpositionContentType};
+    if (path == "/status.json")
+      return {MHD_HTTP_OK, StatusJson(server.registry_, server.readiness_), "application/json"};
     if (path == "/healthz") return {MHD_HTTP_OK, "ok\n"};
     if (path == "/readyz") {
       const auto reason = server.readiness_.WhyNotReady();
       if (reason) return {MHD_HTTP_SERVICE_UNAVAILABLE, *reason + "\n"};
       return {MHD_HTTP_OK, "ready\n"};
     }
-    return {MHD_HTTP_NOT_FOUND, "Here are /metrics, /healthz and /readyz.\n"};
+    return AnswerWithPage(path);
+  }
+
+  static Answer AnswerWithPage(std::string_view path) {
+    // Relative, so that it is right behind a proxy that has the page in a folder.
+    if (path == "/") return {MHD_HTTP_FOUND, "", "text/plain; charset=utf-8", "status"};
+    if (path == "/status")
+      return {MHD_HTTP_OK, std::string(kStatusHtml), "text/html; charset=utf-8"};
+    if (path == "/status.css")
+      return {MHD_HTTP_OK, std::string(kStatusCss), "text/css; charset=utf-8"};
+    if (path == "/status.js")
+      return {MHD_HTTP_OK, std::string(kStatusJs), "text/javascript; charset=utf-8"};
+    return {MHD_HTTP_NOT_FOUND, "Here are /status, /metrics, /healthz and /readyz.\n"};
   }
 
   // Called once with the head, then for each part of a body, then to be answered. A body is not
@@ -111,10 +111,15 @@ struct HttpHandler {
 
 StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const tenant::ListenAddress& address,
                                                         const base::MetricRegistry& registry,
-                                                        const Readiness& readiness) {
-  POP_ASSIGN_OR_RETURN(base::UniqueFd listener, Listen(address));
+                                                        const Readiness& readiness,
+                                                        const base::BindFunction& bind_for,
+                                                        base::UniqueFd inherited) {
+  base::UniqueFd listener = std::move(inherited);
+  if (!listener.valid()) {
+    POP_ASSIGN_OR_RETURN(listener, ListenForHttp(address, kConnectionsMax, bind_for));
+  }
   std::unique_ptr<HttpServer> server(new HttpServer(registry, readiness));
-  POP_ASSIGN_OR_RETURN(server->port_, PortOf(listener.get()));
+  POP_ASSIGN_OR_RETURN(server->bound_, BoundAddress(listener.get()));
   constexpr uint16_t kPortOfListener = 0;
   server->daemon_ = MHD_start_daemon(
       MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ERROR_LOG, kPortOfListener, nullptr, nullptr,
@@ -124,7 +129,7 @@ StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const tenant::ListenAddr
       kConnectionBytesMax, MHD_OPTION_END);
   if (server->daemon_ == nullptr)
     return MakeStatus(StatusCode::kUnavailable,
-                      "cannot start the HTTP thread for " + address.ToString());
+                      "cannot start the HTTP thread for " + server->bound_.ToString());
   static_cast<void>(listener.Release());  // The daemon closes it.
   return server;
 }

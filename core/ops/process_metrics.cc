@@ -11,8 +11,10 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <utility>
 
 #include "core/base/log.h"
+#include "core/base/recent_faults.h"
 
 namespace poplar::ops {
 namespace {
@@ -81,6 +83,13 @@ void RegisterProcessMetrics(MetricRegistry& registry, std::string_view version) 
   registry.AddComputed(
       Kind::kCounter, [] { return static_cast<double>(base::LogLinesLost()); },
       "poplar_log_lines_lost_total", "Log lines lost because the log's queue was full.");
+  for (const auto& [level, name] : {std::pair(base::LogLevel::kWarning, "warning"),
+                                    std::pair(base::LogLevel::kError, "error")}) {
+    registry.AddComputed(
+        Kind::kCounter, [level] { return static_cast<double>(base::FaultsLogged(level)); },
+        "poplar_log_events_total", "Warnings and errors, whether or not the log's level has them.",
+        {{"level", name}});
+  }
   registry.AddComputed(
       Kind::kCounter, [] { return TimeSeconds(CLOCK_PROCESS_CPUTIME_ID); },
       "process_cpu_seconds_total", "User and system CPU time.");

@@ -9,7 +9,7 @@
 namespace poplar::ops {
 
 // Adds process_* (memory, descriptors, CPU, start time, threads), poplar_build_info and
-// poplar_log_lines_lost_total.
+// poplar_log_*.
 void RegisterProcessMetrics(base::MetricRegistry& registry, std::string_view version);
 
 }  // namespace poplar::ops

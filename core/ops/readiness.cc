@@ -17,4 +17,10 @@ std::optional<std::string> Readiness::WhyNotReady() const {
   return reason_;
 }
 
+void Readiness::Register(base::MetricRegistry& registry) const {
+  registry.AddComputed(
+      base::MetricRegistry::Kind::kGauge, [this] { return WhyNotReady() ? 0.0 : 1.0; },
+      "poplar_ready", "1: mail is served; 0: the server starts or drains.");
+}
+
 }  // namespace poplar::ops

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/metrics.h"
+
 namespace poplar::ops {
 
 class Readiness {
@@ -16,6 +18,9 @@ class Readiness {
   void SetNotReady(std::string_view reason);
   // The reason; nothing while ready.
   std::optional<std::string> WhyNotReady() const;
+
+  // REQUIRES: this object outlives the registry's last reader.
+  void Register(base::MetricRegistry& registry) const;
 
  private:
   mutable std::mutex mutex_;

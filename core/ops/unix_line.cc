@@ -70,11 +70,11 @@ StatusOr<std::string> ReadLine(const LineIo& io, size_t bytes_max) {
 
 Status WriteAll(const LineIo& io, std::string_view bytes) {
   while (!bytes.empty()) {
-    POP_RETURN_IF_ERROR(WaitFor(io, POLLOUT));
     const ssize_t sent = send(io.fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0 && IsTransient(errno)) continue;
-    if (sent < 0) return ErrnoStatus(errno, "cannot write");
-    bytes.remove_prefix(static_cast<size_t>(sent));
+    if (sent < 0 && !IsTransient(errno)) return ErrnoStatus(errno, "cannot write");
+    if (sent > 0) bytes.remove_prefix(static_cast<size_t>(sent));
+    // Only who has to wait is interrupted: the answer to `drain` goes out while the server ends.
+    if (!bytes.empty()) POP_RETURN_IF_ERROR(WaitFor(io, POLLOUT));
   }
   return OkStatus();
 }

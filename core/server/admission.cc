@@ -3,7 +3,8 @@
 #include <xxhash.h>
 
 #include <limits>
-#include <string>
+#include <optional>
+#include <utility>
 
 #include "core/base/check.h"
 #include "core/base/units.h"
@@ -17,11 +18,37 @@ constexpr uint64_t kLoginBurstUs = 10'000'000;
 constexpr uint64_t kEgressBurstUs = 1'000'000;
 constexpr uint32_t kUnlimited = std::numeric_limits<uint32_t>::max();
 
-uint32_t LimitOf(uint32_t setting) { return setting == 0 ? kUnlimited : setting; }
+uint32_t MaxOf(uint32_t setting) { return setting == 0 ? kUnlimited : setting; }
 
 uint64_t HashOf(const auth::Principal& principal, uint64_t seed) {
   return XXH3_64bits_withSeed(principal.account.data(), principal.account.size(),
                               seed ^ principal.tenant.value());
+}
+
+// Which of the tenant's limits it was; none: no limit, or not the tenant's.
+std::optional<TenantLimit> LimitOf(AdmissionVerdict verdict) {
+  switch (verdict) {
+    case AdmissionVerdict::kAdmitted:
+    case AdmissionVerdict::kPop3Off:
+    case AdmissionVerdict::kUserPop3Off:
+    case AdmissionVerdict::kTooManyRecent:
+      return std::nullopt;
+    case AdmissionVerdict::kTlsRequired:
+      return TenantLimit::kTls;
+    case AdmissionVerdict::kTls13Required:
+      return TenantLimit::kTls13;
+    case AdmissionVerdict::kMechanismOff:
+      return TenantLimit::kMechanisms;
+    case AdmissionVerdict::kTooManySessions:
+      return TenantLimit::kSessions;
+    case AdmissionVerdict::kTooManyFromThisAddress:
+      return TenantLimit::kSessionsPerAddress;
+    case AdmissionVerdict::kTooManyLogins:
+      return TenantLimit::kLogins;
+    case AdmissionVerdict::kTooSoon:
+      return TenantLimit::kLoginDelay;
+  }
+  POP_CHECK(false);
 }
 
 }  // namespace
@@ -42,10 +69,16 @@ std::string_view Reason(AdmissionVerdict verdict) {
       return "the user has no POP3";
     case AdmissionVerdict::kTlsRequired:
       return "the tenant requires TLS";
+    case AdmissionVerdict::kTls13Required:
+      return "the tenant requires TLS 1.3";
     case AdmissionVerdict::kMechanismOff:
       return "the tenant does not allow this mechanism";
     case AdmissionVerdict::kTooManySessions:
       return "too many sessions of the tenant";
+    case AdmissionVerdict::kTooManyFromThisAddress:
+      return "too many sessions of the tenant from this address";
+    case AdmissionVerdict::kTooManyRecent:
+      return "too many recent: sessions of the user";
     case AdmissionVerdict::kTooManyLogins:
       return "too many log-ins of the tenant";
     case AdmissionVerdict::kTooSoon:
@@ -61,41 +94,58 @@ AdmissionVerdict JudgePop3(const TenantRules& rules, const auth::Principal& prin
 
 AdmissionVerdict Admission::Enter(const TenantPolicies& policies, const Visitor& visitor) {
   POP_CHECK(gate_ == nullptr);
-  const auth::Principal& principal = *visitor.principal;
-  const TenantRules& rules = policies.Of(principal.tenant).rules;
+  const TenantId tenant = visitor.principal->tenant;
+  const TenantRules& rules = policies.Of(tenant).rules;
   terms_ = {.login_delay_s = rules.login_delay_s,
             .idle_timeout_s = rules.idle_timeout_s,
-            .egress_kib_per_s = rules.egress_kib_per_s,
             .mechanisms = rules.mechanisms};
-  const AdmissionVerdict pop3 = JudgePop3(rules, principal);
+  tenant_ = tenant;
+  peer_ = visitor.peer;
+  gate_ = policies.GateOf(tenant);
+  AdmissionVerdict verdict = Judge(rules, visitor);
+  if (verdict == AdmissionVerdict::kAdmitted) verdict = Count(rules, visitor);
+  if (verdict == AdmissionVerdict::kAdmitted) return verdict;
+  const std::optional<TenantLimit> limit = LimitOf(verdict);
+  if (limit && gate_ != nullptr) gate_->CountRefused(*limit);
+  Leave();
+  return verdict;
+}
+
+AdmissionVerdict Admission::Judge(const TenantRules& rules, const Visitor& visitor) {
+  const AdmissionVerdict pop3 = JudgePop3(rules, *visitor.principal);
   if (pop3 != AdmissionVerdict::kAdmitted) return pop3;
-  const TransportGrade least = rules.require_tls13 ? TransportGrade::kTls13
-                               : rules.require_tls ? TransportGrade::kTls12
-                                                   : TransportGrade::kClear;
-  if (visitor.transport < least) return AdmissionVerdict::kTlsRequired;
-  if (!rules.mechanisms.Contains(visitor.mechanism)) return AdmissionVerdict::kMechanismOff;
-  maildrop_hash_ = HashOf(principal, door_.logins.seed());
-  if (door_.logins.TooSoon(maildrop_hash_, visitor.now_us, rules.login_delay_s)) {
-    return AdmissionVerdict::kTooSoon;
+  if (rules.require_tls13 && visitor.transport < TransportGrade::kTls13) {
+    return AdmissionVerdict::kTls13Required;
   }
-  std::shared_ptr<TenantGate> gate = policies.GateOf(principal.tenant);
-  if (gate == nullptr) return AdmissionVerdict::kAdmitted;
-  if (gate->logins.Take(visitor.now_us, 1, rules.logins_per_minute, kLoginBurstUs) != 0) {
-    gate->refused_logins.fetch_add(1, std::memory_order_relaxed);
+  if (rules.require_tls && visitor.transport < TransportGrade::kTls12) {
+    return AdmissionVerdict::kTlsRequired;
+  }
+  if (!rules.mechanisms.Contains(visitor.mechanism)) return AdmissionVerdict::kMechanismOff;
+  maildrop_hash_ = HashOf(*visitor.principal, door_.logins.seed());
+  const bool too_soon = door_.logins.TooSoon(maildrop_hash_, visitor.now_us, rules.login_delay_s);
+  return too_soon ? AdmissionVerdict::kTooSoon : AdmissionVerdict::kAdmitted;
+}
+
+AdmissionVerdict Admission::Count(const TenantRules& rules, const Visitor& visitor) {
+  if (visitor.recent_sessions_max) {
+    in_recent_sessions_ = door_.recent_sessions.Enter(maildrop_hash_, *visitor.recent_sessions_max);
+    if (!in_recent_sessions_) return AdmissionVerdict::kTooManyRecent;
+  }
+  return gate_ == nullptr ? AdmissionVerdict::kAdmitted : CountForTenant(rules, visitor);
+}
+
+AdmissionVerdict Admission::CountForTenant(const TenantRules& rules, const Visitor& visitor) {
+  if (gate_->logins.Take(visitor.now_us, 1, rules.logins_per_minute, kLoginBurstUs) != 0) {
     return AdmissionVerdict::kTooManyLogins;
   }
-  const bool counted =
-      gate->sessions.fetch_add(1, std::memory_order_relaxed) < LimitOf(rules.sessions_max);
-  if (!counted || !door_.tenant_clients.Enter(visitor.peer, LimitOf(rules.sessions_per_address_max),
-                                              principal.tenant.value())) {
-    gate->sessions.fetch_sub(1, std::memory_order_relaxed);
-    gate->refused_sessions.fetch_add(1, std::memory_order_relaxed);
+  in_sessions_ = true;
+  if (gate_->sessions.fetch_add(1, std::memory_order_relaxed) >= MaxOf(rules.sessions_max)) {
     return AdmissionVerdict::kTooManySessions;
   }
-  gate_ = std::move(gate);
-  tenant_ = principal.tenant;
-  peer_ = visitor.peer;
-  return AdmissionVerdict::kAdmitted;
+  in_tenant_clients_ = door_.tenant_clients.Enter(
+      visitor.peer, MaxOf(rules.sessions_per_address_max), tenant_.value());
+  return in_tenant_clients_ ? AdmissionVerdict::kAdmitted
+                            : AdmissionVerdict::kTooManyFromThisAddress;
 }
 
 void Admission::LoggedIn(uint64_t now_us) {
@@ -106,16 +156,28 @@ void Admission::LoggedIn(uint64_t now_us) {
 }
 
 void Admission::Leave() {
-  if (gate_ == nullptr) return;
-  gate_->sessions.fetch_sub(1, std::memory_order_relaxed);
-  door_.tenant_clients.Leave(peer_, tenant_.value());
+  if (std::exchange(in_recent_sessions_, false)) door_.recent_sessions.Leave(maildrop_hash_);
+  if (std::exchange(in_sessions_, false)) gate_->sessions.fetch_sub(1, std::memory_order_relaxed);
+  if (std::exchange(in_tenant_clients_, false)) {
+    door_.tenant_clients.Leave(peer_, tenant_.value());
+  }
   gate_ = nullptr;
 }
 
-uint64_t Admission::ChargeEgress(uint64_t octets, uint64_t now_us) {
-  if (gate_ == nullptr || terms_.egress_kib_per_s == 0) return 0;
-  const uint64_t a_minute = uint64_t{terms_.egress_kib_per_s} * kKiB * 60;
-  const uint64_t ahead_us = gate_->egress.Charge(now_us, octets, a_minute);
+void Admission::CountOctetsOut(uint64_t octets, uint64_t now_us) {
+  if (gate_ == nullptr) return;
+  gate_->usage.octets_out.fetch_add(octets, std::memory_order_relaxed);
+  const uint32_t kib_per_s = gate_->egress_kib_per_s.load(std::memory_order_relaxed);
+  gate_->egress.Charge(now_us, octets, uint64_t{kib_per_s} * kKiB * 60);
+}
+
+void Admission::CountMessageOut() {
+  if (gate_ != nullptr) gate_->usage.messages_out.fetch_add(1, std::memory_order_relaxed);
+}
+
+uint64_t Admission::EgressWaitMs(uint64_t now_us) const {
+  if (gate_ == nullptr || gate_->egress_kib_per_s.load(std::memory_order_relaxed) == 0) return 0;
+  const uint64_t ahead_us = gate_->egress.AheadUs(now_us);
   return ahead_us <= kEgressBurstUs ? 0 : (ahead_us - kEgressBurstUs) / 1'000;
 }
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "auth/api/auth.h"
@@ -30,10 +31,13 @@ enum class AdmissionVerdict : uint8_t {
   kPop3Off,      // Of the tenant.
   kUserPop3Off,  // Of the user alone.
   kTlsRequired,
+  kTls13Required,
   kMechanismOff,
-  kTooManySessions,  // Of the tenant, or of it from this address.
-  kTooManyLogins,    // A minute.
-  kTooSoon,          // After the last log-in of this maildrop.
+  kTooManySessions,         // Of the tenant.
+  kTooManyFromThisAddress,  // Of its sessions.
+  kTooManyRecent,           // Sessions of this account that read recent mail only.
+  kTooManyLogins,           // A minute.
+  kTooSoon,                 // After the last log-in of this maildrop.
 };
 // For logs: "too many sessions of the tenant".
 std::string_view Reason(AdmissionVerdict verdict);
@@ -55,34 +59,50 @@ class Admission {
     TransportGrade transport;
     std::string_view mechanism;  // As [auth] calls it.
     uint64_t now_us;
+    // Of who wants recent mail only: how many such sessions of his account there may be. Others
+    // are as many as there are leases, one.
+    std::optional<uint32_t> recent_sessions_max = {};
   };
-  // kAdmitted: the session counts from now on.
+  // kAdmitted: the session counts from now on. Else the tenant's limit has counted the refusal.
   AdmissionVerdict Enter(const TenantPolicies& policies, const Visitor& visitor);
   // The maildrop is open: the next log-in of it is counted from now.
   void LoggedIn(uint64_t now_us);
   void Leave();
 
-  // What a session goes by until its end, as it was when it began. A copy of all rules would have
-  // every host of the tenant.
+  // What a session goes by until its end, as it was when it began; what mail may go out follows the
+  // tenant's gate. A copy of all rules would have every host of the tenant.
   struct Terms {
     uint32_t login_delay_s = 0;
     uint32_t idle_timeout_s = 0;
-    uint32_t egress_kib_per_s = 0;
     LoginMechanisms mechanisms;
   };
   const Terms& terms() const { return terms_; }
-  // Null: the tenant is not listed, or nobody is in.
-  TenantGate* gate() const { return gate_.get(); }
-  // Counts mail that goes out; how long the next has to wait, in ms.
-  uint64_t ChargeEgress(uint64_t octets, uint64_t now_us);
+
+  // What went out of a message, whole or not: in the tenant's totals, and against its rate.
+  void CountOctetsOut(uint64_t octets, uint64_t now_us);
+  // It went out whole.
+  void CountMessageOut();
+  // How long the next message has to wait, in ms, since the tenant's sessions together are ahead of
+  // its rate.
+  uint64_t EgressWaitMs(uint64_t now_us) const;
 
  private:
+  // By how the visitor comes.
+  AdmissionVerdict Judge(const TenantRules& rules, const Visitor& visitor);
+  // By how many there are. What was counted is undone by Leave, whatever the verdict.
+  AdmissionVerdict Count(const TenantRules& rules, const Visitor& visitor);
+  AdmissionVerdict CountForTenant(const TenantRules& rules, const Visitor& visitor);
+
   Door& door_;
   Terms terms_;
   TenantId tenant_;
   net::Address peer_;
   uint64_t maildrop_hash_ = 0;
   std::shared_ptr<TenantGate> gate_;
+  // Where the session counts.
+  bool in_recent_sessions_ = false;
+  bool in_sessions_ = false;
+  bool in_tenant_clients_ = false;
 };
 
 }  // namespace poplar::server

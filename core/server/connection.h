@@ -42,6 +42,7 @@ struct ConnectionInfo {
   Protocol protocol = Protocol::kPop3;
   bool tls = false;
   bool closing = false;  // Its commit or its close is under way.
+  bool recent = false;   // It reads recent mail only, without the lease.
   std::string peer;      // The client.
   std::string proxy;     // Through whom it came; empty: nobody.
   std::string user;      // Empty before log-in.

@@ -3,8 +3,6 @@
 #include <sys/random.h>
 #include <xxhash.h>
 
-#include <algorithm>
-
 #include "core/base/check.h"
 
 namespace poplar::server {
@@ -23,29 +21,20 @@ uint64_t RandomSeed() {
 
 ClientCounts::ClientCounts() : seed_(RandomSeed()) {}
 
-ClientCounts::Cells ClientCounts::CellsOf(const net::Address& client, uint64_t scope) {
+uint64_t ClientCounts::HashOf(const net::Address& client, uint64_t scope) const {
   const bool is_ipv4 = client.family == net::Address::Family::kIpv4;
-  const uint64_t hash =
-      XXH3_64bits_withSeed(client.ip.data(), is_ipv4 ? kIpv4Bytes : kIpv6PrefixBytes,
-                           seed_ + (is_ipv4 ? 0 : 1) + 2 * scope);
-  return {rows_->first[hash % kCells], rows_->second[hash / kCells % kCells]};
+  return XXH3_64bits_withSeed(client.ip.data(), is_ipv4 ? kIpv4Bytes : kIpv6PrefixBytes,
+                              seed_ + (is_ipv4 ? 0 : 1) + 2 * scope);
 }
 
 bool ClientCounts::Enter(const net::Address& client, uint32_t connections_max, uint64_t scope) {
   if (client.family == net::Address::Family::kUnix) return true;
-  const Cells cells = CellsOf(client, scope);
-  const uint32_t first = cells.first.fetch_add(1, std::memory_order_relaxed);
-  const uint32_t second = cells.second.fetch_add(1, std::memory_order_relaxed);
-  if (std::min(first, second) < connections_max) return true;
-  Leave(client, scope);
-  return false;
+  return counts_.Enter(HashOf(client, scope), connections_max);
 }
 
 void ClientCounts::Leave(const net::Address& client, uint64_t scope) {
   if (client.family == net::Address::Family::kUnix) return;
-  const Cells cells = CellsOf(client, scope);
-  cells.first.fetch_sub(1, std::memory_order_relaxed);
-  cells.second.fetch_sub(1, std::memory_order_relaxed);
+  counts_.Leave(HashOf(client, scope));
 }
 
 }  // namespace poplar::server

@@ -5,12 +5,12 @@
 
 #pragma once
 
-#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include "core/net/address.h"
+#include "core/server/holder_counts.h"
 #include "core/server/recent_logins.h"
 
 namespace poplar::server {
@@ -31,10 +31,6 @@ class ConnectionCount {
 
 // A client is an IPv4 address or an IPv6 /64: within one of those a customer takes as many
 // addresses as he likes. Unix sockets have no address and no limit.
-//
-// Memory is fixed. A client counts in two cells, found by a hash with a random seed, and the lower
-// one is what it has: to be refused for another's connections it must share both cells. When
-// several come at the same moment on different shards, a few more than allowed may get in.
 class ClientCounts {
  public:
   ClientCounts();
@@ -46,21 +42,12 @@ class ClientCounts {
   void Leave(const net::Address& client, uint64_t scope = 0);
 
  private:
-  static constexpr size_t kCells = size_t{1} << 16;
-  using Cell = std::atomic<uint32_t>;
-  struct Rows {
-    std::array<Cell, kCells> first{};
-    std::array<Cell, kCells> second{};
-  };
-  struct Cells {
-    Cell& first;
-    Cell& second;
-  };
+  static constexpr size_t kLines = size_t{1} << 15;  // 2 MiB.
 
-  Cells CellsOf(const net::Address& client, uint64_t scope);
+  uint64_t HashOf(const net::Address& client, uint64_t scope) const;
 
   const uint64_t seed_;
-  const std::unique_ptr<Rows> rows_ = std::make_unique<Rows>();
+  HolderCounts counts_{kLines};
 };
 
 // A seed for hashes that nobody outside can foresee.
@@ -69,7 +56,8 @@ uint64_t RandomSeed();
 struct Door {
   ConnectionCount pop3;
   ClientCounts pop3_clients;
-  ClientCounts tenant_clients;  // Sessions; the scope is the tenant.
+  ClientCounts tenant_clients;                    // Sessions; the scope is the tenant.
+  HolderCounts recent_sessions{size_t{1} << 12};  // Of accounts; 256 KiB.
   RecentLogins logins;
   ConnectionCount lmtp;
 };

@@ -55,11 +55,37 @@ lmtp::Connection LmtpDriver::ConnectionNow() const {
 io::Task<void> LmtpDriver::Run() {
   if (begins_with_header_) {
     const bool told = co_await TakeProxyHeader();
-    if (!told) co_return;
+    if (!told) {
+      LogEnd();
+      co_return;
+    }
     session_.SetConnection(ConnectionNow());
   }
   co_await Serve();
   if (ended_idle()) services_.lmtp_metrics.closed_idle.Add();
+  LogEnd();
+}
+
+// One without a recipient, as checks whether we live are, is worth a line only to whoever looks for
+// it. Who imports counts for himself.
+void LmtpDriver::LogEnd() {
+  const bool did_something = recipients_ > 0 && !lmtp_.session.imports;
+  base::Log(did_something ? base::LogLevel::kInfo : base::LogLevel::kDebug,
+            did_something ? "session_end" : "connection_end",
+            {{"session", id().value()},
+             {"protocol", "lmtp"},
+             {"peer", peer_.HostText()},
+             {"end", end_word()},
+             {"commands", session_.commands()},
+             {"messages", messages_},
+             {"stored", stored_},
+             {"not_stored", not_stored_},
+             {"recipients", recipients_},
+             {"refused", recipients_refused_},
+             {"octets_in", stream_.received_bytes()},
+             {"octets_out", stream_.sent_bytes()},
+             {"ms", (services_.reactor().now_us() - started_us_) / 1000},
+             {"proxy", ProxyText()}});
 }
 
 io::Task<void> LmtpDriver::Serve() {
@@ -148,6 +174,7 @@ io::Task<bool> LmtpDriver::ReceiveMore() {
 
 // The address as it stands first, then without its sub-address: an account may be named so.
 io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient, const lmtp::Envelope* envelope) {
+  const uint64_t since_us = services_.reactor().now_us();
   io::Completion<auth::ResolveResult> resolved;
   services_.auth.Resolve(recipient.address, resolved);
   auth::ResolveResult result = co_await resolved;
@@ -166,8 +193,11 @@ io::Task<void> LmtpDriver::Resolve(lmtp::Recipient recipient, const lmtp::Envelo
   if (outcome == lmtp::RecipientOutcome::kOk) {
     principals_.push_back(std::move(result.principal));
   } else {
+    ++recipients_refused_;
     LogRecipient(recipient, outcome, result);
   }
+  ++recipients_;
+  services_.metrics.recipient_us.Observe(services_.reactor().now_us() - since_us);
   // Once a transaction: of many recipients each would wait for all before it.
   if (outcome == lmtp::RecipientOutcome::kLimited && held_back_for_ != envelope->id) {
     held_back_for_ = envelope->id;
@@ -196,7 +226,7 @@ bool LmtpDriver::WithinRate(TenantId tenant) {
   if (gate->deliveries.Take(services_.reactor().now_us(), 1, a_minute, kDeliveryBurstUs) == 0) {
     return true;
   }
-  gate->refused_deliveries.fetch_add(1, std::memory_order_relaxed);
+  gate->CountRefused(TenantLimit::kDeliveries);
   return false;
 }
 
@@ -255,6 +285,9 @@ io::Task<void> LmtpDriver::CommitMessage(const lmtp::Envelope* envelope, lmtp::M
   set_committing(false);
   delivery_.reset();
   services_.metrics.delivery_us.Observe(services_.reactor().now_us() - since_us);
+  ++messages_;
+  for (const storage::DeliveryOutcome outcome : outcomes)
+    ++(outcome == storage::DeliveryOutcome::kStored ? stored_ : not_stored_);
   LogDelivery(*envelope, sizes, outcomes);
   CountUsage(sizes.octets, outcomes);
   std::vector<lmtp::DeliveryOutcome> replies;

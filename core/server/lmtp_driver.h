@@ -51,6 +51,7 @@ class LmtpDriver : public Connection {
   void LogRecipient(const lmtp::Recipient& recipient, lmtp::RecipientOutcome outcome,
                     const auth::ResolveResult& result);
   void LogRefusal(std::string_view refusal);
+  void LogEnd();
   // Of a message that ends for all its recipients.
   void LogMessage(base::LogLevel level, std::string_view event, std::string_view reason);
   void LogDelivery(const lmtp::Envelope& envelope, const lmtp::MessageSizes& sizes,
@@ -62,7 +63,13 @@ class LmtpDriver : public Connection {
   lmtp::Session session_;
   // One for each recipient that the session accepted in this transaction, in order.
   std::vector<auth::Principal> principals_;
-  std::string held_back_for_;    // The transaction that has had its pause; empty: none.
+  std::string held_back_for_;  // The transaction that has had its pause; empty: none.
+  // What the session did; for the log.
+  uint64_t recipients_ = 0;  // Asked for.
+  uint64_t recipients_refused_ = 0;
+  uint64_t messages_ = 0;  // That were committed, whatever came of it for each recipient.
+  uint64_t stored_ = 0;    // One for each recipient.
+  uint64_t not_stored_ = 0;
   bool storage_failed_ = false;  // For this message; the log knows why.
   std::unique_ptr<storage::Delivery> delivery_;
 };

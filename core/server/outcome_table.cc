@@ -30,12 +30,16 @@ pop3::LoginOutcome ToPop3(AdmissionVerdict verdict) {
     case AdmissionVerdict::kUserPop3Off:
       return pop3::LoginOutcome::kDisabled;
     case AdmissionVerdict::kTlsRequired:
+    case AdmissionVerdict::kTls13Required:
       return pop3::LoginOutcome::kTlsRequired;
     case AdmissionVerdict::kMechanismOff:
       return pop3::LoginOutcome::kMechanismOff;
     case AdmissionVerdict::kTooManySessions:
+    case AdmissionVerdict::kTooManyFromThisAddress:
     case AdmissionVerdict::kTooManyLogins:
       return pop3::LoginOutcome::kLimited;
+    case AdmissionVerdict::kTooManyRecent:
+      return pop3::LoginOutcome::kInUse;
     case AdmissionVerdict::kTooSoon:
       return pop3::LoginOutcome::kTooSoon;
   }

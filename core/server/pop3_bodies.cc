@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "core/base/probes.h"
 #include "core/proto/pop3/top_cutter.h"
 #include "core/server/outcome_table.h"
 #include "core/server/pause.h"
@@ -18,16 +19,19 @@ constexpr size_t kHeaderPieceBytes = 8 * kKiB;
 
 constexpr uint64_t kEgressStepMs = 1'000;
 
+// The first opens the file: only then can the body be read, and be found damaged. Another is free.
+constexpr int kLooksBeforeOk = 2;
+
 }  // namespace
 
 io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
-  if (egress_wait_ms_ > 0) {
-    services_.metrics.egress_wait_us.Observe(egress_wait_ms_ * 1'000);
-    const bool open = co_await WaitForEgress();
+  const uint64_t egress_wait_ms = admission_.EgressWaitMs(services_.reactor().now_us());
+  if (egress_wait_ms > 0) {
+    const bool open = co_await WaitForEgress(egress_wait_ms);
     if (!open) co_return false;
   }
   const uint64_t since_us = services_.reactor().now_us();
-  const storage::MessagePosition position(action.message.value());
+  const storage::MessagePosition position = view_->PositionOf(action.message);
   std::unique_ptr<io::Body> body = maildrop_->OpenBody(position);
   if (!session_.takes_utf8_headers()) {
     const uint64_t header_bytes = maildrop_->Info(position).header_bytes;
@@ -39,39 +43,41 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
     }
   }
   bool small = !action.top_lines && AppendSmall(*body);
-  if (!small) {
+  for (int look = 0; !small && look < kLooksBeforeOk; ++look) {
     io::Completion<Status> verified;
     body->Verify(verified);
     const Status status = co_await verified;
     if (!status.ok()) {
-      services_.metrics.bodies_failed.Add();
+      // What another session has deleted under one that only reads is no fault of ours.
+      if (status.code() != StatusCode::kNotFound) services_.metrics.bodies_failed.Add();
       session_.BodyFailed(ToPop3(status), stream_.output());
       co_return true;
     }
-    // Reading the head may have brought the rest with it.
+    // Reading the head may have brought the rest with it; where that is damaged, the next says so.
     small = !action.top_lines && AppendSmall(*body);
   }
   if (small) {
     session_.BodySent();
-    CountSent(action.message, *body);
-    services_.metrics.retr_us.Observe(services_.reactor().now_us() - since_us);
+    CountOctets(body->wire_bytes());
+    CountSent(action.message);
+    CountRetr(action.message, *body, since_us);
     co_return true;
   }
   session_.BodyReady(stream_.output());
+  io::Body* const read = body.get();
   bool sent = false;
   if (action.top_lines) {
-    sent = co_await SendTop(std::move(body), *action.top_lines);
+    sent = co_await SendTop(read, *action.top_lines);
+    services_.metrics.top_us.Observe(services_.reactor().now_us() - since_us);
   } else {
-    sent = co_await SendWhole(action.message, std::move(body));
+    sent = co_await SendWhole(action.message, read);
+    CountRetr(action.message, *body, since_us);
   }
   if (sent) {
     session_.BodySent();
   } else {
     services_.metrics.bodies_cut.Add();
   }
-  base::Histogram& took_us =
-      action.top_lines ? services_.metrics.top_us : services_.metrics.retr_us;
-  took_us.Observe(services_.reactor().now_us() - since_us);
   co_return sent;
 }
 
@@ -79,10 +85,25 @@ bool Pop3Driver::AppendSmall(io::Body& body) {
   return stream_.AppendSmallBody(body, [this](base::ByteBuffer& out) { session_.BodyReady(out); });
 }
 
-void Pop3Driver::CountSent(pop3::MessageIndex message, const io::Body& body) {
+void Pop3Driver::CountRetr(pop3::MessageIndex message, const io::Body& body, uint64_t since_us) {
+  const uint64_t took_us = services_.reactor().now_us() - since_us;
+  services_.metrics.retr_us.Observe(took_us);
+  POPLAR_PROBE_RETR(id().value(), principal_.address.c_str(), message.value() + 1,
+                    body.wire_bytes(), took_us);
+}
+
+void Pop3Driver::CountOld(pop3::MessageIndex message) {
+  // An export fetches everything.
+  if (pop3_.session.exports || old_messages_sent_ == kOldMessagesOfRefetch) return;
+  if (view_->received_us(message) >= old_before_us_) return;
+  if (++old_messages_sent_ == kOldMessagesOfRefetch) services_.metrics.refetches.Add();
+}
+
+void Pop3Driver::CountSent(pop3::MessageIndex message) {
   services_.metrics.messages_sent.Add();
-  CountOctets(body.wire_bytes());
+  CountOld(message);
   ++messages_sent_;
+  admission_.CountMessageOut();
   // An export takes mail out and leaves it as it is.
   if (pop3_.session.exports || !maildrop_->wants_fetched()) return;
   fetched_.resize(maildrop_->count());
@@ -92,19 +113,21 @@ void Pop3Driver::CountSent(pop3::MessageIndex message, const io::Body& body) {
 void Pop3Driver::CountOctets(uint64_t octets) {
   services_.metrics.message_octets_sent.Add(octets);
   message_octets_sent_ += octets;
-  egress_wait_ms_ =
-      std::max(egress_wait_ms_, admission_.ChargeEgress(octets, services_.reactor().now_us()));
+  admission_.CountOctetsOut(octets, services_.reactor().now_us());
 }
 
-// In steps, so that a server that ends the session is not kept waiting.
-io::Task<bool> Pop3Driver::WaitForEgress() {
+// In steps, so that a server that ends the session is not kept waiting. What others of the tenant
+// send meanwhile makes nobody's wait longer, or some would wait for ever; a new rate makes it
+// shorter.
+io::Task<bool> Pop3Driver::WaitForEgress(uint64_t wait_ms) {
+  services_.metrics.egress_wait_us.Observe(wait_ms * 1'000);
   const bool flushed = co_await Flush();
-  while (flushed && egress_wait_ms_ > 0 && !WhyToEnd()) {
-    const uint64_t step_ms = std::min(egress_wait_ms_, kEgressStepMs);
-    egress_wait_ms_ -= step_ms;
+  while (flushed && wait_ms > 0 && !WhyToEnd()) {
+    const uint64_t step_ms = std::min(wait_ms, kEgressStepMs);
     io::Completion<PauseOver> over;
     Pause pause(services_.reactor(), step_ms, over);
     co_await over;
+    wait_ms = std::min(wait_ms - step_ms, admission_.EgressWaitMs(services_.reactor().now_us()));
   }
   co_return flushed && !WhyToEnd();
 }
@@ -127,16 +150,21 @@ io::Task<bool> Pop3Driver::HeaderHoldsUtf8(io::Body* body, uint64_t header_bytes
   co_return false;
 }
 
-io::Task<bool> Pop3Driver::SendWhole(pop3::MessageIndex message, std::unique_ptr<io::Body> body) {
+// Of a message that is cut, what went counts: else who hangs up in time fetches free of any limit.
+io::Task<bool> Pop3Driver::SendWhole(pop3::MessageIndex message, io::Body* body) {
+  const size_t head_bytes = stream_.output().size();
+  const uint64_t sent_bytes_before = stream_.sent_bytes();
   io::Completion<net::StreamEnd> done;
   stream_.SendBody(*body, done);
   const net::StreamEnd end = co_await done;
+  const uint64_t sent_bytes = stream_.sent_bytes() - sent_bytes_before;
+  if (sent_bytes > head_bytes) CountOctets(sent_bytes - head_bytes);
   if (!Judge(end)) co_return false;
-  CountSent(message, *body);
+  CountSent(message);
   co_return true;
 }
 
-io::Task<bool> Pop3Driver::SendTop(std::unique_ptr<io::Body> body, uint32_t body_lines) {
+io::Task<bool> Pop3Driver::SendTop(io::Body* body, uint32_t body_lines) {
   pop3::TopCutter cutter(body_lines);
   const uint32_t out_bytes_max = pop3_.session.out_bytes_soft_max;
   uint64_t at = 0;
@@ -149,10 +177,7 @@ io::Task<bool> Pop3Driver::SendTop(std::unique_ptr<io::Body> body, uint32_t body
     io::Completion<StatusOr<size_t>> read;
     body->Read(at, tail, read);
     const StatusOr<size_t> bytes = co_await read;
-    if (!bytes.ok() || *bytes == 0) {
-      SettleEnd("body_failed");
-      co_return false;
-    }
+    if (!bytes.ok() || *bytes == 0) co_return Judge(stream_.FailBody(*body, at, bytes));
     const size_t passed = cutter.Pass({tail.data(), *bytes});
     stream_.output().Extend(passed);
     CountOctets(passed);

@@ -7,6 +7,7 @@
 
 #include "core/base/check.h"
 #include "core/base/log.h"
+#include "core/base/probes.h"
 #include "core/proto/pop3/replies.h"
 #include "core/server/outcome_table.h"
 
@@ -101,6 +102,7 @@ ConnectionInfo Pop3Driver::Info() const {
   info.tenant = principal_.tenant_name;
   const bool logged_in = !principal_.address.empty();
   if (logged_in) info.login = claimed_user_;
+  info.recent = recent_ && logged_in;
   info.state = maildrop_ ? "transaction" : (closing() && logged_in ? "update" : "authorization");
   return info;
 }
@@ -121,22 +123,39 @@ io::Task<void> Pop3Driver::Run() {
   if (maildrop_) services_.metrics.pop3_sessions.Add(-1);
   view_.reset();
   maildrop_.reset();  // The lease is free before the close is waited for.
-  CountUsage();
   admission_.Leave();
+  LogEnd();
+}
+
+std::string_view Pop3Driver::TlsVersion() const {
+  if (!tls_) return "";
+  if (stream_.tls() != nullptr) return stream_.tls()->version_name();
+  return proxied()->tls->version;
+}
+
+void Pop3Driver::LogEnd() {
+  const uint64_t lasted_ms = (services_.reactor().now_us() - started_us_) / 1000;
   // A connection that never logged in is worth a line only to whoever looks for it.
   const bool logged_in = !principal_.address.empty();
-  const auto level = logged_in ? base::LogLevel::kInfo : base::LogLevel::kDebug;
-  base::Log(level, logged_in ? "session_end" : "connection_end",
+  if (logged_in) services_.metrics.session_ms.Observe(lasted_ms);
+  base::Log(logged_in ? base::LogLevel::kInfo : base::LogLevel::kDebug,
+            logged_in ? "session_end" : "connection_end",
             {{"session", id().value()},
              {"protocol", "pop3"},
              {"tenant", principal_.tenant_name},
              {"user", principal_.address},
              {"peer", peer_.HostText()},
+             {"tls_version", TlsVersion()},
              {"end", end_word()},
+             {"recent", recent_},
+             {"commands", session_.commands()},
+             {"messages", messages_at_login_},
              {"sent", messages_sent_},
+             {"sent_octets", message_octets_sent_},
              {"deleted", messages_deleted_},
+             {"octets_in", stream_.received_bytes()},
              {"octets_out", stream_.sent_bytes()},
-             {"ms", (services_.reactor().now_us() - started_us_) / 1000},
+             {"ms", lasted_ms},
              {"proxy", ProxyText()}});
 }
 
@@ -161,13 +180,6 @@ void Pop3Driver::TakeClient(const pop3::Xclient& told) {
     welcome = CountClient();
   }
   session_.ClientTaken(welcome, stream_.output());
-}
-
-void Pop3Driver::CountUsage() {
-  TenantGate* const gate = admission_.gate();
-  if (gate == nullptr) return;
-  gate->usage.messages_out.fetch_add(messages_sent_, std::memory_order_relaxed);
-  gate->usage.octets_out.fetch_add(message_octets_sent_, std::memory_order_relaxed);
 }
 
 std::optional<pop3::EndReason> Pop3Driver::WhyToEnd() const {
@@ -203,27 +215,33 @@ io::Task<void> Pop3Driver::Serve() {
     // Before log-in these lines hold passwords. Nothing of the action points into them.
     if (!maildrop_) stream_.WipeInput(taken_bytes);
     stream_.Consume(taken_bytes);
-    open = co_await Perform(std::move(action));
+    if (action.kind == pop3::Action::Kind::kNeedInput) {
+      open = co_await NextInput();
+    } else {
+      open = co_await Perform(std::move(action));
+    }
   }
+}
+
+// Apart from all else, as thousands of idle sessions are in here: each costs its frame.
+io::Task<bool> Pop3Driver::NextInput() {
+  const bool answers = !stream_.output().empty();
+  const bool flushed = co_await Flush();
+  if (!flushed) co_return false;
+  const uint64_t now_us = services_.reactor().now_us();
+  if (answers && all_from_memory_) services_.metrics.answer_us.Observe(now_us - input_since_us_);
+  const bool received = co_await Receive();
+  input_since_us_ = services_.reactor().now_us();
+  all_from_memory_ = received;
+  co_return received;
 }
 
 io::Task<bool> Pop3Driver::Perform(pop3::Action action) {
   using Kind = pop3::Action::Kind;
-  all_from_memory_ =
-      all_from_memory_ && (action.kind == Kind::kNeedInput || action.kind == Kind::kFlush);
+  all_from_memory_ = all_from_memory_ && action.kind == Kind::kFlush;
   switch (action.kind) {
-    case Kind::kNeedInput: {
-      const bool answers = !stream_.output().empty();
-      const bool flushed = co_await Flush();
-      if (!flushed) co_return false;
-      const uint64_t now_us = services_.reactor().now_us();
-      if (answers && all_from_memory_)
-        services_.metrics.answer_us.Observe(now_us - input_since_us_);
-      const bool received = co_await Receive();
-      input_since_us_ = services_.reactor().now_us();
-      all_from_memory_ = received;
-      co_return received;
-    }
+    case Kind::kNeedInput:
+      break;  // NextInput's.
     case Kind::kFlush: {
       const bool flushed = co_await Flush();
       co_return flushed;
@@ -300,6 +318,7 @@ std::vector<storage::MessagePosition> Pop3Driver::Fetched(
 io::Task<void> Pop3Driver::Commit(std::vector<pop3::MessageIndex> deleted) {
   set_closing();
   const uint64_t since_us = services_.reactor().now_us();
+  if (recent_) deleted.clear();  // They were hidden from this session, no more.
   std::vector<storage::MessagePosition> positions;
   positions.reserve(deleted.size());
   for (const pop3::MessageIndex message : deleted) positions.emplace_back(message.value());
@@ -314,8 +333,11 @@ io::Task<void> Pop3Driver::Commit(std::vector<pop3::MessageIndex> deleted) {
   maildrop_->Commit(std::move(positions), std::move(fetched), committed);
   const storage::CommitOutcome outcome = co_await committed;
   set_committing(false);
-  services_.metrics.quit_us.Observe(services_.reactor().now_us() - since_us);
-  if (outcome == storage::CommitOutcome::kDone) {
+  const uint64_t took_us = services_.reactor().now_us() - since_us;
+  services_.metrics.quit_us.Observe(took_us);
+  const bool done = outcome == storage::CommitOutcome::kDone;
+  POPLAR_PROBE_COMMIT(id().value(), principal_.address.c_str(), deleted.size(), took_us, done);
+  if (done) {
     messages_deleted_ = deleted.size();
     services_.metrics.messages_deleted.Add(deleted.size());
   } else {

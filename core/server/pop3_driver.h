@@ -21,6 +21,20 @@ namespace poplar::server {
 // No name of ours is longer: of a longer claim, the rest is of no use.
 inline constexpr size_t kClaimedUserBytesMax = kAddressBytesMax;
 
+// Who leaves mail on the server has fetched what is so old long ago. A session that fetches so many
+// of such messages comes from a new device, or takes mail that it had for new.
+inline constexpr int64_t kOldMessageUs = int64_t{30} * 86'400 * 1'000'000;
+inline constexpr uint32_t kOldMessagesOfRefetch = 10;
+
+// An exchange of AUTH; most connections see none, or have seen the last of it.
+struct SaslExchange {
+  std::unique_ptr<auth::SaslMechanism> mechanism;
+  uint64_t since_us = 0;
+  auth::VerifierResult verifier;              // The answer to its question.
+  bool challenged = false;                    // It went to the client, and no proof came yet.
+  std::optional<pop3::LoginOutcome> refused;  // Told when the client has answered why.
+};
+
 class Pop3Driver : public Connection {
  public:
   struct Accepted {
@@ -53,13 +67,17 @@ class Pop3Driver : public Connection {
   void EndFor(pop3::EndReason reason);
   // Finds out whether the server has ended it, where the session knows of no end.
   void SettleSilentEnd();
-  // Does what one action asks. False: the connection is over.
+  // Says what is to be said, and waits for the client. False: the connection is over.
+  io::Task<bool> NextInput();
+  // Does what any other action asks. The same.
   io::Task<bool> Perform(pop3::Action action);
   io::Task<bool> StartTls(net::TlsStart start);
 
   // pop3_login.cc
-  // The name of who wants to log in, for the back ends and the log: with the domain of the host
-  // that the client came to, if it has none.
+  // Takes the word off that asks for recent mail only, and remembers whether it was there.
+  void TakeRecent(std::string_view& name);
+  // The name of who wants to log in, for the back ends and the log: without that word, and with the
+  // domain of the host that the client came to, if it has none.
   std::string LoginName(std::string user);
   io::Task<void> VerifyPassword(std::string user, base::Secret password);
   // From when a question about the log-in is out: who hangs up does not wait for its answer.
@@ -69,14 +87,19 @@ class Pop3Driver : public Connection {
   // Opens the maildrop of who has the right password, if his tenant's rules let the session in.
   io::Task<pop3::LoginOutcome> Admit(auth::AuthResult* result);
   io::Task<storage::OpenResult> OpenMaildrop(storage::MaildropKey key);
+  // What the session sees of the maildrop that is open.
+  void MakeView();
   void LogLogin(std::string_view outcome, const auth::AuthResult& result);
+  // That the client speaks, to us or to a proxy; empty: none, or the proxy does not say which.
+  std::string_view TlsVersion() const;
+  void LogEnd();
 
   // pop3_sasl.cc
   void StartSasl(std::string_view mechanism);
   // Who takes challenges and proves nothing has failed as well: they cost us something.
   void CountAbandoned();
   io::Task<void> StepSasl(std::optional<base::Secret> response);
-  // The answer to a question of the mechanism's, in `verifier_`, and what follows from it.
+  // The answer to a question of the mechanism's, in the exchange, and what follows from it.
   io::Task<auth::SaslStep> FetchVerifier(auth::SaslVerifierWanted wanted);
   // What an end of the exchange is worth.
   io::Task<auth::AuthResult> EndSasl(auth::SaslStep end);
@@ -93,15 +116,18 @@ class Pop3Driver : public Connection {
   // pop3_bodies.cc
   io::Task<bool> SendMessage(pop3::Action action);
   io::Task<bool> HeaderHoldsUtf8(io::Body* body, uint64_t header_bytes);
-  io::Task<bool> SendWhole(pop3::MessageIndex message, std::unique_ptr<io::Body> body);
-  io::Task<bool> SendTop(std::unique_ptr<io::Body> body, uint32_t body_lines);
+  io::Task<bool> SendWhole(pop3::MessageIndex message, io::Body* body);
+  io::Task<bool> SendTop(io::Body* body, uint32_t body_lines);
   // The head and the whole message into the output. False, and nothing done: it is not small, or
   // not in memory.
   bool AppendSmall(io::Body& body);
-  void CountSent(pop3::MessageIndex message, const io::Body& body);
+  void CountSent(pop3::MessageIndex message);
+  // A message that is no news to who has fetched his mail before.
+  void CountOld(pop3::MessageIndex message);
+  void CountRetr(pop3::MessageIndex message, const io::Body& body, uint64_t since_us);
   void CountOctets(uint64_t octets);
   // Waits until the tenant's rate lets more mail out. False: the connection is over.
-  io::Task<bool> WaitForEgress();
+  io::Task<bool> WaitForEgress(uint64_t wait_ms);
 
   // What was sent whole, in order, but for what is deleted anyway.
   std::vector<storage::MessagePosition> Fetched(
@@ -112,8 +138,6 @@ class Pop3Driver : public Connection {
   void OnSessionAge() { End(EndCause::kSessionAge); }
   auth::ClientInfo Client() const;
   TransportGrade Grade() const;
-  // What the session did, for the tenant's totals.
-  void CountUsage();
 
   const std::shared_ptr<const Settings> settings_;
   const Pop3Settings& pop3_;
@@ -124,17 +148,14 @@ class Pop3Driver : public Connection {
   bool tls_ = false;                  // The client's, up to us or up to a proxy that says so.
   const std::string apop_timestamp_;  // Empty: no APOP.
   pop3::Session session_;
-  std::unique_ptr<auth::SaslMechanism> sasl_;  // While an exchange runs.
-  uint64_t sasl_since_us_ = 0;
-  uint64_t word_since_us_ = 0;                 // When the client's last word of a log-in came.
-  auth::VerifierResult verifier_;              // Of that exchange.
-  bool challenged_ = false;                    // It went to the client, and no proof came yet.
-  std::optional<pop3::LoginOutcome> refused_;  // Told when the client has answered why.
-  std::string mechanism_ = "USER";             // Of the last log-in; for the log.
+  std::unique_ptr<SaslExchange> sasl_;  // The last one, until somebody has logged in.
+  uint64_t word_since_us_ = 0;          // When the client's last word of a log-in came.
+  std::string mechanism_ = "USER";      // Of the last log-in; for the log.
 
   std::string claimed_user_;      // Who wants to log in; for the log, at most kClaimedUserBytesMax.
   uint64_t input_since_us_ = 0;   // When the input came that is being worked on.
   bool all_from_memory_ = false;  // It asked for nothing but what the session knows by itself.
+  bool recent_ = false;           // The last log-in asked for recent mail only.
   auth::Principal principal_;
   Admission admission_;
   std::unique_ptr<storage::Maildrop> maildrop_;
@@ -142,8 +163,10 @@ class Pop3Driver : public Connection {
   std::vector<bool> fetched_;  // By position, if the store wants to know; empty before the first.
   uint64_t messages_sent_ = 0;
   uint64_t message_octets_sent_ = 0;
-  uint64_t egress_wait_ms_ = 0;  // Owed to the tenant's rate.
   uint64_t messages_deleted_ = 0;
+  uint32_t messages_at_login_ = 0;
+  int64_t old_before_us_ = 0;  // Messages that came before are old.
+  uint32_t old_messages_sent_ = 0;
 
   io::TimerFor<&Pop3Driver::OnLoginTimeout> login_timer_;
   io::TimerFor<&Pop3Driver::OnSessionAge> age_timer_;

@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/login_domain.h"
+#include "core/base/probes.h"
+#include "core/base/recent_name.h"
 #include "core/server/address_owner.h"
 #include "core/server/lease_probe.h"
 #include "core/server/outcome_table.h"
@@ -23,7 +26,14 @@ constexpr uint64_t kClosingRetryMs = 20;
 
 }  // namespace
 
+void Pop3Driver::TakeRecent(std::string_view& name) {
+  recent_ = pop3_.recent_days > 0 && TakeRecentPrefix(name);
+}
+
 std::string Pop3Driver::LoginName(std::string user) {
+  std::string_view name = user;
+  TakeRecent(name);
+  if (recent_) user = std::string(name);
   if (!user.empty() && user.find('@') == std::string::npos) {
     const std::string domain = LoginDomainOf(services_.policies.Current(), server_name());
     if (!domain.empty()) user += "@" + domain;
@@ -75,7 +85,9 @@ io::Task<void> Pop3Driver::StepExternal(std::optional<base::Secret> response) {
 io::Task<void> Pop3Driver::FinishLogin(auth::AuthResult result, uint64_t since_us) {
   pop3::LoginOutcome outcome = ToPop3(result.outcome);
   if (outcome == pop3::LoginOutcome::kOk) outcome = co_await Admit(&result);
-  services_.metrics.login_us.Observe(services_.reactor().now_us() - since_us);
+  const uint64_t took_us = services_.reactor().now_us() - since_us;
+  services_.metrics.login_us.Observe(took_us);
+  POPLAR_PROBE_LOGIN(id().value(), claimed_user_.c_str(), pop3::Name(outcome).data(), took_us);
   LogLogin(pop3::Name(outcome), result);
   if (outcome == pop3::LoginOutcome::kLimited) co_await HoldBack();
   if (outcome == pop3::LoginOutcome::kBadCredentials) {
@@ -89,30 +101,38 @@ io::Task<pop3::LoginOutcome> Pop3Driver::Admit(auth::AuthResult* result) {
   const uint64_t since_us = services_.reactor().now_us();
   // Who takes mail out for the operator is no customer.
   if (!pop3_.session.exports) {
+    const auto recent_max = recent_ ? std::optional(pop3_.recent_sessions_max) : std::nullopt;
     const AdmissionVerdict verdict =
         admission_.Enter(services_.policies.Current(), {.principal = &principal,
                                                         .peer = peer_,
                                                         .transport = Grade(),
                                                         .mechanism = mechanism_,
-                                                        .now_us = since_us});
+                                                        .now_us = since_us,
+                                                        .recent_sessions_max = recent_max});
     if (verdict != AdmissionVerdict::kAdmitted) {
+      if (verdict == AdmissionVerdict::kTooManyRecent) services_.metrics.recent_refused.Add();
       result->reason = Reason(verdict);
       co_return ToPop3(verdict);
     }
     session_.SetMechanisms(admission_.terms().mechanisms &
                            services_.auth.MechanismsOf(principal.tenant));
   }
+  principal_ = principal;  // From now on the session is his for who looks for his sessions.
   storage::MaildropKey key{principal.tenant, principal.account};
   storage::OpenResult opened = co_await OpenMaildrop(std::move(key));
   const pop3::LoginOutcome outcome = ToPop3(opened.outcome);
+  messages_at_login_ = opened.maildrop ? opened.maildrop->count() : 0;
+  POPLAR_PROBE_OPEN(id().value(), principal.address.c_str(), pop3::Name(outcome).data(),
+                    messages_at_login_, services_.reactor().now_us() - since_us);
   if (outcome != pop3::LoginOutcome::kOk) {
     admission_.Leave();
+    principal_ = {};
     if (!opened.why.ok()) result->reason = Message(opened.why);
     co_return outcome;
   }
   maildrop_ = std::move(opened.maildrop);
-  view_.emplace(*maildrop_);
-  principal_ = principal;
+  MakeView();
+  old_before_us_ = base::SystemClock().WallUs() - kOldMessageUs;
   admission_.LoggedIn(since_us);
   const uint64_t idle_timeout_ms = uint64_t{admission_.terms().idle_timeout_s} * 1'000;
   if (idle_timeout_ms > 0) stream_.LimitIdleTimeout(idle_timeout_ms);
@@ -121,6 +141,17 @@ io::Task<pop3::LoginOutcome> Pop3Driver::Admit(auth::AuthResult* result) {
   if (pop3_.session_age_max_ms > 0) age_timer_.Arm(pop3_.session_age_max_ms);
   services_.metrics.pop3_sessions.Add(1);
   co_return outcome;
+}
+
+void Pop3Driver::MakeView() {
+  if (!recent_) {
+    view_.emplace(*maildrop_);
+    return;
+  }
+  constexpr int64_t kDayUs = 86'400'000'000;
+  const int64_t now_us = base::SystemClock().WallUs();
+  view_.emplace(*maildrop_, now_us - int64_t{pop3_.recent_days} * kDayUs);
+  services_.metrics.recent_sessions.Add();
 }
 
 // Of a way by several, the worst counts.
@@ -139,7 +170,11 @@ io::Task<storage::OpenResult> Pop3Driver::OpenMaildrop(storage::MaildropKey key)
   bool waited = false;
   while (true) {
     io::Completion<storage::OpenResult> opened;
-    services_.store.Open(key, id(), opened);
+    if (recent_) {
+      services_.store.OpenToRead(key, opened);
+    } else {
+      services_.store.Open(key, id(), opened);
+    }
     storage::OpenResult result = co_await opened;
     const uint64_t now_us = services_.reactor().now_us();
     if (result.outcome != storage::OpenOutcome::kInUse) {
@@ -179,6 +214,7 @@ void Pop3Driver::LogLogin(std::string_view outcome, const auth::AuthResult& resu
              {"reason", result.reason},
              {"mechanism", mechanism_},
              {"app_password", result.app_password},
+             {"recent", recent_},
              {"proxy", ProxyText()}});
 }
 

@@ -70,7 +70,7 @@ auth::SaslConnection Pop3Driver::ConnectionFor(std::string_view mechanism) const
 }
 
 void Pop3Driver::CountAbandoned() {
-  if (!std::exchange(challenged_, false)) return;
+  if (sasl_ == nullptr || !std::exchange(sasl_->challenged, false)) return;
   auth::AuthResult result;
   result.outcome = auth::Outcome::kRefused;
   result.reason = "the client gave up";
@@ -82,11 +82,11 @@ void Pop3Driver::StartSasl(std::string_view mechanism) {
   CountAbandoned();
   mechanism_ = mechanism;
   claimed_user_.clear();
-  verifier_ = {};
-  refused_.reset();
-  sasl_since_us_ = services_.reactor().now_us();
+  recent_ = false;
   if (pop3_.session.exports) return;
-  sasl_ = services_.auth.StartSasl(mechanism, ConnectionFor(mechanism));
+  sasl_ = std::make_unique<SaslExchange>();
+  sasl_->since_us = services_.reactor().now_us();
+  sasl_->mechanism = services_.auth.StartSasl(mechanism, ConnectionFor(mechanism));
 }
 
 io::Task<void> Pop3Driver::StepSasl(std::optional<base::Secret> response) {
@@ -94,15 +94,17 @@ io::Task<void> Pop3Driver::StepSasl(std::optional<base::Secret> response) {
     co_await StepExternal(std::move(response));
     co_return;
   }
-  if (refused_) {
+  if (sasl_->refused) {
+    session_.LoginDone(*sasl_->refused, nullptr, stream_.output());
     sasl_.reset();
-    session_.LoginDone(*refused_, nullptr, stream_.output());
     co_return;
   }
   word_since_us_ = services_.reactor().now_us();
   std::optional<std::string_view> bytes;
   if (response) bytes = response->Reveal();
-  auth::SaslStep step = sasl_->Step(bytes);
+  // Here, as a certificate's own name has no such word.
+  if (bytes && mechanism_ == "EXTERNAL") TakeRecent(*bytes);
+  auth::SaslStep step = sasl_->mechanism->Step(bytes);
   if (auto* wanted = std::get_if<auth::SaslVerifierWanted>(&step)) {
     auth::SaslVerifierWanted asked = std::move(*wanted);
     step = co_await FetchVerifier(std::move(asked));
@@ -115,14 +117,15 @@ io::Task<void> Pop3Driver::StepSasl(std::optional<base::Secret> response) {
   auth::AuthResult result = co_await EndSasl(std::move(step));
   if (by_token && result.outcome == auth::Outcome::kRefused) {
     // RFC 7628 §3.2.3: first why, and when the client has answered, that it failed.
-    refused_ = ToPop3(result.outcome);
-    LogLogin(pop3::Name(*refused_), result);
+    sasl_->refused = ToPop3(result.outcome);
+    LogLogin(pop3::Name(*sasl_->refused), result);
     co_await HoldToStep(word_since_us_, pop3_.refusal_step_ms);
-    session_.SaslChallenge(sasl_->RefuseToken().bytes, stream_.output());
+    session_.SaslChallenge(sasl_->mechanism->RefuseToken().bytes, stream_.output());
     co_return;
   }
+  const uint64_t since_us = sasl_->since_us;
   sasl_.reset();
-  co_await FinishLogin(std::move(result), sasl_since_us_);
+  co_await FinishLogin(std::move(result), since_us);
 }
 
 io::Task<auth::SaslStep> Pop3Driver::FetchVerifier(auth::SaslVerifierWanted wanted) {
@@ -130,11 +133,11 @@ io::Task<auth::SaslStep> Pop3Driver::FetchVerifier(auth::SaslVerifierWanted want
   io::Completion<auth::VerifierResult> fetched;
   services_.auth.FetchVerifier(std::move(user), std::move(wanted.mechanism), Client(), fetched);
   WatchForLeaving();
-  verifier_ = co_await fetched;
+  sasl_->verifier = co_await fetched;
   stream_.WatchPeer(nullptr, nullptr);
-  challenged_ = HasVerifier(verifier_);
-  if (!challenged_) co_return auth::SaslProof{};
-  co_return sasl_->TakeVerifier(verifier_.verifier);
+  sasl_->challenged = HasVerifier(sasl_->verifier);
+  if (!sasl_->challenged) co_return auth::SaslProof{};
+  co_return sasl_->mechanism->TakeVerifier(sasl_->verifier.verifier);
 }
 
 io::Task<auth::AuthResult> Pop3Driver::EndSasl(auth::SaslStep end) {
@@ -153,16 +156,17 @@ io::Task<auth::AuthResult> Pop3Driver::EndSasl(auth::SaslStep end) {
   } else {
     auth::AuthResult result;
     result.outcome = auth::Outcome::kRefused;
-    const bool challenged = std::exchange(challenged_, false);
+    const bool challenged = std::exchange(sasl_->challenged, false);
     if (const auto* malformed = std::get_if<auth::SaslMalformed>(&end)) {
       result.reason = malformed->reason;
       if (challenged) services_.auth.CountLogin(result.outcome, claimed_user_, Client());
       co_return result;
     }
-    const bool wrong = HasVerifier(verifier_) && !std::get<auth::SaslProof>(end).right;
-    if (!wrong) result.outcome = verifier_.outcome;
-    result.principal = std::move(verifier_.principal);
-    result.reason = wrong && verifier_.reason.empty() ? "wrong proof" : std::move(verifier_.reason);
+    auth::VerifierResult& verifier = sasl_->verifier;
+    const bool wrong = HasVerifier(verifier) && !std::get<auth::SaslProof>(end).right;
+    if (!wrong) result.outcome = verifier.outcome;
+    result.principal = std::move(verifier.principal);
+    result.reason = wrong && verifier.reason.empty() ? "wrong proof" : std::move(verifier.reason);
     services_.auth.CountLogin(result.outcome, claimed_user_, Client());
     co_return result;
   }

@@ -51,7 +51,7 @@ Server::Server(Parts parts)
 
 StatusOr<std::unique_ptr<Server>> Server::Start(const tenant::Config& config,
                                                 std::shared_ptr<const net::TlsContext> tls,
-                                                Parts parts) {
+                                                Parts parts, Inherited inherited) {
   std::unique_ptr<Server> server(new Server(std::move(parts)));
   io::ShardSet& shards = server->parts_.shards;
   const bool has_tls = tls != nullptr;
@@ -70,7 +70,7 @@ StatusOr<std::unique_ptr<Server>> Server::Start(const tenant::Config& config,
     const Status prepared = slot->Prepare(settings);
     if (status.ok()) status = prepared;
   });
-  if (status.ok()) status = server->ListenOnAll(config, has_tls);
+  if (status.ok()) status = server->ListenOnAll(config, has_tls, std::move(inherited));
   if (!status.ok()) {
     server->Drain(0);
     return status;
@@ -93,10 +93,18 @@ std::shared_ptr<const Settings> Server::SettingsOf(const tenant::Config& config,
   return MakeSettings(config, {.tls = std::move(tls), .work = work, .run = run_});
 }
 
-Status Server::ListenOnAll(const tenant::Config& config, bool tls) {
+Status Server::ListenOnAll(const tenant::Config& config, bool tls, Inherited inherited) {
   net::ListenOptions options;
   options.congestion_control = config.server.congestion_control;
-  const auto listen_on = [&](Service service, const std::vector<tenant::ListenAddress>& addresses) {
+  options.bind = parts_.bind;
+  const auto adopt = [&](Service service, std::vector<base::UniqueFd>& sockets) {
+    for (base::UniqueFd& socket : sockets)
+      POP_RETURN_IF_ERROR(ListenShared(service, options, std::move(socket)));
+    return OkStatus();
+  };
+  const auto listen_on = [&](Service service, std::vector<base::UniqueFd>& sockets,
+                             const std::vector<tenant::ListenAddress>& addresses) {
+    if (!sockets.empty()) return adopt(service, sockets);
     Status status;
     bool listens = false;
     for (size_t i = 0; i < addresses.size() && status.ok(); ++i) {
@@ -108,19 +116,25 @@ Status Server::ListenOnAll(const tenant::Config& config, bool tls) {
     }
     return status;
   };
-  POP_RETURN_IF_ERROR(listen_on(Service::kPop3, config.pop3.listen));
-  if (tls) POP_RETURN_IF_ERROR(listen_on(Service::kPop3s, config.pop3s.listen));
+  options.unsent_bytes_max = net::kUnsentBytesMax;
+  POP_RETURN_IF_ERROR(listen_on(Service::kPop3, inherited.pop3, config.pop3.listen));
+  if (tls) POP_RETURN_IF_ERROR(listen_on(Service::kPop3s, inherited.pop3s, config.pop3s.listen));
+  options.unsent_bytes_max = net::kUnsentUnlimited;
   options.receive_buffer_bytes = kLmtpReceiveBufferBytes;
-  POP_RETURN_IF_ERROR(listen_on(Service::kLmtp, config.lmtp.listen));
+  POP_RETURN_IF_ERROR(listen_on(Service::kLmtp, inherited.lmtp, config.lmtp.listen));
   net::ListenOptions on_unix;
   on_unix.address.path = config.lmtp.socket;
-  if (!on_unix.address.path.empty()) POP_RETURN_IF_ERROR(ListenOnUnix(Service::kLmtp, on_unix));
+  if (!inherited.lmtp_unix.empty()) {
+    POP_RETURN_IF_ERROR(adopt(Service::kLmtp, inherited.lmtp_unix));
+  } else if (!on_unix.address.path.empty()) {
+    POP_RETURN_IF_ERROR(ListenShared(Service::kLmtp, on_unix));
+  }
   if (config.admin.socket.empty()) return OkStatus();
   on_unix.unix_mode = 0600;
   on_unix.address.path = config.admin.import_socket();
-  POP_RETURN_IF_ERROR(ListenOnUnix(Service::kImport, on_unix));
+  POP_RETURN_IF_ERROR(ListenShared(Service::kImport, on_unix));
   on_unix.address.path = config.admin.export_socket();
-  return ListenOnUnix(Service::kExport, on_unix);
+  return ListenShared(Service::kExport, on_unix);
 }
 
 // The first shard opens the address, the others the same one: with port 0, what the first has got.
@@ -136,25 +150,29 @@ Status Server::Listen(Service service, net::ListenOptions options) {
     options.address = *bound;
     options.claim = false;
   });
-  if (status.ok()) listening_.push_back({service, options.address.Text()});
+  if (status.ok()) listening_.push_back({service, options.address.Text(), /*inherited=*/false});
   return status;
 }
 
-// A Unix socket has no SO_REUSEPORT: the shards accept from one socket.
-Status Server::ListenOnUnix(Service service, net::ListenOptions options) {
-  Status status;
+// The shards accept from one socket: a Unix socket has no SO_REUSEPORT, and what the service
+// manager handed over is one as it is.
+Status Server::ListenShared(Service service, net::ListenOptions options, base::UniqueFd inherited) {
+  const bool is_inherited = inherited.valid();
+  options.shared = parts_.shards.count() > 1;
+  StatusOr<net::Address> bound = net::Address();
   parts_.shards.RunOnEach([&](io::Shard& shard) {
-    if (!status.ok()) return;
+    if (!bound.ok()) return;
     ShardServer& server = *servers_[shard.index().value()];
     if (shard.index() == ShardIndex(0)) {
-      status = server.Listen(service, options).status();
+      bound = is_inherited ? server.Adopt(service, std::move(inherited), options)
+                           : server.Listen(service, options);
       return;
     }
-    StatusOr<base::UniqueFd> socket = servers_[0]->UnixSocketToShare();
-    status = socket.ok() ? server.ShareUnixSocket(service, std::move(*socket)) : socket.status();
+    StatusOr<base::UniqueFd> socket = servers_[0]->SocketToShare();
+    bound = socket.ok() ? server.Adopt(service, std::move(*socket), options) : socket.status();
   });
-  if (status.ok()) listening_.push_back({service, options.address.Text()});
-  return status;
+  if (bound.ok()) listening_.push_back({service, bound->Text(), is_inherited});
+  return bound.status();
 }
 
 void Server::Register(base::MetricRegistry& registry) {
@@ -174,6 +192,7 @@ void Server::Register(base::MetricRegistry& registry) {
     services->metrics.Register(registry);
     services->pop3->metrics.Register(registry, {{"protocol", "pop3"}});
     services->lmtp->metrics.Register(registry, {{"protocol", "lmtp"}});
+    services->pop3->chunks.Register(registry, {{"protocol", "pop3"}});
     services->pop3_metrics.Register(registry);
     services->lmtp_metrics.Register(registry);
   }
@@ -202,6 +221,17 @@ bool Server::Kick(SessionId id) {
   parts_.shards.RunOn(
       index, [&](io::Shard&) { found = services_by_shard_[index.value()]->registry.Kick(id); });
   return found;
+}
+
+uint64_t Server::Kick(const std::function<bool(const ConnectionInfo&)>& which) {
+  uint64_t kicked = 0;
+  parts_.shards.RunOnEach([&](io::Shard& shard) {
+    SessionRegistry& registry = services_by_shard_[shard.index().value()]->registry;
+    for (const ConnectionInfo& info : registry.List()) {
+      if (which(info) && registry.Kick(info.id)) ++kicked;
+    }
+  });
+  return kicked;
 }
 
 uint64_t Server::ConnectionsLeft() {

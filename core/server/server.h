@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "auth/api/auth.h"
+#include "core/base/fd.h"
 #include "core/base/mail_policy.h"
 #include "core/base/metrics.h"
 #include "core/base/status.h"
@@ -29,17 +31,28 @@ class Server {
     std::vector<auth::ShardAuth*> auth;  // By shard.
     const PolicyBoard& policies;         // For CAPA, admission, and domains that are left out.
     CertificateSource certificates;
+    base::BindFunction bind = &::bind;  // While the Server starts.
+  };
+
+  // Sockets that listen already, handed over by the service manager. Those of a kind stand in place
+  // of all the addresses that the configuration has for it.
+  struct Inherited {
+    std::vector<base::UniqueFd> pop3;
+    std::vector<base::UniqueFd> pop3s;
+    std::vector<base::UniqueFd> lmtp;
+    std::vector<base::UniqueFd> lmtp_unix;
   };
 
   struct Listening {
     Service service;
     std::string address;  // With the port that was taken.
+    bool inherited;
   };
 
   // Opens all listeners, or none. Errors name the address.
   static StatusOr<std::unique_ptr<Server>> Start(const tenant::Config& config,
                                                  std::shared_ptr<const net::TlsContext> tls,
-                                                 Parts parts);
+                                                 Parts parts, Inherited inherited = {});
   // REQUIRES: Drain returned.
   ~Server();
 
@@ -52,6 +65,8 @@ class Server {
   std::vector<ConnectionInfo> Sessions();
   // False: there is no such session.
   bool Kick(SessionId id);
+  // All that `which` picks, and how many. It is asked on each shard in turn.
+  uint64_t Kick(const std::function<bool(const ConnectionInfo&)>& which);
 
   // Stops accepting, lets replies and deliveries in flight end, tells waiting clients, and cuts
   // what is left after `limit_ms`. Returns when the last connection is gone: how many had to be
@@ -64,8 +79,8 @@ class Server {
   std::shared_ptr<const Settings> SettingsOf(const tenant::Config& config,
                                              std::shared_ptr<const net::TlsContext> tls);
   Status Listen(Service service, net::ListenOptions options);
-  Status ListenOnUnix(Service service, net::ListenOptions options);
-  Status ListenOnAll(const tenant::Config& config, bool tls);
+  Status ListenShared(Service service, net::ListenOptions options, base::UniqueFd inherited = {});
+  Status ListenOnAll(const tenant::Config& config, bool tls, Inherited inherited);
   uint64_t ConnectionsLeft();
 
   const Parts parts_;

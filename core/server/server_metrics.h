@@ -40,14 +40,19 @@ struct alignas(base::kCacheLineBytes) ServerMetrics {
   base::Histogram quit_us;   // To the durable commit.
   base::Histogram
       answer_us;  // All others, from a client's input until its replies are handed over.
+  base::Histogram session_ms;      // From a POP3 log-in's connection to its end.
+  base::Histogram recipient_us;    // From RCPT to what it is told.
   base::Histogram delivery_us;     // The end of DATA to durable for all recipients.
   base::Histogram egress_wait_us;  // As it was reckoned when the wait began.
+  base::Counter recent_sessions;   // Of who asked for recent mail only.
+  base::Counter recent_refused;    // Beyond recent_sessions_max.
   base::Counter lease_conflicts;
   base::Counter lease_waits;  // Log-ins that waited for a close under way.
   base::Counter messages_sent;
   base::Counter message_octets_sent;
   base::Counter bodies_failed;
   base::Counter bodies_cut;  // After +OK: the connection was closed without the terminator.
+  base::Counter refetches;   // Sessions that fetched kOldMessagesOfRefetch old messages.
   base::Counter messages_deleted;
   base::Counter commits_failed;
 

@@ -59,6 +59,8 @@ std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, Setti
   pop3.connections_per_address_max = config.pop3.connections_per_address_max;
   pop3.proxy_networks = config.pop3.proxy_networks;
   pop3.xclient_networks = config.pop3.xclient_networks;
+  pop3.recent_days = config.pop3.recent_days;
+  pop3.recent_sessions_max = config.pop3.recent_sessions_max;
   pop3.refusal_step_ms = config.auth.refusal_step_ms;
   pop3.common_name_is_user = config.tls.client_name == tenant::ClientName::kCommonName;
 
@@ -86,6 +88,7 @@ std::shared_ptr<const Settings> MakeSettings(const tenant::Config& config, Setti
   settings->exports.allow_cleartext = true;
   settings->exports.session_age_max_ms = 0;
   settings->exports.refusal_step_ms = 0;
+  settings->exports.recent_days = 0;
   settings->imports = lmtp;
   settings->imports.session.imports = true;
   // Whoever imports ends the mailbox there and goes on when there is room.

@@ -28,7 +28,9 @@ struct Pop3Settings {
   uint32_t connections_per_address_max = 0;  // Of the process.
   std::vector<base::IpNetwork> proxy_networks;
   std::vector<base::IpNetwork> xclient_networks;
-  uint32_t refusal_step_ms = 0;  // Wrong passwords are told at multiples of it; 0: at once.
+  uint32_t recent_days = 0;  // Of "recent:" before a user name; 0: it is a name like others.
+  uint32_t recent_sessions_max = 0;  // Such ones of an account, at once.
+  uint32_t refusal_step_ms = 0;      // Wrong passwords are told at multiples of it; 0: at once.
   // Whether the common name of a certificate, which a proxy may tell, is its user's.
   bool common_name_is_user = false;
 };

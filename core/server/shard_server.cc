@@ -5,6 +5,7 @@
 
 #include "core/base/log.h"
 #include "core/base/peer.h"
+#include "core/base/probes.h"
 #include "core/proto/lmtp/replies.h"
 #include "core/proto/pop3/replies.h"
 #include "core/server/connection.h"
@@ -72,15 +73,16 @@ StatusOr<net::Address> ShardServer::Listen(Service service, const net::ListenOpt
   return listeners_.back()->bound();
 }
 
-Status ShardServer::ShareUnixSocket(Service service, base::UniqueFd socket) {
+StatusOr<net::Address> ShardServer::Adopt(Service service, base::UniqueFd socket,
+                                          const net::ListenOptions& options) {
   POP_ASSIGN_OR_RETURN(std::unique_ptr<net::Listener> listener,
-                       net::Listener::Adopt(services_.reactor(), std::move(socket),
+                       net::Listener::Adopt(services_.reactor(), std::move(socket), options,
                                             MetricsOf(service), HandlerOf(service)));
   listeners_.push_back(std::move(listener));
-  return OkStatus();
+  return listeners_.back()->bound();
 }
 
-StatusOr<base::UniqueFd> ShardServer::UnixSocketToShare() const {
+StatusOr<base::UniqueFd> ShardServer::SocketToShare() const {
   return listeners_.back()->ShareSocket();
 }
 
@@ -110,13 +112,16 @@ void ShardServer::AcceptPop3(base::UniqueFd socket, const net::Address& peer, Se
     services_.metrics.pop3_refused_per_address.Add();
     return net::RefuseConnection(std::move(socket), refusal);
   }
-  services_.registry.Add(
+  const int fd = socket.get();
+  auto driver =
       std::make_unique<Pop3Driver>(services_, Pop3Driver::Accepted{.socket = std::move(socket),
                                                                    .peer = peer,
                                                                    .implicit_tls = implicit_tls,
                                                                    .exports = exports,
                                                                    .proxied = proxied,
-                                                                   .counted = counted}));
+                                                                   .counted = counted});
+  POPLAR_PROBE_ACCEPT(driver->id().value(), Name(service).data(), fd);
+  services_.registry.Add(std::move(driver));
 }
 
 void ShardServer::AcceptLmtp(base::UniqueFd socket, const net::Address& peer, Service service) {
@@ -130,10 +135,13 @@ void ShardServer::AcceptLmtp(base::UniqueFd socket, const net::Address& peer, Se
     return net::RefuseConnection(std::move(socket), lmtp::reply::kTooManyConnections);
   }
   const bool proxied = peer.IsIn(services_.settings->lmtp.proxy_networks);
-  services_.registry.Add(std::make_unique<LmtpDriver>(
+  const int fd = socket.get();
+  auto driver = std::make_unique<LmtpDriver>(
       services_,
       LmtpDriver::Accepted{
-          .socket = std::move(socket), .peer = peer, .imports = imports, .proxied = proxied}));
+          .socket = std::move(socket), .peer = peer, .imports = imports, .proxied = proxied});
+  POPLAR_PROBE_ACCEPT(driver->id().value(), Name(service).data(), fd);
+  services_.registry.Add(std::move(driver));
 }
 
 void ShardServer::BeginDrain() {

@@ -33,9 +33,12 @@ class ShardServer {
 
   // Opens a listener; the address it has got, for the shards that open the same.
   StatusOr<net::Address> Listen(Service service, const net::ListenOptions& options);
-  // Accepts from a Unix socket that the first shard opened.
-  Status ShareUnixSocket(Service service, base::UniqueFd socket);
-  StatusOr<base::UniqueFd> UnixSocketToShare() const;
+  // Accepts from a socket that listens already: what the service manager handed over, or another
+  // descriptor of the Unix socket that the first shard opened.
+  StatusOr<net::Address> Adopt(Service service, base::UniqueFd socket,
+                               const net::ListenOptions& options);
+  // Of the listener that was made last.
+  StatusOr<base::UniqueFd> SocketToShare() const;
 
   // For sessions from here on.
   void Reload(std::shared_ptr<const Settings> settings) {

@@ -17,10 +17,11 @@ bool IsName(std::string_view text) {
   });
 }
 
-// A plug-in cannot know what a path is relative to.
-bool IsPath(std::string_view name) { return name == "file" || name.ends_with("_file"); }
-
 }  // namespace
+
+bool NamesFile(std::string_view plugin_setting) {
+  return plugin_setting == "file" || plugin_setting.ends_with("_file");
+}
 
 void ConfigReader::ReadBackends(const toml::node& node) {
   const auto* const table = node.as_table();
@@ -152,7 +153,8 @@ bool ConfigReader::AddPluginSetting(const std::string& name, const toml::node& n
   std::string text;
   if (const auto* value = node.as_string()) {
     text = value->get();
-    if (IsPath(name) && !text.empty()) text = (folder_ / text).lexically_normal().string();
+    // A plug-in cannot know what a path is relative to.
+    if (NamesFile(name) && !text.empty()) text = (folder_ / text).lexically_normal().string();
   } else if (const auto* number = node.as_integer()) {
     text = std::to_string(number->get());
   } else if (const auto* truth = node.as_boolean()) {

@@ -32,6 +32,11 @@ ParsedConfig ParseConfig(std::string_view text, std::string_view file) {
   }
 }
 
+std::string StoreConfig::snapshots_folder() const {
+  if (!snapshots.empty()) return snapshots;
+  return (std::filesystem::path(path).parent_path() / "snapshots").string();
+}
+
 ParsedConfig ReadConfig(const std::string& path) {
   auto text = ReadTextFile(path);
   if (text.ok()) return ParseConfig(*text, path);

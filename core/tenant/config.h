@@ -31,6 +31,7 @@ enum class TlsVersion : uint8_t { k12, k13 };
 enum class KtlsMode : uint8_t { kAuto, kOff };
 enum class ClientName : uint8_t { kEmail, kCommonName };
 enum class OverQuota : uint8_t { kRetry, kRefuse };
+enum class SandboxMode : uint8_t { kOn, kOff, kRequired };
 
 struct ServerConfig {
   std::string hostname;  // Empty: the machine's own name.
@@ -38,6 +39,8 @@ struct ServerConfig {
   uint32_t drain_limit_s = 30;
   uint32_t refusal_pause_ms = 1000;  // Before a client is told that its tenant has its fill.
   std::string congestion_control;    // For the listeners; empty: the system's.
+  SandboxMode sandbox = SandboxMode::kOn;
+  std::vector<std::string> sandbox_reads;  // Read beside what other settings name.
 };
 
 struct LogConfig {
@@ -47,6 +50,7 @@ struct LogConfig {
 
 struct StoreConfig {
   std::string path = "store";
+  std::string snapshots;    // Where the server may make copies; empty: see snapshots_folder().
   uint32_t partitions = 0;  // Read when the store is made; 0: the cores, at most 16.
   uint32_t segment_mib = 64;
   uint32_t checkpoint_interval_s = 30;
@@ -55,19 +59,25 @@ struct StoreConfig {
   uint32_t blob_threshold_kib = 1024;
   uint32_t scrub_kib_per_s = 4096;  // Reading what is stored again, to check it; 0: off.
   uint32_t index_cache_mib = 256;   // Lists of recently used maildrops, of the whole process.
+  bool compaction = true;           // By itself; else when it is asked for, or the disk is full.
   uint32_t compaction_mib_per_second = 64;  // Read and written, of all partitions; 0: no limit.
   uint32_t compaction_cpu_percent = 25;     // Of each worker's core; 0: no limit.
+
+  // The folder `snapshots` beside the store, unless another one is configured.
+  std::string snapshots_folder() const;
 };
 
 struct UsersConfig {
   std::string database = "users.db";
-  std::string usage = "usage.db";     // What tenants used.
-  std::string tenants = "tenants.d";  // A folder with a file for each tenant; empty: none.
-  std::string tenants_backend;        // That tells tenants, too; empty: none.
-  uint32_t tenants_period_s = 30;     // How often it is asked.
-  uint32_t cache_seconds = 60;        // How long a verified password is remembered; 0: not at all.
-  std::string hash = "yescrypt";      // For passwords that are set from now on.
-  bool rehash = true;                 // Those stored otherwise become such ones at a log-in.
+  std::string usage = "usage.db";      // What tenants used.
+  std::string tenants = "tenants.d";   // A folder with a file for each tenant; empty: none.
+  std::string tenants_backend;         // That tells tenants, too; empty: none.
+  uint32_t tenants_period_s = 30;      // How often it is asked.
+  uint32_t cache_seconds = 60;         // How long a verified password is remembered; 0: not at all.
+  std::string hash = "yescrypt";       // For passwords that are set from now on.
+  uint32_t password_min_length = 8;    // Characters of passwords that the commands are given.
+  uint32_t password_min_strength = 2;  // zxcvbn's score of them, 0 to 4; 0: any will do.
+  bool rehash = true;                  // Those stored otherwise become such ones at a log-in.
 };
 
 // The back end that every server has: its own database of users.
@@ -94,6 +104,7 @@ struct AuthConfig {
   uint32_t refusal_step_ms = 250;       // Refusals are told at multiples of it; 0: at once.
   uint32_t host_threads = 0;            // Of each plug-in's process; 0: as workers need.
   uint32_t host_memory_mib = 256;       // A plug-in's process that has more is started anew.
+  std::vector<std::string> host_reads;  // Read by plug-ins beside what their settings name.
 };
 
 enum class BackendDriver : uint8_t { kPlugin, kPasswdFile, kStatic };
@@ -142,6 +153,8 @@ struct Pop3Config {
   uint32_t connections_max = 20'000;  // Of the whole process.
   uint32_t connections_per_address_max = 200;
   bool utf8_headers_for_all = true;  // RFC 6856: only for who asks by UTF8.
+  uint32_t recent_days = 30;         // What "recent:" before a user name offers; 0: nothing does.
+  uint32_t recent_sessions_max = 8;  // Of one account, at once.
   uint32_t output_buffer_kib = 64;   // Replies waiting for a client; beyond it, no more is read.
   // Whose connections begin with a PROXY header, and who may say XCLIENT.
   std::vector<base::IpNetwork> proxy_networks;
@@ -179,6 +192,18 @@ struct TenantLimitsConfig {
   uint32_t egress_kib_per_s = 0;
 };
 
+// What mail programs are told that set themselves up.
+struct SetupConfig {
+  std::vector<ListenAddress> listen;
+  std::string host;         // Where `listen` is reached from outside; empty: server.hostname.
+  std::string pop3_host;    // Empty: server.hostname.
+  uint32_t pop3s_port = 0;  // 0: that of pop3s.listen.
+  uint32_t pop3_port = 0;   // 0: that of pop3.listen.
+  std::string smtp_host;    // Empty: none is told.
+  uint32_t smtp_port = 465;
+  bool smtp_starttls = false;
+};
+
 struct AdminConfig {
   std::string socket = "run/admin.sock";
 
@@ -204,6 +229,7 @@ struct Config {
   TenantLimitsConfig tenant_limits;
   HttpConfig http;
   AdminConfig admin;
+  SetupConfig setup;
 };
 
 // One thing wrong with the file. `message` names the setting and says what to write instead.
@@ -238,6 +264,9 @@ std::string DefaultConfigText();
 // The first name of a tenant's chain ("ldap,users") that no back end of the configuration has;
 // empty: there is none.
 std::string MissingBackend(const Config& config, std::string_view chain);
+
+// Whether a plug-in's setting of that name is the path of a file.
+bool NamesFile(std::string_view plugin_setting);
 
 // What a reload would have to change but cannot: "section.key" of each setting that differs and is
 // only read at the start.

@@ -246,6 +246,18 @@ void ConfigReader::Take(const Setting& setting, const NameListForm& form, const 
   form.at(parsed_.config) = std::move(names);
 }
 
+void ConfigReader::Take(const Setting& setting, const PathListForm& form, const toml::node& node) {
+  const auto* list = node.as_array();
+  if (list == nullptr) return WrongType(setting, node, "a list of paths");
+  std::vector<std::string> paths;
+  for (const toml::node& item : *list) {
+    paths.emplace_back();
+    if (TextOf(setting, item) == nullptr || TakePath(item, paths.back())) continue;
+    Fault(NodeLine(item), setting.Name() + ": a path is not empty, and holds no NUL");
+  }
+  form.at(parsed_.config) = std::move(paths);
+}
+
 const std::string* ConfigReader::TextOf(const Setting& setting, const toml::node& node) {
   if (const auto* text = node.as_string()) return &text->get();
   WrongType(setting, node, "a text");

@@ -34,6 +34,7 @@ class ConfigReader {
   void Take(const Setting&, const AddressListForm&, const toml::node&);
   void Take(const Setting&, const NetworkListForm&, const toml::node&);
   void Take(const Setting&, const NameListForm&, const toml::node&);
+  void Take(const Setting&, const PathListForm&, const toml::node&);
   template <class Item>
   void TakeList(const Setting& setting, std::vector<Item>& items, const toml::node& node);
 

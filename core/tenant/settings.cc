@@ -13,6 +13,7 @@ namespace {
 // In the order of the enums.
 constexpr std::array<std::string_view, 4> kLogLevels = {"debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 2> kLogFormats = {"text", "json"};
+constexpr std::array<std::string_view, 3> kSandboxModes = {"on", "off", "required"};
 
 bool IsHostname(std::string_view text) {
   constexpr size_t kHostnameBytesMax = 253;
@@ -63,6 +64,16 @@ std::vector<Setting> ServerSettings() {
        Takes::kRestart, Shown::kCommented,
        "TCP congestion control of clients' connections, for example \"cubic\".\n"
        "Empty: the system's default."},
+      {"server", "sandbox",
+       ChoiceForm{kSandboxModes, &GetChoice<s, &S::sandbox>, &SetChoice<s, &S::sandbox>},
+       Takes::kRestart, Shown::kCommented,
+       "The server gives away all that it does not need: privileges, other files, calls to the\n"
+       "kernel. \"required\": it does not start where the kernel cannot do all of it. \"off\": "
+       "not."},
+      {"server", "sandbox_reads", PathListForm{&At<s, &S::sandbox_reads>}, Takes::kRestart,
+       Shown::kCommented,
+       "Folders and files that the server may read beside those that other settings name: where\n"
+       "links in tls.certificates lead to, as \"/etc/letsencrypt\"."},
   };
 }
 
@@ -84,6 +95,10 @@ std::vector<Setting> StoreSettings() {
   return {
       {"store", "path", PathForm{&At<s, &S::path>, kFile, false}, Takes::kRestart, Shown::kPlain,
        "The folder that holds the mail. One server owns it at a time."},
+      {"store", "snapshots", PathForm{&At<s, &S::snapshots>, kFile, true}, Takes::kRestart,
+       Shown::kCommented,
+       "Where a server in its sandbox makes copies by `poplar store snapshot`.\n"
+       "Empty: the folder \"snapshots\" beside the store."},
       {"store", "partitions", NumberForm{&At<s, &S::partitions>, 0, 256}, Takes::kRestart,
        Shown::kPlain,
        "Read when the store is made; it cannot change later.\n"
@@ -107,6 +122,10 @@ std::vector<Setting> StoreSettings() {
        Takes::kRestart, Shown::kCommented,
        "Memory for lists of maildrops that were used lately, and a quarter as much for a\n"
        "checkpoint: so many maildrops' changes make one due."},
+      {"store", "compaction", SwitchForm{&At<s, &S::compaction>}, Takes::kRestart,
+       Shown::kCommented,
+       "Whether the space of deleted mail is won back by itself. Where not, it is by\n"
+       "`poplar store compact`, and what a full disk needs; until then it is taken."},
       {"store", "compaction_mib_per_second",
        NumberForm{&At<s, &S::compaction_mib_per_second>, 0, 16 * 1024}, Takes::kRestart,
        Shown::kCommented,
@@ -152,6 +171,15 @@ std::vector<Setting> UsersSettings() {
        Takes::kRestart, Shown::kCommented,
        "How passwords that are set from now on are stored: \"yescrypt\", \"argon2id\",\n"
        "\"bcrypt\", \"sha512crypt\" or, for SCRAM, \"scram-sha-256\"."},
+      {"users", "password_min_length", NumberForm{&At<s, &S::password_min_length>, 1, 64},
+       Takes::kReload, Shown::kCommented,
+       "What `poplar user add` and `poplar user passwd` ask of a password: so many characters, "
+       "and\n"
+       "so hard to guess, by zxcvbn's score: 0 anything, 1 a thousand guesses, 2 a million (those "
+       "who\n"
+       "can only try to log in), 3 a hundred million, 4 ten billion. Never the address."},
+      {"users", "password_min_strength", NumberForm{&At<s, &S::password_min_strength>, 0, 4},
+       Takes::kReload, Shown::kCommented, ""},
       {"users", "rehash", SwitchForm{&At<s, &S::rehash>}, Takes::kRestart, Shown::kCommented,
        "Passwords that are stored otherwise are stored so after their next log-in."},
   };
@@ -209,6 +237,9 @@ std::vector<Setting> AuthSettings() {
       {"auth", "host_memory_mib", NumberForm{&At<s, &S::host_memory_mib>, 16, 1024 * 1024},
        Takes::kRestart, Shown::kCommented,
        "Plug-ins have processes of their own; one with more memory is started anew."},
+      {"auth", "host_reads", PathListForm{&At<s, &S::host_reads>}, Takes::kRestart,
+       Shown::kCommented,
+       "Folders and files that these may read beside those that their settings name."},
   };
 }
 
@@ -216,7 +247,7 @@ std::vector<Setting> AllSettings() {
   std::vector<Setting> all;
   for (auto& part :
        {ServerSettings(), LogSettings(), StoreSettings(), UsersSettings(), AuthSettings(),
-        TlsSettings(), Pop3Settings(), LmtpSettings(), OtherSettings()})
+        TlsSettings(), Pop3Settings(), LmtpSettings(), OtherSettings(), SetupSettings()})
     all.insert(all.end(), part.begin(), part.end());
   return all;
 }
@@ -224,13 +255,16 @@ std::vector<Setting> AllSettings() {
 }  // namespace
 
 std::span<const Section> Sections() {
-  static constexpr std::array<Section, 12> kSections = {{
+  static constexpr std::array<Section, 13> kSections = {{
       {"server", ""},
       {"log", "One event, one line, on standard error."},
       {"store", ""},
       {"users", ""},
       {"auth", ""},
-      {"tls", "Read again at a reload, without dropping a session."},
+      {"tls",
+       "Read again at a reload, without dropping a session; the files of the certificate also "
+       "within\n"
+       "five seconds of a change."},
       {"pop3",
        "POP3, in clear until the client asks for TLS (STLS). The limits and networks hold for "
        "pop3s\n"
@@ -243,6 +277,11 @@ std::span<const Section> Sections() {
        "limit. A tenant that is to have none then writes a number that it never reaches."},
       {"http", "/metrics for Prometheus, /healthz and /readyz."},
       {"admin", "For the poplar command on this machine."},
+      {"setup",
+       "Mail programs that set themselves up by an address alone: Thunderbird (autoconfig), "
+       "Outlook\n"
+       "(autodiscover), Apple's (profiles). `poplar tenant dns DOMAIN` prints what DNS needs for "
+       "it."},
   }};
   return kSections;
 }

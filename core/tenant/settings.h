@@ -63,8 +63,13 @@ struct NameListForm {
   std::vector<std::string>& (*at)(Config&);
 };
 
+// Paths, made absolute.
+struct PathListForm {
+  std::vector<std::string>& (*at)(Config&);
+};
+
 using Form = std::variant<NumberForm, SwitchForm, TextForm, PathForm, ChoiceForm, AddressForm,
-                          AddressListForm, NetworkListForm, NameListForm>;
+                          AddressListForm, NetworkListForm, NameListForm, PathListForm>;
 
 // When a changed value counts: at the next reload, or at the next start.
 enum class Takes : uint8_t { kReload, kRestart };

@@ -81,7 +81,7 @@ std::vector<Setting> Pop3Settings() {
        Shown::kPlain, "A silent session is closed. RFC 1939 asks for 600 at least."},
       {"pop3", "login_timeout_s", NumberForm{&At<s, &S::login_timeout_s>, 1, 3600}, Takes::kReload,
        Shown::kPlain, "How long a client has to log in."},
-      {"pop3", "session_age_max_s", NumberForm{&At<s, &S::session_age_max_s>, 60, 7 * kDayS},
+      {"pop3", "session_age_max_s", NumberForm{&At<s, &S::session_age_max_s>, 1, 7 * kDayS},
        Takes::kReload, Shown::kCommented, "A session is closed after so long, silent or not."},
       {"pop3", "auth_failures_max", NumberForm{&At<s, &S::auth_failures_max>, 1, 100},
        Takes::kReload, Shown::kPlain, "Wrong passwords until the connection is closed."},
@@ -95,6 +95,15 @@ std::vector<Setting> Pop3Settings() {
       {"pop3", "utf8_headers_for_all", SwitchForm{&At<s, &S::utf8_headers_for_all>}, Takes::kReload,
        Shown::kCommented,
        "Mail with UTF-8 in its header also for who did not ask by UTF8; RFC 6856 would refuse it."},
+      {"pop3", "recent_days", NumberForm{&At<s, &S::recent_days>, 0, 36'500}, Takes::kReload,
+       Shown::kPlain,
+       "Who logs in as recent:alice@example.org is offered the mail of so many days, whatever "
+       "other\n"
+       "devices have fetched, and deletes nothing: several devices on one mailbox. 0: not "
+       "offered."},
+      {"pop3", "recent_sessions_max", NumberForm{&At<s, &S::recent_sessions_max>, 1, 1'000},
+       Takes::kReload, Shown::kPlain,
+       "Sessions of one user that do so at once; a further one hears [IN-USE]."},
       {"pop3", "output_buffer_kib", NumberForm{&At<s, &S::output_buffer_kib>, 16, 16'384},
        Takes::kReload, Shown::kCommented,
        "Replies kept for a client that does not read them; then it is no longer listened to."},

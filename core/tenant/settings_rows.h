@@ -36,5 +36,7 @@ std::vector<Setting> TlsSettings();
 std::vector<Setting> Pop3Settings();
 std::vector<Setting> LmtpSettings();
 std::vector<Setting> OtherSettings();
+// settings_setup.cc.
+std::vector<Setting> SetupSettings();
 
 }  // namespace poplar::tenant

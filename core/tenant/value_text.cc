@@ -7,6 +7,12 @@ namespace {
 
 std::string Quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
+std::string QuotedAll(const std::vector<std::string>& items) {
+  std::string text;
+  for (const std::string& item : items) text += (text.empty() ? "" : ", ") + Quoted(item);
+  return "[" + text + "]";
+}
+
 struct ValueWriter {
   Config& config;
 
@@ -37,12 +43,8 @@ struct ValueWriter {
       text += (text.empty() ? "" : ", ") + Quoted(network.Text());
     return "[" + text + "]";
   }
-  std::string operator()(const NameListForm& form) const {
-    std::string text;
-    for (const std::string& name : form.at(config))
-      text += (text.empty() ? "" : ", ") + Quoted(name);
-    return "[" + text + "]";
-  }
+  std::string operator()(const NameListForm& form) const { return QuotedAll(form.at(config)); }
+  std::string operator()(const PathListForm& form) const { return QuotedAll(form.at(config)); }
 };
 
 }  // namespace

@@ -4,7 +4,7 @@
 //
 // A maildrop is known by (tenant, account id), never by an address. Opening one gives an exclusive
 // lease and an immutable snapshot; reading the snapshot crosses no shard. Delivery is never blocked
-// by a lease.
+// by a lease. Who only reads may have the snapshot without the lease.
 //
 // Answers come through io::Completion, which the asker owns and awaits; whatever was passed in by
 // reference or view stays until then.
@@ -77,11 +77,14 @@ class Maildrop {
   // there are so many.
   virtual void CopyOctets(MessagePosition first, std::span<uint64_t> into) const = 0;
   virtual void CopyUidls(MessagePosition first, std::span<UidlText> into) const = 0;
-  // Touches no disk; Body::Verify does.
+  // What was received then or later, in order; at memory speed.
+  virtual std::vector<MessagePosition> ReceivedSince(int64_t since_us) const = 0;
+  // Touches no disk; Body::Verify does: kNotFound is for those alone who hold no lease, of mail
+  // that somebody deleted meanwhile.
   virtual std::unique_ptr<io::Body> OpenBody(MessagePosition position) = 0;
 
-  // True once the lease is gone (another holder took it, or the account was removed): end the
-  // session without deleting.
+  // True once the lease is gone (another holder took it, or the account was removed, which those
+  // hear as well who have none): end the session without deleting.
   virtual bool lease_lost() const = 0;
 
   // Whether the tenant's policy asks which messages a client has fetched.
@@ -92,6 +95,7 @@ class Maildrop {
   // is kept for a while where the tenant's policy says so.
   // `fetched`: messages that the client has had whole, if wants_fetched(); they are marked read, or
   // deleted too where mail does not stay after it was fetched.
+  // Who holds no lease can delete and mark nothing: kRefused, or kDone where nothing is asked.
   virtual void Commit(std::vector<MessagePosition> deleted, std::vector<MessagePosition> fetched,
                       io::Completion<CommitOutcome>& done) = 0;
 };
@@ -197,6 +201,12 @@ struct UndeleteRequest {
   int64_t since_us = std::numeric_limits<int64_t>::min();  // Deleted then or later.
 };
 
+// How far it came.
+struct UndeleteResult {
+  uint64_t messages = 0;  // That are back, durably.
+  Status why;             // Not OK: why others that were wanted are still kept. For people.
+};
+
 // The store as one shard sees it. Use it on that shard only.
 class ShardStore {
  public:
@@ -204,6 +214,9 @@ class ShardStore {
 
   // `session` is remembered as the lease's holder.
   virtual void Open(MaildropKey key, SessionId session, io::Completion<OpenResult>& done) = 0;
+
+  // Without the lease: by any number at once, whoever has it. Never kInUse.
+  virtual void OpenToRead(MaildropKey key, io::Completion<OpenResult>& done) = 0;
 
   // Never waits; room is found while the bytes come.
   virtual std::unique_ptr<Delivery> BeginDelivery(DeliveryRequest request) = 0;
@@ -219,10 +232,11 @@ class ShardStore {
   virtual void ListKept(MaildropKey key,
                         io::Completion<StatusOr<std::vector<KeptMessage>>>& done) = 0;
   // Brings messages back as new ones (with a new UIDL, so that clients fetch them; dates as
-  // before), durably; says how many. Asks for no quota. An error: some may be back, the others are
-  // still kept, none is both or neither.
+  // before). Asks for no quota, but the maildrop takes no more than kMessagesPerMaildropMax
+  // (kResourceExhausted). What is damaged (kDataLoss) keeps no other from coming back. No message
+  // is both back and kept, or neither.
   virtual void Undelete(MaildropKey key, UndeleteRequest request,
-                        io::Completion<StatusOr<uint64_t>>& done) = 0;
+                        io::Completion<UndeleteResult>& done) = 0;
 
   // Ends everything that the maildrop held before, durably. An open session of it loses its lease.
   virtual void Remove(MaildropKey key, io::Completion<Status>& done) = 0;

@@ -15,11 +15,20 @@ Status NoCredit() {
 // --- OpenCall
 
 void OpenCall::Start(MaildropKey key, SessionId session, io::Completion<OpenResult>& done) {
+  holder_ = {home_.shard().index(), session};
+  Send(std::move(key), /*only_reads=*/false, done);
+}
+
+void OpenCall::StartToRead(MaildropKey key, io::Completion<OpenResult>& done) {
+  Send(std::move(key), /*only_reads=*/true, done);
+}
+
+void OpenCall::Send(MaildropKey key, bool only_reads, io::Completion<OpenResult>& done) {
   EngineContext& context = home_.context();
   done_ = &done;
   result_ = {};
-  holder_ = {home_.shard().index(), session};
   grant_ = std::make_unique<OpenGrant>();
+  grant_->only_reads = only_reads;
   grant_->partition = context.Place(key);
   grant_->encoded_key = EncodeMaildropKey(key);
   grant_->key = std::move(key);
@@ -31,25 +40,33 @@ void OpenCall::Execute(io::Shard& /*target*/) {
 }
 
 void OpenCall::MaildropReady(MaildropState* maildrop, const Status& why) {
-  Partition& partition = *home_.context().partitions[grant_->partition];
   if (maildrop == nullptr) {
     result_.outcome =
         why.code() == StatusCode::kDataLoss ? OpenOutcome::kDamaged : OpenOutcome::kTemporary;
     result_.why = why;
-  } else if (maildrop->lease != nullptr) {
+  } else if (!grant_->only_reads && maildrop->lease != nullptr) {
     result_.outcome = OpenOutcome::kInUse;
     result_.held_by = maildrop->lease->holder;
   } else {
     result_.outcome = OpenOutcome::kOpen;
-    maildrop->lease = std::make_shared<Lease>();
-    maildrop->lease->holder = holder_;
-    grant_->lease = maildrop->lease;
-    grant_->wants_fetched = partition.PolicyOf(grant_->key.tenant).expire_read_days.has_value();
-    grant_->list = partition.table().Snapshot(*maildrop);
-    grant_->segments = partition.keeper().segments();
-    partition.metrics().leases.Add(1);
+    Grant(*maildrop);
   }
   Reply();
+}
+
+void OpenCall::Grant(MaildropState& maildrop) {
+  Partition& partition = *home_.context().partitions[grant_->partition];
+  if (grant_->only_reads) {
+    grant_->lease = maildrop.readers.lock();
+    if (grant_->lease == nullptr) maildrop.readers = grant_->lease = std::make_shared<Lease>();
+  } else {
+    grant_->lease = maildrop.lease = std::make_shared<Lease>();
+    grant_->lease->holder = holder_;
+    grant_->wants_fetched = partition.PolicyOf(grant_->key.tenant).expire_read_days.has_value();
+    partition.metrics().leases.Add(1);
+  }
+  grant_->list = partition.table().Snapshot(maildrop);
+  grant_->segments = partition.keeper().segments();
 }
 
 void OpenCall::Completed() {
@@ -210,10 +227,8 @@ void RemoveCall::Appended(AppendOutcome outcome, Lsn /*at*/) {
   --maildrop_->deletions;
   --kept_->deletions;
   if (outcome == AppendOutcome::kDurable) {
-    const bool was_leased = maildrop_->lease != nullptr;
-    owner.table().Remove(*maildrop_, record.id);
-    if (kept_->list->count() > 0) owner.table().Remove(*kept_, record.id);
-    if (was_leased) owner.metrics().leases.Add(-1);
+    Remove(*maildrop_);
+    if (kept_->list->count() > 0) Remove(*kept_);
     status_ = OkStatus();
   } else {
     status_ = MakeStatus(
@@ -224,6 +239,12 @@ void RemoveCall::Appended(AppendOutcome outcome, Lsn /*at*/) {
   owner.table().Unpin(*std::exchange(kept_, nullptr));
   owner.Applied();
   Reply();
+}
+
+// Expiry may hold the lease of either.
+void RemoveCall::Remove(MaildropState& maildrop) {
+  if (maildrop.lease != nullptr) partition().metrics().leases.Add(-1);
+  partition().table().Remove(maildrop, record.id);
 }
 
 void RemoveCall::Completed() {

@@ -20,8 +20,8 @@ class EmbeddedShardStore;
 // What a call is told that the partition's shard took no more calls of this one.
 Status NoCredit();
 
-// What opening a maildrop gives: the lease, and all that reading needs. Immutable but for the
-// lease's `lost`.
+// What opening a maildrop gives: the lease, or a share of the readers' one, and all that reading
+// needs. Immutable but for the lease's `lost`.
 struct OpenGrant {
   MaildropKey key;
   std::string encoded_key;
@@ -30,14 +30,20 @@ struct OpenGrant {
   std::shared_ptr<const SegmentTable> segments;
   std::shared_ptr<Lease> lease;
   bool wants_fetched = false;  // By the tenant's policy.
+  bool only_reads = false;
 };
 
 class OpenCall final : public io::ShardRequest, private MaildropWaiter {
  public:
   explicit OpenCall(EmbeddedShardStore& home) : home_(home) {}
   void Start(MaildropKey key, SessionId session, io::Completion<OpenResult>& done);
+  void StartToRead(MaildropKey key, io::Completion<OpenResult>& done);
 
  private:
+  void Send(MaildropKey key, bool only_reads, io::Completion<OpenResult>& done);
+  // REQUIRES: it may have one.
+  void Grant(MaildropState& maildrop);
+
   void Execute(io::Shard& target) override;
   void MaildropReady(MaildropState* maildrop, const Status& why) override;
   void Completed() override;
@@ -103,6 +109,7 @@ class RemoveCall final : public io::ShardRequest,
   void Appended(AppendOutcome outcome, Lsn at) override;
   void Completed() override;
   void Expired() override;
+  void Remove(MaildropState& maildrop);
   Partition& partition();
 
   EmbeddedShardStore& home_;

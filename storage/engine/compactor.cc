@@ -5,6 +5,7 @@
 
 #include "core/base/check.h"
 #include "core/base/log.h"
+#include "core/base/probes.h"
 #include "storage/engine/partition.h"
 #include "storage/segment/log_survey.h"
 #include "storage/segment/preparer.h"
@@ -114,6 +115,7 @@ void Compactor::Register(base::MetricRegistry& registry, const base::MetricLabel
 void Compactor::Consider() {
   const std::optional<uint32_t> victim = Pick();
   if (step_ != Step::kIdle || closing_ || reactor_.now_us() < not_before_us_) return;
+  if (!options_.by_itself && !Awaited()) return;
   if (victim.has_value()) {
     Begin(*victim);
   } else if (!partition_.keeper().wants_checkpoint() &&
@@ -121,6 +123,9 @@ void Compactor::Consider() {
     thorough_ = false;  // Nothing is left, nor will be once something else is done.
   }
 }
+
+// Somebody waits for the space: an operator, or, on a full disk, everybody.
+bool Compactor::Awaited() const { return thorough_ || partition_.log().starved(); }
 
 void Compactor::BeginThorough() {
   thorough_ = true;
@@ -146,7 +151,7 @@ bool Compactor::WorthIt(uint64_t bytes, uint64_t needed, bool crowded) const {
   if (partition_.log().starved() && needed + margin > partition_.log().room_bytes()) {
     return false;
   }
-  const bool little_will_do = crowded || thorough_ || partition_.log().starved();
+  const bool little_will_do = crowded || Awaited();
   return gain * 100 >= bytes * (little_will_do ? kCrowdedGainPercent : kGainPercent);
 }
 
@@ -246,15 +251,14 @@ void Compactor::OnGroupEnded() {
   Rest(postponed_.empty() ? rest_ms : std::max(rest_ms, kShortRestMs));
 }
 
-// For what was taken since the last group. Nothing is owed where somebody waits for the space: an
-// operator, or, on a full disk, everybody.
+// For what was taken since the last group. Nothing is owed where somebody waits.
 uint64_t Compactor::RestMs() {
   const uint64_t read_bytes = read_->reader->read_bytes();
   const WorkTaken taken{group_.written_bytes() + read_bytes - paid_read_bytes_, cpu_.Take()};
   paid_read_bytes_ = read_bytes;
   metrics_.cpu_us.Add(taken.cpu_us);
   const uint64_t now_us = reactor_.now_us();
-  if (thorough_ || may_use_reserve_ || partition_.log().starved()) {
+  if (Awaited() || may_use_reserve_) {
     pace_.Begin(now_us);
     return 0;
   }
@@ -290,6 +294,7 @@ void Compactor::SegmentEmptied() {
                   Cause::kDamagedSegment);
   }
   metrics_.segments_emptied.Add();
+  POPLAR_PROBE_COMPACTION(options_.partition, victim_, read_->reader->read_bytes());
   partition_.SegmentEmptied(victim_);
   Stop();
 }

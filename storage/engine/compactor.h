@@ -47,6 +47,7 @@ struct CompactionOptions {
   Env* env = nullptr;
   std::string directory;  // Of the log.
   uint32_t partition = 0;
+  bool by_itself = true;  // Else only where somebody waits for the space.
   WorkBudget budget;
 };
 
@@ -56,7 +57,7 @@ class Compactor {
             io::OffloadPool& disk);
   ~Compactor();
 
-  // Begins with a segment if one is worth it. Cheap; for the tick.
+  // Begins with a segment if one is worth it and it may. Cheap; for the tick.
   void Consider();
   // From now on everything that can be gained is worth it, there is no budget and checkpoints cover
   // what was emptied at once, until nothing is left or the disk fails; `thorough()` tells. A
@@ -89,6 +90,7 @@ class Compactor {
   std::optional<uint32_t> Pick();
   bool PassedOver(uint32_t number) const;
   bool WorthIt(uint64_t bytes, uint64_t needed, bool crowded) const;
+  bool Awaited() const;
   void Begin(uint32_t number);
   void Read();
   void OnRead();

@@ -12,6 +12,7 @@
 #include "storage/blob/blob_writer.h"
 #include "storage/engine/engine.h"
 #include "storage/engine/partition.h"
+#include "storage/engine/steady_date.h"
 
 namespace poplar::storage {
 
@@ -36,6 +37,7 @@ struct EngineContext final : public OpenSegments {
   std::atomic<uint64_t> next_blob{1};
   DiskRoom disk_room;
   TenantLedger ledger;  // What all partitions' maildrops hold.
+  std::unique_ptr<SteadyDate> date;
 
   uint32_t Place(const MaildropKey& key) const { return PlacePartition(superblock, key); }
   ShardIndex ShardOf(uint32_t partition) const { return ShardIndex(partition % shards.count()); }

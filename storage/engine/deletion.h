@@ -30,6 +30,8 @@ class Deletion final : private MovesWaiter, private LogAppend {
 
   // --- After the end. kDurable also where nothing was left to delete.
   AppendOutcome outcome() const { return outcome_; }
+  // That it named.
+  size_t messages() const { return ids_.size(); }
 
  private:
   void MovesEnded() override;

@@ -44,6 +44,7 @@ struct StoreOptions {
   uint64_t checkpoint_changes = 50'000;           // A checkpoint begins after so many changes,
   uint64_t checkpoint_log_bytes = 512 * kMiB;     // so many octets of log,
   uint64_t checkpoint_interval_ms = 30'000;       // or so long after the last.
+  bool compact_by_itself = true;                  // Else where it is asked for, or on a full disk.
   uint64_t compact_bytes_per_second = 64 * kMiB;  // Read and written by compaction; 0: no limit.
   uint32_t compact_cpu_percent = 25;              // Of each shard's core; 0: no limit.
   uint64_t index_map_bytes = 64 * kGiB;           // Address space for each partition's index.

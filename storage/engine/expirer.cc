@@ -5,11 +5,13 @@
 
 #include "core/base/check.h"
 #include "core/base/log.h"
+#include "storage/engine/steady_date.h"
 
 namespace poplar::storage {
 namespace {
 
 constexpr size_t kKeysAScan = 4096;
+constexpr uint64_t kPieceMessagesMax = 8192;   // Others wait while a deletion is applied.
 constexpr uint64_t kFirstLookUs = 60'000'000;  // A start has other things to do.
 
 // Whole days passed since the day of `from`, and more.
@@ -29,6 +31,19 @@ bool Ended(const MessageEntry& entry, const TenantPolicy& policy, uint16_t today
   if (policy.expire_days > 0 && Over(entry.age_day(), policy.expire_days, today)) return true;
   return (entry.flags & kEntryRead) != 0 && policy.expire_read_days.has_value() &&
          Over(entry.day, *policy.expire_read_days, today);
+}
+
+std::string WhyNot(AppendOutcome outcome) {
+  switch (outcome) {
+    case AppendOutcome::kFull:
+      return "the log has no room";
+    case AppendOutcome::kUnknown:
+      return "the log could not be written";
+    case AppendOutcome::kDurable:
+    case AppendOutcome::kTemporary:
+      break;
+  }
+  return "the log takes nothing just now";
 }
 
 }  // namespace
@@ -69,15 +84,17 @@ class Expirer::ScanJob final : public io::OffloadJob {
   Expirer& expirer_;
 };
 
-Expirer::Expirer(Partition& partition, const PolicyBoard* policies, uint64_t interval_ms,
-                 io::Reactor& reactor, io::OffloadPool& disk)
+Expirer::Expirer(Partition& partition, const ExpiryOptions& options, io::Reactor& reactor,
+                 io::OffloadPool& disk)
     : partition_(partition),
-      policies_(policies),
-      interval_us_(interval_ms * 1000),
+      number_(options.partition),
+      policies_(options.policies),
+      interval_us_(options.interval_ms * 1000),
+      piece_messages_max_(std::min(kPieceMessagesMax, options.segment_bytes / 4 / kExpungedBytes)),
       reactor_(reactor),
       disk_(disk),
       next_look_us_(reactor.now_us() + std::min(interval_us_, kFirstLookUs)),
-      generation_(policies == nullptr ? 0 : policies->generation()),
+      generation_(policies_ == nullptr ? 0 : policies_->generation()),
       scan_(std::make_unique<ScanJob>(*this)),
       rest_(&reactor, this) {}
 
@@ -90,9 +107,10 @@ void Expirer::OnTick() {
   if (partition_.checkpoint_pending()) return;  // What it writes is in neither list.
   next_look_us_ = reactor_.now_us() + interval_us_;
   generation_ = generation;
-  today_ = DayOf(partition_.clock().WallUs());
+  today_ = partition_.date().Today();
   if (!Needed() || (done_day_ == today_ && done_generation_ == generation)) return;
   whole_ = true;
+  failure_told_ = false;
   scan_->after.clear();
   index_scanned_ = false;
   scan_->found = AgedKeys{partition_.table().ChangedKeys(), 0, true};
@@ -123,9 +141,7 @@ void Expirer::Scan() {
 
 void Expirer::OnScanned() {
   if (!scan_->found.ok()) {
-    metrics_.failures.Add();
-    base::Log(base::LogLevel::kError, "store_expiry_failed",
-              {{"why", scan_->found.status().ToString()}});
+    Failed(nullptr, scan_->found.status().ToString());
     return Stop();
   }
   metrics_.failures.Add(scan_->found->damages);
@@ -155,11 +171,10 @@ void Expirer::NextList() {
   partition_.WithList(keys[next_key_++], *this);
 }
 
-void Expirer::MaildropReady(MaildropState* list, const Status& /*why*/) {
+void Expirer::MaildropReady(MaildropState* list, const Status& why) {
   if (list_ != nullptr) {  // The list of kept mail that was waited for.
     if (list != nullptr) return Delete(list, std::move(ids_));
-    metrics_.failures.Add();
-    whole_ = false;
+    Failed(list_, why.ToString());
     EndLease();
     return Rest();
   }
@@ -173,11 +188,12 @@ void Expirer::MaildropReady(MaildropState* list, const Status& /*why*/) {
   if (policy == nullptr) return Rest();  // Not any more.
   std::vector<MessageId> ids;
   uint32_t hint = 0;
-  for (uint32_t i = 0; i < list->list->count(); ++i) {
+  for (uint32_t i = 0; i < list->list->count() && ids.size() < piece_messages_max_; ++i) {
     const MessageEntry& entry = list->list->At(i, hint);
     if (Ended(entry, *policy, today_)) ids.push_back(entry.id);
   }
   if (ids.empty()) return Rest();
+  piece_full_ = ids.size() == piece_messages_max_;
   list_ = list;
   ++list_->pins;
   lease_ = list->lease = std::make_shared<Lease>();
@@ -190,17 +206,30 @@ void Expirer::MaildropReady(MaildropState* list, const Status& /*why*/) {
 }
 
 void Expirer::Delete(MaildropState* kept, std::vector<MessageId> ids) {
-  (IsKeptKey(list_->key) ? metrics_.purged : metrics_.expired).Add(ids.size());
   deletion_.Begin(partition_, *list_, kept, std::move(ids), 0);
 }
 
 void Expirer::OnDeleted() {
   if (deletion_.outcome() != AppendOutcome::kDurable) {
-    metrics_.failures.Add();
-    whole_ = false;
+    Failed(list_, WhyNot(deletion_.outcome()));
+  } else {
+    (IsKeptKey(list_->key) ? metrics_.purged : metrics_.expired).Add(deletion_.messages());
+    if (piece_full_) --next_key_;  // The same list again; a session may come first.
   }
   EndLease();
   Rest();
+}
+
+void Expirer::Failed(const MaildropState* list, const std::string& why) {
+  metrics_.failures.Add();
+  whole_ = false;
+  if (std::exchange(failure_told_, true)) return;
+  const MaildropKey key = list == nullptr ? MaildropKey() : DecodeMaildropKey(list->key);
+  base::Log(base::LogLevel::kError, "store_expiry_failed",
+            {{"partition", number_},
+             {"tenant", key.tenant.value()},
+             {"account", key.account},
+             {"why", why}});
 }
 
 void Expirer::EndLease() {

@@ -84,34 +84,42 @@ void ListKeptCall::Expired() {
 // --- UndeleteCall
 
 void UndeleteCall::Start(MaildropKey key, UndeleteRequest request,
-                         io::Completion<StatusOr<uint64_t>>& done) {
+                         io::Completion<UndeleteResult>& done) {
   EngineContext& context = home_.context();
   done_ = &done;
   request_ = std::move(request);
   key_ = std::move(key);
   encoded_key_ = EncodeMaildropKey(key_);
   partition_ = context.Place(key_);
-  status_ = OkStatus();
+  result_ = {};
+  living_asked_ = false;
   left_.clear();
-  restored_ = 0;
   home_.shard().Send(context.ShardOf(partition_), *this);
 }
 
 Partition& UndeleteCall::partition() { return *home_.context().partitions[partition_]; }
 
-void UndeleteCall::Execute(io::Shard& /*target*/) {
-  partition().WithList(KeptKeyOf(encoded_key_), *this);
-}
+void UndeleteCall::Execute(io::Shard& /*target*/) { partition().WithTotals(encoded_key_, *this); }
 
-void UndeleteCall::MaildropReady(MaildropState* kept, const Status& why) {
-  if (kept == nullptr || kept->deletions > 0) {
-    status_ = kept == nullptr ? why
-                              : MakeStatus(StatusCode::kUnavailable,
-                                           "the kept mail is being changed just now; try again");
-    Reply();
-    return;
+void UndeleteCall::MaildropReady(MaildropState* maildrop, const Status& why) {
+  if (!std::exchange(living_asked_, true)) {
+    // Of a damaged one nobody knows how much is there.
+    if (maildrop == nullptr && why.code() != StatusCode::kDataLoss) {
+      result_.why = why;
+      return Finish();
+    }
+    living_ = maildrop;
+    if (living_ != nullptr) ++living_->pins;
+    return partition().WithList(KeptKeyOf(encoded_key_), *this);
   }
-  kept_ = kept;
+  if (maildrop == nullptr || maildrop->deletions > 0) {
+    result_.why = maildrop == nullptr
+                      ? why
+                      : MakeStatus(StatusCode::kUnavailable,
+                                   "the kept mail is being changed just now; try again");
+    return Finish();
+  }
+  kept_ = maildrop;
   ++kept_->pins;
   ++kept_->deletions;
   if (!partition().WaitForMoves(*kept_, *this)) MovesEnded();
@@ -126,6 +134,11 @@ void UndeleteCall::MovesEnded() {
   Next();
 }
 
+bool UndeleteCall::TooMany() const {
+  return living_ != nullptr &&
+         living_->messages() >= home_.context().options.messages_per_maildrop_max;
+}
+
 void UndeleteCall::Next() {
   const MessageEntry* entry = nullptr;
   while (entry == nullptr) {
@@ -133,13 +146,19 @@ void UndeleteCall::Next() {
     entry = kept_->list->Find(left_.front());
     left_.pop_front();
   }
+  if (TooMany()) {
+    result_.why = MakeStatus(StatusCode::kResourceExhausted,
+                             "the maildrop holds " + std::to_string(living_->messages()) +
+                                 " messages, as many as one may: delete some of them first");
+    return Finish();
+  }
   fetch_.entry = *entry;
   const bool in_blob = (entry->flags & kEntryInBlob) != 0;
   fetch_.new_blob = in_blob ? home_.context().NewBlobId() : BlobId(0);
   EngineContext& context = home_.context();
   io::Reactor& reactor = context.stores[context.ShardOf(partition_).value()]->shard().reactor();
   if (context.disk.Submit(reactor, key_.tenant.value(), fetch_)) return;
-  status_ = MakeStatus(StatusCode::kUnavailable, "the disk pool's queue is full");
+  result_.why = MakeStatus(StatusCode::kUnavailable, "the disk pool's queue is full");
   Finish();
 }
 
@@ -182,16 +201,15 @@ Status UndeleteCall::FetchJob::LinkBlob() {
 void UndeleteCall::OnFetched() {
   if (!fetch_.record.ok()) {
     // Of one that is damaged the others are not robbed.
-    status_ = fetch_.record.status();
+    result_.why = fetch_.record.status();
     base::Log(base::LogLevel::kError, "store_undelete_failed",
               {{"partition", partition_},
                {"tenant", key_.tenant.value()},
                {"account", key_.account},
                {"id", fetch_.entry.id.value()},
-               {"why", status_.ToString()}});
-    return status_.code() == StatusCode::kDataLoss || status_.code() == StatusCode::kNotFound
-               ? Next()
-               : Finish();
+               {"why", result_.why.ToString()}});
+    const StatusCode code = result_.why.code();
+    return code == StatusCode::kDataLoss || code == StatusCode::kNotFound ? Next() : Finish();
   }
   // All of the maildrop may have been removed meanwhile: nothing of it comes back.
   if (kept_->list->Find(fetch_.entry.id) == nullptr) {
@@ -225,7 +243,7 @@ void UndeleteCall::Appended(AppendOutcome outcome, Lsn at) {
     if (fetch_.new_blob != BlobId(0) && outcome != AppendOutcome::kUnknown) {
       owner.UnlinkBlob(fetch_.new_blob);
     }
-    status_ = MakeStatus(
+    result_.why = MakeStatus(
         outcome == AppendOutcome::kFull ? StatusCode::kResourceExhausted : StatusCode::kUnavailable,
         "a message could not be written to the log");
     return Finish();
@@ -234,7 +252,7 @@ void UndeleteCall::Appended(AppendOutcome outcome, Lsn at) {
   table.Add(table.FindOrMake(encoded_key_), EntryOf(record, at), {});
   const MessageId old = record.restores();
   table.Expunge(*kept_, {&old, 1});
-  ++restored_;
+  ++result_.messages;
   owner.metrics().restored.Add();
   owner.Applied();
   Next();
@@ -242,21 +260,25 @@ void UndeleteCall::Appended(AppendOutcome outcome, Lsn at) {
 
 void UndeleteCall::Finish() {
   segments_.reset();
-  --kept_->deletions;
-  partition().table().Unpin(*std::exchange(kept_, nullptr));
+  MaildropTable& table = partition().table();
+  if (living_ != nullptr) table.Unpin(*std::exchange(living_, nullptr));
+  if (kept_ != nullptr) {
+    --kept_->deletions;
+    table.Unpin(*std::exchange(kept_, nullptr));
+  }
   partition().Applied();
   Reply();
 }
 
 void UndeleteCall::Completed() {
-  io::Completion<StatusOr<uint64_t>>& done = *done_;
-  StatusOr<uint64_t> answer = status_.ok() ? StatusOr<uint64_t>(restored_) : status_;
+  io::Completion<UndeleteResult>& done = *done_;
+  UndeleteResult result = std::move(result_);
   home_.undelete_calls.Give(*this);
-  done.Set(std::move(answer));
+  done.Set(std::move(result));
 }
 
 void UndeleteCall::Expired() {
-  status_ = NoCredit();
+  result_.why = NoCredit();
   Completed();
 }
 

@@ -32,15 +32,15 @@ class ListKeptCall final : public io::ShardRequest, private MaildropWaiter {
 };
 
 // One message after the other is read and appended again, as a new one whose record ends the
-// keeping of the old: a crash leaves each in one place. At last one EXPUNGE names them all, for a
-// rebuild of the index after those records were moved.
+// keeping of the old: a crash leaves each in one place. The maildrop takes no more than it may
+// hold.
 class UndeleteCall final : public io::ShardRequest,
                            private MaildropWaiter,
                            private MovesWaiter,
                            private LogAppend {
  public:
   explicit UndeleteCall(EmbeddedShardStore& home) : home_(home) {}
-  void Start(MaildropKey key, UndeleteRequest request, io::Completion<StatusOr<uint64_t>>& done);
+  void Start(MaildropKey key, UndeleteRequest request, io::Completion<UndeleteResult>& done);
 
  private:
   // Reads a message's record, and gives its blob another name.
@@ -70,6 +70,7 @@ class UndeleteCall final : public io::ShardRequest,
   void Finish();
   void Completed() override;
   void Expired() override;
+  bool TooMany() const;
   Partition& partition();
 
   EmbeddedShardStore& home_;
@@ -77,14 +78,15 @@ class UndeleteCall final : public io::ShardRequest,
   std::string encoded_key_;
   uint32_t partition_ = 0;
   UndeleteRequest request_;
+  bool living_asked_ = false;
+  MaildropState* living_ = nullptr;               // Pinned, and counted; null: it is damaged.
   MaildropState* kept_ = nullptr;                 // Pinned, and not moved meanwhile.
   std::shared_ptr<const SegmentTable> segments_;  // Holds the files.
   std::deque<MessageId> left_;
   std::string restored_id_;  // Of the record under way.
-  uint64_t restored_ = 0;
   FetchJob fetch_{*this};
-  Status status_;
-  io::Completion<StatusOr<uint64_t>>* done_ = nullptr;
+  UndeleteResult result_;
+  io::Completion<UndeleteResult>* done_ = nullptr;
 };
 
 }  // namespace poplar::storage

@@ -24,7 +24,8 @@ EmbeddedMaildrop::EmbeddedMaildrop(EmbeddedShardStore& home, std::unique_ptr<Ope
 
 EmbeddedMaildrop::~EmbeddedMaildrop() {
   home_.metrics().open_maildrops.Add(-1);
-  if (!committed_) home_.commit_calls.Take(home_).Start(std::move(grant_), {}, {}, nullptr);
+  if (!committed_ && !grant_->only_reads)
+    home_.commit_calls.Take(home_).Start(std::move(grant_), {}, {}, nullptr);
 }
 
 MessageInfo EmbeddedMaildrop::Info(MessagePosition position) const {
@@ -74,6 +75,17 @@ void EmbeddedMaildrop::CopyUidls(MessagePosition first, std::span<UidlText> into
   }
 }
 
+std::vector<MessagePosition> EmbeddedMaildrop::ReceivedSince(int64_t since_us) const {
+  std::vector<MessagePosition> positions;
+  for (uint32_t at = 0; at < count();) {
+    for (const MessageEntry& entry : grant_->list->RunFrom(at, hint_).entries) {
+      if (entry.received_us >= since_us) positions.emplace_back(at);
+      ++at;
+    }
+  }
+  return positions;
+}
+
 std::unique_ptr<io::Body> EmbeddedMaildrop::OpenBody(MessagePosition position) {
   return std::make_unique<StoredBody>(home_, grant_, grant_->list->At(position.value(), hint_));
 }
@@ -83,6 +95,10 @@ void EmbeddedMaildrop::Commit(std::vector<MessagePosition> deleted,
                               io::Completion<CommitOutcome>& done) {
   if (std::exchange(committed_, true)) {  // Repeated: the lease is gone.
     done.Set(CommitOutcome::kRefused);
+    return;
+  }
+  if (grant_->only_reads) {
+    done.Set(deleted.empty() && fetched.empty() ? CommitOutcome::kDone : CommitOutcome::kRefused);
     return;
   }
   home_.commit_calls.Take(home_).Start(grant_, IdsOf(std::move(deleted)), IdsOf(std::move(fetched)),
@@ -168,6 +184,11 @@ void StoredBody::CheckLength() {
 
 void StoredBody::Done() {
   if (opened_.status().code() == StatusCode::kNotFound) {
+    // A blob goes with its message, and only a lease keeps others from deleting that.
+    if (grant_->only_reads && segment_ != nullptr) {
+      Answer(MakeStatus(StatusCode::kNotFound, "the message was deleted meanwhile"));
+      return;
+    }
     // The snapshot pins what it points to: only damage takes a file away.
     Answer(Damaged(segment_ == nullptr ? kSegmentMissing : "the message's blob is missing"));
     return;
@@ -182,6 +203,7 @@ void StoredBody::Done() {
   }
   if (segment_ == nullptr) {
     segment_ = std::move(*opened_);
+    home_.metrics().files_opened.Add();
     home_.files().Keep(grant_->partition, entry_.lsn.segment(), segment_);
   } else {
     blob_ = std::move(*opened_);

@@ -1,5 +1,5 @@
-// An open maildrop and its bodies: a lease, a list that does not change, and files to read from.
-// Lives on the shard that opened it.
+// An open maildrop and its bodies: a lease or none, a list that does not change, and files to read
+// from. Lives on the shard that opened it.
 
 #pragma once
 
@@ -23,6 +23,7 @@ class EmbeddedMaildrop final : public Maildrop {
   MessageInfo Info(MessagePosition position) const override;
   void CopyOctets(MessagePosition first, std::span<uint64_t> into) const override;
   void CopyUidls(MessagePosition first, std::span<UidlText> into) const override;
+  std::vector<MessagePosition> ReceivedSince(int64_t since_us) const override;
   std::unique_ptr<io::Body> OpenBody(MessagePosition position) override;
   bool lease_lost() const override { return grant_->lease->lost.load(std::memory_order_relaxed); }
   bool wants_fetched() const override { return grant_->wants_fetched; }

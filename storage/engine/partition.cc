@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "storage/engine/expirer.h"
 #include "storage/engine/scrub.h"
+#include "storage/engine/steady_date.h"
 #include "storage/format/checksum.h"
 
 namespace poplar::storage {
@@ -16,9 +17,6 @@ constexpr uint64_t kTickMs = 250;
 constexpr uint64_t kRetryCheckpointUs = 5'000'000;
 constexpr uint64_t kBlobUnlinkRetryUs = 5'000'000;
 constexpr uint32_t kBlobUnlinkTriesMax = 3;
-// So many times the changes that begin a checkpoint may wait in memory while one runs or fails;
-// then the log rests.
-constexpr uint64_t kOverlayFactor = 8;
 constexpr size_t kDamagedListsMax = 10'000;  // Further ones are neither named nor counted.
 
 }  // namespace
@@ -79,14 +77,18 @@ Partition::Partition(const PartitionOptions& options, const LogOptions& log_opti
                                static_cast<Log::Listener&>(*this));
   trimmer_->AddAll(log_->first_open_segment());
   compactor_ = std::make_unique<Compactor>(
-      CompactionOptions{options_.env, log_directory, options_.partition, options_.compaction},
+      CompactionOptions{options_.env, log_directory, options_.partition,
+                        options_.compacts_by_itself, options_.compaction},
       *this, reactor_, disk);
   scrub_ = std::make_unique<Scrub>(
       ScrubOptions{options_.env, options_.directory, options_.partition, options_.scrub_bytes_per_s,
                    options_.scrub_interval_ms * 1000},
       *this, reactor_, disk);
-  expirer_ = std::make_unique<Expirer>(*this, options_.policies, options_.expiry_interval_ms,
-                                       reactor_, disk);
+  expirer_ = std::make_unique<Expirer>(
+      *this,
+      ExpiryOptions{options_.partition, options_.policies, options_.expiry_interval_ms,
+                    log_options.segment_bytes},
+      reactor_, disk);
   last_checkpoint_us_ = reactor_.now_us();
   tick_.Arm(kTickMs);
 }
@@ -227,6 +229,8 @@ void Partition::Consider() {
   metrics_.index_unsound.Set(index_->unsound() ? 1 : 0);
   metrics_.index_reopenings.Add(index_->reopenings() - metrics_.index_reopenings.Read());
   metrics_.cached_bytes.Set(static_cast<int64_t>(table_->cached_bytes()));
+  metrics_.starved.Set(log_->starved() ? 1 : 0);
+  metrics_.overfull.Set(overfull() ? 1 : 0);
   if (!checkpoint_.pending() && CheckpointDue()) BeginCheckpoint();
   log_->Hold(overfull() && !closing_);
   // The index cannot be written just now: what waits is told so, and comes again. A hold ends soon.
@@ -252,8 +256,12 @@ bool Partition::CheckpointDue() const {
 Checkpoint Partition::TakeCheckpoint() {
   table_->SetSegmentEnd(log_->flushed().segment(), log_->flushed().offset());
   Checkpoint checkpoint = table_->TakeCheckpoint();
-  checkpoint.meta = {options_.superblock.store_id, options_.partition, options_.epoch,
-                     log_->flushed(), log_->next_id()};
+  checkpoint.meta = {options_.superblock.store_id,
+                     options_.partition,
+                     options_.epoch,
+                     log_->flushed(),
+                     log_->next_id(),
+                     options_.date->KnownUs()};
   return checkpoint;
 }
 

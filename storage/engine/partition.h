@@ -54,10 +54,18 @@ struct alignas(base::kCacheLineBytes) PartitionMetrics {
   base::Gauge pending_changes;
   base::Gauge pending_maildrops;
   base::Gauge cached_bytes;
+  base::Gauge starved;   // 1 while no segment can be laid out.
+  base::Gauge overfull;  // 1 while the log rests because too much waits for a checkpoint.
   base::Gauge segments;
 
   void Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const;
 };
+
+// So many times the changes that begin a checkpoint may wait in memory while one runs or fails;
+// then the log rests.
+inline constexpr uint64_t kOverlayFactor = 8;
+
+class SteadyDate;
 
 struct PartitionOptions {
   Env* env = nullptr;
@@ -70,12 +78,14 @@ struct PartitionOptions {
   uint64_t checkpoint_maildrops = 0;
   uint64_t checkpoint_log_bytes = 0;
   uint64_t checkpoint_interval_ms = 0;
+  bool compacts_by_itself = true;
   WorkBudget compaction;
   uint64_t scrub_bytes_per_s = 0;
   uint64_t scrub_interval_ms = 0;
   uint64_t expiry_interval_ms = 0;
   const PolicyBoard* policies = nullptr;  // Null: none.
   TenantLedger* ledger = nullptr;
+  SteadyDate* date = nullptr;
   OpenSegments* open_segments = nullptr;
 };
 
@@ -120,6 +130,7 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   const TenantPolicy& PolicyOf(TenantId tenant) { return policies().Of(tenant); }
   TenantLedger& ledger() { return *options_.ledger; }
   const base::Clock& clock() const { return *options_.clock; }
+  SteadyDate& date() { return *options_.date; }
   bool checkpoint_pending() const { return checkpoint_.pending(); }
   // As of the last checkpoint. Reading it is for any thread.
   Index& index() { return *index_; }

@@ -54,6 +54,13 @@ void PartitionMetrics::Register(base::MetricRegistry& registry,
   registry.Add(pending_maildrops, "poplar_store_pending_maildrops",
                "Maildrops that the next checkpoint will write.", labels);
   registry.Add(cached_bytes, "poplar_store_list_cache_bytes", "Octets of lists in memory.", labels);
+  registry.Add(starved, "poplar_store_starved_partitions",
+               "Partitions for which no segment can be laid out just now: mail is, or soon will "
+               "be, deferred.",
+               labels);
+  registry.Add(overfull, "poplar_store_resting_partitions",
+               "Partitions that take no mail because too many changes wait for a checkpoint.",
+               labels);
   registry.Add(segments, "poplar_store_segments", "Segments of the logs.", labels);
 }
 

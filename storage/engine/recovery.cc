@@ -1,31 +1,21 @@
 #include "storage/engine/recovery.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <optional>
 #include <set>
 #include <string>
-#include <string_view>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "core/base/log.h"
 #include "storage/blob/blob_writer.h"
 #include "storage/engine/checkpoint_job.h"
+#include "storage/engine/orphan_blobs.h"
 #include "storage/engine/replayer.h"
 #include "storage/segment/log_survey.h"
 
 namespace poplar::storage {
 namespace {
-
-bool ParseHex(std::string_view text, uint32_t* number) {
-  if (text.size() != 8) return false;
-  char* end = nullptr;
-  const std::string digits(text);
-  *number = static_cast<uint32_t>(std::strtoul(digits.c_str(), &end, 16));
-  return *end == '\0';
-}
 
 class Recovery {
  public:
@@ -51,10 +41,14 @@ class Recovery {
   Status Recover() {
     POP_RETURN_IF_ERROR(OpenIndex());
     POP_RETURN_IF_ERROR(Replay());
-    POP_ASSIGN_OR_RETURN(const std::vector<Orphan> orphans, OrphanBlobs());
+    POP_RETURN_IF_ERROR(MakeBlobDirectory());
+    POP_ASSIGN_OR_RETURN(const OrphanBlobs orphans,
+                         FindOrphanBlobs(env_, blob_directory_, *result_.index, meta_.epoch));
+    result_.epoch = std::max(result_.epoch, orphans.greatest_epoch);
     // Where records were lost, what they named is no orphan; and an index that is made anew misses
     // no segment that is gone.
-    return result_.rebuilt || result_.damages > 0 ? KeepBlobs(orphans) : DropBlobs(orphans);
+    return result_.rebuilt || result_.damages > 0 ? KeepBlobs(orphans.files)
+                                                  : DropBlobs(orphans.files);
   }
 
   Status OpenIndex() {
@@ -78,6 +72,7 @@ class Recovery {
     result_.table->LoadTenants(std::move(tenants));
     result_.next_id = std::max<uint64_t>(meta_.next_id, 1);
     result_.epoch = meta_.epoch;
+    result_.known_us = meta_.known_us;
     result_.end = meta_.checkpoint;
     result_.next_segment = std::max(meta_.checkpoint.segment(), last_known) + 1;
     return OkStatus();
@@ -252,8 +247,12 @@ class Recovery {
   Status WriteIndex(std::optional<uint32_t> epoch) {
     Checkpoint checkpoint = result_.table->TakeCheckpoint();
     if (epoch.has_value()) {
-      checkpoint.meta = {options_.superblock.store_id, options_.partition, *epoch, result_.end,
-                         result_.next_id};
+      checkpoint.meta = {options_.superblock.store_id,
+                         options_.partition,
+                         *epoch,
+                         result_.end,
+                         result_.next_id,
+                         result_.known_us};
     }
     POP_RETURN_IF_ERROR(result_.index->Write(checkpoint));
     result_.table->FinishCheckpoint(checkpoint, true);
@@ -261,61 +260,31 @@ class Recovery {
   }
 
   // A copy of a store may have left out what was empty.
-  Status MakeBlobDirectory(size_t blobs_known) {
+  Status MakeBlobDirectory() {
     if (env_.List(blob_directory_).status().code() != StatusCode::kNotFound) return OkStatus();
-    if (blobs_known > 0) {
+    uint64_t known = 0;
+    POP_RETURN_IF_ERROR(result_.index->VisitBlobs(MessageId(0), [&](BlobId) { ++known; }));
+    if (known > 0) {
       return MakeStatus(StatusCode::kFailedPrecondition,
                         blob_directory_ + " is missing, where the bodies of " +
-                            std::to_string(blobs_known) +
+                            std::to_string(known) +
                             " messages are: mount or put back what stood there");
     }
     POP_RETURN_IF_ERROR(env_.MakeDirectory(blob_directory_));
     return env_.SyncDirectory(options_.directory);
   }
 
-  struct Orphan {
-    uint32_t epoch = 0;
-    std::string file;
-  };
-
-  // Links that no record names. A crash leaves some of its own run, since the last checkpoint,
-  // whose records never got into the log.
-  StatusOr<std::vector<Orphan>> OrphanBlobs() {
-    POP_ASSIGN_OR_RETURN(const auto known, result_.index->ReadBlobs());
-    POP_RETURN_IF_ERROR(MakeBlobDirectory(known.size()));
-    std::unordered_set<uint64_t> living;
-    for (const auto& [message, blob] : known) living.insert(blob.value());
-    std::vector<Orphan> orphans;
-    POP_ASSIGN_OR_RETURN(const std::vector<std::string> epochs, env_.List(blob_directory_));
-    for (const std::string& name : epochs) {
-      uint32_t epoch = 0;
-      if (!ParseHex(name, &epoch)) continue;
-      result_.epoch = std::max(result_.epoch, epoch);
-      if (epoch < meta_.epoch) continue;
-      POP_ASSIGN_OR_RETURN(const std::vector<std::string> files,
-                           env_.List(blob_directory_ + "/" + name));
-      for (const std::string& file : files) {
-        uint32_t number = 0;
-        if (!ParseHex(std::string_view(file).substr(0, 8), &number)) continue;
-        if (living.contains((static_cast<uint64_t>(epoch) << 32) | number)) continue;
-        orphans.push_back({epoch, file});
-      }
-    }
-    return orphans;
-  }
-
-  Status DropBlobs(const std::vector<Orphan>& orphans) {
+  Status DropBlobs(const std::vector<OrphanBlobs::File>& orphans) {
     std::set<uint32_t> epochs;
-    for (const Orphan& orphan : orphans) {
+    for (const OrphanBlobs::File& orphan : orphans) {
       epochs.insert(orphan.epoch);
-      const std::string path =
-          blob_directory_ + "/" + BlobEpochName(orphan.epoch) + "/" + orphan.file;
-      const Status gone = env_.Unlink(path);
+      const Status gone = env_.Unlink(orphan.path);
       if (gone.ok()) continue;
       // It costs its space, and nobody else their mail.
       ++result_.damages;
-      base::Log(base::LogLevel::kError, "store_blob_left",
-                {{"partition", options_.partition}, {"blob", path}, {"why", gone.ToString()}});
+      base::Log(
+          base::LogLevel::kError, "store_blob_left",
+          {{"partition", options_.partition}, {"blob", orphan.path}, {"why", gone.ToString()}});
     }
     for (const uint32_t epoch : epochs) {
       const std::string directory = blob_directory_ + "/" + BlobEpochName(epoch);
@@ -327,14 +296,12 @@ class Recovery {
   }
 
   // The index says that they are of an epoch before its own: no later start looks at them.
-  Status KeepBlobs(const std::vector<Orphan>& orphans) {
+  Status KeepBlobs(const std::vector<OrphanBlobs::File>& orphans) {
     if (orphans.empty()) return OkStatus();
     result_.blobs_kept = orphans.size();
-    for (const Orphan& orphan : orphans) {
-      base::Log(
-          base::LogLevel::kWarning, "store_blob_kept",
-          {{"partition", options_.partition},
-           {"blob", blob_directory_ + "/" + BlobEpochName(orphan.epoch) + "/" + orphan.file}});
+    for (const OrphanBlobs::File& orphan : orphans) {
+      base::Log(base::LogLevel::kWarning, "store_blob_kept",
+                {{"partition", options_.partition}, {"blob", orphan.path}});
     }
     return WriteIndex(result_.epoch + 1);
   }

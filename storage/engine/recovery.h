@@ -36,6 +36,7 @@ struct RecoveredPartition {
   Lsn end;               // Where the log ends.
   uint64_t next_id = 0;  // Above every id that was given.
   uint32_t epoch = 0;    // The greatest seen.
+  int64_t known_us = 0;  // The time that the last run went by, if the index knows.
   uint32_t next_segment = 1;
   uint64_t records = 0;  // Replayed,
   uint64_t bytes = 0;    // from so much log behind the last checkpoint.

@@ -18,7 +18,7 @@ constexpr size_t kNamedMax = 10'000;        // Further places are only counted.
 void ScrubMetrics::Register(base::MetricRegistry& registry,
                             const base::MetricLabels& labels) const {
   registry.Add(bytes, "poplar_store_scrubbed_bytes_total",
-               "Octets of segments and blobs read again to check them.", labels);
+               "Octets of segments, blobs and indexes' totals read again to check them.", labels);
   registry.Add(passes, "poplar_store_scrub_passes_total",
                "Times that a partition was checked as a whole.", labels);
   registry.Add(damages, "poplar_store_scrub_damages_total", "Damage found by checking.", labels);
@@ -165,8 +165,9 @@ void Scrub::Work() {
   segment_done_ = scanner_ == nullptr || (scanner_->done() && blobs_.empty());
 }
 
+// At once, as its sums are of one moment; it is paid for before anything else is read.
 void Scrub::CheckIndex() {
-  const Status sound = partition_.index().Check();
+  const Status sound = partition_.index().Check(piece_bytes_);
   if (sound.code() != StatusCode::kDataLoss) return;
   found_.push_back({Lsn(), 0, std::string(Message(sound)), {}, MessageId(0)});
 }

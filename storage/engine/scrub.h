@@ -2,10 +2,11 @@
 // damage is found before somebody asks for what it hit, and while a backup still has it.
 //
 // It never hurries: pieces of 256 KiB on the disk pool, one at a time, within its rate; and what it
-// read does not stay in the page cache unless it was there before. A pass takes every segment that
-// was sealed when the pass began, from any one on, so that restarts do not favour the first ones;
-// then it rests. Damage is named and counted once a place and run, if what it hit is still needed:
-// a message that was deleted meanwhile, and is not kept, is nobody's loss.
+// read does not stay in the page cache unless it was there before. The index, of which it looks at
+// the totals alone, is one piece however large, and the rest behind it as long. A pass takes every
+// segment that was sealed when the pass began, from any one on, so that restarts do not favour the
+// first ones; then it rests. Damage is named and counted once a place and run, if what it hit is
+// still needed: a message that was deleted meanwhile, and is not kept, is nobody's loss.
 //
 // Lives on the partition's shard, a field of the partition.
 

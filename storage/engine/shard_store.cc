@@ -17,6 +17,12 @@ Status InvalidKey() {
                     "an account id has 1 to 128 octets, a tenant id 63 bits");
 }
 
+void RefuseKey(io::Completion<OpenResult>& done) {
+  OpenResult result;
+  result.why = InvalidKey();
+  done.Set(std::move(result));
+}
+
 }  // namespace
 
 std::shared_ptr<const File> FileCache::Find(uint32_t partition, uint32_t segment) {
@@ -31,9 +37,11 @@ void FileCache::Keep(uint32_t partition, uint32_t segment, std::shared_ptr<const
   if (by_key_.contains(key)) return;
   entries_.push_front({key, std::move(file)});
   by_key_[key] = entries_.begin();
-  if (entries_.size() <= files_max_) return;
-  by_key_.erase(entries_.back().key);
-  entries_.pop_back();
+  if (entries_.size() > files_max_) {
+    by_key_.erase(entries_.back().key);
+    entries_.pop_back();
+  }
+  open_.Set(static_cast<int64_t>(entries_.size()));
 }
 
 void FileCache::Forget(uint32_t partition, uint32_t segment) {
@@ -41,6 +49,7 @@ void FileCache::Forget(uint32_t partition, uint32_t segment) {
   if (found == by_key_.end()) return;
   entries_.erase(found->second);
   by_key_.erase(found);
+  open_.Set(static_cast<int64_t>(entries_.size()));
 }
 
 void EngineContext::Forget(ShardIndex shard, uint32_t partition, uint32_t segment) {
@@ -52,6 +61,10 @@ void ShardStoreMetrics::Register(base::MetricRegistry& registry,
   registry.Add(body_bytes, "poplar_store_arriving_body_bytes",
                "Memory held by messages that arrive.", labels);
   registry.Add(open_maildrops, "poplar_store_open_maildrops", "Maildrops open on a shard.", labels);
+  registry.Add(open_files, "poplar_store_open_files", "Segment files kept open to be read.",
+               labels);
+  registry.Add(files_opened, "poplar_store_files_opened_total",
+               "Times that a segment file had to be opened to be read.", labels);
   registry.Add(bodies_to_blob_for_memory, "poplar_store_memory_blobs_total",
                "Small messages that became blobs because the memory for arriving ones was spent.",
                labels);
@@ -63,17 +76,17 @@ EmbeddedShardStore::EmbeddedShardStore(EngineContext& context, io::Shard& shard)
     : context_(context),
       shard_(shard),
       budget_(context.options.body_memory_bytes / context.shards.count()),
-      files_(context.options.open_files_a_shard),
+      files_(context.options.open_files_a_shard, metrics_.open_files),
       policies_(context.options.policies) {}
+
+void EmbeddedShardStore::OpenToRead(MaildropKey key, io::Completion<OpenResult>& done) {
+  if (!ValidKey(key)) return RefuseKey(done);
+  open_calls.Take(*this).StartToRead(std::move(key), done);
+}
 
 void EmbeddedShardStore::Open(MaildropKey key, SessionId session,
                               io::Completion<OpenResult>& done) {
-  if (!ValidKey(key)) {
-    OpenResult result;
-    result.why = InvalidKey();
-    done.Set(std::move(result));
-    return;
-  }
+  if (!ValidKey(key)) return RefuseKey(done);
   open_calls.Take(*this).Start(std::move(key), session, done);
 }
 
@@ -120,9 +133,9 @@ void EmbeddedShardStore::ListKept(MaildropKey key,
 }
 
 void EmbeddedShardStore::Undelete(MaildropKey key, UndeleteRequest request,
-                                  io::Completion<StatusOr<uint64_t>>& done) {
+                                  io::Completion<UndeleteResult>& done) {
   if (!ValidKey(key)) {
-    done.Set(InvalidKey());
+    done.Set({0, InvalidKey()});
     return;
   }
   undelete_calls.Take(*this).Start(std::move(key), std::move(request), done);

@@ -30,7 +30,8 @@ class BodyBudget {
 // Segment files open for reading, the ones used last kept.
 class FileCache {
  public:
-  explicit FileCache(uint32_t files_max) : files_max_(files_max) {}
+  // `open` shows how many there are.
+  FileCache(uint32_t files_max, base::Gauge& open) : files_max_(files_max), open_(open) {}
   // Null: not open.
   std::shared_ptr<const File> Find(uint32_t partition, uint32_t segment);
   void Keep(uint32_t partition, uint32_t segment, std::shared_ptr<const File> file);
@@ -42,6 +43,7 @@ class FileCache {
     std::shared_ptr<const File> file;
   };
   const uint32_t files_max_;
+  base::Gauge& open_;
   std::list<Entry> entries_;  // The one used last first.
   std::unordered_map<uint64_t, std::list<Entry>::iterator> by_key_;
 };
@@ -49,6 +51,8 @@ class FileCache {
 struct alignas(base::kCacheLineBytes) ShardStoreMetrics {
   base::Gauge body_bytes;
   base::Gauge open_maildrops;
+  base::Gauge open_files;
+  base::Counter files_opened;
   base::Counter bodies_to_blob_for_memory;
   base::Counter damaged_bodies;
 
@@ -60,6 +64,7 @@ class EmbeddedShardStore final : public ShardStore {
   EmbeddedShardStore(EngineContext& context, io::Shard& shard);
 
   void Open(MaildropKey key, SessionId session, io::Completion<OpenResult>& done) override;
+  void OpenToRead(MaildropKey key, io::Completion<OpenResult>& done) override;
   std::unique_ptr<Delivery> BeginDelivery(DeliveryRequest request) override;
   void Totals(MaildropKey key, io::Completion<StatusOr<MaildropTotals>>& done) override;
   void Remove(MaildropKey key, io::Completion<Status>& done) override;
@@ -67,7 +72,7 @@ class EmbeddedShardStore final : public ShardStore {
                io::Completion<StatusOr<Room>>& done) override;
   void ListKept(MaildropKey key, io::Completion<StatusOr<std::vector<KeptMessage>>>& done) override;
   void Undelete(MaildropKey key, UndeleteRequest request,
-                io::Completion<StatusOr<uint64_t>>& done) override;
+                io::Completion<UndeleteResult>& done) override;
 
   std::unique_ptr<Maildrop> MakeMaildrop(std::unique_ptr<OpenGrant> grant);
   BlobWriter& TakeBlobWriter() { return blob_writers.Take(shard_.reactor(), context_.disk); }
@@ -93,10 +98,10 @@ class EmbeddedShardStore final : public ShardStore {
  private:
   EngineContext& context_;
   io::Shard& shard_;
+  ShardStoreMetrics metrics_;
   BodyBudget budget_;
   FileCache files_;
   PolicyReader policies_;
-  ShardStoreMetrics metrics_;
 };
 
 }  // namespace poplar::storage

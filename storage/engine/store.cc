@@ -7,6 +7,7 @@
 #include "storage/engine/engine.h"
 #include "storage/engine/expirer.h"
 #include "storage/engine/layout.h"
+#include "storage/engine/limit_metrics.h"
 #include "storage/engine/recovery.h"
 #include "storage/engine/scrub.h"
 #include "storage/engine/shard_store.h"
@@ -110,7 +111,8 @@ StatusOr<LogStart> EmbeddedStore::PrepareLog(uint32_t partition, RecoveredPartit
       MakeDirectoryIfMissing(*options.env, blobs + "/" + BlobEpochName(context_->epoch)));
   POP_RETURN_IF_ERROR(options.env->SyncDirectory(blobs));
   Checkpoint checkpoint = recovered.table->TakeCheckpoint();
-  checkpoint.meta = {log.store_id, partition, context_->epoch, recovered.end, start.next_id};
+  checkpoint.meta = {log.store_id,  partition,     context_->epoch,
+                     recovered.end, start.next_id, context_->date->KnownUs()};
   POP_RETURN_IF_ERROR(recovered.index->Write(checkpoint));
   recovered.table->FinishCheckpoint(checkpoint, true);
   return start;
@@ -160,6 +162,7 @@ Status EmbeddedStore::Start(std::vector<RecoveredPartition> recovered) {
     partition.checkpoint_maildrops = CheckpointMaildrops(*context_);
     partition.checkpoint_log_bytes = options.checkpoint_log_bytes;
     partition.checkpoint_interval_ms = options.checkpoint_interval_ms;
+    partition.compacts_by_itself = options.compact_by_itself;
     partition.compaction = {ShareOf(options.compact_bytes_per_second, recovered.size()),
                             CpuShare(options.compact_cpu_percent, context_->PartitionsBeside(p))};
     partition.open_segments = context_.get();
@@ -168,6 +171,7 @@ Status EmbeddedStore::Start(std::vector<RecoveredPartition> recovered) {
     partition.expiry_interval_ms = options.expiry_interval_ms;
     partition.policies = options.policies;
     partition.ledger = &context_->ledger;
+    partition.date = context_->date.get();
     context_->shards.RunOn(context_->ShardOf(p), [&](io::Shard& shard) {
       context_->partitions[p] = std::make_unique<Partition>(
           partition, LogOptionsOf(p), std::move(recovered[p].index), std::move(recovered[p].table),
@@ -224,6 +228,8 @@ void EmbeddedStore::Register(base::MetricRegistry& registry) const {
     partition->expirer().metrics().Register(registry, {});
   }
   for (const auto& shard : shards_) shard->metrics().Register(registry, {});
+  context_->date->Register(registry);
+  RegisterLimits(*context_, registry);
 }
 
 void EmbeddedStore::SetScrubRate(uint64_t bytes_per_s) {
@@ -238,7 +244,7 @@ void EmbeddedStore::SetScrubRate(uint64_t bytes_per_s) {
 // Bodies that were arriving when the last run ended.
 Status EmptyIncoming(Env& env, const std::string& directory) {
   // A copy of a store may have left out what was empty.
-  const Status made = env.MakeDirectory(directory);
+  Status made = env.MakeDirectory(directory);
   if (!made.ok() && made.code() != StatusCode::kAlreadyExists) return made;
   POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, env.List(directory));
   for (const std::string& name : names) {
@@ -260,6 +266,16 @@ RecoveryOptions RecoveryOptionsOf(const EngineContext& context, uint32_t partiti
   recovery.index_map_bytes = options.index_map_bytes;
   recovery.index_engine = options.index_engine;
   return recovery;
+}
+
+// Goes on from what the last run knew.
+std::unique_ptr<SteadyDate> DateOf(const base::Clock& clock,
+                                   const std::vector<RecoveredPartition>& recovered) {
+  int64_t known_us = 0;
+  for (const RecoveredPartition& each : recovered) known_us = std::max(known_us, each.known_us);
+  auto date = std::make_unique<SteadyDate>(clock, known_us);
+  (void)date->Today();  // Compares them.
+  return date;
 }
 
 // Before anything is changed.
@@ -375,6 +391,7 @@ StatusOr<std::unique_ptr<EngineStore>> OpenStore(const StoreOptions& options, io
   POP_RETURN_IF_ERROR(EmptyIncoming(env, context->options.path + "/incoming"));
   POP_ASSIGN_OR_RETURN(std::vector<RecoveredPartition> recovered, RecoverAll(*context));
   LogOpened(*context, recovered);
+  context->date = DateOf(*context->options.clock, recovered);
   auto store = std::make_unique<EmbeddedStore>(std::move(context), std::move(lock));
   POP_RETURN_IF_ERROR(store->Start(std::move(recovered)));
   return store;

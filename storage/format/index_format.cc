@@ -36,6 +36,7 @@ std::string EncodeIndexMeta(const IndexMeta& meta) {
   StoreLe<uint32_t>(at + 44, meta.epoch);
   StoreLe<uint64_t>(at + 48, meta.checkpoint.value());
   StoreLe<uint64_t>(at + 56, meta.next_id);
+  StoreLe<int64_t>(at + 64, meta.known_us);
   Seal(value);
   return value;
 }
@@ -54,6 +55,7 @@ StatusOr<IndexMeta> DecodeIndexMeta(std::string_view value) {
   meta.epoch = LoadLe<uint32_t>(at + 44);
   meta.checkpoint = Lsn(LoadLe<uint64_t>(at + 48));
   meta.next_id = LoadLe<uint64_t>(at + 56);
+  meta.known_us = LoadLe<int64_t>(at + 64);
   return meta;
 }
 

@@ -25,6 +25,7 @@ struct IndexMeta {
   uint32_t epoch = 0;
   Lsn checkpoint;
   uint64_t next_id = 0;
+  int64_t known_us = 0;  // The time that the run went by; 0: an older build wrote it.
 };
 
 std::string EncodeIndexMeta(const IndexMeta& meta);

@@ -197,6 +197,28 @@ StatusOr<std::map<MessageId, BlobId>> Index::ReadBlobs() {
   return ReadNumbered<std::map<MessageId, BlobId>>(store_, Database::kBlobs, DecodeIndexBlob);
 }
 
+// A key that was damaged stands where it stood. So where the pair in front of the first is sound,
+// and below it, all that are not visited were below it; and of those that are, each is checked.
+Status Index::VisitBlobs(MessageId first, absl::FunctionRef<void(BlobId blob)> visit) {
+  POP_ASSIGN_OR_RETURN(const auto transaction, store_.Begin(KeyValueStore::Access::kRead));
+  const std::string first_key = NumberKey(first.value());
+  const auto before = transaction->LastBefore(Database::kBlobs, first_key);
+  if (before.ok()) {
+    POP_RETURN_IF_ERROR(DecodeIndexBlob(before->first, before->second).status());
+    if (before->first >= first_key) {
+      return MakeStatus(StatusCode::kDataLoss, "index: keys out of order");
+    }
+  } else if (before.status().code() != StatusCode::kNotFound) {
+    return before.status();
+  }
+  return transaction->ForEachFrom(
+      Database::kBlobs, first_key, [&](std::string_view key, std::string_view bytes) -> Status {
+        POP_ASSIGN_OR_RETURN(const BlobId blob, DecodeIndexBlob(key, bytes));
+        visit(blob);
+        return OkStatus();
+      });
+}
+
 Status Index::Wipe(KeyValueTransaction& transaction, const std::string& key) {
   std::vector<std::string> keys;
   POP_RETURN_IF_ERROR(

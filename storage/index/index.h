@@ -84,9 +84,13 @@ class Index {
   StatusOr<std::map<uint32_t, SegmentStats>> ReadSegments();
   StatusOr<std::map<TenantId, TenantTotals>> ReadTenants();
   StatusOr<std::map<MessageId, BlobId>> ReadBlobs();
-  // Compares the totals of all lists with what is known of tenants, and checks them. kDataLoss: a
-  // list is damaged or missing, and so is the index from here on.
-  Status Check();
+  // The blobs of messages with ids from `first` on; others are not read, but for one beside them:
+  // none of those that are wanted is left out for a key that was damaged.
+  Status VisitBlobs(MessageId first, absl::FunctionRef<void(BlobId blob)> visit);
+  // Compares the totals of all lists with what is known of tenants, and checks them; `read_bytes`
+  // grows by what it looked at. kDataLoss: a list is damaged or missing, and so is the index from
+  // here on.
+  Status Check(uint64_t& read_bytes);
   // Whole or not at all, durably. What is unsound is left as it is.
   Status Write(const Checkpoint& checkpoint);
   // Damage was met. The index serves all others, but no checkpoint says any more
@@ -100,7 +104,7 @@ class Index {
 
   explicit Index(const IndexOptions& options);
   Status CheckReopened(KeyValueTransaction& transaction) const;
-  Status CompareTotals(KeyValueTransaction& transaction);
+  static Status CompareTotals(KeyValueTransaction& transaction, uint64_t& read_bytes);
   Status CheckAbsent(KeyValueTransaction& transaction, const std::string& key);
   Status WriteSums(KeyValueTransaction& transaction, const Checkpoint& checkpoint);
   Status Wipe(KeyValueTransaction& transaction, const std::string& key);

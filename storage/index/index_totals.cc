@@ -70,10 +70,11 @@ StatusOr<IndexSums> Index::ReadSums() {
   return sums;
 }
 
-Status Index::CompareTotals(KeyValueTransaction& transaction) {
+Status Index::CompareTotals(KeyValueTransaction& transaction, uint64_t& read_bytes) {
   std::map<TenantId, TenantTotals> difference;
   POP_RETURN_IF_ERROR(transaction.ForEach(
       Database::kMaildrops, {}, [&](std::string_view key, std::string_view bytes) -> Status {
+        read_bytes += key.size() + bytes.size();
         POP_ASSIGN_OR_RETURN(const IndexTotals totals, DecodeIndexTotals(key, bytes));
         TenantTotals& tenant = difference[DecodeMaildropKey(key).tenant];
         (IsKeptKey(key) ? tenant.kept_messages : tenant.messages) += totals.messages;
@@ -82,6 +83,7 @@ Status Index::CompareTotals(KeyValueTransaction& transaction) {
       }));
   POP_RETURN_IF_ERROR(transaction.ForEach(
       Database::kTenants, {}, [&](std::string_view key, std::string_view bytes) -> Status {
+        read_bytes += key.size() + bytes.size();
         if (key.size() != sizeof(uint64_t)) {
           return MakeStatus(StatusCode::kDataLoss, "index tenant: not sound");
         }
@@ -99,9 +101,9 @@ Status Index::CompareTotals(KeyValueTransaction& transaction) {
   return OkStatus();
 }
 
-Status Index::Check() {
+Status Index::Check(uint64_t& read_bytes) {
   POP_ASSIGN_OR_RETURN(const auto transaction, store_.Begin(KeyValueStore::Access::kRead));
-  const Status sound = CompareTotals(*transaction);
+  const Status sound = CompareTotals(*transaction, read_bytes);
   if (sound.code() == StatusCode::kDataLoss) Found(sound, "");
   return sound;
 }

@@ -40,6 +40,9 @@ class KeyValueTransaction {
   // Every pair whose key begins with `prefix`, in order: `visit` gets the key behind the prefix,
   // and the value; its first error ends the visit and is returned. It changes nothing.
   virtual Status ForEach(Database database, std::string_view prefix, Visit visit) = 0;
+  // The same of every pair whose key is not below `first`, to the last one; `visit` gets whole
+  // keys.
+  virtual Status ForEachFrom(Database database, std::string_view first, Visit visit) = 0;
   // Many pairs whose keys begin with `prefix` are visited next: the disk may be asked for all of
   // them at once. REQUIRES: it changes nothing.
   virtual void Expect(Database database, std::string_view prefix) = 0;

@@ -91,28 +91,11 @@ class LmdbTransaction final : public KeyValueTransaction {
   }
 
   Status ForEach(Database database, std::string_view prefix, Visit visit) override {
-    POP_RETURN_IF_ERROR(LookAt(database, prefix, LmdbPages::Reach::kNeighbours));
-    MDB_cursor* cursor = nullptr;
-    MDB_val key = ToVal(prefix), value;
-    const auto step = [&](MDB_cursor_op op) {
-      return Call("index cursor", [&] { return Step(cursor, &key, &value, op); });
-    };
-    POP_RETURN_IF_ERROR(
-        Call("index cursor", [&] { return mdb_cursor_open(txn_, Handle(database), &cursor); }));
-    std::string_view before;
-    Status visited;
-    Status found = step(prefix.empty() ? MDB_FIRST : MDB_SET_RANGE);
-    for (; found.ok(); found = step(MDB_NEXT)) {
-      const std::string_view at = ToView(key);
-      if (at <= before) visited = MakeStatus(StatusCode::kDataLoss, "index: keys out of order");
-      if (!visited.ok() || !at.starts_with(prefix)) break;
-      before = at;
-      visited = env_.broken() ? LmdbStatus(MDB_PANIC, "index cursor")
-                              : visit(at.substr(prefix.size()), ToView(value));
-      if (!visited.ok()) break;
-    }
-    if (!env_.lost()) mdb_cursor_close(cursor);
-    return found.ok() || found.code() == StatusCode::kNotFound ? visited : found;
+    return VisitFrom(database, prefix, prefix, visit);
+  }
+
+  Status ForEachFrom(Database database, std::string_view first, Visit visit) override {
+    return VisitFrom(database, first, {}, visit);
   }
 
   void Expect(Database database, std::string_view prefix) override {
@@ -145,6 +128,33 @@ class LmdbTransaction final : public KeyValueTransaction {
  private:
   MDB_dbi Handle(Database database) const { return handles_.named[static_cast<size_t>(database)]; }
 
+  // Pairs from `first` on, as long as their keys begin with `prefix`.
+  Status VisitFrom(Database database, std::string_view first, std::string_view prefix,
+                   Visit visit) {
+    POP_RETURN_IF_ERROR(LookAt(database, first, prefix, LmdbPages::Reach::kNeighbours));
+    MDB_cursor* cursor = nullptr;
+    MDB_val key = ToVal(first), value;
+    const auto step = [&](MDB_cursor_op op) {
+      return Call("index cursor", [&] { return Step(cursor, &key, &value, op); });
+    };
+    POP_RETURN_IF_ERROR(
+        Call("index cursor", [&] { return mdb_cursor_open(txn_, Handle(database), &cursor); }));
+    std::string_view before;
+    Status visited;
+    Status found = step(first.empty() ? MDB_FIRST : MDB_SET_RANGE);
+    for (; found.ok(); found = step(MDB_NEXT)) {
+      const std::string_view at = ToView(key);
+      if (at <= before) visited = MakeStatus(StatusCode::kDataLoss, "index: keys out of order");
+      if (!visited.ok() || !at.starts_with(prefix)) break;
+      before = at;
+      visited = env_.broken() ? LmdbStatus(MDB_PANIC, "index cursor")
+                              : visit(at.substr(prefix.size()), ToView(value));
+      if (!visited.ok()) break;
+    }
+    if (!env_.lost()) mdb_cursor_close(cursor);
+    return found.ok() || found.code() == StatusCode::kNotFound ? visited : found;
+  }
+
   Status Call(std::string_view what, absl::FunctionRef<int()> call) {
     return env_.Call(what, call);
   }
@@ -168,12 +178,17 @@ class LmdbTransaction final : public KeyValueTransaction {
 
   // The pages on the way to the keys that begin with `keys`.
   Status LookAt(Database database, std::string_view keys, LmdbPages::Reach reach) {
+    return LookAt(database, keys, keys, reach);
+  }
+  // Those to the keys from `first` on that begin with `prefix`.
+  Status LookAt(Database database, std::string_view first, std::string_view prefix,
+                LmdbPages::Reach reach) {
     if (env_.pages().base() == nullptr) return OkStatus();
     return Look([&] {
       LmdbTree tree;
       const LmdbPages::Fault fault = TreeOf(database, tree);
       if (fault != nullptr) return fault;
-      return env_.pages().CheckKeys(tree, env_.CountPages(), keys, keys, reach, seen_);
+      return env_.pages().CheckKeys(tree, env_.CountPages(), first, prefix, reach, seen_);
     });
   }
 

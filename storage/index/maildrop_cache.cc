@@ -38,7 +38,8 @@ void MaildropTable::Unlink(MaildropState& maildrop) {
 }
 
 bool MaildropTable::Idle(const MaildropState& maildrop) const {
-  return maildrop.pins == 0 && maildrop.lease == nullptr && !maildrop.dirty && !maildrop.flushing;
+  return maildrop.pins == 0 && maildrop.lease == nullptr && maildrop.readers.expired() &&
+         !maildrop.dirty && !maildrop.flushing;
 }
 
 bool MaildropTable::Forgettable(const MaildropState& maildrop) const {

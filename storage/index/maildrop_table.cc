@@ -258,6 +258,10 @@ void MaildropTable::Remove(MaildropState& maildrop, MessageId id) {
     maildrop.lease->lost.store(true, std::memory_order_relaxed);
     maildrop.lease.reset();
   }
+  if (const std::shared_ptr<Lease> readers = maildrop.readers.lock()) {
+    readers->lost.store(true, std::memory_order_relaxed);
+    maildrop.readers.reset();
+  }
 }
 
 void MaildropTable::Move(MaildropState& maildrop, MessageId id, Lsn from, Lsn to) {

@@ -28,7 +28,8 @@
 
 namespace poplar::storage {
 
-// A session's hold on a maildrop. `lost` is read by the holder's shard.
+// A session's hold on a maildrop, or what all that only read share, which holds nothing and only
+// tells them of its end. `lost` is read by the holders' shards.
 struct Lease {
   LeaseHolder holder;
   std::atomic<bool> lost{false};
@@ -40,6 +41,7 @@ struct MaildropState {
   const std::string key;              // Encoded.
   std::shared_ptr<MessageList> list;  // Null: not loaded.
   std::shared_ptr<Lease> lease;       // Null: free.
+  std::weak_ptr<Lease> readers;       // Expired: nobody only reads.
   uint32_t pins = 0;                  // Others hold a pointer to this state.
   // Records of it that are on their way into the log: never both (FORMAT.md section 4).
   uint32_t moves = 0;      // MOVE.

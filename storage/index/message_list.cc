@@ -289,17 +289,17 @@ ListChanges MessageList::TakeChanges() {
 }
 
 void MessageList::PutBack(const ListChanges& changes) {
-  const auto holds = [this](uint32_t number) {
-    return std::any_of(slots_.begin(), slots_.end(),
-                       [&](const Slot& slot) { return slot.number == number; });
+  const auto find = [this](uint32_t number) -> Slot* {
+    const auto slot =
+        std::lower_bound(slots_.begin(), slots_.end(), number,
+                         [](const Slot& each, uint32_t wanted) { return each.number < wanted; });
+    return slot != slots_.end() && slot->number == number ? &*slot : nullptr;
   };
   for (const uint32_t number : changes.dropped) {
-    if (!holds(number)) dropped_.push_back(number);
+    if (find(number) == nullptr) dropped_.push_back(number);
   }
   for (const auto& [number, chunk] : changes.put) {
-    for (Slot& slot : slots_) {
-      if (slot.number == number) slot.dirty = true;
-    }
+    if (Slot* const slot = find(number)) slot->dirty = true;
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/base/check.h"
 #include "core/base/log.h"
+#include "core/base/probes.h"
 
 namespace poplar::storage {
 namespace {
@@ -211,7 +212,9 @@ void Log::OnFlushed(int32_t result) {
     EndBatch(AppendOutcome::kUnknown);
     return;
   }
-  metrics_.flush_us.Observe(options_.clock->MonotonicUs() - flush_began_us_);
+  const uint64_t took_us = options_.clock->MonotonicUs() - flush_began_us_;
+  metrics_.flush_us.Observe(took_us);
+  POPLAR_PROBE_FLUSH(options_.partition, batch_.size(), batch_bytes_, took_us);
   metrics_.batches.Add();
   metrics_.batch_records.Observe(batch_.size());
   metrics_.written_bytes.Add(batch_bytes_);

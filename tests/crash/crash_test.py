@@ -8,8 +8,9 @@ What must hold after every restart:
   * every delivery that was answered 250 is there once, byte for byte; one whose answer never came, once or not at all;
   * every deletion whose QUIT was answered +OK stays deleted;
   * a QUIT whose answer never came deleted all of its messages or none;
-  * a message that stays keeps its UIDL, and no UIDL ever comes back for another message.
-A failing run prints its seed.
+  * a message that stays keeps its UIDL, and no UIDL ever comes back for another message;
+  * what counts for the quotas, of each maildrop and of the tenant, is what is there.
+judge_test.py shows that each of these can fail. A failing run prints its seed.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
@@ -47,6 +49,11 @@ class Mailbox:
 
 class Fault(AssertionError):
     pass
+
+
+class Counts(NamedTuple):
+    messages: int = 0
+    octets: int = 0
 
 
 def message(token, random_source):
@@ -159,10 +166,12 @@ def check_message(box, content, uidl):
     start = content.find(b"Subject: ")
     if start < 0:
         raise Fault(f"the message of {uidl} has no Subject: it is damaged")
-    token = content[start + 9 : start + 25].decode()
+    token = content[start + 9 : start + 25].decode(errors="replace")
     with box.lock:
-        if box.digests.get(token) != hashlib.sha256(content[start:]).hexdigest():
-            raise Fault(f"message {token} ({uidl}) is damaged or belongs to another mailbox")
+        if token not in box.digests:
+            raise Fault(f"message {token} ({uidl}) was never sent to this mailbox")
+        if box.digests[token] != hashlib.sha256(content[start:]).hexdigest():
+            raise Fault(f"message {token} ({uidl}) is damaged")
         if box.owner_of_uidl.setdefault(uidl, token) != token:
             raise Fault(f"UIDL {uidl} named {box.owner_of_uidl[uidl]} and now names {token}")
         if uidl in box.deleted_uidls:
@@ -170,8 +179,26 @@ def check_message(box, content, uidl):
     return token
 
 
+def verify_all(server, mailboxes, random_source):
+    """Each mailbox, and what counts for the quotas."""
+    held, tenant = Counts(), None
+    for user, box in mailboxes.items():
+        there = verify(server, user, box, random_source)
+        shown = server.run_json("mailbox", "show", user)
+        if counted(shown) != there:
+            raise Fault(f"{user}: {there} are there, and counted are {counted(shown)}")
+        held = Counts(held.messages + there.messages, held.octets + there.octets)
+        tenant = counted(shown["tenant"])
+    if tenant != held:
+        raise Fault(f"{held} are there in all mailboxes, and counted for the tenant are {tenant}")
+
+
+def counted(shown):
+    return Counts(shown["use"]["messages"], shown["use"]["octets"])
+
+
 def verify(server, user, box, random_source):
-    """Every message that was not seen before is read whole; of the others every tenth."""
+    """Every message that was not seen before is read whole; of the others every tenth. How much is there."""
     client = server.pop3(user, PASSWORD, timeout=60)
     uidls = dict(line.decode().split() for line in client.uidl()[1])
     sizes = dict(line.decode().split() for line in client.list()[1])
@@ -208,12 +235,13 @@ def verify(server, user, box, random_source):
         known = box.present.get(token)
         if known is not None and known not in found:
             raise Fault(f"{user}: the UIDL of {token} changed from {known} to {uidl}")
-        if token not in box.present and token not in box.maybe_added and token not in box.digests:
-            raise Fault(f"{user}: {token} was never sent")
         if token in box.deleted_tokens:
             raise Fault(f"{user}: deleted message {token} came back, with the UIDL {uidl}")
+        if token not in box.present and token not in box.maybe_added:
+            raise Fault(f"{user}: {token} appeared, though it was refused or not there after an earlier restart")
         box.present[token] = uidl
     box.maybe_added.clear()
+    return Counts(len(found), sum(int(size) for size in sizes.values()))
 
 
 def try_the_judge(server):
@@ -269,13 +297,11 @@ def main():
             server.kill()
             while rounds < options.rounds and (time.monotonic() < deadline or rounds < options.rounds_min):
                 server.start()
-                for user in USERS:
-                    verify(server, user, mailboxes[user], random_source)
+                verify_all(server, mailboxes, random_source)
                 Round(server, mailboxes, random_source.getrandbits(64)).run(random_source.uniform(0.02, 0.5))
                 rounds += 1
             server.start()
-            for user in USERS:
-                verify(server, user, mailboxes[user], random_source)
+            verify_all(server, mailboxes, random_source)
             server.stop()
         except BaseException:
             log = server.log()

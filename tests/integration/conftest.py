@@ -8,7 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from network import make_certificates  # noqa: E402
-from poplar_server import PoplarServer  # noqa: E402
+from poplar_server import PoplarServer, wait_for  # noqa: E402
 
 ALICE, BOB, CAROL = "alice@alpha.example", "bob@alpha.example", "carol@beta.example"
 PASSWORDS = {ALICE: "wonder land", BOB: "b0b's password", CAROL: "c\u00e4rol"}
@@ -21,6 +21,22 @@ def populate(server):
     for address, password in PASSWORDS.items():
         server.add_user(address, password)
     return server
+
+
+def set_egress(server, **kib_per_s):
+    """Each tenant's rate, and waits until they hold: of rules, CAPA shows seconds between log-ins when they do."""
+    for tenant, rate in kib_per_s.items():
+        server.run("tenant", "set", tenant, "--egress-kib-per-s", str(rate))
+    server.run("tenant", "set", "beta", "--login-delay-s", "2")
+
+    def announced():
+        client = server.pop3()
+        try:
+            return b"LOGIN-DELAY 2 USER" in client._longcmd("CAPA")[1]
+        finally:
+            client.quit()
+
+    wait_for("the rules hold", 30, announced)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from conftest import ALICE, PASSWORDS
 from poplar_server import read_line
 
 MESSAGES = 300
-EDGES = [510, 511, 512, 513, 998, 1000, 4094, 4095, 4096, 4097, 8192, 16383, 16384, 16385, 65535, 65536, 65537, 131072]
+EDGES = [510, 511, 512, 513, 998, 1000, 2048, 4094, 4095, 4096, 4097, 8192, 16383, 16384, 16385, 32768, 65535, 65536, 65537, 131072]
+BLOB = 1_300_000  # More than store.blob_threshold_kib.
 
 
 def generated(seed):
@@ -23,8 +24,8 @@ def generated(seed):
     if seed % 3 == 0:
         pieces.append(b"x" * (random_source.choice(EDGES) + random_source.randint(-3, 3)))
         pieces.append(random_source.choice(alphabet))
-    if seed % 50 == 0:
-        pieces.append(random_source.randbytes(1_300_000))  # Becomes a blob.
+    if seed % 50 in (0, 3):  # The one comes by DATA, of the other some by BDAT.
+        pieces.append(random_source.randbytes(BLOB))
     return b"".join(pieces)
 
 

@@ -100,6 +100,19 @@ def test_what_is_stored_may_be_handed_out(api, new_poplar):
     assert server.outcomes("api")["disabled"] >= 1
 
 
+@pytest.mark.parametrize("allowed", (False, True))
+def test_weak_schemes_count_where_that_is_allowed(api, new_poplar, allowed):
+    server = new_poplar([api.url], more="weak_schemes = true\n" if allowed else "")
+    for stored, said in (("{SSHA}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0", "of a weak scheme (ssha)"), ("{PLAIN}secret", "of a weak scheme (plain)"),
+                         ("secret", "of no known scheme")):
+        api.body = ('{"outcome": "ok", "account": "f1", "stored_password": "%s"}' % stored).encode()
+        counts = allowed and stored.startswith("{")
+        assert server.verdict(FRED, "secret") == ("OK" if counts else "SYS/TEMP"), stored
+        assert server.verdict(FRED, "Secret") == ("AUTH" if counts else "SYS/TEMP"), stored
+        if not counts:
+            server.is_told(said)
+
+
 def test_names_and_passwords_are_values_and_nothing_else(api, new_poplar):
     server = new_poplar([api.url])
     for name in ('alice","login":"alice@alpha.example', "alice\\", "alice\\u0040", "ali\\nce", "*", "%61lice"):

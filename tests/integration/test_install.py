@@ -15,6 +15,7 @@ from test_plugins import BUILD
 
 PREFIX = "/usr/local"  # The pages'.
 ALICE = "alice@alpha.example"
+BPFTRACE = AUTH.parent / "core/ops/bpftrace"
 PLUGINS = ("example", "http", "ldap", "mariadb", "oauth", "postgresql")
 
 
@@ -37,7 +38,12 @@ def indented(page):
 
 def test_what_is_installed(prefix):
     there = {str(path.relative_to(prefix)) for path in prefix.rglob("*") if not path.is_dir()}
-    assert there == {"bin/poplar", "include/poplar/plugin.h", *(f"lib/poplar/{name}.so" for name in PLUGINS)}
+    shared = {"alerts.yml", "dashboard.json", *(f"bpftrace/{script.name}" for script in BPFTRACE.glob("*.bt"))}
+    pages = {path for path in there if re.fullmatch(r"share/man/man([15])/poplar.*\.\1\.gz", path)}
+    assert {"share/man/man1/poplar.1.gz", "share/man/man1/poplar-user.1.gz", "share/man/man5/poplar.toml.5.gz"} <= pages
+    there -= pages
+    assert there == {"bin/poplar", "include/poplar/plugin.h", *(f"lib/poplar/{name}.so" for name in PLUGINS),
+                     *(f"share/poplar/{name}" for name in shared)}
     for path in there:
         linked = subprocess.run(["readelf", "-d", str(prefix / path)], capture_output=True, timeout=60).stdout.decode()
         assert str(BUILD) not in linked, f"{path} goes by the folder that it was built in"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ALICE, PASSWORDS, populate
-from poplar_server import PoplarServer, needs, read_line, wait_for
+from poplar_server import PoplarServer, needs, read_line, strict_tls, wait_for
 
 TCP_ULP, SOL_TLS, TLS_TX = 31, 282, 1  # Of linux/tcp.h, linux/socket.h, linux/tls.h.
 TLS_STAT = Path("/proc/net/tls_stat")
@@ -112,7 +112,7 @@ def connect(server, context, mode="pop3s", session=None, receive_buffer=None):
     if mode == "stls":
         read_line(raw)
         command(raw, "STLS")
-    client = context.wrap_socket(raw, server_hostname="localhost", session=session, suppress_ragged_eofs=False)
+    client = strict_tls(context, raw, session=session)
     if mode == "pop3s":
         read_line(client)
     return client

@@ -34,6 +34,9 @@ USERS = "".join([
     user("other", "t", mail=["other@alpha.example", "twin@alpha.example"]),
     entry(POLICY, objectClass=["device", "pwdPolicy"], cn="old", pwdAttribute="userPassword", pwdMaxAge="1", pwdLockout="TRUE"),
     user("expired", "x", pwdPolicySubentry=POLICY, pwdChangedTime="20200101000000Z"),
+    # As tools like slappasswd store them, and as they are.
+    user("salted", "secret", userPassword="{SSHA}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0"),
+    user("bare", "secret", userPassword="secret"),
     user("locked", "l", pwdPolicySubentry=POLICY, pwdAccountLockedTime="000001010000Z"),
 ])
 
@@ -110,6 +113,46 @@ def test_names_are_values_and_nothing_else(slapd, new_poplar, mode):
         connection.sendall(b"AUTH PLAIN " + NOT_UTF8 + b"\r\n")
         assert read_line(connection).startswith(b"-ERR [AUTH]")
     assert server.metric("poplar_backend_answers_total", backend="directory", outcome="temporary") == 0
+
+
+@pytest.mark.parametrize("allowed", (False, True))
+def test_stored_passwords_of_weak_schemes(slapd, new_poplar, allowed):
+    server = new_poplar("lookup", [slapd.ldaps], more="weak_schemes = true\n" if allowed else "")
+    for local, scheme in (("salted", "ssha"), ("bare", "plain")):
+        address = f"{local}@alpha.example"
+        assert server.codes(address) == [250]
+        assert server.verdict(address, "secret") == ("OK" if allowed else "SYS/TEMP")
+        assert server.verdict(address, "Secret") == ("AUTH" if allowed else "SYS/TEMP")
+        tested = server.run("auth", "test", address, "--password-stdin", check=False, input=b"secret\n").stdout.decode()
+        if allowed:
+            assert tested.endswith("The password is right, says directory.\n"), tested
+        else:
+            said = f"of a weak scheme ({scheme}), which counts only with weak_schemes = true, of the back end or the tenant"
+            server.is_told(said)
+            assert said in tested
+
+
+def test_users_behind_a_directory_that_is_down(slapd, new_poplar):
+    zoe, password = "zoe@alpha.example", "zoe's own word"
+    server = new_poplar("search-bind", [slapd.ldaps], more='next_after = ["failed"]\n', chain='["directory", "users"]')
+    server.add_user(zoe, password)
+    assert server.verdict(zoe, password) == server.verdict(ALICE, PASSWORD) == "OK"
+    slapd.kill()
+    assert (server.verdict(zoe, password), server.verdict(zoe, "wrong")) == ("OK", "AUTH")
+    assert (server.verdict(ALICE, PASSWORD), server.verdict(ALICE, "wrong")) == ("SYS/TEMP", "SYS/TEMP")
+    assert server.codes(zoe, ALICE, "nobody@alpha.example") == [250, 451, 451]
+    # Unless it says so, whoever it might know waits for it.
+    server.reconfigure(next_after="[]")
+    assert (server.verdict(zoe, password), server.verdict(zoe, "wrong")) == ("SYS/TEMP", "SYS/TEMP")
+    assert server.codes(zoe) == [451]
+
+
+def test_nobody_else_is_asked_about_who_is_switched_off(slapd, new_poplar):
+    erin = "erin@alpha.example"
+    server = new_poplar("search-bind", [slapd.ldaps], more='next_after = ["refused", "failed"]\n', chain='["directory", "users"]')
+    server.run("user", "add", erin, "--weak-password", "--password-stdin", input=b"e\n")
+    assert server.verdict(erin, "e") == "AUTH"
+    server.is_told("account disabled")
 
 
 def test_twins_are_a_fault_of_the_directory(slapd, new_poplar):

@@ -1,5 +1,6 @@
 """LMTP as an MTA meets it, on TCP and on the Unix socket."""
 
+import itertools
 import os
 import smtplib
 import socket
@@ -8,7 +9,7 @@ import time
 
 import pytest
 from conftest import ALICE, BOB, CAROL, PASSWORDS
-from poplar_server import lmtp_transaction, read_line
+from poplar_server import end_by_reset, end_in_order, lmtp_transaction, read_line, wait_for
 
 MIB = 1 << 20
 SANITIZED = bool(os.environ.get("POPLAR_SANITIZE"))
@@ -52,6 +53,14 @@ def test_subaddress_and_delimiter(new_server):
         client.docmd("MAIL", "FROM:<a@mta.test>")
         assert client.docmd("RCPT", "TO:<alice-lists@alpha.example>")[0] == 250
         assert client.docmd("RCPT", "TO:<alice+lists@alpha.example>")[0] == 550
+        assert client.data(b"Subject: lists\r\n\r\n")[0] == 250
+    assert count(server, ALICE) == 1
+
+
+def test_a_subaddress_is_its_user_s(server):
+    with server.lmtp() as client:
+        assert client.sendmail("a@mta.test", ["alice+lists@alpha.example"], b"Subject: plus\r\n\r\n") == {}
+    assert count(server, ALICE) == 1 and count(server, BOB) == 0
 
 
 def test_the_size_limit(new_server):
@@ -85,15 +94,46 @@ def test_only_crlf_dot_crlf_ends_a_message(server):
     assert count(server, ALICE) == 1
 
 
-def test_a_cut_transaction_leaves_nothing(server):
-    script = (b"LHLO mta.test\r\nMAIL FROM:<a@mta.test>\r\nRCPT TO:<%s>\r\nDATA\r\nSubject: cut\r\n\r\n" % ALICE.encode()
-              + b"line\r\n" * 50 + b".\r")
-    for length in range(0, len(script), 7):
+# What an MTA sends, each part with the code that it is answered then.
+ENVELOPE = [(b"LHLO mta.test\r\n", b"250"), (b"MAIL FROM:<a@mta.test>\r\n", b"250"), (b"RCPT TO:<%s>\r\n" % ALICE.encode(), b"250")]
+MESSAGE = b"Subject: cut\r\n\r\n", b"line\r\n.\r\n"  # BDAT knows no dots.
+CONTENTS = {
+    "DATA": [(b"DATA\r\n", b"354"), (b"".join(MESSAGE), b"250")],
+    "BDAT": [(b"BDAT %d\r\n" % len(MESSAGE[0]) + MESSAGE[0], b"250"), (b"BDAT %d LAST\r\n" % len(MESSAGE[1]) + MESSAGE[1], b"250")],
+}
+
+
+def read_code(connection):
+    line = read_line(connection)
+    while line[3:4] == b"-":
+        line = read_line(connection)
+    return line[:3]
+
+
+@pytest.mark.parametrize("verb", CONTENTS)
+@pytest.mark.parametrize("end", [end_in_order, end_by_reset])
+def test_a_cut_transaction_leaves_nothing(server, end, verb):
+    """At every octet, with all replies read that are due by then."""
+    parts = ENVELOPE + CONTENTS[verb]
+    script = b"".join(part for part, _ in parts)
+    part_ends = list(itertools.accumulate(len(part) for part, _ in parts))
+    inside_message = 0
+    for length in range(len(script)):
         connection = server.raw("lmtp")
+        assert read_code(connection) == b"220"
         connection.sendall(script[:length])
-        connection.close()
-    time.sleep(0.5)
-    assert count(server, ALICE) == 0
+        due = [code for (_, code), part_end in zip(parts, part_ends) if part_end <= length]
+        assert [read_code(connection) for _ in due] == due
+        inside_message += len(due) == len(parts) - 1
+        end(connection)
+        wait_for("the connection is gone", 20, lambda: server.metric("poplar_lmtp_connections") == 0)
+    assert inside_message == len(parts[-1][0])
+    assert server.metric("poplar_lmtp_commands_total", verb=verb) >= inside_message
+    assert server.metric("poplar_lmtp_deliveries_total") == 0 and count(server, ALICE) == 0
+    with server.raw("lmtp") as connection:
+        connection.sendall(script)
+        assert [read_code(connection) for _ in range(len(parts) + 1)] == [b"220", *(code for _, code in parts)]
+    assert server.metric("poplar_lmtp_deliveries_total") == 1 and count(server, ALICE) == 1
 
 
 def test_many_large_messages_at_once_stay_within_bounds(new_server):

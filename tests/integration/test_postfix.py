@@ -1,5 +1,6 @@
 """Postfix takes mail by SMTP and hands it over by LMTP: two recipients at once, byte for byte; an unknown one bounces."""
 
+import os
 import re
 import smtplib
 import socket
@@ -11,6 +12,8 @@ import pytest
 from conftest import ALICE, BOB, CAROL, PASSWORDS
 from network import free_port
 from poplar_server import needs, wait_for
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts Postfix")
 
 MAIN_CF = """
 compatibility_level = 3.6

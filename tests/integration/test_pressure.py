@@ -1,16 +1,18 @@
 """Clients that do not read, do not send, or come in crowds; bad input on live connections."""
 
+import collections
+import itertools
 import os
 import poplib
 import random
 import re
 import socket
-import ssl
 import time
+from pathlib import Path
 
 import pytest
 from conftest import ALICE, BOB, PASSWORDS
-from poplar_server import read_line, read_to_end, wait_for
+from poplar_server import end_by_reset, end_in_order, read_line, read_to_end, strict_tls, wait_for
 
 MIB = 1 << 20
 SANITIZED = bool(os.environ.get("POPLAR_SANITIZE"))
@@ -55,8 +57,8 @@ def closed_at(server, protocol="pop3"):
 
 
 def wait_for_end(server, event, word, times=1):
-    """The log says so many times that a connection ended so, and of none that it ended otherwise."""
-    ends = lambda: re.findall(rf" {event} .* end=(\w+)", server.log())
+    """The log says so many times that a POP3 connection ended so, and of none that it ended otherwise."""
+    ends = lambda: re.findall(rf" {event} .*protocol=pop3 .* end=(\w+)", server.log())
     wait_for(f"{event} is in the log", 10, lambda: len(ends()) >= times)
     assert ends() == [word] * times
 
@@ -66,6 +68,31 @@ def told_to_end(connection):
         return read_to_end(connection)
     except ConnectionResetError:
         return b""
+
+
+def queued_octets(connection):
+    """Of the server's output to this client: what is not sent, and what is not acknowledged."""
+    ends = tuple(f"0100007F:{port:04X}" for port in (connection.getpeername()[1], connection.getsockname()[1]))
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues, *_ = line.split()
+        if (local, remote) == ends:
+            return int(queues.split(":")[0], 16)
+    raise AssertionError("the connection is gone")
+
+
+@pytest.mark.parametrize("port", ["pop3", "pop3s"])
+def test_the_kernel_queues_little_for_one_that_does_not_read(server, port):
+    """Thousands of them would fill the memory of all the machine's connections."""
+    server.deliver([ALICE], b"Subject: x\r\n\r\n" + (b"y" * 998 + b"\r\n") * 25_000)
+    connection = server.raw(port)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    if port == "pop3s":
+        connection = server.tls().wrap_socket(connection, server_hostname="localhost")
+    connection.sendall(b"USER %s\r\nPASS %s\r\nRETR 1\r\n" % (ALICE.encode(), PASSWORDS[ALICE].encode()))
+    wait_for("all is queued that will be", 10, lambda: queued_octets(connection) > 65_536)
+    time.sleep(0.5)
+    assert queued_octets(connection) < 600_000
+    connection.close()
 
 
 def test_an_idle_session_is_closed(new_server):
@@ -86,6 +113,30 @@ def test_a_client_that_does_not_log_in_is_told_and_closed(new_server):
     assert read_to_end(silent).startswith(b"-ERR")
     assert closed_at(server) == {"login_timeout": 1}
     wait_for_end(server, "connection_end", "login_timeout")
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_session_that_lasts_too_long_is_told_and_closed(new_server, silent):
+    """Mail programs that poll for ever, too; what they have deleted without QUIT stays."""
+    server = new_server(pop3="session_age_max_s = 1")
+    server.deliver([ALICE], b"Subject: x\r\n\r\nbody\r\n")
+    started = time.monotonic()
+    connection = logged_in(server)
+    connection.sendall(b"DELE 1\r\n")
+    line = read_line(connection)
+    while line.startswith(b"+OK"):
+        assert time.monotonic() - started < 20
+        time.sleep(0.02)
+        if not silent:
+            connection.sendall(b"NOOP\r\n")
+        line = read_line(connection)
+    assert line == b"-ERR The session lasted too long" and read_to_end(connection) == b""
+    assert time.monotonic() - started > 0.9
+    assert closed_at(server) == {"session_age": 1}
+    wait_for_end(server, "session_end", "session_age")
+    client = server.pop3(ALICE, PASSWORDS[ALICE])
+    assert client.stat()[0] == 1
+    client.quit()
 
 
 def test_one_that_leaves_is_closed_at_no_limit(new_server):
@@ -203,20 +254,41 @@ def test_a_session_whose_account_is_removed_ends(server):
     wait_for("the log says why", 10, lambda: "end=lease_lost" in server.log())
 
 
-def test_connections_beyond_the_limit_are_refused_and_others_go_on(new_server):
-    server = new_server(workers=1, pop3="connections_max = 20")
-    inside = [server.raw() for _ in range(20)]
+# Who asks for TLS at once is closed without a word: a handshake is not worth a flood.
+DOORS = {"pop3": (b"+OK", b"-ERR [SYS/TEMP]", b"CAPA"), "pop3s": (b"+OK", b"", b"CAPA"), "lmtp": (b"220", b"421 4.", b"LHLO mta.test")}
+
+
+@pytest.mark.parametrize("port", DOORS)
+def test_connections_beyond_the_limit_are_refused_and_others_go_on(new_server, port):
+    greeting, refusal, command = DOORS[port]
+    protocol = "lmtp" if port == "lmtp" else "pop3"
+    server = new_server(workers=1, **{protocol: "connections_max = 20"})
+
+    def connect():
+        connection = server.raw(port)
+        return server.tls().wrap_socket(connection, server_hostname="localhost") if port == "pop3s" else connection
+
+    def has_room():
+        try:
+            with connect() as connection:
+                return read_line(connection).startswith(greeting)
+        except OSError:
+            return False
+
+    inside = [connect() for _ in range(20)]
     for connection in inside:
-        assert read_line(connection).startswith(b"+OK")
+        assert read_line(connection).startswith(greeting)
     for _ in range(50):
-        beyond = server.raw()
-        assert read_to_end(beyond).startswith(b"-ERR [SYS/TEMP]")
-        beyond.close()
+        with server.raw(port) as beyond:
+            told = told_to_end(beyond)
+            assert told.startswith(refusal) and bool(told) == bool(refusal), told
+    assert not has_room()
+    assert server.metric("poplar_connections_refused_total", protocol=protocol, limit="connections_max") == 51
     for connection in inside:
-        connection.sendall(b"CAPA\r\n")
-        assert read_line(connection).startswith(b"+OK")
+        connection.sendall(command + b"\r\n")
+        assert read_line(connection)[:3] in (b"+OK", b"250")
         connection.close()
-    wait_for("room is made", 10, lambda: read_line(server.raw()).startswith(b"+OK"))
+    wait_for("room is made", 10, has_room)
 
 
 def test_the_limit_of_an_address_holds_over_all_workers(new_server):
@@ -230,7 +302,7 @@ def test_the_limit_of_an_address_holds_over_all_workers(new_server):
 
 def test_few_descriptors_lower_the_limits(new_server):
     server = new_server(workers=1, wrapper=["prlimit", "--nofile=1024:1024"], pop3="connections_per_address_max = 5000")
-    assert "descriptor_limit" in server.log()
+    server.says("descriptor_limit")
     _, page = server.http("/metrics")
     most = int(re.search(r"^poplar_pop3_connections_max (\d+)", page, re.M)[1])
     assert 100 < most < 1024
@@ -294,26 +366,74 @@ def test_garbage_instead_of_a_client_hello(server):
     server.pop3(ALICE, PASSWORDS[ALICE], "pop3s").quit()
 
 
-def test_connections_cut_at_every_byte(server):
-    server.deliver([ALICE], b"Subject: x\r\n\r\nbody\r\n")
-    script = b"USER %s\r\nPASS %s\r\nSTAT\r\nUIDL\r\nRETR 1\r\nDELE 1\r\nTOP 1 0\r\n" % (ALICE.encode(), PASSWORDS[ALICE].encode())
-    for length in range(len(script) + 1):
+COMMANDS = [b"USER " + ALICE.encode(), b"PASS " + PASSWORDS[ALICE].encode(), b"STAT", b"UIDL", b"RETR 1", b"DELE 1", b"DELE 3", b"TOP 2 0", b"QUIT"]
+
+
+def read_reply(connection, command):
+    """Its first line; what may follow is read, too."""
+    first = read_line(connection)
+    if first.startswith(b"+OK") and command[:4] in (b"UIDL", b"RETR", b"TOP "):
+        while read_line(connection) != b".":
+            pass
+    return first
+
+
+def wait_until_gone(server):
+    wait_for("the connection is gone", 20, lambda: server.metric("poplar_pop3_connections") == 0)
+
+
+def messages_of(server, user):
+    client = server.pop3(user, PASSWORDS[user])
+    count = client.stat()[0]
+    client.quit()
+    return count
+
+
+@pytest.mark.parametrize("end", [end_in_order, end_by_reset])
+def test_connections_cut_at_every_byte(server, end):
+    """Each line that was whole is run and no other; before QUIT's own line end nothing is deleted."""
+    for number in range(3):
+        server.deliver([ALICE], b"Subject: %d\r\n\r\nbody\r\n" % number)
+    script = b"".join(command + b"\r\n" for command in COMMANDS)
+    line_ends = list(itertools.accumulate(len(command) + 2 for command in COMMANDS))
+    for length in range(len(script)):
         connection = server.raw()
+        assert read_line(connection).startswith(b"+OK")
         connection.sendall(script[:length])
-        if length % 3 == 0:  # Some by reset, some in order.
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        connection.close()
+        run = [command for command, line_end in zip(COMMANDS, line_ends) if line_end <= length]
+        replies = [read_reply(connection, command) for command in run]
+        assert all(reply.startswith(b"+OK") for reply in replies), replies
+        assert b"STAT" not in run or replies[2].startswith(b"+OK 3 ")
+        end(connection)
+        wait_until_gone(server)
+    cuts_behind = collections.Counter()
+    for command, line_end in zip(COMMANDS, line_ends):
+        cuts_behind[command.split()[0].decode()] += len(script) - line_end
+    assert cuts_behind["PASS"] > 0 and cuts_behind["DELE"] > 0 and cuts_behind["QUIT"] == 0
+    assert {verb: server.metric("poplar_pop3_commands_total", verb=verb) for verb in cuts_behind} == cuts_behind
+    assert server.metric("poplar_pop3_logins_total", outcome="ok") == cuts_behind["PASS"]
+    assert server.metric("poplar_pop3_messages_deleted_total") == 0 and messages_of(server, ALICE) == 3
+    connection = server.raw()
+    connection.sendall(script)
+    assert read_to_end(connection).endswith(b"\r\n.\r\n+OK Goodbye\r\n")
+    assert messages_of(server, ALICE) == 1
 
-    def still_there():
-        client, _ = server.try_login(ALICE, PASSWORDS[ALICE])
-        if client is None:
-            return False
-        assert client.stat()[0] == 1
-        client.quit()
-        return True
 
-    wait_for("the mailbox is whole and free", 20, still_there)
-    wait_for("no session is left", 20, lambda: server.run_json("session", "list") == [])
+def test_a_quit_that_is_cut_deletes_all_or_nothing(server):
+    left = 0
+    for turn in range(20):
+        for number in range(3):
+            server.deliver([ALICE], b"Subject: %d\r\n\r\nbody\r\n" % number)
+        connection = logged_in(server)
+        for number in range(left + 3):
+            connection.sendall(b"DELE %d\r\n" % (number + 1))
+            assert read_line(connection).startswith(b"+OK")
+        connection.sendall(b"QUIT\r\n")
+        time.sleep(turn % 5 / 5_000)
+        end_by_reset(connection)
+        wait_until_gone(server)
+        before, left = left, messages_of(server, ALICE)
+        assert left in (0, before + 3)
 
 
 def test_a_kicked_session_ends_and_deletes_nothing(server):
@@ -348,11 +468,36 @@ def test_a_second_session_is_in_use(server):
     server.pop3(ALICE, PASSWORDS[ALICE]).quit()  # The lease is free before the reply to QUIT travels.
 
 
+def test_a_log_in_waits_for_a_close_under_way(new_server):
+    """For a second at most; who closes takes long here, since the client does not read what it shall have before it is marked as read."""
+    server = new_server(pop3="output_buffer_kib = 16384")
+    server.run("tenant", "set", "alpha", "--expire-read", "30")
+    wait_for("the policy is in force", 30, lambda: server.run_json("mailbox", "show", ALICE)["tenant"]["expire_read_days"] == 30)
+    server.deliver([ALICE], b"Subject: x\r\n\r\n" + (b"y" * 98 + b"\r\n") * 70)
+    closing = logged_in(server)
+    closing.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    closing.sendall(b"RETR 1\r\n" * 240 + b"QUIT\r\n")  # In one piece, and more than the kernel takes.
+    wait_for("the close is under way", 20, lambda: server.metric("poplar_pop3_commands_total", verb="QUIT") == 1)
+    waits = lambda: (server.metric("poplar_pop3_lease_waits_total"), server.metric("poplar_pop3_lease_conflicts_total"))
+    started = time.monotonic()
+    with pytest.raises(poplib.error_proto, match="IN-USE"):
+        server.pop3(ALICE, PASSWORDS[ALICE])
+    assert time.monotonic() - started > 1
+    assert waits() == (1, 1)
+    other = server.raw()
+    other.sendall(b"USER %s\r\nPASS %s\r\n" % (ALICE.encode(), PASSWORDS[ALICE].encode()))
+    wait_for("the other one waits", 20, lambda: waits() == (2, 1))
+    assert read_to_end(closing).endswith(b"\r\n.\r\n+OK Goodbye\r\n")
+    assert [read_line(other)[:3] for _ in range(3)] == [b"+OK"] * 3
+    assert waits() == (2, 1)
+    other.sendall(b"QUIT\r\n")
+    assert read_to_end(other).startswith(b"+OK")
+
+
 def test_half_a_login_over_tls_then_silence(new_server):
     server = new_server(pop3="login_timeout_s = 1")
     assert told_to_end(server.raw("pop3s")) == b""  # No ClientHello within the login timeout.
-    context = ssl.create_default_context(cafile=server.certificate)
-    with context.wrap_socket(server.raw("pop3s"), server_hostname="localhost") as tls:
+    with strict_tls(server.tls(), server.raw("pop3s")) as tls:
         assert read_line(tls).startswith(b"+OK")
         assert read_to_end(tls).startswith(b"-ERR")
     assert closed_at(server) == {"login_timeout": 2}

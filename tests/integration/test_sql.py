@@ -236,6 +236,7 @@ def test_stored_as_they_are(database, new_poplar):
     query = "SELECT id AS account, concat('{PLAIN}', address) AS password FROM mail_users WHERE address = %{login}"
     server = new_poplar([database.server], user_query=f'"{query}"')
     assert server.verdict(ALICE, ALICE) == "SYS/TEMP"  # A weak scheme, which nobody has allowed.
+    server.is_told("of a weak scheme (plain), which counts only with weak_schemes = true")
     server.reconfigure(user_query=f'"{query}"\nweak_schemes = true')
     assert server.verdict(ALICE, ALICE) == "OK"
     assert server.verdict(ALICE, PASSWORD) == "AUTH"

@@ -247,9 +247,9 @@ class Load:
         self.thread.join()
 
 
-def test_snapshot_under_load_and_restore(new_server, tmp_path):
+def test_snapshot_under_load_and_restore(new_server):
     server = new_server(store=SMALL)
-    snapshot = tmp_path / "snapshot"
+    snapshot = server.directory / "snapshots/one"
     load = Load(server, ALICE)
     try:
         load.wait_for(30)
@@ -304,7 +304,7 @@ def test_one_mailbox_from_a_snapshot(new_server, tmp_path):
     server = new_server(store=SMALL)
     for number in range(5):
         server.deliver([ALICE], message(number))
-    snapshot = tmp_path / "snapshot"
+    snapshot = server.directory / "snapshots/one"
     server.run("store", "snapshot", str(snapshot))
     kept = listed(server, ALICE)
     client = server.pop3(ALICE, PASSWORDS[ALICE])
@@ -337,7 +337,7 @@ def test_deleted_mail_from_a_snapshot(new_server, tmp_path):
     for number in range(3):
         client.dele(number + 1)
     client.quit()
-    snapshot = tmp_path / "snapshot"
+    snapshot = server.directory / "snapshots/one"
     server.run("store", "snapshot", str(snapshot))
     other = rescue_server(server, snapshot, tmp_path)
     # As if 30 days had passed: nothing is to be kept any longer.
@@ -374,12 +374,12 @@ def test_a_snapshot_of_a_store_that_lost_a_segment(filled, tmp_path):
     assert b"store_snapshot_missing" in first.stderr and lost.name.encode() in first.stderr
     assert b"the copy is made, but without 1 file " in first.stderr
     with filled:
-        second = filled.run("store", "snapshot", str(tmp_path / "second"), check=False)
+        second = filled.run("store", "snapshot", str(filled.directory / "snapshots/second"), check=False)
         assert second.returncode == EX_IOERR and b"the copy is made, but without 1 file " in second.stderr
         wait_for("the file is named", 10, lambda: f"store_snapshot_missing file={lost}" in filled.log())
-    for copy in ("first", "second"):
+    for copy in (tmp_path / "first", filled.directory / "snapshots/second"):
         shutil.rmtree(filled.directory / "store")
-        shutil.move(tmp_path / copy, filled.directory / "store")
+        shutil.move(copy, filled.directory / "store")
         assert filled.run("store", "verify", check=False).returncode == EX_IOERR
         with filled:
             filled.deliver([ALICE], message(300))
@@ -391,8 +391,9 @@ def test_a_snapshot_of_a_store_that_lost_a_segment(filled, tmp_path):
 @pytest.mark.parametrize("age", ["filled", "young"])
 def test_a_snapshot_on_another_file_system_is_refused(age, request):
     """A store of which nothing is sealed yet, too."""
-    filled = request.getfixturevalue("filled") if age == "filled" else request.getfixturevalue("new_server")(store=SMALL)
     target = f"/dev/shm/poplar-snapshot-{os.getpid()}"
+    young = SMALL + '\nsnapshots = "/dev/shm"'  # A server that runs writes there alone.
+    filled = request.getfixturevalue("filled") if age == "filled" else request.getfixturevalue("new_server")(store=young)
     if os.stat("/dev/shm").st_dev == os.stat(filled.directory).st_dev:
         pytest.skip("the tests run on the only file system there is")
     result = filled.run("store", "snapshot", target, check=False)

@@ -71,7 +71,7 @@ def old(tmp_path):
     return make
 
 
-FORMATS = ["%08Xu%08Xv", "%u", "%v.%u", "UID%u-%v", "%08Xv%08Xu", "%f", "%g", "%Xu-%5.3v"]
+FORMATS = ["%08Xu%08Xv", "%u", "%v.%u", "UID%u-%v", "%08Xv%08Xu", "%f", "%g", "%Xu-%5.3v", "%Mf"]
 
 
 @pytest.mark.parametrize("uidl_format", FORMATS)

@@ -346,15 +346,15 @@ io::Task<void> Clients::ListKept(ShardIndex shard, MaildropKey key) {
 
 io::Task<void> Clients::Undelete(ShardIndex shard, MaildropKey key, std::string uidl) {
   Model::Undeletion* const undeletion = model_.BeginUndelete(key, uidl);
-  io::Completion<StatusOr<uint64_t>> done;
+  io::Completion<storage::UndeleteResult> done;
   storage::UndeleteRequest request;
   request.uidl = uidl;
   world_.StoreOn(shard).Undelete(key, std::move(request), done);
-  const StatusOr<uint64_t> restored = co_await done;
-  trace_.Note("undelete of " + key.account + ": " +
-              (restored.ok() ? std::to_string(*restored) : restored.status().ToString()));
-  counts_.restored += restored.value_or(0);
-  model_.EndUndelete(undeletion, restored);
+  const storage::UndeleteResult result = co_await done;
+  trace_.Note("undelete of " + key.account + ": " + std::to_string(result.messages) + " " +
+              result.why.ToString());
+  counts_.restored += result.messages;
+  model_.EndUndelete(undeletion, result);
 }
 
 }  // namespace poplar::sim

@@ -91,6 +91,18 @@ class KeyValueTest : public testing::Test {
     return found;
   }
 
+  static Pairs From(KeyValueTransaction& transaction, std::string_view first) {
+    Pairs found;
+    EXPECT_TRUE(transaction
+                    .ForEachFrom(Database::kChunks, first,
+                                 [&](std::string_view key, std::string_view value) {
+                                   found.emplace_back(key, value);
+                                   return OkStatus();
+                                 })
+                    .ok());
+    return found;
+  }
+
   Kind bench_;
   std::unique_ptr<KeyValueStore> store_;
 };
@@ -128,6 +140,11 @@ TYPED_TEST(KeyValueTest, OrdersKeysByTheirOctets) {
   const auto transaction = this->Begin(Access::kRead);
   transaction->Expect(Database::kChunks, "k");
   EXPECT_EQ(this->All(*transaction, "k"), (Pairs{{"", "0"}, {"\x01", "1"}, {"\xffx", "2"}}));
+  EXPECT_EQ(this->From(*transaction, "k\x01"),
+            (Pairs{{"k\x01", "1"}, {high + "x", "2"}, {"l", "3"}}));
+  EXPECT_EQ(this->From(*transaction, "k\x02"), (Pairs{{high + "x", "2"}, {"l", "3"}}));
+  EXPECT_EQ(this->From(*transaction, {}).size(), 5U);
+  EXPECT_TRUE(this->From(*transaction, "m").empty());
   EXPECT_EQ(transaction->LastBefore(Database::kChunks, "l")->first, high + "x");
   EXPECT_EQ(transaction->LastBefore(Database::kChunks, "k")->first, "j\xff");
   EXPECT_EQ(transaction->LastBefore(Database::kChunks, "z")->second, "3");

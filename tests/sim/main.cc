@@ -4,9 +4,10 @@
 //   simulator --seeds A B                   each from A up to B
 //   simulator --seconds N | --minutes N     fresh seeds for so long
 //   simulator --seeds A B --seconds N       the seeds from A for half of the time, then fresh ones
+//   … --lives-min N                         of either kind no fewer, however long that takes
 //
 // Each life is a process of its own, so that one that fails or crashes is named, and the rest goes
-// on. The exit code is 1 when any failed.
+// on. The exit code is 1 when any failed, or too few lived.
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ struct Arguments {
   uint64_t first = 0;
   uint64_t last = 0;
   uint64_t seconds = 0;
+  uint64_t lives_min = 0;
   bool trace = false;
   bool log = false;
   bool leaps = true;
@@ -40,7 +42,8 @@ struct Arguments {
 int Usage() {
   std::fprintf(stderr,
                "simulator --seed N [--trace] [--log] | --seeds A B | --seconds N | --minutes N\n"
-               "  --no-leaps: no days pass at once\n");
+               "  --no-leaps: no days pass at once\n"
+               "  --lives-min N: no fewer seeds, fixed and fresh, however long that takes\n");
   return 2;
 }
 
@@ -59,6 +62,8 @@ bool Parse(int count, char** words, Arguments* arguments) {
       arguments->seconds = number(++i);
     } else if (word == "--minutes") {
       arguments->seconds = 60 * number(++i);
+    } else if (word == "--lives-min") {
+      arguments->lives_min = number(++i);
     } else if (word == "--no-leaps") {
       arguments->leaps = false;
     } else if (word == "--trace") {
@@ -94,6 +99,9 @@ void Live(uint64_t seed, const Arguments& arguments) {
       {"removals", clients.removals},
       {"imported", clients.imported},
       {"there already", clients.already_there},
+      {"over quota", clients.over_quota},
+      {"brought back", clients.restored},
+      {"damaged lists", result.damaged_lists},
       {"snapshots", result.snapshots},
       {"incomplete ones", result.incomplete_snapshots},
       {"expired", result.expired},
@@ -123,20 +131,24 @@ class Lives {
  public:
   explicit Lives(const Arguments& arguments) : arguments_(arguments) {}
 
-  // Seeds from `first` up to `last`, until `end`.
+  // Seeds from `first` up to `last`, until `end`, but not before there were enough.
   void Run(uint64_t first, uint64_t last, Clock::time_point end) {
-    for (uint64_t seed = first; seed <= last && Clock::now() < end; ++seed) {
-      if (failed_.size() == kFailedMax) return;
+    uint64_t lived = 0;
+    for (uint64_t seed = first; seed <= last; ++seed) {
+      if (lived >= arguments_.lives_min && Clock::now() >= end) break;
+      if (failed_.size() == kFailedMax) break;
       if (!LiveInProcess(seed, arguments_)) failed_.push_back(seed);
-      ++count_;
+      ++lived;
     }
+    count_ += lived;
+    too_few_ = too_few_ || lived == 0 || lived < arguments_.lives_min;
   }
 
   int Result() const {
     std::printf("%lu lives, %zu failed", count_, failed_.size());
     for (const uint64_t each : failed_) std::printf(" %lu", each);
-    std::printf("\n");
-    return failed_.empty() ? 0 : 1;
+    std::printf("%s\n", too_few_ ? ", which are too few" : "");
+    return failed_.empty() && !too_few_ ? 0 : 1;
   }
 
  private:
@@ -144,6 +156,7 @@ class Lives {
 
   const Arguments& arguments_;
   uint64_t count_ = 0;
+  bool too_few_ = false;
   std::vector<uint64_t> failed_;
 };
 

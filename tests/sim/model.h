@@ -137,7 +137,7 @@ class Model {
   bool Crowded(const storage::MaildropKey& key) const;
   // `uidl` empty: all.
   Undeletion* BeginUndelete(const storage::MaildropKey& key, const std::string& uidl);
-  void EndUndelete(Undeletion* undeletion, const StatusOr<uint64_t>& restored);
+  void EndUndelete(Undeletion* undeletion, const storage::UndeleteResult& result);
 
   // --- Snapshots of the store.
   // What one that was made in between must hold, and may.

@@ -17,6 +17,8 @@ using Stored = Model::Copy::Stored;
 
 // So long that the clock's leaps never end it.
 constexpr uint32_t kDaysForEver = 1000;
+// Where segments are smallest, a maildrop takes no more than some 1,500 messages.
+constexpr size_t kTooManyMin = 1000;
 
 }  // namespace
 
@@ -175,7 +177,8 @@ Model::Undeletion* Model::BeginUndelete(const MaildropKey& key, const std::strin
   return &undeletion;
 }
 
-void Model::EndUndelete(Undeletion* undeletion, const StatusOr<uint64_t>& restored) {
+void Model::EndUndelete(Undeletion* undeletion, const storage::UndeleteResult& result) {
+  const bool whole = result.why.ok();
   Maildrop& maildrop = *undeletion->maildrop;
   ++maildrop.changes;
   std::erase(maildrop.undeletions, undeletion);
@@ -183,18 +186,21 @@ void Model::EndUndelete(Undeletion* undeletion, const StatusOr<uint64_t>& restor
                      maildrop.undeletions_begun == undeletion->undeletions_begun &&
                      maildrop.removals_begun == undeletion->removals_begun;
   // The pass that ends what was kept long enough: the wall clock may be days ahead.
-  const bool purging = restored.status().code() == StatusCode::kUnavailable &&
+  const bool purging = result.why.code() == StatusCode::kUnavailable &&
                        PolicyOf(maildrop.key.tenant).keep_deleted_days < kDaysForEver;
-  Require(
-      restored.ok() || !may_write() || !alone || any_damage_ || maildrop.list_damaged || purging,
-      "an undelete failed without a cause: " + NameOf(maildrop));
+  // The maildrop may hold as much as it can.
+  const bool too_many =
+      result.why.code() == StatusCode::kResourceExhausted && maildrop.copies.size() >= kTooManyMin;
+  Require(whole || !may_write() || !alone || any_damage_ || maildrop.list_damaged || purging ||
+              too_many,
+          "an undelete failed without a cause: " + NameOf(maildrop));
   size_t certain = 0;
   for (const Undeletion::Pair& pair : undeletion->pairs) {
     pair.restored->answered_run = run_;
     if (pair.restored->stored == Stored::kYes) {
       // It was seen; of two copies of one delivery it may be the other that came back.
       if (pair.old->kept != Kept::kNo) pair.old->kept = pair.certain ? Kept::kNo : Kept::kDoubtful;
-    } else if (restored.ok() && alone && pair.certain && !pair.old->damaged) {
+    } else if (whole && alone && pair.certain && !pair.old->damaged) {
       pair.restored->stored = Stored::kYes;
       pair.restored->stored_at = ++moment_;
       pair.old->kept = Kept::kNo;
@@ -205,8 +211,8 @@ void Model::EndUndelete(Undeletion* undeletion, const StatusOr<uint64_t>& restor
       if (pair.old->kept == Kept::kYes) pair.old->kept = Kept::kDoubtful;
     }
   }
-  if (!restored.ok() || any_damage_) return;
-  Require(*restored >= certain && *restored <= undeletion->pairs.size(),
+  if (any_damage_) return;
+  Require(result.messages >= certain && result.messages <= undeletion->pairs.size(),
           "an undelete counts wrongly: " + NameOf(maildrop));
 }
 

@@ -72,13 +72,11 @@ class SimIndexEngine::Transaction final : public KeyValueTransaction {
   }
 
   Status ForEach(Database database, std::string_view prefix, Visit visit) override {
-    const Pairs& pairs = Of(database);
-    for (auto at = pairs.lower_bound(prefix); at != pairs.end(); ++at) {
-      if (!at->first.starts_with(prefix)) break;
-      if (store_.broken()) return MakeStatus(StatusCode::kUnavailable, "index: open it again");
-      POP_RETURN_IF_ERROR(visit(std::string_view(at->first).substr(prefix.size()), at->second));
-    }
-    return OkStatus();
+    return VisitFrom(database, prefix, prefix, visit);
+  }
+
+  Status ForEachFrom(Database database, std::string_view first, Visit visit) override {
+    return VisitFrom(database, first, {}, visit);
   }
 
   void Expect(Database /*database*/, std::string_view /*prefix*/) override {}
@@ -98,6 +96,17 @@ class SimIndexEngine::Transaction final : public KeyValueTransaction {
 
  private:
   const Pairs& Of(Database database) const { return (*content_)[static_cast<size_t>(database)]; }
+
+  Status VisitFrom(Database database, std::string_view first, std::string_view prefix,
+                   Visit visit) {
+    const Pairs& pairs = Of(database);
+    for (auto at = pairs.lower_bound(first); at != pairs.end(); ++at) {
+      if (!at->first.starts_with(prefix)) break;
+      if (store_.broken()) return MakeStatus(StatusCode::kUnavailable, "index: open it again");
+      POP_RETURN_IF_ERROR(visit(std::string_view(at->first).substr(prefix.size()), at->second));
+    }
+    return OkStatus();
+  }
 
   Store& store_;
   std::shared_ptr<const Content> content_;

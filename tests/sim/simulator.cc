@@ -253,7 +253,10 @@ void Simulator::EndRun() {
   Drain();
   if (end == End::kEndInClose) EndSoon(40);
   const bool calm = model_.may_write() && end == End::kClose;
-  if (!disk.off() && model_.calm()) CheckScrub();
+  if (!disk.off() && model_.calm()) {
+    CheckScrub();
+    CheckLeases();
+  }
   const Status closed = world_.Close();
   Require(closed.ok() || !calm, "close: " + closed.ToString());
   if (!disk.off() && (end != End::kClose || dice_.OneIn(2))) disk.PowerCut();

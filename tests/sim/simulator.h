@@ -75,6 +75,7 @@ class Simulator {
   void PassTime();
   void EmptyFullDisk();
   void CheckScrub();
+  void CheckLeases();
   void CloseWell();
   void LeapDays(uint64_t days);
   void Age();

@@ -45,6 +45,9 @@ TEST_F(SimulatorTest, LivesMeetWhatTheyAreMeantTo) {
     sum.expired += life.expired;
     sum.purged += life.purged;
     sum.scrub_finds += life.scrub_finds;
+    sum.damaged_lists += life.damaged_lists;
+    sum.clients.over_quota += life.clients.over_quota;
+    sum.clients.restored += life.clients.restored;
     sum.clients.imported += life.clients.imported;
     sum.clients.already_there += life.clients.already_there;
     sum.clients.stored += life.clients.stored;
@@ -56,11 +59,27 @@ TEST_F(SimulatorTest, LivesMeetWhatTheyAreMeantTo) {
     sum.clients.removals += life.clients.removals;
   }
   EXPECT_GT(sum.runs, kLives);
-  for (const uint64_t count :
-       {sum.cuts, sum.faults, sum.damages, sum.lost_indexes, sum.snapshots, sum.expired, sum.purged,
-        sum.scrub_finds, sum.clients.imported, sum.clients.already_there, sum.clients.stored,
-        sum.clients.refused, sum.clients.in_use, sum.clients.bodies, sum.clients.commits,
-        sum.clients.doubtful_commits, sum.clients.removals}) {
+  for (const uint64_t count : {sum.cuts,
+                               sum.faults,
+                               sum.damages,
+                               sum.lost_indexes,
+                               sum.snapshots,
+                               sum.expired,
+                               sum.purged,
+                               sum.scrub_finds,
+                               sum.damaged_lists,
+
+                               sum.clients.over_quota,
+                               sum.clients.restored,
+                               sum.clients.imported,
+                               sum.clients.already_there,
+                               sum.clients.stored,
+                               sum.clients.refused,
+                               sum.clients.in_use,
+                               sum.clients.bodies,
+                               sum.clients.commits,
+                               sum.clients.doubtful_commits,
+                               sum.clients.removals}) {
     EXPECT_GT(count, 0U);
   }
 }

@@ -56,6 +56,7 @@ class Database:
         self.password = password
         self.logs_queries = logs_queries
         self.directory = Path(tempfile.mkdtemp(prefix="poplar-sql-", dir=FOLDER))
+        self.directory.chmod(0o755)  # Its socket is for others, too; a server that root starts is no root any more.
         self.data = self.directory / "data"
         self.process = None
         self.port = free_port()

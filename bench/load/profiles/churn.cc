@@ -143,13 +143,11 @@ Task<StatusOr<std::vector<SeenMessage>>> ChurnClient::FetchAll(Maildrop* maildro
   if (totals.messages != sizes.size() || uidls.size() != sizes.size() || totals.octets != octets) {
     co_return CountError("STAT, UIDL and LIST do not agree");
   }
+  LOAD_CO_ASSIGN_OR_RETURN(std::vector<Pop3Message> messages,
+                           co_await client->RetrAllBehind(0, &sizes, kRetrDepth));
   std::vector<SeenMessage> seen;
-  size_t sent = 0;
   for (size_t i = 0; i < sizes.size(); ++i) {
-    for (; sent < sizes.size() && sent < i + kRetrDepth; ++sent) client->Send("RETR", sent + 1);
-    Pop3Client::RetrOptions expected{.octets = sizes[i]};
-    LOAD_CO_ASSIGN_OR_RETURN(Pop3Message message, co_await client->ReadRetr(expected));
-    seen.push_back({.id = message.id, .uidl = uidls[i]});
+    seen.push_back({.id = messages[i].id, .uidl = uidls[i]});
   }
   LOAD_CO_RETURN_IF_ERROR(maildrop->model.Check(seen));
   worker_->meter()->Note("messages_verified", seen.size());
@@ -175,10 +173,7 @@ Task<Status> ChurnClient::EmptyAll() {
     Pop3Client client(&stream);
     LOAD_CO_RETURN_IF_ERROR(co_await Open(&maildrop, &stream));
     LOAD_CO_ASSIGN_OR_RETURN(Pop3Totals totals, co_await client.Stat());
-    for (uint64_t i = 1; i <= totals.messages; ++i) client.Send("DELE", i);
-    for (uint64_t i = 1; i <= totals.messages; ++i) {
-      LOAD_CO_RETURN_IF_ERROR(co_await client.ReadOk());
-    }
+    LOAD_CO_RETURN_IF_ERROR(co_await client.DeleFirst(totals.messages));
     LOAD_CO_RETURN_IF_ERROR(co_await client.Quit());
   }
   co_return OkStatus();
@@ -340,10 +335,11 @@ Task<Status> ChurnClient::CutBeforeReply(Maildrop* maildrop) {
 Task<Status> PlayChurn(Worker* worker, uint32_t slot) {
   ChurnClient client(worker, slot);
   LOAD_CO_RETURN_IF_ERROR(co_await client.EmptyAll());
-  while (worker->NextOperation(slot)) {
+  while (true) {
+    std::optional<Operation> operation = co_await worker->NextOperation(slot);
+    if (!operation) co_return OkStatus();
     LOAD_CO_RETURN_IF_ERROR(co_await client.Step());
   }
-  co_return OkStatus();
 }
 
 }  // namespace poplar::load

@@ -5,30 +5,15 @@
 #include "bench/load/profile.h"
 
 namespace poplar::load {
-namespace {
-
-// RETR of all; the sum of their octets.
-Task<StatusOr<uint64_t>> RetrieveAll(Pop3Client* client, const std::vector<uint64_t>* sizes,
-                                     uint32_t depth) {
-  uint64_t octets = 0;
-  size_t sent = 0;
-  for (size_t received = 0; received < sizes->size(); ++received) {
-    for (; sent < sizes->size() && sent < received + depth; ++sent) client->Send("RETR", sent + 1);
-    Pop3Client::RetrOptions expected{.octets = (*sizes)[received]};
-    LOAD_CO_ASSIGN_OR_RETURN(Pop3Message message, co_await client->ReadRetr(expected));
-    octets += message.octets;
-  }
-  co_return octets;
-}
-
-}  // namespace
 
 Task<Status> PlayFetch(Worker* worker, uint32_t slot) {
   const Options& options = worker->options();
   TlsTicket ticket;
-  while (std::optional<Operation> operation = worker->NextOperation(slot)) {
+  while (true) {
+    std::optional<Operation> operation = co_await worker->NextOperation(slot);
+    if (!operation) co_return OkStatus();
     std::string user = worker->UserOfSlot(slot, operation->turn);
-    uint64_t start_ns = MonotonicNs();
+    uint64_t start_ns = operation->StartNs();
     Stream stream(worker->loop(), worker->stream_options());
     Pop3Client client(&stream);
     LOAD_CO_RETURN_IF_ERROR(co_await worker->OpenPop3(&stream, &ticket));
@@ -39,15 +24,16 @@ Task<Status> PlayFetch(Worker* worker, uint32_t slot) {
         sizes.size() != options.expect_messages.value_or(sizes.size())) {
       co_return CountError(user + ": UIDL and LIST do not agree, or not with --expect");
     }
-    LOAD_CO_ASSIGN_OR_RETURN(uint64_t octets, co_await RetrieveAll(&client, &sizes, options.depth));
+    LOAD_CO_ASSIGN_OR_RETURN(std::vector<Pop3Message> messages,
+                             co_await client.RetrAllBehind(0, &sizes, options.depth));
     if (options.delete_fetched) {
-      for (size_t i = 0; i < sizes.size(); ++i) client.Send("DELE", i + 1);
-      for (size_t i = 0; i < sizes.size(); ++i) LOAD_CO_RETURN_IF_ERROR(co_await client.ReadOk());
+      LOAD_CO_RETURN_IF_ERROR(co_await client.DeleFirst(sizes.size()));
     }
     LOAD_CO_RETURN_IF_ERROR(co_await client.Quit());
+    uint64_t octets = 0;
+    for (const Pop3Message& message : messages) octets += message.octets;
     worker->Record("fetch", start_ns, octets);
   }
-  co_return OkStatus();
 }
 
 }  // namespace poplar::load

@@ -16,18 +16,20 @@ Task<Status> PlayGet(Worker* worker, uint32_t slot) {
   HttpClient client(&stream);
   std::string folder = "/" + worker->UserOfSlot(slot, 0) + "/";
   LOAD_CO_RETURN_IF_ERROR(co_await worker->OpenHttp(&stream, &ticket));
-  std::deque<uint64_t> sent_ns;
+  std::deque<uint64_t> start_ns;
   uint64_t next = slot % files;
   while (true) {
-    while (sent_ns.size() < options.depth && worker->NextOperation(slot)) {
+    while (start_ns.size() < options.depth) {
+      std::optional<Operation> operation = co_await worker->NextOperation(slot);
+      if (!operation) break;
       client.SendGet(folder + std::to_string(next + 1));
-      sent_ns.push_back(MonotonicNs());
+      start_ns.push_back(operation->StartNs());
       next = (next + 1) % files;
     }
-    if (sent_ns.empty()) break;
+    if (start_ns.empty()) break;
     LOAD_CO_ASSIGN_OR_RETURN(const uint64_t octets, co_await client.ReadMessage());
-    worker->Record("get", sent_ns.front(), octets);
-    sent_ns.pop_front();
+    worker->Record("get", start_ns.front(), octets);
+    start_ns.pop_front();
   }
   co_return OkStatus();
 }

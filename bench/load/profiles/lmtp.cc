@@ -14,7 +14,9 @@ Task<Status> PlayLmtp(Worker* worker, uint32_t slot) {
   LmtpClient client(&stream);
   LOAD_CO_RETURN_IF_ERROR(co_await stream.Connect(&options.lmtp));
   LOAD_CO_RETURN_IF_ERROR(co_await client.Open());
-  while (std::optional<Operation> operation = worker->NextOperation(slot)) {
+  while (true) {
+    std::optional<Operation> operation = co_await worker->NextOperation(slot);
+    if (!operation) co_return co_await client.Quit();
     uint64_t id = options.first_id + operation->number;
     MessageSpec spec{.seed = options.seed, .id = id};
     spec.octets = PickOctets(sizes, options.seed, id);
@@ -25,11 +27,10 @@ Task<Status> PlayLmtp(Worker* worker, uint32_t slot) {
       recipients.push_back(
           worker->UserName((operation->number * options.recipients + i) % options.users));
     }
-    uint64_t start_ns = MonotonicNs();
+    uint64_t start_ns = operation->StartNs();
     LOAD_CO_RETURN_IF_ERROR(co_await client.Deliver(&recipients, wire, options.declare_size));
     worker->Record("deliver", start_ns, spec.octets);
   }
-  co_return co_await client.Quit();
 }
 
 }  // namespace poplar::load

@@ -16,16 +16,18 @@ Task<Status> PlayNoop(Worker* worker, uint32_t slot) {
   std::string user = worker->UserOfSlot(slot, 0);
   LOAD_CO_RETURN_IF_ERROR(co_await worker->OpenPop3(&stream, &ticket));
   LOAD_CO_RETURN_IF_ERROR(co_await client.Login(user, options.password));
-  std::deque<uint64_t> sent_ns;
+  std::deque<uint64_t> start_ns;
   while (true) {
-    while (sent_ns.size() < options.depth && worker->NextOperation(slot)) {
+    while (start_ns.size() < options.depth) {
+      std::optional<Operation> operation = co_await worker->NextOperation(slot);
+      if (!operation) break;
       client.Send("NOOP");
-      sent_ns.push_back(MonotonicNs());
+      start_ns.push_back(operation->StartNs());
     }
-    if (sent_ns.empty()) break;
+    if (start_ns.empty()) break;
     LOAD_CO_RETURN_IF_ERROR(co_await client.ReadOk());
-    worker->Record("noop", sent_ns.front());
-    sent_ns.pop_front();
+    worker->Record("noop", start_ns.front());
+    start_ns.pop_front();
   }
   co_return co_await client.Quit();
 }

@@ -11,9 +11,11 @@ namespace poplar::load {
 Task<Status> PlayPoll(Worker* worker, uint32_t slot) {
   const Options& options = worker->options();
   TlsTicket ticket;
-  while (std::optional<Operation> operation = worker->NextOperation(slot)) {
+  while (true) {
+    std::optional<Operation> operation = co_await worker->NextOperation(slot);
+    if (!operation) co_return OkStatus();
     std::string user = worker->UserOfSlot(slot, operation->turn);
-    uint64_t start_ns = MonotonicNs();
+    uint64_t start_ns = operation->StartNs();
     Stream stream(worker->loop(), worker->stream_options());
     Pop3Client client(&stream);
     LOAD_CO_RETURN_IF_ERROR(co_await worker->OpenPop3(&stream, &ticket));
@@ -32,7 +34,6 @@ Task<Status> PlayPoll(Worker* worker, uint32_t slot) {
     LOAD_CO_RETURN_IF_ERROR(co_await client.Quit());
     worker->Record("poll", start_ns);
   }
-  co_return OkStatus();
 }
 
 }  // namespace poplar::load

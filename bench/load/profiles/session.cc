@@ -19,10 +19,12 @@ Task<Status> LogIn(Pop3Client* client, const Options& options, uint64_t number,
 Task<Status> PlaySession(Worker* worker, uint32_t slot) {
   const Options& options = worker->options();
   TlsTicket ticket;
-  while (std::optional<Operation> operation = worker->NextOperation(slot)) {
+  while (true) {
+    std::optional<Operation> operation = co_await worker->NextOperation(slot);
+    if (!operation) co_return OkStatus();
     uint64_t number = worker->UserNumberOfSlot(slot, operation->turn);
     std::string user = worker->UserName(number);
-    uint64_t start_ns = MonotonicNs();
+    uint64_t start_ns = operation->StartNs();
     Stream stream(worker->loop(), worker->stream_options());
     Pop3Client client(&stream);
     LOAD_CO_RETURN_IF_ERROR(co_await worker->OpenPop3(&stream, &ticket));
@@ -34,7 +36,6 @@ Task<Status> PlaySession(Worker* worker, uint32_t slot) {
     LOAD_CO_RETURN_IF_ERROR(co_await client.Quit());
     worker->Record("session", start_ns);
   }
-  co_return OkStatus();
 }
 
 }  // namespace poplar::load

@@ -113,10 +113,11 @@ Task<Status> TurnoverClient::Session(const std::string* user, bool leaves_mail) 
 Task<Status> PlayTurnover(Worker* worker, uint32_t slot) {
   TurnoverClient client(worker, slot);
   LOAD_CO_RETURN_IF_ERROR(co_await client.Open());
-  while (std::optional<Operation> operation = worker->NextOperation(slot)) {
+  while (true) {
+    std::optional<Operation> operation = co_await worker->NextOperation(slot);
+    if (!operation) co_return co_await client.Close();
     LOAD_CO_RETURN_IF_ERROR(co_await client.Turn(operation->turn));
   }
-  co_return co_await client.Close();
 }
 
 }  // namespace poplar::load

@@ -38,14 +38,6 @@ void Print(const json& links, Console& console) {
   table.Print(console.out);
 }
 
-// Whose answer a client would hear. Null: nobody could be asked.
-const json* Decider(const json& links, std::string_view asked) {
-  for (const json& link : links) {
-    if (link.value("asked", "") == asked && link.value("decides", false)) return &link;
-  }
-  return nullptr;
-}
-
 using Verdict = std::pair<ExitCode, std::string>;
 
 // The way in that a link's tenant leaves, where it does not leave all.
@@ -129,6 +121,13 @@ ExitCode EndSessions(const std::string& address, const tenant::Config& config, C
 }
 
 }  // namespace
+
+const json* Decider(const json& links, std::string_view asked) {
+  for (const json& link : links) {
+    if (link.value("asked", "") == asked && link.value("decides", false)) return &link;
+  }
+  return nullptr;
+}
 
 ExitCode AuthTest(const AuthTestOptions& options, const tenant::Config& config, Console& console) {
   const auto secret = SecretOf(options, console);

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 #include "core/app/console.h"
 #include "core/tenant/config.h"
@@ -35,5 +37,9 @@ ExitCode AfterChange(const std::string& address, bool ends_sessions, const tenan
                      Console& console);
 
 ExitCode UserFlush(const UserFlushOptions& options, const tenant::Config& config, Console& console);
+
+// Of what `auth.test` answers of each back end (`asked`: "address", "password", "account" or
+// "token"), the one whose answer a client would hear. Null: nobody could be asked.
+const nlohmann::json* Decider(const nlohmann::json& links, std::string_view asked);
 
 }  // namespace poplar::app

@@ -247,9 +247,16 @@ class Checker {
 
 }  // namespace
 
+Checked CheckConfiguration(const std::string& path, const Wiring& wiring) {
+  Checked checked;
+  checked.parsed = tenant::ReadConfig(path);
+  checked.can_be_used = checked.parsed.faults.empty();
+  checked.warnings = Checker(path, wiring, checked.parsed).Warnings();
+  return checked;
+}
+
 ExitCode Check(const CheckOptions& options, const Wiring& wiring, Console& console) {
-  tenant::ParsedConfig parsed = tenant::ReadConfig(options.config_path);
-  const auto warnings = Checker(options.config_path, wiring, parsed).Warnings();
+  const auto [parsed, can_be_used, warnings] = CheckConfiguration(options.config_path, wiring);
   for (const tenant::ConfigFault& fault : parsed.faults) console.err << fault.ToString() << '\n';
   for (const tenant::ConfigFault& warning : warnings)
     console.err << "warning: " << warning.ToString() << '\n';

@@ -1,6 +1,7 @@
 #include "core/app/commands/deliver.h"
 
 #include <algorithm>
+#include <string>
 #include <string_view>
 #include <variant>
 
@@ -21,9 +22,11 @@ bool CanBeSent(std::string_view address) {
 ExitCode CodeOf(const RecipientResult& result) {
   if (result.code / 100 == 4) return ExitCode::kTemporary;
   const std::string_view text = result.text;
-  // RFC 3463: 5.1.x speaks of the address (5.1.7 and 5.1.8 of the sender's), 5.3.4 and 5.2.3 of the
-  // message's size.
-  if (text.starts_with("5.1.7") || text.starts_with("5.1.8")) return ExitCode::kUsage;
+  // RFC 3463: 5.1.x speaks of the address (5.1.7 and 5.1.8 of the sender's; 5.1.3: it is
+  // none), 5.3.4 and 5.2.3 of the message's size.
+  for (const std::string_view wrong : {"5.1.3", "5.1.7", "5.1.8"}) {
+    if (text.starts_with(wrong)) return ExitCode::kUsage;
+  }
   if (text.starts_with("5.3.4") || text.starts_with("5.2.3")) return ExitCode::kDataError;
   if (result.code == 550 || text.starts_with("5.1.")) return ExitCode::kNoUser;
   if (result.code == 552 && !text.starts_with("5.2.2")) return ExitCode::kDataError;
@@ -49,6 +52,12 @@ ExitCode Deliver(const DeliverOptions& options, const tenant::Config& config, Co
       return Fail(console, ExitCode::kUsage, "\"" + address + "\" is no address");
   if (!CanBeSent(options.from))
     return Fail(console, ExitCode::kUsage, "\"" + options.from + "\" is no address");
+  // The rest would be told to come again, and so would those come again who have it already.
+  if (options.recipients.size() > config.lmtp.recipients_max)
+    return Fail(console, ExitCode::kUsage,
+                std::to_string(options.recipients.size()) +
+                    " recipients are more than one message may have (lmtp.recipients_max = " +
+                    std::to_string(config.lmtp.recipients_max) + "); name them in parts");
   if (config.lmtp.socket.empty() && config.lmtp.listen.empty())
     return Fail(console, ExitCode::kConfig,
                 "the configuration has no LMTP listener; write lmtp.socket or lmtp.listen");

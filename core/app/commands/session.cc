@@ -53,14 +53,31 @@ ExitCode SessionList(const SessionListOptions& options, const tenant::Config& co
 
 ExitCode SessionKick(const SessionKickOptions& options, const tenant::Config& config,
                      Console& console) {
-  const json arguments =
-      options.session.empty() ? json{{"user", options.user}} : json{{"session", options.session}};
+  json arguments = json::object();
+  if (!options.session.empty()) arguments["session"] = options.session;
+  if (!options.user.empty()) arguments["user"] = options.user;
+  if (!options.tenant.empty()) arguments["tenant"] = options.tenant;
   const auto result = AskServer(config, "session.kick", arguments);
   if (!result.ok()) return Fail(console, result.status());
   const auto kicked = result->find("kicked");
   if (kicked == result->end() || !kicked->is_number()) return NotUnderstood(console);
   console.out << *kicked << (*kicked == 1 ? " session" : " sessions")
               << " told to end; a commit under way is finished first.\n";
+  return ExitCode::kOk;
+}
+
+ExitCode EndTenantSessions(const std::string& tenant, const tenant::Config& config,
+                           Console& console) {
+  const auto kicked = AskServer(config, "session.kick", json{{"tenant", tenant}});
+  if (kicked.status().code() == StatusCode::kFailedPrecondition) {
+    console.out << "No server runs, so no sessions had to end.\n";
+    return ExitCode::kOk;
+  }
+  if (!kicked.ok() && kicked.status().code() != StatusCode::kNotFound) {
+    return Fail(console, kicked.status());
+  }
+  const uint64_t ended = kicked.ok() ? kicked->value("kicked", uint64_t{0}) : 0;
+  console.out << "Ended " << ended << " of its sessions.\n";
   return ExitCode::kOk;
 }
 

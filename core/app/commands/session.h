@@ -15,13 +15,20 @@ struct SessionListOptions {
 };
 
 struct SessionKickOptions {
-  std::string session;  // An id of the list; or empty, and
-  std::string user;     // all of this user's.
+  // One of them: an id of the list, all of this user's, or all of this tenant's.
+  std::string session;
+  std::string user;
+  std::string tenant;
 };
 
 ExitCode SessionList(const SessionListOptions& options, const tenant::Config& config,
                      Console& console);
 ExitCode SessionKick(const SessionKickOptions& options, const tenant::Config& config,
                      Console& console);
+
+// Ends all sessions of a tenant that has changed, and says how many; that there are none, or no
+// server runs, is as good.
+ExitCode EndTenantSessions(const std::string& tenant, const tenant::Config& config,
+                           Console& console);
 
 }  // namespace poplar::app

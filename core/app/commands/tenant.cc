@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/app/commands/limits_text.h"
+#include "core/app/commands/session.h"
 #include "core/app/commands/user_records.h"
 #include "core/app/table.h"
 #include "core/app/tenant_sources.h"
@@ -124,6 +125,11 @@ void WarnOfMail(const TenantRecord& record, const tenant::Config& config, const 
   if (!why.empty()) Warn(record, why, console);
 }
 
+void TellOfSessions(const std::string& name, Console& console) {
+  console.out << "Sessions that are open go on: `poplar session kick --tenant " << name
+              << "` ends them.\n";
+}
+
 }  // namespace
 
 StatusOr<TenantSource> ParseTenantSource(std::string_view text) {
@@ -214,8 +220,9 @@ ExitCode TenantShow(const TenantShowOptions& options, const tenant::Config& conf
   return ExitCode::kOk;
 }
 
-ExitCode TenantSetEnabled(const std::string& name, bool enabled, const tenant::Config& config,
-                          Console& console) {
+ExitCode TenantSetState(const TenantStateOptions& options, const tenant::Config& config,
+                        Console& console) {
+  const auto& [name, enabled, end_sessions] = options;
   const auto users = OpenUsers(config);
   if (!users.ok()) return FailUsers(console, users.status());
   const Status set = (*users)->SetTenantEnabled(name, enabled);
@@ -223,6 +230,8 @@ ExitCode TenantSetEnabled(const std::string& name, bool enabled, const tenant::C
   const auto record = (*users)->FindTenant(name);
   if (record.ok()) WarnOfSource(*record, console);
   console.out << "Tenant " << name << (enabled ? " enabled.\n" : " disabled.\n");
+  if (end_sessions) return EndTenantSessions(name, config, console);
+  if (!enabled) TellOfSessions(name, console);
   return ExitCode::kOk;
 }
 
@@ -251,6 +260,8 @@ ExitCode TenantRemove(const TenantRemoveOptions& options, const tenant::Config& 
                 std::string(Message(removed)) + " (with --with-users they go too)");
   if (!removed.ok()) return Fail(console, removed);
   console.out << "Tenant " << options.name << " removed.\n";
+  if (options.end_sessions) return EndTenantSessions(options.name, config, console);
+  TellOfSessions(options.name, console);
   return ExitCode::kOk;
 }
 

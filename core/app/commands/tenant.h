@@ -65,9 +65,16 @@ struct TenantShowOptions {
   bool json = false;
 };
 
+struct TenantStateOptions {
+  std::string name;
+  bool enabled = true;
+  bool end_sessions = false;
+};
+
 struct TenantRemoveOptions {
   std::string name;
   bool with_users = false;
+  bool end_sessions = false;
 };
 
 ExitCode TenantAdd(const TenantAddOptions& options, const tenant::Config& config,
@@ -78,8 +85,8 @@ ExitCode TenantList(const TenantListOptions& options, const tenant::Config& conf
                     Console& console);
 ExitCode TenantShow(const TenantShowOptions& options, const tenant::Config& config,
                     Console& console);
-ExitCode TenantSetEnabled(const std::string& name, bool enabled, const tenant::Config& config,
-                          Console& console);
+ExitCode TenantSetState(const TenantStateOptions& options, const tenant::Config& config,
+                        Console& console);
 
 enum class DomainChange : uint8_t { kAdd, kRemove };
 ExitCode TenantChangeDomain(const std::string& name, const std::string& domain, DomainChange change,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -33,7 +34,8 @@ StatusOr<std::vector<UsageRecord>> ReadUsage(const TenantUsageOptions& options,
                             .by_day = options.by_day});
 }
 
-// What each tenant has stored now, by name; null: no server runs that could tell.
+// What each tenant has stored now, by its id, as one that was removed and one that was added since
+// may have the same name; null: no server runs that could tell.
 json StorageNow(const tenant::Config& config) {
   const auto answer = ops::CallAdmin({.socket_path = config.admin.socket,
                                       .command = "tenant.storage",
@@ -41,6 +43,12 @@ json StorageNow(const tenant::Config& config) {
   if (!answer.ok()) return {};
   const auto tenants = answer->find("tenants");
   return tenants == answer->end() ? json() : *tenants;
+}
+
+// Of StorageNow; null: that is not known, or the tenant is none any more.
+json StorageOf(const UsageRecord& record, const json& storage) {
+  return storage.is_object() ? storage.value(std::to_string(record.tenant.value()), json())
+                             : json();
 }
 
 json ToJson(const UsageRecord& record, const json& storage, bool by_day) {
@@ -52,7 +60,7 @@ json ToJson(const UsageRecord& record, const json& storage, bool by_day) {
   if (by_day) {
     object["day"] = DayText(record.day);
   } else {
-    object["storage"] = storage.is_object() ? storage.value(record.tenant_name, json()) : json();
+    object["storage"] = StorageOf(record, storage);
   }
   return object;
 }
@@ -60,17 +68,19 @@ json ToJson(const UsageRecord& record, const json& storage, bool by_day) {
 // Tenants that did nothing have a line too: what they store is billed.
 void AddIdleTenants(const TenantUsageOptions& options, auth::UserDatabase& users,
                     std::vector<UsageRecord>& records) {
-  std::set<std::string, std::less<>> named;
-  for (const UsageRecord& record : records) named.insert(record.tenant_name);
+  std::set<TenantId> listed;
+  for (const UsageRecord& record : records) listed.insert(record.tenant);
   const auto tenants = users.ListTenants();
   if (!tenants.ok()) return;
   for (const auth::TenantRecord& tenant : *tenants) {
-    if (named.contains(tenant.name) || (!options.name.empty() && options.name != tenant.name)) {
+    if (listed.contains(tenant.id) || (!options.name.empty() && options.name != tenant.name)) {
       continue;
     }
     records.push_back({.tenant = tenant.id, .tenant_name = tenant.name, .day = 0, .figures = {}});
   }
-  std::ranges::sort(records, {}, &UsageRecord::tenant_name);
+  std::ranges::sort(records, {}, [](const UsageRecord& record) {
+    return std::pair(std::string_view(record.tenant_name), record.tenant);
+  });
 }
 
 void PrintTable(const std::vector<UsageRecord>& records, const json& storage, bool by_day,
@@ -78,12 +88,10 @@ void PrintTable(const std::vector<UsageRecord>& records, const json& storage, bo
   Table table({"TENANT", by_day ? "DAY" : "STORED", "SESSIONS", "MESSAGES IN", "OCTETS IN",
                "MESSAGES OUT", "OCTETS OUT"});
   for (const UsageRecord& record : records) {
-    std::string second = "?";
-    if (by_day) {
-      second = DayText(record.day);
-    } else if (storage.is_object() && storage.contains(record.tenant_name)) {
-      second = SizeText(storage[record.tenant_name].value("octets", uint64_t{0}));
-    }
+    const json stored = StorageOf(record, storage);
+    std::string second = storage.is_object() ? "-" : "?";
+    if (by_day) second = DayText(record.day);
+    if (stored.is_object()) second = SizeText(stored.value("octets", uint64_t{0}));
     const auth::UsageFigures& figures = record.figures;
     table.Add({record.tenant_name, second, std::to_string(figures.sessions),
                std::to_string(figures.messages_in), SizeText(figures.octets_in),

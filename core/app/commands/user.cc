@@ -6,6 +6,7 @@
 #include "core/app/commands/auth.h"
 #include "core/app/commands/limits_text.h"
 #include "core/app/commands/user_records.h"
+#include "core/app/password_policy.h"
 #include "core/app/table.h"
 
 namespace poplar::app {
@@ -37,6 +38,11 @@ StatusOr<std::string> NewHash(const UserPasswordOptions& options, const tenant::
   POP_ASSIGN_OR_RETURN(const base::Secret password, options.password == PasswordSource::kStdin
                                                         ? ReadPassword(console.in)
                                                         : AskTwice(console, options.address));
+  Status judged = JudgePassword(PasswordPolicyOf(config.users), password.Reveal(), options.address);
+  if (!judged.ok() && !options.weak_password) return judged;
+  if (!judged.ok()) {
+    console.err << "warning: " << Message(judged) << " (taken all the same: --weak-password)\n";
+  }
   const std::string& scheme = options.scheme.empty() ? config.users.hash : options.scheme;
   auth::PasswordHasher hasher(auth::HashOptionsOf(scheme, config.auth.scram_iterations));
   return hasher.Hash(password);

@@ -19,8 +19,9 @@ enum class PasswordSource : uint8_t { kTerminal, kStdin, kHashStdin, kNone };
 struct UserPasswordOptions {
   std::string address;
   PasswordSource password = PasswordSource::kTerminal;
-  std::string scheme;         // How to store it, as users.hash says it; empty: as that says.
-  bool end_sessions = false;  // After a change: the running ones.
+  bool weak_password = false;  // One that the policy refuses is taken, with a warning.
+  std::string scheme;          // How to store it, as users.hash says it; empty: as that says.
+  bool end_sessions = false;   // After a change: the running ones.
 };
 
 struct UserListOptions {

@@ -23,6 +23,9 @@ constexpr size_t kValidityAt = 44;
 constexpr size_t kOptionsAt = 60;
 constexpr uint32_t kNewUidls = 1;
 constexpr uint32_t kMinorVersionMax = 19;
+// In heads since version 13, all of which are large.
+constexpr uint32_t kHasShowAfterVersion = 13;
+constexpr size_t kShowAfterAt = 112;
 // In a record.
 constexpr size_t kUidAt = 0;
 constexpr size_t kReceivedAt = 4;
@@ -30,6 +33,7 @@ constexpr size_t kFlagsAt = 32;
 constexpr size_t kRecordBytesMin = 36;
 constexpr uint32_t kExpunged = 1U << 31;
 constexpr uint32_t kUnlinked = 1U << 30;
+constexpr uint32_t kArchived = 1U << 29;
 
 uint32_t Number(std::string_view bytes, size_t at) {
   uint32_t number = 0;
@@ -49,6 +53,7 @@ class CyrusFolder final : public MailboxSource {
     std::sort(index->entries.begin(), index->entries.end(),
               [](const auto& a, const auto& b) { return a.uid < b.uid; });
     UidlGiver giver;
+    uint64_t elsewhere = 0;
     for (const CyrusIndex::Entry& entry : index->entries) {
       SourceMessage& message = messages_.emplace_back();
       message.name = path_ + "/" + std::to_string(entry.uid) + ".";
@@ -56,12 +61,16 @@ class CyrusFolder final : public MailboxSource {
       struct stat found{};
       if (stat(message.name.c_str(), &found) == 0) {
         message.bytes = static_cast<uint64_t>(found.st_size);
+      } else if (entry.archived) {
+        ++elsewhere;
       }
       const std::string uid = std::to_string(entry.uid);
       giver.Give(index->new_uidls ? format.Expand({entry.uid, index->uid_validity, "", ""}) : uid,
                  uid, message);
     }
     if (!index->new_uidls) notes_.emplace_back("its UIDLs are UIDs alone, as its index says");
+    Note(index->hidden, "left out, which its pop3showafter hides from POP3");
+    Note(elsewhere, "on the archive partition: import a folder with links to all files");
     return OkStatus();
   }
 
@@ -70,6 +79,11 @@ class CyrusFolder final : public MailboxSource {
   }
 
  private:
+  void Note(uint64_t count, const char* what) {
+    if (count == 0) return;
+    notes_.push_back(std::to_string(count) + (count == 1 ? " message " : " messages ") + what);
+  }
+
   const std::string path_;
 };
 
@@ -97,13 +111,22 @@ StatusOr<CyrusIndex> ParseCyrusIndex(std::string_view bytes) {
   index.uid_validity = Number(bytes, kValidityAt - shift);
   const bool has_options = start >= kOptionsAt - shift + 4;
   index.new_uidls = has_options && (Number(bytes, kOptionsAt - shift) & kNewUidls) != 0;
+  const bool has_show_after = version >= kHasShowAfterVersion && start >= kShowAfterAt + 4;
+  const uint32_t show_after = has_show_after ? Number(bytes, kShowAfterAt) : 0;
   for (uint64_t i = 0; i < records; ++i) {
     const std::string_view record = bytes.substr(start + i * record_bytes, record_bytes);
     CyrusIndex::Entry entry;
     entry.uid = Number(record, kUidAt);
-    entry.received_us = int64_t{Number(record, kReceivedAt)} * 1'000'000;
-    const bool is_gone = (Number(record, kFlagsAt) & (kExpunged | kUnlinked)) != 0;
-    if (entry.uid != 0 && !is_gone) index.entries.push_back(entry);
+    const uint32_t received_s = Number(record, kReceivedAt);
+    entry.received_us = int64_t{received_s} * 1'000'000;
+    const uint32_t flags = Number(record, kFlagsAt);
+    entry.archived = (flags & kArchived) != 0;
+    if (entry.uid == 0 || (flags & (kExpunged | kUnlinked)) != 0) continue;
+    if (show_after != 0 && received_s <= show_after) {
+      ++index.hidden;
+    } else {
+      index.entries.push_back(entry);
+    }
   }
   return index;
 }

@@ -2,9 +2,10 @@
 // the message of UID 12.
 //
 // Read is the index of Cyrus 1.6 to 3.8 (minor versions 1 to 19), of which these fields stand in
-// the same places: validity, whether the mailbox has UIDLs of the new form, and of each message
-// UID, date and whether it is expunged. Later indexes are refused. What they do not say is taken
-// from the configuration of the old server: its `uidl_format`.
+// the same places: validity, whether the mailbox has UIDLs of the new form, up to which date POP3
+// does not show it, and of each message UID, date and whether it is expunged or archived. Later
+// indexes are refused. What they do not say is taken from the configuration of the old server: its
+// `uidl_format`.
 
 #pragma once
 
@@ -23,9 +24,12 @@ struct CyrusIndex {
   struct Entry {
     uint32_t uid = 0;
     int64_t received_us = 0;
+    bool archived = false;  // Its file may be on another partition.
   };
   uint32_t uid_validity = 0;
   bool new_uidls = false;  // Else a UIDL is the UID alone.
+  // What POP3 does not show (the annotation pop3showafter) is counted only.
+  uint64_t hidden = 0;
   std::vector<Entry> entries;
 };
 

@@ -127,7 +127,7 @@ Status LineConnection::StartTls(const std::string& host, const TlsTrust& trust) 
       return MakeStatus(StatusCode::kInvalidArgument,
                         trust.ca_file + " holds no certificates: " + OpenSslError());
     }
-    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+    if (!trust.only_note) SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
   }
   ssl_.reset(SSL_new(context.get()));
   POP_CHECK(ssl_ != nullptr && SSL_set_fd(ssl_.get(), fd_.get()) == 1);
@@ -142,13 +142,18 @@ Status LineConnection::StartTls(const std::string& host, const TlsTrust& trust) 
   }
   if (SSL_connect(ssl_.get()) == 1) return OkStatus();
   const long verified = SSL_get_verify_result(ssl_.get());
-  if (!trust.insecure && verified != X509_V_OK) {
+  if (!trust.insecure && !trust.only_note && verified != X509_V_OK) {
     return MakeStatus(StatusCode::kUnauthenticated,
                       "the certificate of " + name_ +
                           " is not trusted: " + X509_verify_cert_error_string(verified) +
                           "; name its issuer with --ca, or say --insecure");
   }
   return MakeStatus(StatusCode::kUnavailable, "TLS with " + name_ + ": " + OpenSslError());
+}
+
+std::string LineConnection::certificate_fault() const {
+  const long verified = SSL_get_verify_result(ssl_.get());
+  return verified == X509_V_OK ? "" : X509_verify_cert_error_string(verified);
 }
 
 Status LineConnection::Write(std::string_view bytes) {

@@ -26,6 +26,8 @@ inline constexpr size_t kPeerLineBytesMax = 64 * 1024;
 struct TlsTrust {
   std::string ca_file;  // Empty: the system's.
   bool insecure = false;
+  // Goes on with one that is not trusted, but remembers why.
+  bool only_note = false;
 };
 
 class LineConnection {
@@ -40,6 +42,8 @@ class LineConnection {
 
   // What was received in clear before is dropped.
   Status StartTls(const std::string& host, const TlsTrust& trust);
+  // With `only_note`: why the certificate is not trusted for the host; empty: it is.
+  std::string certificate_fault() const;
 
   Status Write(std::string_view bytes);
   // Without its line end, CRLF or LF.

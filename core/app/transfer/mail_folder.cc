@@ -23,8 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kPieceBytes = 64 * 1024;
-constexpr int64_t kSecondUs = 1'000'000;
+constexpr size_t kFolderPieceBytes = 64 * 1024;
+constexpr int64_t kUsASecond = 1'000'000;
 
 Status RenameFile(const std::string& from, const std::string& to) {
   return std::rename(from.c_str(), to.c_str()) == 0 ? OkStatus() : ErrnoStatus(errno, to);
@@ -33,7 +33,7 @@ Status RenameFile(const std::string& from, const std::string& to) {
 // Writes what `step` makes of the source's bytes, piece by piece.
 template <class Step>
 Status WritePieces(ByteSource& source, OutputFile& file, const Step& step) {
-  std::string piece(kPieceBytes, '\0');
+  std::string piece(kFolderPieceBytes, '\0');
   std::string made;
   while (true) {
     POP_ASSIGN_OR_RETURN(const size_t got, source.Read(piece));
@@ -47,8 +47,8 @@ Status WritePieces(ByteSource& source, OutputFile& file, const Step& step) {
 // The same message has the same name at every export.
 std::string MaildirNameOf(const Pop3Message& message) {
   const XXH128_hash_t hash = XXH3_128bits(message.uidl.data(), message.uidl.size());
-  const int64_t second = std::max<int64_t>(0, message.received_us / kSecondUs);
-  const int64_t micros = std::max<int64_t>(0, message.received_us % kSecondUs);
+  const int64_t second = std::max<int64_t>(0, message.received_us / kUsASecond);
+  const int64_t micros = std::max<int64_t>(0, message.received_us % kUsASecond);
   char name[128];
   std::snprintf(name, sizeof name, "%lld.M%06lldH%016llx%016llx.poplar,W=%llu",
                 static_cast<long long>(second), static_cast<long long>(micros),
@@ -169,7 +169,7 @@ class MboxFile final : public MailFolder {
   Status Add(const Pop3Message& message, ByteSource& source) override {
     const uint64_t before = file_.bytes();
     std::string head = "From MAILER-DAEMON ";
-    AppendFromDate(message.received_us / kSecondUs, head);
+    AppendFromDate(message.received_us / kUsASecond, head);
     POP_RETURN_IF_ERROR(file_.Write(head + "\nX-UIDL: " + message.uidl + "\n"));
     LineEndConverter converter;
     FromQuoter quoter;

@@ -12,16 +12,16 @@ bool HasVariable(std::string_view text) {
   return text.find("%u") != std::string_view::npos || text.find("%d") != std::string_view::npos;
 }
 
-struct Found {
+struct FoundFolder {
   std::string path;
   std::string user;
   std::string domain;
 };
 
 // Goes one component of the pattern deeper.
-Status Deeper(std::string_view component, std::vector<Found>& found) {
-  std::vector<Found> next;
-  for (Found& each : found) {
+Status Deeper(std::string_view component, std::vector<FoundFolder>& found) {
+  std::vector<FoundFolder> next;
+  for (FoundFolder& each : found) {
     std::error_code error;
     if (!HasVariable(component)) {
       each.path += "/" + std::string(component);
@@ -32,7 +32,7 @@ Status Deeper(std::string_view component, std::vector<Found>& found) {
     if (!fs::is_directory(folder, error)) continue;
     for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
          entry.increment(error)) {
-      Found one = each;
+      FoundFolder one = each;
       const std::string name = entry->path().filename().string();
       if (!MatchPattern(component, name, one.user, one.domain)) continue;
       one.path += "/" + name;
@@ -92,7 +92,7 @@ StatusOr<std::vector<MailboxTask>> ExpandTree(std::string_view pattern) {
   }
   const std::string absolute = fs::absolute(std::string(pattern)).lexically_normal().string();
   std::string_view rest = absolute;
-  std::vector<Found> found(1);
+  std::vector<FoundFolder> found(1);
   while (!rest.empty()) {
     const std::string_view component = rest.substr(0, rest.find('/'));
     rest.remove_prefix(std::min(component.size() + 1, rest.size()));
@@ -100,7 +100,7 @@ StatusOr<std::vector<MailboxTask>> ExpandTree(std::string_view pattern) {
   }
   std::vector<MailboxTask> tasks;
   tasks.reserve(found.size());
-  for (const Found& each : found) tasks.push_back({each.user + "@" + each.domain, each.path});
+  for (const FoundFolder& each : found) tasks.push_back({each.user + "@" + each.domain, each.path});
   std::sort(tasks.begin(), tasks.end(), [](const MailboxTask& a, const MailboxTask& b) {
     return a.address != b.address ? a.address < b.address : a.place < b.place;
   });

@@ -17,7 +17,7 @@
 namespace poplar::app {
 namespace {
 
-constexpr size_t kPieceBytes = 256 * 1024;
+constexpr size_t kMboxPieceBytes = 256 * 1024;
 constexpr std::string_view kQuoted = ">From ";
 // No line that matters is longer: of a longer one only the beginning is looked at.
 constexpr size_t kLookedAtMax = 1024;
@@ -35,7 +35,7 @@ struct Place {
 };
 
 // What the scan learns of a message.
-struct Found {
+struct FoundMessage {
   Place place;
   int64_t received_us = 0;
   uint32_t uid = 0;
@@ -47,7 +47,7 @@ struct Found {
 // Finds messages in a file that comes line by line.
 class Scanner {
  public:
-  explicit Scanner(std::vector<Found>& found) : found_(found), state_(XXH3_createState()) {}
+  explicit Scanner(std::vector<FoundMessage>& found) : found_(found), state_(XXH3_createState()) {}
   ~Scanner() { XXH3_freeState(state_); }
   Scanner(const Scanner&) = delete;
   Scanner& operator=(const Scanner&) = delete;
@@ -60,7 +60,7 @@ class Scanner {
     if (after_blank_) {
       if (const auto second = ParseFromLine(begin); second.has_value()) {
         EndMessage(blank_at_);
-        Found& message = found_.emplace_back();
+        FoundMessage& message = found_.emplace_back();
         message.place = {at + bytes, at + bytes};
         message.received_us = *second * 1'000'000;
         XXH3_128bits_reset(state_);
@@ -108,7 +108,7 @@ class Scanner {
 
   bool Header(std::string_view line) {
     if (line.empty()) return false;
-    Found& message = found_.back();
+    FoundMessage& message = found_.back();
     const std::string_view uid = HeaderField(line, "X-UID");
     const std::string_view uidl = HeaderField(line, "X-UIDL");
     std::string_view base = HeaderField(line, "X-IMAPbase");
@@ -123,7 +123,7 @@ class Scanner {
     return true;
   }
 
-  std::vector<Found>& found_;
+  std::vector<FoundMessage>& found_;
   XXH3_state_t* const state_;
   uint32_t uid_validity_ = 0;
   bool after_blank_ = true;
@@ -139,7 +139,7 @@ class MboxMessage final : public ByteSource {
 
   StatusOr<size_t> Read(std::span<char> into) override {
     while (ready_.size() == taken_ && place_.begin < place_.end) {
-      std::string piece(std::min<uint64_t>(kPieceBytes, place_.end - place_.begin), '\0');
+      std::string piece(std::min<uint64_t>(kMboxPieceBytes, place_.end - place_.begin), '\0');
       const ssize_t got = pread(fd_, piece.data(), piece.size(), static_cast<off_t>(place_.begin));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) return ErrnoStatus(errno, path_);
@@ -171,12 +171,12 @@ class Mbox final : public MailboxSource {
       : path_(std::move(path)), options_(std::move(options)), fd_(std::move(fd)) {}
 
   Status Scan() {
-    std::vector<Found> found;
+    std::vector<FoundMessage> found;
     Scanner scanner(found);
     POP_RETURN_IF_ERROR(ReadLines(scanner));
     UidlGiver giver;
     for (size_t i = 0; i < found.size(); ++i) {
-      const Found& each = found[i];
+      const FoundMessage& each = found[i];
       if (each.is_folder_data) {
         notes_.emplace_back("the folder's internal data is left out");
         continue;
@@ -197,19 +197,19 @@ class Mbox final : public MailboxSource {
   }
 
  private:
-  std::string OldUidl(const Found& found, uint32_t uid_validity) const {
+  std::string OldUidl(const FoundMessage& found, uint32_t uid_validity) const {
     const bool has_uid = found.uid != 0 && uid_validity != 0;
     if (!has_uid || (options_.header_first && !found.uidl.empty())) return found.uidl;
     return options_.format.Expand({found.uid, uid_validity, "", ""});
   }
 
   // What the message says names it: a mailbox that is compacted does not change that.
-  static std::string StableName(const Found& found) {
+  static std::string StableName(const FoundMessage& found) {
     return "mbox " + std::to_string(found.hash.high64) + " " + std::to_string(found.hash.low64);
   }
 
   Status ReadLines(Scanner& scanner) {
-    std::string piece(kPieceBytes, '\0');
+    std::string piece(kMboxPieceBytes, '\0');
     std::string line;  // Its beginning.
     uint64_t line_at = 0;
     uint64_t at = 0;

@@ -37,11 +37,11 @@ Status OutputFile::Truncate(uint64_t bytes) {
 }
 
 Status OutputFile::SetModified(int64_t modified_us) {
-  constexpr int64_t kSecondUs = 1'000'000;
-  int64_t second = modified_us / kSecondUs;
-  int64_t micros = modified_us % kSecondUs;
+  constexpr int64_t kUsInSecond = 1'000'000;
+  int64_t second = modified_us / kUsInSecond;
+  int64_t micros = modified_us % kUsInSecond;
   if (micros < 0) {
-    micros += kSecondUs;
+    micros += kUsInSecond;
     --second;
   }
   const timespec when{.tv_sec = second, .tv_nsec = micros * 1000};

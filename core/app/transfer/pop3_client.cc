@@ -24,7 +24,7 @@ bool TakeNumber(std::string_view& text, Number& number) {
   return true;
 }
 
-Status Strange(std::string_view line) {
+Status StrangeReply(std::string_view line) {
   return MakeStatus(StatusCode::kUnavailable,
                     "the POP3 server's answer is not understood: " + std::string(line));
 }
@@ -78,7 +78,7 @@ StatusOr<Pop3Server> ParsePop3Url(std::string_view url) {
 StatusOr<std::string> Pop3Client::ReadReply(StatusCode refused) {
   POP_ASSIGN_OR_RETURN(std::string line, connection_.ReadLine());
   if (line.starts_with("+OK")) return line.substr(std::min<size_t>(4, line.size()));
-  if (!line.starts_with("-ERR")) return Strange(line);
+  if (!line.starts_with("-ERR")) return StrangeReply(line);
   const bool later = line.find("[IN-USE]") != std::string::npos ||
                      line.find("[SYS/TEMP]") != std::string::npos ||
                      line.find("[LOGIN-DELAY]") != std::string::npos;
@@ -159,7 +159,7 @@ Status Pop3Client::ReadListing(std::vector<std::string>& lines) {
     if (line == ".") return OkStatus();
     lines.push_back(std::move(line));
   }
-  return Strange("a listing without an end");
+  return StrangeReply("a listing without an end");
 }
 
 StatusOr<std::vector<Pop3Message>> Pop3Client::List() {
@@ -172,8 +172,8 @@ StatusOr<std::vector<Pop3Message>> Pop3Client::List() {
     std::string_view rest = line;
     Pop3Message message;
     if (!TakeNumber(rest, message.number) || !TakeNumber(rest, message.octets))
-      return Strange(line);
-    if (!by_number.emplace(message.number, messages.size()).second) return Strange(line);
+      return StrangeReply(line);
+    if (!by_number.emplace(message.number, messages.size()).second) return StrangeReply(line);
     messages.push_back(std::move(message));
   }
   lines.clear();
@@ -185,7 +185,7 @@ StatusOr<std::vector<Pop3Message>> Pop3Client::List() {
   for (const std::string& line : lines) {
     std::string_view rest = line;
     uint32_t number = 0;
-    if (!TakeNumber(rest, number) || !by_number.contains(number)) return Strange(line);
+    if (!TakeNumber(rest, number) || !by_number.contains(number)) return StrangeReply(line);
     messages[by_number[number]].uidl = rest;
   }
   if (!exports_) return messages;
@@ -196,7 +196,7 @@ StatusOr<std::vector<Pop3Message>> Pop3Client::List() {
     std::string_view rest = line;
     uint32_t number = 0;
     int64_t received_us = 0;
-    if (!TakeNumber(rest, number) || !TakeNumber(rest, received_us)) return Strange(line);
+    if (!TakeNumber(rest, number) || !TakeNumber(rest, received_us)) return StrangeReply(line);
     if (by_number.contains(number)) messages[by_number[number]].received_us = received_us;
   }
   return messages;

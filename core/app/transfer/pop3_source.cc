@@ -14,7 +14,7 @@
 namespace poplar::app {
 namespace {
 
-constexpr size_t kHeaderBytesMax = 64 * 1024;
+constexpr size_t kTopBytesMax = 64 * 1024;
 
 class Pop3Source final : public MailboxSource {
  public:
@@ -55,7 +55,7 @@ class Pop3Source final : public MailboxSource {
     const auto lost = lost_.find(message);
     if (lost != lost_.end()) return lost->second;
     POP_ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> body, BodyOf(message));
-    POP_ASSIGN_OR_RETURN(std::string begin, ReadBegin(*body, kHeaderBytesMax));
+    POP_ASSIGN_OR_RETURN(std::string begin, ReadBegin(*body, kTopBytesMax));
     const auto second = ReceivedByHeader(begin);
     if (second.has_value()) messages_[message].received_us = *second * 1'000'000;
     return std::make_unique<PeekedSource>(std::move(body), std::move(begin));

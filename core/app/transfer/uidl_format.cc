@@ -1,8 +1,13 @@
 #include "core/app/transfer/uidl_format.h"
 
+#include <openssl/evp.h>
+
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
+
+#include "core/base/check.h"
 
 namespace poplar::app {
 namespace {
@@ -48,9 +53,27 @@ std::string HexOf(std::string_view decimal) {
   return {digits, std::to_chars(digits, digits + sizeof digits, number, 16).ptr};
 }
 
+// In lower-case hex digits: %Mf is what tpop3d made of a file's name.
+std::string Md5Of(std::string_view text) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int length = 0;
+  POP_CHECK(EVP_Digest(text.data(), text.size(), digest.data(), &length, EVP_md5(), nullptr) == 1);
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string hex;
+  for (unsigned int i = 0; i < length; ++i) {
+    hex += kDigits[digest[i] >> 4];
+    hex += kDigits[digest[i] & 0xF];
+  }
+  return hex;
+}
+
 }  // namespace
 
 StatusOr<UidlFormat::Variable> UidlFormat::VariableNamed(std::string_view name) {
+  if (name == "m") {
+    return Unknown(
+        "the variable %m of mbox, which no file holds (`poplar import pop3` keeps such UIDLs),");
+  }
   if (name == "u" || name == "uid") return Variable::kUid;
   if (name == "v" || name == "uidvalidity") return Variable::kUidValidity;
   if (name == "f" || name == "filename") return Variable::kFilename;
@@ -71,12 +94,12 @@ Status UidlFormat::ParseVariable(std::string_view& text, Part& part) {
   }
   for (; !text.empty() && text.front() >= 'A' && text.front() <= 'Z'; text.remove_prefix(1)) {
     const char letter = text.front();
-    if (letter != 'X' && letter != 'L' && letter != 'U') {
+    constexpr std::string_view kLetters = "XLUM";  // In the order of Change.
+    const size_t index = kLetters.find(letter);
+    if (index == std::string_view::npos) {
       return Unknown("the modifier " + std::string(1, letter));
     }
-    const Change change =
-        letter == 'X' ? Change::kHex : (letter == 'L' ? Change::kLower : Change::kUpper);
-    part.modifiers.push_back({change, 0});
+    part.modifiers.push_back({static_cast<Change>(index), 0});
   }
   if (text.empty()) return Unknown("what has no variable behind its %");
   if (TakeChar(text, '{')) return ParseBraces(text, part);
@@ -86,8 +109,11 @@ Status UidlFormat::ParseVariable(std::string_view& text, Part& part) {
 }
 
 Status UidlFormat::ParseFilter(std::string_view filter, Part& part) {
-  if (filter == "lower" || filter == "upper") {
-    part.modifiers.push_back({filter == "lower" ? Change::kLower : Change::kUpper, 0});
+  constexpr std::array<std::pair<std::string_view, Change>, 3> kNamed = {
+      {{"lower", Change::kLower}, {"upper", Change::kUpper}, {"md5", Change::kMd5}}};
+  for (const auto& [name, change] : kNamed) {
+    if (filter != name) continue;
+    part.modifiers.push_back({change, 0});
     return OkStatus();
   }
   std::string_view rest = filter;
@@ -178,6 +204,8 @@ std::string UidlFormat::Expand(const UidlFields& fields) const {
       if (modifier.change == Change::kHex) {
         value = HexOf(value);
         if (value.size() < modifier.digits) value.insert(0, modifier.digits - value.size(), '0');
+      } else if (modifier.change == Change::kMd5) {
+        value = Md5Of(value);
       } else {
         const auto change = modifier.change == Change::kLower ? &Lower : &Upper;
         std::transform(value.begin(), value.end(), value.begin(), change);

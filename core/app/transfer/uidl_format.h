@@ -2,9 +2,9 @@
 // thread.
 //
 // Known are the variables %u (uid), %v (uidvalidity), %f (file name without flags), %g (GUID) in
-// the syntax of version 2.3 (`%08Xu%08Xv`, `%X{uid}`) with the modifiers L, U and X, offset and
-// width, and in that of 2.4 (`%{uid | hex(8)}`) with the filters hex, lower and upper. %m, which
-// Dovecot offers for mbox only, is refused.
+// the syntax of version 2.3 (`%08Xu%08Xv`, `%X{uid}`) with the modifiers L, U, X and M, offset and
+// width, and in that of 2.4 (`%{uid | hex(8)}`) with the filters hex, lower, upper and md5. %m, an
+// MD5 of headers that Dovecot offers for mbox only, is refused: no file has it.
 
 #pragma once
 
@@ -36,7 +36,7 @@ class UidlFormat {
 
  private:
   enum class Variable : uint8_t { kNone, kUid, kUidValidity, kFilename, kGuid };
-  enum class Change : uint8_t { kHex, kLower, kUpper };
+  enum class Change : uint8_t { kHex, kLower, kUpper, kMd5 };
   struct Modifier {
     Change change = Change::kHex;
     size_t digits = 0;  // Of kHex, at least.

@@ -96,6 +96,8 @@ class Session {
   // DATA or first BDAT to its last reply, come to its end.
   void End(EndReason reason);
 
+  // Lines that were commands, unknown ones too.
+  uint64_t commands() const { return commands_; }
   // Whether a message is on its way, from DATA or the first BDAT to its last reply.
   bool receiving_message() const { return intake_ != nullptr || phase_ == Phase::kReplies; }
 
@@ -150,6 +152,7 @@ class Session {
   Owed owed_ = Owed::kNothing;
   std::optional<EndReason> ending_;
   CloseReason close_reason_ = CloseReason::kQuit;
+  uint64_t commands_ = 0;
   uint32_t bad_commands_ = 0;  // In a row.
   std::string client_name_;    // Empty before LHLO.
   // What XCLIENT said last of each; empty: nothing.

@@ -15,6 +15,7 @@ std::optional<Action> Session::RunCommand(std::string_view line, base::ByteBuffe
   }
   const Command command = ParseCommand(line);
   metrics_.commands[static_cast<size_t>(command.verb)].Add();
+  ++commands_;
   if (command.verb != Verb::kUnknown) bad_commands_ = 0;
   switch (command.verb) {
     case Verb::kUnknown:

@@ -158,6 +158,7 @@ void Session::RunCommand(std::string_view line, Action& action, base::ByteBuffer
   if (command.verb == Verb::kXclient && !transport_.xclient) command.verb = Verb::kUnknown;
   if (command.verb == Verb::kApop && !apop_offered()) command.verb = Verb::kUnknown;
   metrics_.commands[static_cast<size_t>(command.verb)].Add();
+  ++commands_;
   // A password may hold any octet that a line can (RFC 1939 §7), but a NUL (RFC 5034 §4).
   const bool unsound =
       command.verb == Verb::kPass ? line.find('\0') != line.npos : HasControlByte(line);

@@ -114,6 +114,8 @@ class Session {
   // does nothing, and the session ends by itself.
   void End(EndReason reason, base::ByteBuffer& out);
 
+  // Lines that were commands, unknown ones too; not those of a SASL exchange.
+  uint64_t commands() const { return commands_; }
   bool logged_in() const { return phase_ == Phase::kTransaction; }
   // Whether the header of a message that is sent may hold UTF-8.
   bool takes_utf8_headers() const { return utf8_ || options_.utf8_headers_for_all; }
@@ -175,6 +177,7 @@ class Session {
   std::string user_;                 // Between USER and the end of its login.
   std::string_view sasl_mechanism_;  // Not empty while an exchange runs.
   MessageIndex message_;             // Of the kSendMessage that is owed.
+  uint64_t commands_ = 0;
   uint32_t failed_logins_ = 0;
   uint32_t bad_commands_ = 0;  // In a row.
   std::optional<Terms> terms_;

@@ -5,6 +5,10 @@
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
+
+#include <array>
+#include <climits>
 
 #include "tests/unit/app/command_test.h"
 
@@ -71,6 +75,9 @@ TEST(SelfSigned, IsForThisMachine) {
   EXPECT_THAT(names, Contains("localhost"));
   EXPECT_THAT(names, Contains("127.0.0.1"));
   EXPECT_THAT(names, Contains("::1"));
+  std::array<char, HOST_NAME_MAX + 1> host_name{};
+  ASSERT_EQ(gethostname(host_name.data(), host_name.size() - 1), 0);
+  EXPECT_THAT(names, Contains(std::string(host_name.data())));
   EXPECT_TRUE(MakeSelfSigned(names).ok());
 }
 

@@ -225,6 +225,7 @@ TEST_F(DeliverTest, ExitCodesSayWhoseItIs) {
     ExitCode code;
   } cases[] = {
       {{.rcpt = {{"a@b", "550 5.1.1 nobody"}}}, ExitCode::kNoUser},
+      {{.rcpt = {{"a@b", "501 5.1.3 no domain"}}}, ExitCode::kUsage},
       {{.rcpt = {{"a@b", "451 4.3.0 directory down"}}}, ExitCode::kTemporary},
       {{.rcpt = {{"a@b", "554 5.7.1 not here"}}}, ExitCode::kUnavailable},
       {{.mail = "552 5.3.4 too large"}, ExitCode::kDataError},
@@ -266,6 +267,11 @@ TEST_F(DeliverTest, WhatCannotBeSentIsNot) {
   EXPECT_EQ(RunHere({"deliver", "--from", "a b", "a@b"}, "x"), ExitCode::kUsage);
   EXPECT_EQ(RunHere({"deliver", "a@b"}, ""), ExitCode::kNoInput);
   EXPECT_THAT(err_, HasSubstr("no message"));
+  Write(config_path_, "[lmtp]\nrecipients_max = 100\n");
+  std::vector<std::string> too_many(102, "a@b");
+  too_many.front() = "deliver";
+  EXPECT_EQ(RunHere(too_many, "x"), ExitCode::kUsage);
+  EXPECT_THAT(err_, HasSubstr("101 recipients are more than"));
   Write(config_path_, "[lmtp]\nsocket = \"\"\nlisten = []\n");
   EXPECT_EQ(RunHere({"deliver", "a@b"}, "x"), ExitCode::kConfig);
 }

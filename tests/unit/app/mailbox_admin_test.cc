@@ -148,7 +148,7 @@ TEST_F(MailboxAdminTest, ListsDeletedMailByPages) {
 }
 
 TEST_F(MailboxAdminTest, UndeletesWhatIsNamedAndNothingElse) {
-  store_.undeleted = uint64_t{4};
+  store_.undeleted.messages = 4;
   EXPECT_EQ(*Ask("mailbox.undelete", {{"uidl", "a"}}), (json{{"undeleted", 4}}));
   EXPECT_EQ(store_.undelete.uidl, "a");
   EXPECT_FALSE(store_.undelete.session.has_value());
@@ -173,8 +173,12 @@ TEST_F(MailboxAdminTest, AnUndeletionThatNamesNothingIsRefused) {
 
 TEST_F(MailboxAdminTest, WhatTheStoreSaysIsPassedOn) {
   EXPECT_EQ(Ask("mailbox.undelete", {{"all", true}}).status().code(), StatusCode::kNotFound);
-  store_.undeleted = MakeStatus(StatusCode::kUnavailable, "the log is full");
-  EXPECT_EQ(Ask("mailbox.undelete", {{"all", true}}).status().code(), StatusCode::kUnavailable);
+  store_.undeleted = {0, MakeStatus(StatusCode::kUnavailable, "the log is full")};
+  EXPECT_EQ(Ask("mailbox.undelete", {{"all", true}}).status(), store_.undeleted.why);
+  store_.undeleted.messages = 12;
+  const Status partly = Ask("mailbox.undelete", {{"all", true}}).status();
+  EXPECT_EQ(partly.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(Message(partly), "messages back: 12. The others are still kept: the log is full");
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ class MemoryStore : public storage::Store, public storage::ShardStore {
   storage::MaildropTotals totals;
   std::map<uint64_t, storage::TenantTotals> tenants;
   std::vector<storage::KeptMessage> kept;
-  StatusOr<uint64_t> undeleted = uint64_t{0};
+  storage::UndeleteResult undeleted;
   storage::MaildropKey asked;  // The last key that was asked for.
   storage::UndeleteRequest undelete;
 
@@ -40,7 +40,7 @@ class MemoryStore : public storage::Store, public storage::ShardStore {
     done.Set(kept);
   }
   void Undelete(storage::MaildropKey key, storage::UndeleteRequest request,
-                io::Completion<StatusOr<uint64_t>>& done) override {
+                io::Completion<storage::UndeleteResult>& done) override {
     asked = std::move(key);
     undelete = std::move(request);
     done.Set(undeleted);
@@ -48,6 +48,9 @@ class MemoryStore : public storage::Store, public storage::ShardStore {
 
   // Nobody who only asks comes here.
   void Open(storage::MaildropKey, SessionId, io::Completion<storage::OpenResult>&) override {
+    POP_CHECK(false);
+  }
+  void OpenToRead(storage::MaildropKey, io::Completion<storage::OpenResult>&) override {
     POP_CHECK(false);
   }
   std::unique_ptr<storage::Delivery> BeginDelivery(storage::DeliveryRequest) override {

@@ -70,6 +70,17 @@ TEST_F(PolicyWatchTest, PublishesWhatChanges) {
   EXPECT_TRUE(QuotaBecomes(0));
 }
 
+TEST_F(PolicyWatchTest, LooksAtOnceForWhoAsks) {
+  auto started =
+      PolicyWatch::Start({.database_path = path_, .period = std::chrono::hours(1)}, board_);
+  ASSERT_TRUE(started.ok()) << started.status();
+  for (const uint64_t octets : {300, 0, 400}) {
+    SetQuota(octets);
+    (*started)->LookNow();
+    EXPECT_EQ(board_.Current()->Of(tenant_).quota.octets, octets);
+  }
+}
+
 TEST_F(PolicyWatchTest, LimitsOfAllHoldWhereATenantHasNoneOfItsOwn) {
   const TenantId own = users_->AddTenant("own", {})->id;
   ASSERT_TRUE(

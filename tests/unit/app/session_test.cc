@@ -27,7 +27,9 @@ class SessionTest : public CommandTest {
       asked_ = arguments;
       if (arguments.value("session", "") == "9")
         return MakeStatus(StatusCode::kNotFound, "there is no session 9");
-      return json{{"kicked", arguments.contains("user") ? 3 : 1}};
+      if (arguments.value("tenant", "") == "idle")
+        return MakeStatus(StatusCode::kNotFound, "there is no session of tenant idle");
+      return json{{"kicked", arguments.contains("session") ? 1 : 3}};
     };
     auto server = ops::AdminServer::Start({folder_ / "a.sock"}, std::move(handlers));
     ASSERT_TRUE(server.ok()) << server.status();
@@ -75,6 +77,10 @@ TEST_F(SessionTest, KicksThem) {
   EXPECT_EQ(RunHere({"session", "kick", "--user", "a@b"}), ExitCode::kOk);
   EXPECT_THAT(out_, HasSubstr("3 sessions told"));
   EXPECT_EQ(asked_, (json{{"user", "a@b"}}));
+  EXPECT_EQ(RunHere({"session", "kick", "--tenant", "acme"}), ExitCode::kOk);
+  EXPECT_EQ(asked_, (json{{"tenant", "acme"}}));
+  EXPECT_EQ(RunHere({"session", "kick", "--tenant", "idle"}), ExitCode::kNoUser);
+  EXPECT_EQ(RunHere({"session", "kick", "--tenant", "acme", "17"}), ExitCode::kUsage);
   EXPECT_EQ(RunHere({"session", "kick", "9"}), ExitCode::kNoUser);
   EXPECT_EQ(err_, "poplar: there is no session 9\n");
 }

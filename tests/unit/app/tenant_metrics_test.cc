@@ -65,9 +65,17 @@ TEST_F(TenantMetricsTest, ThoseThatHaveAndMoveMostAreTold) {
 }
 
 TEST_F(TenantMetricsTest, WhatWasRefusedIsToldByLimit) {
-  board_.Current()->GateOf(TenantId(1))->refused_logins = 2;
-  EXPECT_THAT(Text(), HasSubstr("poplar_tenant_refused_total{tenant=\"acme\",limit=\"logins_per_"
-                                "minute\"} 2\n"));
+  TenantGate& gate = *board_.Current()->GateOf(TenantId(1));
+  for (size_t i = 0; i < kTenantLimits; ++i) {
+    for (size_t times = 0; times <= i; ++times) gate.CountRefused(static_cast<TenantLimit>(i));
+  }
+  size_t count = 0;
+  for (const char* const setting :
+       {"require_tls", "require_tls13", "mechanisms", "login_delay_s", "logins_per_minute",
+        "sessions_max", "sessions_per_address_max", "deliveries_per_minute"}) {
+    EXPECT_THAT(Text(), HasSubstr("poplar_tenant_refused_total{tenant=\"acme\",limit=\"" +
+                                  std::string(setting) + "\"} " + std::to_string(++count) + "\n"));
+  }
 }
 
 TEST_F(TenantMetricsTest, TenantsComeAndGo) {

@@ -16,11 +16,15 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+// Passwords as they come; the policy has tests of its own.
+const std::string kUsers =
+    "[users]\nhash = \"sha512crypt\"\npassword_min_length = 1\npassword_min_strength = 0\n";
+
 class UsersTest : public CommandTest {
  protected:
   void SetUp() override {
     CommandTest::SetUp();
-    Write(config_path_, "[users]\nhash = \"sha512crypt\"\n");
+    Write(config_path_, kUsers);
     ASSERT_EQ(Run({"init", folder_}), ExitCode::kOk) << err_;
   }
   void AddTenant() {
@@ -115,6 +119,40 @@ TEST_F(UsersTest, PasswordsFromStandardInput) {
   EXPECT_TRUE(Fits("alice@acme.example", "new"));
 }
 
+TEST_F(UsersTest, AWeakPasswordIsRefusedAndWhatToChangeIsTold) {
+  AddTenant();
+  Write(config_path_, "[users]\nhash = \"sha512crypt\"\n");
+  const std::vector<std::string> add = {"user", "add", "alice@acme.example", "--password-stdin"};
+  EXPECT_EQ(RunHere(add, "tiny\n"), ExitCode::kDataError);
+  EXPECT_THAT(err_, HasSubstr("poplar: the password has 4 characters, and needs 8 at least"));
+  EXPECT_EQ(RunHere(add, "password1\n"), ExitCode::kDataError);
+  EXPECT_THAT(err_, AllOf(HasSubstr("too easy to guess"), Not(HasSubstr("password1"))));
+  EXPECT_EQ(RunHere(add, "alice@acme.example\n"), ExitCode::kDataError);
+  EXPECT_EQ(RunHere({"user", "show", "alice@acme.example"}), ExitCode::kNoUser)
+      << "nobody was made";
+  EXPECT_EQ(RunHere(add, "kelp sofa drum\n"), ExitCode::kOk) << err_;
+  EXPECT_EQ(err_, "");
+
+  const std::vector<std::string> change = {"user", "passwd", "alice@acme.example",
+                                           "--password-stdin"};
+  EXPECT_EQ(RunHere(change, "12345678\n"), ExitCode::kDataError);
+  EXPECT_TRUE(Fits("alice@acme.example", "kelp sofa drum"));
+  std::vector<std::string> weak = change;
+  weak.emplace_back("--weak-password");
+  EXPECT_EQ(RunHere(weak, "12345678\n"), ExitCode::kOk);
+  EXPECT_THAT(err_, AllOf(HasSubstr("warning: "), HasSubstr("too easy to guess"),
+                          HasSubstr("--weak-password")));
+  EXPECT_TRUE(Fits("alice@acme.example", "12345678"));
+  Write(config_path_,
+        "[users]\nhash = \"sha512crypt\"\npassword_min_length = 4\npassword_min_strength = 0\n");
+  EXPECT_EQ(RunHere(change, "1234\n"), ExitCode::kOk) << err_;
+  typed_passwords_ = {"123", "123"};
+  EXPECT_EQ(RunHere({"user", "passwd", "alice@acme.example"}), ExitCode::kDataError);
+  EXPECT_EQ(
+      RunHere({"user", "passwd", "alice@acme.example", "--hash-stdin", "--weak-password"}, "x\n"),
+      ExitCode::kUsage);
+}
+
 TEST_F(UsersTest, HashesOfAnotherSystemFromStandardInput) {
   AddTenant();
   // Of "Hello world!", from the specification of SHA-crypt; and of "secret", by OpenLDAP's scheme.
@@ -168,7 +206,7 @@ TEST_F(UsersTest, TheConfiguredHashIsUsed) {
   RunHere({"user", "list", "--json"});
   EXPECT_EQ(json::parse(out_).at(0)["hash"], "sha512crypt");
   Write(config_path_, "");
-  RunHere({"user", "passwd", "a@acme.example", "--password-stdin"}, "x\n");
+  RunHere({"user", "passwd", "a@acme.example", "--password-stdin"}, "kelp sofa drum\n");
   RunHere({"user", "list", "--json"});
   EXPECT_EQ(json::parse(out_).at(0)["hash"], "yescrypt");
 }
@@ -203,9 +241,7 @@ TEST_F(UsersTest, ATenantWhoseUsersCannotLogInIsToldOf) {
 }
 
 TEST_F(UsersTest, ScramNeedsKeys) {
-  Write(config_path_,
-        "[users]\nhash = \"sha512crypt\"\n[auth]\nmechanisms = [\"PLAIN\", "
-        "\"SCRAM-SHA-256\"]\n");
+  Write(config_path_, kUsers + "[auth]\nmechanisms = [\"PLAIN\", \"SCRAM-SHA-256\"]\n");
   AddTenant();
   const std::vector<std::string> by_keys = {"tenant", "set", "acme", "--mechanisms",
                                             "SCRAM-SHA-256"};

@@ -91,8 +91,9 @@ class ChainProbeTest : public testing::Test {
 
   const VerifierMaker verifiers_{/*scram_iterations=*/4096};
   HasherPool hashers_{{.prefix = "$y$", .cost = 1}};
-  io::OffloadPool pool_{{.name = "hash", .threads = 1}};
   std::unique_ptr<io::Reactor> reactor_;
+  // Ends before the reactor, which its thread may still be waking.
+  io::OffloadPool pool_{{.name = "hash", .threads = 1}};
   std::vector<ChainLink> links_;
 };
 

@@ -68,6 +68,20 @@ TEST(PasswordHasherTest, FaultsDoNotShowTheHash) {
   EXPECT_EQ(status.ToString().find("rasmusle"), std::string::npos);
 }
 
+TEST(PasswordHasherTest, TellsWhyAHashIsUnusable) {
+  const std::string weak = WhyUnusable("{PLAIN}hidden", WeakSchemes::kRefuse);
+  EXPECT_NE(weak.find("of a weak scheme (plain)"), std::string::npos) << weak;
+  EXPECT_NE(weak.find("weak_schemes = true"), std::string::npos) << weak;
+  const std::string damaged = WhyUnusable("{SSHA}hidden", WeakSchemes::kRefuse);
+  EXPECT_NE(damaged.find("(ssha) is damaged"), std::string::npos) << damaged;
+  const std::string unknown = WhyUnusable("hidden", WeakSchemes::kAllow);
+  EXPECT_NE(unknown.find("of no known scheme"), std::string::npos) << unknown;
+  for (const std::string& text : {weak, damaged, unknown}) {
+    EXPECT_EQ(text.find("weak_schemes") == std::string::npos, text != weak) << text;
+    EXPECT_EQ(text.find("hidden"), std::string::npos) << text;
+  }
+}
+
 TEST(PasswordHasherTest, PasswordPolicy) {
   EXPECT_FALSE(CheckNewPassword(Secret("")).ok());
   EXPECT_TRUE(CheckNewPassword(Secret("x")).ok());

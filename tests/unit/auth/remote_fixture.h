@@ -37,7 +37,7 @@ class RemoteTest : public ServiceFixture {
     acme.enabled = false;
     tenants.by_domain["closed.example"] = acme;
     board_.Publish(std::make_shared<TenantPolicies>(std::move(tenants)));
-    remote_options_.executable = AuthHostPath();
+    remote_options_.spawner = &spawner_;
     remote_options_.threads = 4;
     options_.password_cache_ttl_ms = 0;
     options_.resolve_cache_ttl_ms = 0;
@@ -72,6 +72,7 @@ class RemoteTest : public ServiceFixture {
   }
 
   PolicyBoard board_;
+  DirectSpawner spawner_{{.executable = AuthHostPath()}};
   RemoteBackendsOptions remote_options_;
   std::unique_ptr<RemoteBackends> remote_;
 };

@@ -202,9 +202,9 @@ TEST_F(RemoteTest, AFloodOfLinesIsCut) {
 }
 
 TEST_F(RemoteTest, HowAHostEnded) {
-  const auto end_of = [](int signal) {
-    auto host = HostProcess::Start(
-        {.executable = AuthHostPath(), .plugin = PluginPath("trouble"), .threads = 1});
+  const auto end_of = [this](int signal) {
+    auto host =
+        HostProcess::Start({.spawner = &spawner_, .plugin = PluginPath("trouble"), .threads = 1});
     EXPECT_TRUE(host.ok()) << host.status();
     ::kill((*host)->pid(), signal);
     while ((*host)->TakeLogs([](const LogFrame&) {})) std::this_thread::yield();
@@ -244,7 +244,8 @@ TEST_F(RemoteTest, WhatIsUnfitIsAFaultAtTheStart) {
 }
 
 TEST_F(RemoteTest, WithoutItsProgramItSaysSo) {
-  remote_options_.executable = "/nowhere/poplar";
+  DirectSpawner nobody({.executable = "/nowhere/poplar"});
+  remote_options_.spawner = &nobody;
   const Status status =
       StartRemote({{.name = "x", .plugin = PluginPath("trouble"), .settings = {}}});
   EXPECT_NE(Message(status).find("starting an auth host"), std::string::npos) << status;

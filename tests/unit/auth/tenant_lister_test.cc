@@ -11,10 +11,15 @@
 namespace poplar::auth {
 namespace {
 
+DirectSpawner& Spawner() {
+  static DirectSpawner spawner({.executable = AUTH_HOST});
+  return spawner;
+}
+
 StatusOr<std::vector<std::string>> List(const std::string& tenants, uint32_t timeout_ms = 20'000,
                                         const std::stop_token& stop = {}) {
   TenantListerOptions options;
-  options.executable = AUTH_HOST;
+  options.spawner = &Spawner();
   options.plugin = std::string(PLUGINS) + "/trouble.so";
   if (!tenants.empty()) options.settings = {{"tenants", tenants}};
   options.answer_timeout_ms = timeout_ms;
@@ -44,7 +49,7 @@ TEST(TenantListerTest, WhatIsAmissIsTold) {
   EXPECT_EQ(List("crash").status().code(), StatusCode::kUnavailable);
   EXPECT_EQ(List("hang", /*timeout_ms=*/300).status().code(), StatusCode::kUnavailable);
   TenantListerOptions none;
-  none.executable = AUTH_HOST;
+  none.spawner = &Spawner();
   none.plugin = "/nowhere.so";
   EXPECT_EQ(ListTenants(none, {}).status().code(), StatusCode::kInvalidArgument);
 }

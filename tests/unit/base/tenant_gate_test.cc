@@ -30,7 +30,8 @@ TEST(RateGateTest, SaysHowLongToWait) {
 TEST(RateGateTest, NoLimitIsNone) {
   RateGate gate;
   for (int i = 0; i < 1000; ++i) EXPECT_EQ(gate.Take(0, 1'000'000, 0, 0), 0U);
-  EXPECT_EQ(gate.Charge(0, 1'000'000, 0), 0U);
+  gate.Charge(0, 1'000'000, 0);
+  EXPECT_EQ(gate.AheadUs(0), 0U);
 }
 
 // Octets of the largest message times the nanoseconds of a minute are more than 64 bits hold.
@@ -38,8 +39,21 @@ TEST(RateGateTest, LargeMessagesCostWhatTheyCost) {
   RateGate gate;
   constexpr uint64_t kOctets = uint64_t{4} << 30;
   constexpr uint64_t kOctetsAMinute = (uint64_t{1} << 20) * 60;
-  const uint64_t ahead_us = gate.Charge(0, kOctets, kOctetsAMinute);
-  EXPECT_NEAR(static_cast<double>(ahead_us), 4096e6, 10);
+  gate.Charge(0, kOctets, kOctetsAMinute);
+  EXPECT_NEAR(static_cast<double>(gate.AheadUs(0)), 4096e6, 10);
+}
+
+TEST(RateGateTest, WhatIsAheadIsWorkedOffOrForgotten) {
+  RateGate gate;
+  EXPECT_EQ(gate.AheadUs(0), 0U);
+  gate.Charge(0, 3, 60);
+  EXPECT_EQ(gate.AheadUs(0), 3 * kSecondUs);
+  EXPECT_EQ(gate.AheadUs(kSecondUs), 2 * kSecondUs);
+  EXPECT_EQ(gate.AheadUs(4 * kSecondUs), 0U);
+  gate.Charge(4 * kSecondUs, 1, 60);  // What was not used is not saved up.
+  EXPECT_EQ(gate.AheadUs(4 * kSecondUs), kSecondUs);
+  gate.Forget();
+  EXPECT_EQ(gate.AheadUs(4 * kSecondUs), 0U);
 }
 
 TEST(RateGateTest, ThreadsShareOneRate) {

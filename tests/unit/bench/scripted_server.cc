@@ -5,6 +5,9 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <chrono>
+#include <thread>
+
 #include "core/base/check.h"
 
 namespace poplar::load {
@@ -14,8 +17,10 @@ constexpr int kPollMs = 20;
 
 }  // namespace
 
-ScriptedServer::ScriptedServer(Script script)
-    : script_(std::move(script)), listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+ScriptedServer::ScriptedServer(Script script, uint64_t greeting_delay_ms)
+    : script_(std::move(script)),
+      greeting_delay_ms_(greeting_delay_ms),
+      listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -42,6 +47,7 @@ void ScriptedServer::Serve() {
 }
 
 void ScriptedServer::Talk(int connection) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(greeting_delay_ms_));
   if (!Say(connection, "")) return;
   std::string input;
   while (!ending_) {

@@ -20,7 +20,8 @@ inline constexpr std::string_view kHangUp = "hang up";
 
 class ScriptedServer {
  public:
-  explicit ScriptedServer(Script script);
+  // `greeting_delay_ms`: how long each client waits for it, and those behind him.
+  explicit ScriptedServer(Script script, uint64_t greeting_delay_ms = 0);
   ~ScriptedServer();
   ScriptedServer(const ScriptedServer&) = delete;
   ScriptedServer& operator=(const ScriptedServer&) = delete;
@@ -34,6 +35,7 @@ class ScriptedServer {
   bool Say(int connection, std::string_view verb);
 
   const Script script_;
+  const uint64_t greeting_delay_ms_;
   base::UniqueFd listener_;
   uint16_t port_ = 0;
   std::atomic<bool> ending_{false};

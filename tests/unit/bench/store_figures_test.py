@@ -75,10 +75,12 @@ class PartsTest(unittest.TestCase):
                    "memory_bytes": us << 20, "list_cache_bytes": 64 << 20}
                   for count, us in ((10, 10), (100, 14), (1000, 16))]
         killed = {"users": 10, "seconds": 2, "per_second": 5, "records": 7, "octets": 3 << 20}
-        measured = list(maildrops.rows_of(points, [killed]))
+        measured = list(maildrops.rows_of(points, [killed], 70))
         self.assertEqual([row.ratio for row in measured[:6]], [1.4, 1.6] * 3)
         self.assertEqual([row.met for row in measured[:6]], [True, False] * 3)
         self.assertEqual(measured[6].ratio, 1)  # the budget of the lists
+        self.assertEqual(measured[7].ratio, 0.125)  # a start reads that much of the index
+        self.assertIn("1,000 maildrops and 70 large messages", measured[7].title)
         self.assertEqual((measured[-1].ratio, measured[-1].met), (2, True))
         self.assertIn("at 5 deliveries a second; 7 records, 3 MiB of log", measured[-1].beside)
 
@@ -87,10 +89,21 @@ class PartsTest(unittest.TestCase):
         shares = [(900, 100)] * 4 + [(140, 100)] * 2
         grown = collections.Counter({"poplar_store_delivered_bytes_total": 100,
                                      "poplar_store_log_bytes_total": 150, churn.DISK_WRITTEN: 300})
-        measured = list(churn.rows_of([{"operations": p99}], [{"operations": p99}], shares, grown))
+        measured = list(churn.rows_of([{"operations": p99}], [{"operations": p99}], shares, grown,
+                                      64 << 20, 0))
         self.assertEqual(measured[0].ratio, 1.4)
         self.assertEqual({row.ratio for row in measured[1:8]}, {1})
-        self.assertEqual([row.ratio for row in measured[8:]], [3, 0, 1.5, 0, 1.5])
+        self.assertEqual((measured[8].value, measured[8].beside), ("64 MiB", "0 MiB"))
+        self.assertEqual([row.ratio for row in measured[9:]], [3, 0, 1.5, 0, 1.5])
+
+    def test_one_rests_while_the_other_compacts(self):
+        read, moved = churn.COMPACTION_WORK
+        self.assertEqual(churn.compaction_bytes({read: 5, moved: 3, "other": 9}), 8)
+        churn.check_one_rests(1000, 0)
+        churn.check_one_rests(1000, 10)
+        for busy, resting in ((1000, 11), (1000, 1000), (0, 0), (0, 5)):
+            with self.subTest(busy=busy, resting=resting), self.assertRaises(Failed):
+                churn.check_one_rests(busy, resting)
 
 
 class BusyServer:

@@ -2,30 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include "bench/load/corpus.h"
 #include "bench/load/dots.h"
 #include "bench/load/run.h"
+#include "tests/unit/bench/scripted_maildrop.h"
 #include "tests/unit/bench/scripted_server.h"
 
 namespace poplar::load {
 namespace {
-
-std::string Mail() { return "Return-Path: <a@b>\r\n" + Generate({.id = 5, .octets = 700}); }
-
-// A maildrop with one message, served as it should be.
-Script GoodScript() {
-  std::string octets = std::to_string(Mail().size());
-  return {{"", "+OK hello\r\n"},
-          {"CAPA", "+OK\r\nUSER\r\nUIDL\r\n.\r\n"},
-          {"USER", "+OK\r\n"},
-          {"PASS", "+OK\r\n"},
-          {"STAT", "+OK 1 " + octets + "\r\n"},
-          {"LIST", "+OK\r\n1 " + octets + "\r\n.\r\n"},
-          {"UIDL", "+OK\r\n1 abc\r\n.\r\n"},
-          {"RETR", "+OK " + octets + " octets\r\n" + Stuff(Mail())},
-          {"DELE", "+OK\r\n"},
-          {"QUIT", "+OK\r\n"}};
-}
 
 // One operation against the script; the kind of the error, or nothing.
 std::string ErrorOf(const Script& script, const std::string& profile,
@@ -42,6 +25,7 @@ std::string ErrorOf(const Script& script, const std::string& profile,
   options.errors_max = 1;
   options.timeout_ms = 300;
   options.delete_fetched = true;
+  if (profile == "slow") options.read_bytes_per_second = 1'000'000;
   options.auth_lines = std::move(auth_lines);
   StatusOr<RunResult> result = RunLoad(options);
   EXPECT_TRUE(result.ok());
@@ -61,7 +45,7 @@ std::string ErrorWith(const std::string& verb, const std::string& said,
 }
 
 TEST(WrongRepliesTest, TheRightOnesPass) {
-  for (const char* profile : {"session", "poll", "fetch", "retr"}) {
+  for (const char* profile : {"session", "poll", "handshake", "fetch", "retr", "slow"}) {
     EXPECT_EQ(ErrorOf(GoodScript(), profile), "") << profile;
   }
 }
@@ -69,6 +53,9 @@ TEST(WrongRepliesTest, TheRightOnesPass) {
 TEST(WrongRepliesTest, Refusals) {
   for (const char* verb : {"", "USER", "PASS", "STAT", "UIDL", "LIST", "QUIT"}) {
     EXPECT_EQ(ErrorWith(verb, "-ERR no\r\n", "poll"), "reply") << verb;
+  }
+  for (const char* verb : {"", "QUIT"}) {
+    EXPECT_EQ(ErrorWith(verb, "-ERR no\r\n", "handshake"), "reply") << verb;
   }
   EXPECT_EQ(ErrorWith("RETR", "-ERR no\r\n", "fetch"), "reply");
   EXPECT_EQ(ErrorWith("DELE", "-ERR no\r\n", "fetch"), "reply");
@@ -122,6 +109,7 @@ TEST(WrongRepliesTest, MessagesThatAreNotWhatWasSent) {
                                   std::string("Subject: not ours\r\n\r\nhello\r\n.\r\n")}) {
     EXPECT_EQ(ErrorWith("RETR", "+OK\r\n" + wire, "fetch"), "content");
     EXPECT_EQ(ErrorWith("RETR", "+OK\r\n" + wire, "retr"), "content");
+    EXPECT_EQ(ErrorWith("RETR", "+OK\r\n" + wire, "slow"), "content");
   }
 }
 

@@ -97,8 +97,9 @@ TEST_F(ListenerTest, AcceptsOnIpv4Ipv6AndUnix) {
 }
 
 TEST_F(ListenerTest, AcceptedSocketsInheritTheirOptions) {
-  Listener& listener =
-      **Open({.address = *Address::Parse("127.0.0.1:0"), .congestion_control = "reno"});
+  Listener& listener = **Open({.address = *Address::Parse("127.0.0.1:0"),
+                               .congestion_control = "reno",
+                               .unsent_bytes_max = kUnsentBytesMax});
   const base::UniqueFd client = Connect(listener.bound());
   ASSERT_TRUE(Turn([&] { return log_.accepted.size() == 1; }));
   int value = 0;
@@ -111,6 +112,9 @@ TEST_F(ListenerTest, AcceptedSocketsInheritTheirOptions) {
   bytes = sizeof(congestion);
   getsockopt(log_.accepted[0].get(), IPPROTO_TCP, TCP_CONGESTION, congestion, &bytes);
   EXPECT_STREQ(congestion, "reno");
+  bytes = sizeof(value);
+  getsockopt(log_.accepted[0].get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &value, &bytes);
+  EXPECT_EQ(value, static_cast<int>(kUnsentBytesMax));
 }
 
 TEST_F(ListenerTest, UnknownCongestionControlIsRefused) {
@@ -151,7 +155,7 @@ TEST_F(ListenerTest, UnixSocketsAreClaimedAndShared) {
   EXPECT_FALSE(Open({.address = address}).ok());
 
   const auto second =
-      Keep(Listener::Adopt(*log_.reactor, *first.ShareSocket(), log_.metrics, Handler()));
+      Keep(Listener::Adopt(*log_.reactor, *first.ShareSocket(), {}, log_.metrics, Handler()));
   ASSERT_TRUE(second.ok());
   Stop(first);
   const size_t looks = log_.accepted.size();  // Of the claim that was refused.

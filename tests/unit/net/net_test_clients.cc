@@ -160,6 +160,12 @@ bool TlsClient::EndsInOrder() {
 
 // A copy: the end of its context would make the session itself unfit to be resumed.
 SSL_SESSION* TlsClient::TakeSession() { return SSL_SESSION_dup(SSL_get0_session(ssl_)); }
+std::string TlsClient::Ticket() const {
+  const unsigned char* ticket = nullptr;
+  size_t bytes = 0;
+  SSL_SESSION_get0_ticket(SSL_get0_session(ssl_), &ticket, &bytes);
+  return {reinterpret_cast<const char*>(ticket), bytes};
+}
 bool TlsClient::resumed() const { return SSL_session_reused(ssl_) == 1; }
 std::string_view TlsClient::version() const { return SSL_get_version(ssl_); }
 

@@ -16,6 +16,8 @@
 namespace poplar::net {
 namespace {
 
+constexpr size_t kPieceBytes = 8 * 1024;
+
 // As core/app does.
 const bool kSigpipeIgnored = std::signal(SIGPIPE, SIG_IGN) != SIG_ERR;
 
@@ -245,6 +247,19 @@ io::Task<StreamEnd> TestServer::RunLine(Stream* stream, std::string line) {
       output.Append(head);
       stream->SendBody(body, done);
       co_return co_await done;
+    }
+  } else if (line.starts_with("PIECES ")) {
+    FileBody& body = *bodies_[std::stoul(line.substr(7))];
+    for (uint64_t at = 0; at < body.wire_bytes();) {
+      io::Completion<StatusOr<size_t>> read;
+      body.Read(at, output.Tail(kPieceBytes).first(kPieceBytes), read);
+      const StatusOr<size_t> bytes = co_await read;
+      if (!bytes.ok()) co_return stream->FailBody(body, at, bytes);
+      output.Extend(*bytes);
+      at += *bytes;
+      stream->Flush(done);
+      const StreamEnd end = co_await done;
+      if (end != StreamEnd::kNone) co_return end;
     }
   } else if (line == "STLS") {
     output.Append("+OK begin\n");

@@ -95,7 +95,8 @@ struct TestServerOptions {
   Address address = {};       // Default: 127.0.0.1, any port.
 };
 
-// Serves, line by line: `ECHO text` answers text; `BODY i` the i-th body behind a head; `STLS`;
+// Serves, line by line: `ECHO text` answers text; `BODY i` the i-th body behind a head; `PIECES i`
+// the same body without one, read and sent by the driver itself; `STLS`;
 // `HOLD` answers and then asks nothing of the stream until Release(); `QUIT`.
 class TestServer {
  public:
@@ -203,6 +204,8 @@ class TlsClient {
   bool EndsInOrder();
   // The caller's; null if the server gave none. TLS 1.3: after something was read.
   SSL_SESSION* TakeSession();
+  // That session's, in octets; empty if there is none.
+  std::string Ticket() const;
   bool resumed() const;
   std::string_view version() const;
   std::string alpn() const;

@@ -136,13 +136,13 @@ class TicketKeysTest : public testing::Test {
     Contexts contexts;
     Name name{};
     unsigned char iv[16];
-    EXPECT_EQ(keys_.Apply(name.data(), iv, contexts.cipher, contexts.mac, true), 1);
+    EXPECT_EQ(keys_.Apply(name.data(), iv, contexts.cipher, contexts.mac, true, false), 1);
     return name;
   }
-  int Open(Name name) {
+  int Open(Name name, bool for_once = false) {
     Contexts contexts;
     unsigned char iv[16] = {};
-    return keys_.Apply(name.data(), iv, contexts.cipher, contexts.mac, false);
+    return keys_.Apply(name.data(), iv, contexts.cipher, contexts.mac, false, for_once);
   }
   void Pass(uint64_t seconds) { clock_.now_us += seconds * 1'000'000; }
 
@@ -154,6 +154,7 @@ TEST_F(TicketKeysTest, KeysChangeAndTheLastTwoStillOpen) {
   const Name first = Seal();
   EXPECT_EQ(Seal(), first);
   EXPECT_EQ(Open(first), 1);
+  EXPECT_EQ(Open(first, /*for_once=*/true), 2);
   Pass(TicketKeys::kPeriodS);
   const Name second = Seal();
   EXPECT_NE(second, first);

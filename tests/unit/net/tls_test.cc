@@ -10,6 +10,7 @@
 
 #include <cstdio>
 #include <random>
+#include <utility>
 
 #include "core/net/tls_context.h"
 #include "core/net/tls_session.h"
@@ -97,26 +98,28 @@ TEST_F(TlsTest, ResumesByTicketEvenAfterAReload) {
   TestServer& server = Start(/*implicit=*/true);
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     SSL_SESSION* session = nullptr;
-    server.Serve([&] {
-      TlsClient client(server.Connect(), {.version = version});
-      ASSERT_TRUE(client.Handshake());
-      EXPECT_FALSE(client.resumed());
-      client.Send("ECHO x\nQUIT\n");
-      EXPECT_EQ(client.Line(), "x");
-      session = client.TakeSession();
-    });
-    ASSERT_NE(session, nullptr);
+    const auto ticket_after = [&](bool resumes) {
+      std::string ticket;
+      server.Serve([&] {
+        TlsClient client(server.Connect(), {.version = version, .resume = session});
+        ASSERT_TRUE(client.Handshake());
+        EXPECT_EQ(client.resumed(), resumes);
+        client.Send("ECHO x\nQUIT\n");
+        EXPECT_EQ(client.Line(), "x");
+        SSL_SESSION_free(std::exchange(session, client.TakeSession()));
+        ticket = client.Ticket();
+      });
+      return ticket;
+    };
+    const std::string first = ticket_after(false);
+    ASSERT_NE(first, "");
     server.set_tls(Context());  // Shares nothing with the old one but the ticket keys.
-    server.Serve([&] {
-      TlsClient client(server.Connect(), {.version = version, .resume = session});
-      EXPECT_TRUE(client.Handshake());
-      EXPECT_TRUE(client.resumed());
-      client.Send("QUIT\n");
-      EXPECT_EQ(client.Line(), "bye");
-    });
+    // With TLS 1.3 a ticket is for once (RFC 8446 §C.4).
+    EXPECT_EQ(ticket_after(true) == first, version == TLS1_2_VERSION);
+    (void)ticket_after(true);
     SSL_SESSION_free(session);
   }
-  EXPECT_EQ(metrics().handshakes_resumed.Read(), 2u);
+  EXPECT_EQ(metrics().handshakes_resumed.Read(), 4u);
 }
 
 TEST_F(TlsTest, ReloadLeavesSessionsTheirCertificate) {
@@ -276,8 +279,13 @@ TEST_F(TlsTest, BodyThatFailsDoesNotEndInOrder) {
     client.Send("BODY 0\n");
     EXPECT_EQ(client.Line(), "+OK 1000000");
     EXPECT_FALSE(client.EndsInOrder());
+    TlsClient other(server.Connect(), {});  // Whose driver reads the body itself.
+    ASSERT_TRUE(other.Handshake());
+    other.Send("PIECES 0\n");
+    EXPECT_FALSE(other.EndsInOrder());
   });
-  EXPECT_EQ(server.ends(), std::vector{StreamEnd::kBodyFailed});
+  EXPECT_EQ(server.ends(), (std::vector{StreamEnd::kBodyFailed, StreamEnd::kBodyFailed}));
+  EXPECT_EQ(metrics().body_failures.Read(), 2u);
 }
 
 TEST_F(TlsTest, KeyUpdateIsAnsweredOrEndsInOrder) {

@@ -78,8 +78,23 @@ TEST_F(HttpServerTest, TellsHealthAndReadiness) {
   EXPECT_THAT(Get("/healthz"), StartsWith("HTTP/1.1 200 "));
 }
 
+TEST_F(HttpServerTest, ShowsTheStatusPage) {
+  EXPECT_THAT(Get("/"), AllOf(StartsWith("HTTP/1.1 302 "), HasSubstr("Location: status\r\n")));
+  EXPECT_THAT(Get("/status"),
+              AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("Content-Type: text/html"),
+                    HasSubstr("Content-Security-Policy: default-src 'none'; script-src 'self';"),
+                    HasSubstr("<script src=\"status.js\""), EndsWith("</html>\n")));
+  EXPECT_THAT(Get("/status.js"),
+              AllOf(HasSubstr("Content-Type: text/javascript"), HasSubstr("\"use strict\"")));
+  EXPECT_THAT(Get("/status.css"),
+              AllOf(HasSubstr("Content-Type: text/css"), HasSubstr("prefers-color-scheme")));
+  EXPECT_THAT(Get("/status.json"),
+              AllOf(HasSubstr("Content-Type: application/json"), HasSubstr("\"faults\"")));
+}
+
 TEST_F(HttpServerTest, RefusesWhatItDoesNotServe) {
-  for (const char* path : {"/", "/metrics/x", "/healthzz", "/../etc/passwd", "/metricsx"})
+  for (const char* path :
+       {"/metrics/x", "/status/", "/status.jsonx", "/healthzz", "/../etc/passwd", "/metricsx"})
     EXPECT_THAT(Get(path), AllOf(StartsWith("HTTP/1.1 4"))) << path;
   EXPECT_THAT(Get("/nowhere"), AllOf(StartsWith("HTTP/1.1 404 "), HasSubstr("/readyz")));
   EXPECT_THAT(Exchange(address_, "DELETE /metrics HTTP/1.0\r\n\r\n"),

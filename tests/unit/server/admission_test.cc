@@ -4,6 +4,8 @@
 
 #include <memory>
 
+#include "core/base/units.h"
+
 namespace poplar::server {
 namespace {
 
@@ -39,6 +41,11 @@ class AdmissionTest : public testing::Test {
                                        .transport = grade,
                                        .mechanism = mechanism_,
                                        .now_us = now_us});
+  }
+
+  // Of tenant 1.
+  uint64_t Refused(TenantLimit limit) const {
+    return board_.Current()->GateOf(TenantId(1))->refused[static_cast<size_t>(limit)];
   }
 
   std::string_view mechanism_ = "USER";
@@ -80,8 +87,10 @@ TEST_F(AdmissionTest, TlsIsRequiredByVersion) {
   EXPECT_EQ(Enter(admission, User(1, "a"), 1, TransportGrade::kTls12), Verdict::kAdmitted);
   Publish({.require_tls13 = true});
   Admission other(door_);
-  EXPECT_EQ(Enter(other, User(1, "a"), 1, TransportGrade::kTls12), Verdict::kTlsRequired);
+  EXPECT_EQ(Enter(other, User(1, "a"), 1, TransportGrade::kTls12), Verdict::kTls13Required);
   EXPECT_EQ(Enter(other, User(1, "a"), 1, TransportGrade::kTls13), Verdict::kAdmitted);
+  EXPECT_EQ(Refused(TenantLimit::kTls), 1U);
+  EXPECT_EQ(Refused(TenantLimit::kTls13), 1U);
 }
 
 TEST_F(AdmissionTest, ATenantMayAllowSomeMechanismsOnly) {
@@ -90,6 +99,7 @@ TEST_F(AdmissionTest, ATenantMayAllowSomeMechanismsOnly) {
   EXPECT_EQ(Enter(admission, User(1, "a")), Verdict::kMechanismOff);
   mechanism_ = "OAUTHBEARER";
   EXPECT_EQ(Enter(admission, User(1, "a")), Verdict::kMechanismOff);
+  EXPECT_EQ(Refused(TenantLimit::kMechanisms), 2U);
   EXPECT_EQ(board_.Current()->GateOf(TenantId(1))->sessions, 0U);
   mechanism_ = "APOP";
   EXPECT_EQ(Enter(admission, User(1, "a")), Verdict::kAdmitted);
@@ -99,13 +109,12 @@ TEST_F(AdmissionTest, ATenantMayAllowSomeMechanismsOnly) {
 }
 
 TEST_F(AdmissionTest, ASessionKeepsWhatItBeganWith) {
-  Publish({.login_delay_s = 60, .idle_timeout_s = 7, .egress_kib_per_s = 1024});
+  Publish({.login_delay_s = 60, .idle_timeout_s = 7});
   Admission admission(door_);
   EXPECT_EQ(Enter(admission, User(1, "a")), Verdict::kAdmitted);
   Publish({});
   EXPECT_EQ(admission.terms().login_delay_s, 60U);
   EXPECT_EQ(admission.terms().idle_timeout_s, 7U);
-  EXPECT_EQ(admission.ChargeEgress(3 * 1024 * 1024, 0), 2'000U);
 }
 
 TEST_F(AdmissionTest, SessionsCountUntilTheyEnd) {
@@ -117,7 +126,8 @@ TEST_F(AdmissionTest, SessionsCountUntilTheyEnd) {
   EXPECT_EQ(Enter(other, User(2, "c")), Verdict::kAdmitted);
   first.Leave();
   EXPECT_EQ(Enter(third, User(1, "c")), Verdict::kAdmitted);
-  EXPECT_EQ(board_.Current()->GateOf(TenantId(1))->refused_sessions, 1U);
+  EXPECT_EQ(Refused(TenantLimit::kSessions), 1U);
+  EXPECT_EQ(Refused(TenantLimit::kSessionsPerAddress), 0U);
 }
 
 TEST_F(AdmissionTest, WhatIsPublishedAnewKeepsCounting) {
@@ -132,10 +142,14 @@ TEST_F(AdmissionTest, SessionsOfAnAddressCountForEachTenant) {
   Publish({.sessions_per_address_max = 1});
   Admission first(door_), same(door_), elsewhere(door_), other_tenant(door_);
   EXPECT_EQ(Enter(first, User(1, "a"), 1), Verdict::kAdmitted);
-  EXPECT_EQ(Enter(same, User(1, "b"), 1), Verdict::kTooManySessions);
+  EXPECT_EQ(Enter(same, User(1, "b"), 1), Verdict::kTooManyFromThisAddress);
   EXPECT_EQ(Enter(elsewhere, User(1, "b"), 2), Verdict::kAdmitted);
   EXPECT_EQ(Enter(other_tenant, User(2, "b"), 1), Verdict::kAdmitted);
   EXPECT_EQ(board_.Current()->GateOf(TenantId(1))->sessions, 2U);
+  EXPECT_EQ(Refused(TenantLimit::kSessionsPerAddress), 1U);
+  EXPECT_EQ(Refused(TenantLimit::kSessions), 0U);
+  first.Leave();
+  EXPECT_EQ(Enter(same, User(1, "b"), 1), Verdict::kAdmitted);
 }
 
 TEST_F(AdmissionTest, LoginsAMinuteHaveABurstOfTenSeconds) {
@@ -154,6 +168,7 @@ TEST_F(AdmissionTest, LoginsAMinuteHaveABurstOfTenSeconds) {
     EXPECT_EQ(Enter(next, User(1, "a"), 1, TransportGrade::kTls13, second * kSecondUs),
               Verdict::kTooManyLogins);
   }
+  EXPECT_EQ(Refused(TenantLimit::kLogins), 70U);
 }
 
 TEST_F(AdmissionTest, TheDelayCountsFromTheLastLoginThatOpenedTheMaildrop) {
@@ -164,6 +179,7 @@ TEST_F(AdmissionTest, TheDelayCountsFromTheLastLoginThatOpenedTheMaildrop) {
   first.LoggedIn(kSecondUs);
   EXPECT_EQ(Enter(third, User(1, "a"), 1, TransportGrade::kTls13, 60 * kSecondUs),
             Verdict::kTooSoon);
+  EXPECT_EQ(Refused(TenantLimit::kLoginDelay), 1U);
   EXPECT_EQ(Enter(other, User(1, "b"), 1, TransportGrade::kTls13, 60 * kSecondUs),
             Verdict::kAdmitted);
   EXPECT_EQ(Enter(third, User(1, "a"), 1, TransportGrade::kTls13, 61 * kSecondUs),
@@ -174,9 +190,93 @@ TEST_F(AdmissionTest, EgressBeyondTheRateWaits) {
   Publish({.egress_kib_per_s = 1024});
   Admission admission(door_);
   EXPECT_EQ(Enter(admission, User(1, "a")), Verdict::kAdmitted);
-  EXPECT_EQ(admission.ChargeEgress(1024 * 1024, 0), 0U);  // A second's worth at once.
-  EXPECT_EQ(admission.ChargeEgress(2 * 1024 * 1024, 0), 2'000U);
-  EXPECT_EQ(admission.ChargeEgress(1024 * 1024, 10 * kSecondUs), 0U);
+  EXPECT_EQ(admission.EgressWaitMs(0), 0U);
+  admission.CountOctetsOut(kMiB, 0);
+  EXPECT_EQ(admission.EgressWaitMs(0), 0U);  // A second's worth at once.
+  admission.CountOctetsOut(2 * kMiB, 0);
+  EXPECT_EQ(admission.EgressWaitMs(0), 2'000U);
+  EXPECT_EQ(admission.EgressWaitMs(kSecondUs), 1'000U);
+  admission.CountOctetsOut(kMiB, 10 * kSecondUs);
+  EXPECT_EQ(admission.EgressWaitMs(10 * kSecondUs), 0U);
+}
+
+TEST_F(AdmissionTest, EgressIsThatOfAllSessionsOfTheTenant) {
+  Publish({.egress_kib_per_s = 1024});
+  Admission first(door_), beside(door_), after(door_), other(door_);
+  EXPECT_EQ(Enter(first, User(1, "a")), Verdict::kAdmitted);
+  EXPECT_EQ(Enter(beside, User(1, "b")), Verdict::kAdmitted);
+  EXPECT_EQ(Enter(other, User(2, "c")), Verdict::kAdmitted);
+  first.CountOctetsOut(3 * kMiB, 0);
+  EXPECT_EQ(beside.EgressWaitMs(0), 2'000U);
+  EXPECT_EQ(other.EgressWaitMs(0), 0U);
+  first.Leave();
+  EXPECT_EQ(Enter(after, User(1, "a")), Verdict::kAdmitted);
+  EXPECT_EQ(after.EgressWaitMs(kSecondUs), 1'000U);
+}
+
+TEST_F(AdmissionTest, AnotherRateOfEgressHoldsForSessionsThatAreThere) {
+  Publish({.egress_kib_per_s = 1});
+  Admission admission(door_);
+  EXPECT_EQ(Enter(admission, User(1, "a")), Verdict::kAdmitted);
+  admission.CountOctetsOut(kMiB, 0);
+  EXPECT_EQ(admission.EgressWaitMs(0), 1'023'000U);
+  Publish({.login_delay_s = 60, .egress_kib_per_s = 1});
+  EXPECT_EQ(admission.EgressWaitMs(0), 1'023'000U);
+  Publish({.egress_kib_per_s = 1024});
+  EXPECT_EQ(admission.EgressWaitMs(0), 0U);
+  admission.CountOctetsOut(3 * kMiB, 0);
+  EXPECT_EQ(admission.EgressWaitMs(0), 2'000U);
+  Publish({});
+  EXPECT_EQ(admission.EgressWaitMs(0), 0U);
+  admission.CountOctetsOut(kMiB, 0);
+  EXPECT_EQ(admission.EgressWaitMs(0), 0U);
+}
+
+TEST_F(AdmissionTest, WhatGoesOutIsInTheTotalsAtOnce) {
+  Publish({});
+  Admission admission(door_), of_nobody(door_);
+  admission.CountOctetsOut(1, 0);  // Nobody is in.
+  EXPECT_EQ(Enter(admission, User(1, "a")), Verdict::kAdmitted);
+  EXPECT_EQ(Enter(of_nobody, User(3, "a")), Verdict::kAdmitted);  // Of a tenant that is not listed.
+  const std::shared_ptr<TenantGate> gate = board_.Current()->GateOf(TenantId(1));
+  for (Admission* const each : {&admission, &of_nobody}) {
+    each->CountOctetsOut(5000, 0);
+    each->CountMessageOut();
+    each->CountOctetsOut(70, 0);
+  }
+  EXPECT_EQ(gate->usage.octets_out, 5070U);
+  EXPECT_EQ(gate->usage.messages_out, 1U);
+}
+
+TEST_F(AdmissionTest, SessionsForRecentMailAreBoundedForEachAccount) {
+  Publish({.sessions_max = 4});
+  const auth::Principal user = User(1, "a"), colleague = User(1, "b"), namesake = User(2, "a");
+  const auto enter_recent = [&](Admission& admission, const auth::Principal& principal) {
+    return admission.Enter(*board_.Current(), {.principal = &principal,
+                                               .peer = Peer(1),
+                                               .transport = TransportGrade::kTls13,
+                                               .mechanism = mechanism_,
+                                               .now_us = 0,
+                                               .recent_sessions_max = 2});
+  };
+  Admission first(door_), second(door_), third(door_), whole(door_), other(door_), others(door_);
+  EXPECT_EQ(enter_recent(first, user), Verdict::kAdmitted);
+  EXPECT_EQ(enter_recent(second, user), Verdict::kAdmitted);
+  EXPECT_EQ(enter_recent(third, user), Verdict::kTooManyRecent);
+  EXPECT_EQ(board_.Current()->GateOf(TenantId(1))->sessions, 2U);
+  EXPECT_EQ(Enter(whole, user), Verdict::kAdmitted);
+  EXPECT_EQ(enter_recent(other, colleague), Verdict::kAdmitted);
+  EXPECT_EQ(enter_recent(others, namesake), Verdict::kAdmitted);
+  first.Leave();
+  EXPECT_EQ(enter_recent(third, user), Verdict::kAdmitted);
+  // Who is refused for another reason leaves none behind.
+  second.Leave();
+  other.Leave();
+  Publish({.sessions_max = 1});
+  EXPECT_EQ(enter_recent(second, user), Verdict::kTooManySessions);
+  Publish({});
+  EXPECT_EQ(enter_recent(second, user), Verdict::kAdmitted);
+  EXPECT_EQ(enter_recent(first, user), Verdict::kTooManyRecent);
 }
 
 TEST(Admission, AGradeForEachVersionThatAProxyNames) {

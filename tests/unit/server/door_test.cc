@@ -61,17 +61,54 @@ TEST(ClientCountsTest, ANetworkOfIpv6IsOneClient) {
   EXPECT_TRUE(counts.Enter(Client("[2001:db8:1:3::1]:1"), 1));
 }
 
-TEST(ClientCountsTest, ManyClientsAreNotTakenForEachOther) {
+net::Address NumberedClient(uint32_t number) {
+  net::Address client = Client("10.0.0.0:1");
+  client.ip[1] = static_cast<uint8_t>(number >> 16);
+  client.ip[2] = static_cast<uint8_t>(number >> 8);
+  client.ip[3] = static_cast<uint8_t>(number);
+  return client;
+}
+
+TEST(ClientCountsTest, NobodyIsTakenForAnotherWhereOneIsAllowed) {
   ClientCounts counts;
+  for (uint32_t i = 0; i < 20'000; ++i) ASSERT_TRUE(counts.Enter(NumberedClient(i), 1)) << i;
   uint32_t refused = 0;
-  for (uint32_t i = 0; i < 20'000; ++i) {
-    net::Address client = Client("10.0.0.0:1");
-    client.ip[1] = static_cast<uint8_t>(i >> 16);
-    client.ip[2] = static_cast<uint8_t>(i >> 8);
-    client.ip[3] = static_cast<uint8_t>(i);
-    for (int k = 0; k < 4; ++k) refused += counts.Enter(client, 8) ? 0 : 1;
+  for (uint32_t i = 0; i < 20'000; ++i) refused += counts.Enter(NumberedClient(i), 1) ? 0 : 1;
+  EXPECT_GE(refused, 19'990U);  // But for those whose line was full.
+}
+
+TEST(ClientCountsTest, ACrowdBeyondTheRoomIsLetIn) {
+  ClientCounts counts;
+  for (uint32_t round = 0; round < 2; ++round) {
+    for (uint32_t i = 0; i < 400'000; ++i) ASSERT_TRUE(counts.Enter(NumberedClient(i), 1)) << i;
+    for (uint32_t i = 0; i < 400'000; ++i) counts.Leave(NumberedClient(i));
   }
-  EXPECT_LT(refused, 400U);  // Of 80,000, though each holds half of what is allowed.
+}
+
+TEST(ClientCountsTest, HoldsWhenManyThreadsComeAndGo) {
+  constexpr int kThreads = 4;
+  constexpr uint32_t kMost = 3;
+  ClientCounts counts;
+  std::atomic<uint32_t> inside{0};
+  std::atomic<uint32_t> most{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < 20'000; ++k) {
+        if (!counts.Enter(Client("192.0.2.1:1"), kMost)) continue;
+        const uint32_t now = ++inside;
+        for (uint32_t seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+        }
+        --inside;
+        counts.Leave(Client("192.0.2.1:1"));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_LE(most, kThreads);
+  // Nothing stays behind, and nothing is lost.
+  for (uint32_t i = 0; i < kMost; ++i) EXPECT_TRUE(counts.Enter(Client("192.0.2.1:1"), kMost));
+  EXPECT_FALSE(counts.Enter(Client("192.0.2.1:1"), kMost));
 }
 
 TEST(ClientCountsTest, UnixSocketsHaveNoLimit) {

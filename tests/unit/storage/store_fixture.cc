@@ -176,9 +176,8 @@ io::Task<StatusOr<std::vector<KeptMessage>>> ListKeptTask(ShardStore* store, Mai
   co_return co_await done;
 }
 
-io::Task<StatusOr<uint64_t>> UndeleteTask(ShardStore* store, MaildropKey key,
-                                          UndeleteRequest request) {
-  io::Completion<StatusOr<uint64_t>> done;
+io::Task<UndeleteResult> UndeleteTask(ShardStore* store, MaildropKey key, UndeleteRequest request) {
+  io::Completion<UndeleteResult> done;
   store->Undelete(std::move(key), std::move(request), done);
   co_return co_await done;
 }
@@ -240,6 +239,17 @@ void StoreFixture::MustDeliver(uint32_t shard, const MaildropKey& key, std::stri
 
 OpenResult StoreFixture::OpenMaildrop(uint32_t shard, const MaildropKey& key, SessionId session) {
   return Run<OpenResult>(shard, [&](ShardStore* store) { return OpenTask(store, key, session); });
+}
+
+OpenResult StoreFixture::OpenToRead(uint32_t shard, const MaildropKey& key) {
+  struct Ask {
+    static io::Task<OpenResult> Run(ShardStore* store, MaildropKey key) {
+      io::Completion<OpenResult> done;
+      store->OpenToRead(std::move(key), done);
+      co_return co_await done;
+    }
+  };
+  return Run<OpenResult>(shard, [&](ShardStore* store) { return Ask::Run(store, key); });
 }
 
 CommitOutcome StoreFixture::Commit(uint32_t shard, std::unique_ptr<Maildrop> maildrop,

@@ -85,8 +85,7 @@ io::Task<StatusOr<std::string>> ReadTask(io::Body* body);
 io::Task<CommitOutcome> CommitTask(Maildrop* maildrop, std::vector<MessagePosition> deleted,
                                    std::vector<MessagePosition> fetched = {});
 io::Task<StatusOr<std::vector<KeptMessage>>> ListKeptTask(ShardStore* store, MaildropKey key);
-io::Task<StatusOr<uint64_t>> UndeleteTask(ShardStore* store, MaildropKey key,
-                                          UndeleteRequest request);
+io::Task<UndeleteResult> UndeleteTask(ShardStore* store, MaildropKey key, UndeleteRequest request);
 
 struct Listed {
   std::string uidl;
@@ -119,6 +118,7 @@ class StoreFixture {
   // REQUIRES: it is stored.
   void MustDeliver(uint32_t shard, const MaildropKey& key, std::string wire);
   OpenResult OpenMaildrop(uint32_t shard, const MaildropKey& key, SessionId session = SessionId(1));
+  OpenResult OpenToRead(uint32_t shard, const MaildropKey& key);
   CommitOutcome Commit(uint32_t shard, std::unique_ptr<Maildrop> maildrop,
                        const std::vector<uint32_t>& positions,
                        const std::vector<uint32_t>& fetched = {});

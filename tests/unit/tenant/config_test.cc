@@ -62,11 +62,14 @@ workers = 4
 drain_limit_s = 5
 refusal_pause_ms = 250
 congestion_control = "cubic"
+sandbox = "required"
+sandbox_reads = ["/etc/letsencrypt"]
 [log]
 level = "debug"
 format = "json"
 [store]
 path = "s"
+snapshots = "copies"
 partitions = 8
 segment_mib = 128
 checkpoint_interval_s = 60
@@ -74,6 +77,7 @@ checkpoint_changes_max = 5000
 body_memory_mib = 512
 blob_threshold_kib = 2048
 index_cache_mib = 64
+compaction = false
 compaction_mib_per_second = 9
 compaction_cpu_percent = 12
 scrub_kib_per_s = 128
@@ -86,6 +90,8 @@ tenants_period_s = 60
 cache_seconds = 0
 hash = "bcrypt"
 rehash = false
+password_min_length = 12
+password_min_strength = 3
 [auth]
 chain = ["flat", "users"]
 mechanisms = ["SCRAM-SHA-256", "EXTERNAL"]
@@ -101,6 +107,7 @@ penalty_waiting_max = 666
 refusal_step_ms = 600
 host_threads = 3
 host_memory_mib = 99
+host_reads = ["/etc/krb5"]
 [backend.flat]
 plugin = "flat.so"
 cache_seconds = 7
@@ -124,6 +131,8 @@ utf8_headers_for_all = false
 idle_timeout_s = 1200
 login_timeout_s = 30
 session_age_max_s = 3600
+recent_days = 7
+recent_sessions_max = 3
 auth_failures_max = 3
 connections_max = 7
 connections_per_address_max = 6
@@ -154,6 +163,15 @@ listen = ""
 tenant_metrics_max = 5
 [admin]
 socket = "a.sock"
+[setup]
+listen = ["127.0.0.1:8080"]
+host = "autoconfig.example.org"
+pop3_host = "pop.example.org"
+pop3s_port = 995
+pop3_port = 110
+smtp_host = "smtp.example.org"
+smtp_port = 587
+smtp_starttls = true
 )";
 
 TEST(Config, TakesEverySetting) {

@@ -59,6 +59,21 @@ TEST(ParseCyrusIndex, TheThreeHeads) {
   }
 }
 
+TEST(ParseCyrusIndex, WhatPop3DoesNotShow) {
+  for (const uint32_t version : {12U, 13U, 17U}) {
+    IndexBytes made(version, 160, 112, true);
+    made.Put(112, 1'000);
+    made.Add(1, 999, 0).Add(2, 1'000, 0).Add(3, 1'001, 1U << 29).Add(4, 5, 1U << 31);
+    const auto index = ParseCyrusIndex(made.bytes);
+    ASSERT_TRUE(index.ok()) << index.status();
+    const bool knows_it = version >= 13;
+    EXPECT_EQ(index->hidden, knows_it ? 2U : 0U) << version;
+    ASSERT_EQ(index->entries.size(), knows_it ? 1U : 3U) << version;
+    EXPECT_EQ(index->entries.back().uid, 3U);
+    EXPECT_TRUE(index->entries.back().archived);
+  }
+}
+
 TEST(ParseCyrusIndex, WhatCannotBe) {
   IndexBytes good(17, 160, 112, true);
   good.Add(1, 2, 0);
@@ -79,9 +94,31 @@ TEST(ParseCyrusIndex, WhatCannotBe) {
   EXPECT_FALSE(ParseCyrusIndex(std::string(500, 'x')).ok());
 }
 
-TEST(OpenCyrus, FilesByTheirUids) {
+std::string MakeFolder() {
   std::string path = (std::filesystem::temp_directory_path() / "poplar-cyrus-XXXXXX").string();
-  ASSERT_NE(mkdtemp(path.data()), nullptr);
+  EXPECT_NE(mkdtemp(path.data()), nullptr);
+  return path;
+}
+
+TEST(OpenCyrus, WhatIsMissingIsNoted) {
+  const std::string path = MakeFolder();
+  IndexBytes made(17, 160, 112, false);
+  made.Put(112, 10);
+  made.Add(1, 10, 0).Add(2, 11, 1U << 29).Add(3, 12, 1U << 29).Add(4, 13, 1U << 29);
+  std::ofstream(path + "/cyrus.index") << made.bytes;
+  std::ofstream(path + "/4.") << "Subject: here\r\n\r\n";
+  const auto source = *OpenCyrus(path, *UidlFormat::Parse("%v.%u"));
+  EXPECT_THAT(source->notes(),
+              ElementsAre("its UIDLs are UIDs alone, as its index says",
+                          "1 message left out, which its pop3showafter hides from POP3",
+                          "2 messages on the archive partition: import a folder with links to "
+                          "all files"));
+  EXPECT_EQ(source->messages().size(), 3U);
+  std::filesystem::remove_all(path);
+}
+
+TEST(OpenCyrus, FilesByTheirUids) {
+  const std::string path = MakeFolder();
   IndexBytes made(17, 160, 112, true);
   made.Add(12, 5, 0).Add(7, 6, 0).Add(8, 6, 1U << 31);
   std::ofstream(path + "/cyrus.index") << made.bytes;

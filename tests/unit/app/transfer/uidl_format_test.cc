@@ -49,6 +49,13 @@ TEST(UidlFormat, WidthAndOffset) {
 TEST(UidlFormat, AsDovecot24Says) {
   EXPECT_EQ(Expanded("%{uid | hex(8)}%{uidvalidity | hex(8)}"), "0000abcd4c0907b0");
   EXPECT_EQ(Expanded("%{uid|hex|upper}"), "ABCD");
+  EXPECT_EQ(Expanded("%{uid | md5}"), Expanded("%Mu"));
+}
+
+// As `printf 43981 | md5sum` says.
+TEST(UidlFormat, Digests) {
+  EXPECT_EQ(Expanded("%Mu"), "20f67cf04a6b254f71a4079ac1b0c10b");
+  EXPECT_EQ(Expanded("%8.4Mu"), std::string("20f67cf04a6b254f71a4079ac1b0c10b").substr(8, 4));
 }
 
 TEST(UidlFormat, WhatIsNotKnownIsRefused) {
@@ -56,6 +63,7 @@ TEST(UidlFormat, WhatIsNotKnownIsRefused) {
                                 "%{uid | hash}", "%{uid | hex(8}", "%{uid | hex)}", "%{}"}) {
     EXPECT_TRUE(Expanded(bad).starts_with("error: pop3_uidl_format: ")) << bad;
   }
+  EXPECT_NE(Expanded("%m").find("import pop3"), std::string::npos);
 }
 
 }  // namespace

@@ -125,7 +125,8 @@ TEST_F(CompactionTest, ASnapshotKeepsItsSegments) {
 // The deletions stand in segments that go before the ones with what they deleted.
 TEST_F(CompactionTest, ARebuildBringsNothingBack) {
   Fill(2, 30);
-  fixture_.MustDeliver(0, Key("stays"), MakeMessage(next_++, 800'000));
+  // Its segment holds too little that is dead to be emptied, so the deletions are needed for good.
+  fixture_.MustDeliver(0, Key("stays"), MakeMessage(next_++, 930'000));
   Fill(2, 30);
   DeleteMost(User(0), 0);
   ASSERT_TRUE(fixture_.Remove(0, Key(User(1))).ok());
@@ -139,7 +140,9 @@ TEST_F(CompactionTest, ARebuildBringsNothingBack) {
   EXPECT_EQ(expected[0].size(), 0U);
   EXPECT_EQ(expected[1].size(), 1U);
   EXPECT_TRUE(Eventually([&] { return SegmentsOnDisk() <= 6; })) << SegmentsOnDisk();
-  EXPECT_GE(fixture_.Metric("poplar_store_carried_records_total"), 1);
+  // The segment with the deletions may be the last of those that go.
+  EXPECT_TRUE(
+      Eventually([&] { return fixture_.Metric("poplar_store_carried_records_total") >= 1; }));
   ReopenWithoutIndex();
   EXPECT_EQ(Lists(2), expected);
   EXPECT_EQ(fixture_.List(0, Key("stays")).size(), 1U);

@@ -82,8 +82,8 @@ TEST_F(KeptTest, OneComesBackAsANewMessage) {
   ASSERT_EQ(Session(Key("alice"), {0, 1}), CommitOutcome::kDone);
   UndeleteRequest request;
   request.uidl = before[1].uidl;
-  EXPECT_EQ(*Undelete(Key("alice"), request), 1U);
-  EXPECT_EQ(*Undelete(Key("alice"), request), 0U);  // Once.
+  EXPECT_EQ(Undelete(Key("alice"), request), 1U);
+  EXPECT_EQ(Undelete(Key("alice"), request), 0U);  // Once.
   const std::vector<Listed> after = fixture_.List(1, Key("alice"));
   ASSERT_EQ(after.size(), 2U);
   EXPECT_EQ(after[0], before[2]);
@@ -105,11 +105,11 @@ TEST_F(KeptTest, OneSessionsDeletionsComeBackOrAllSinceATime) {
   ASSERT_EQ(Session(Key("alice"), {0}, {}, SessionId(5)), CommitOutcome::kDone);
   UndeleteRequest of_session;
   of_session.session = SessionId(6);
-  EXPECT_EQ(*Undelete(Key("alice"), of_session), 1U);
+  EXPECT_EQ(Undelete(Key("alice"), of_session), 1U);
   UndeleteRequest since;
   since.since_us = then_us;
-  EXPECT_EQ(*Undelete(Key("alice"), since), 1U);
-  EXPECT_EQ(*Undelete(Key("alice"), {}), 2U);
+  EXPECT_EQ(Undelete(Key("alice"), since), 1U);
+  EXPECT_EQ(Undelete(Key("alice"), {}), 2U);
   EXPECT_EQ(fixture_.List(0, Key("alice")).size(), 6U);
   EXPECT_TRUE(Kept(Key("alice")).empty());
 }
@@ -119,7 +119,7 @@ TEST_F(KeptTest, BlobsAreKeptAndComeBackToo) {
   fixture_.MustDeliver(0, Key("alice"), wire);
   ASSERT_EQ(Session(Key("alice"), {0}), CommitOutcome::kDone);
   Reopen();
-  EXPECT_EQ(*Undelete(Key("alice"), {}), 1U);
+  EXPECT_EQ(Undelete(Key("alice"), {}), 1U);
   Reopen();
   const std::vector<Listed> list = fixture_.List(0, Key("alice"));
   ASSERT_EQ(list.size(), 1U);
@@ -141,7 +141,7 @@ TEST_F(KeptTest, StartsAndRebuildsAndCompactionLeaveItKept) {
   ASSERT_EQ(Session(Key(others[0]), all), CommitOutcome::kDone);
   UndeleteRequest first;
   first.uidl = before[3].uidl;
-  EXPECT_EQ(*Undelete(Key("alice"), first), 1U);
+  EXPECT_EQ(Undelete(Key("alice"), first), 1U);
   // Theirs is removed for good, so that segments are worth emptying.
   for (const std::string& user : others) ASSERT_TRUE(fixture_.Remove(0, Key(user)).ok());
   const auto seen = fixture_.List(0, Key("alice"));
@@ -156,7 +156,7 @@ TEST_F(KeptTest, StartsAndRebuildsAndCompactionLeaveItKept) {
     EXPECT_EQ(fixture_.Metric("poplar_store_damages_total"), 0);
   }
   UndeleteRequest rest;
-  EXPECT_EQ(*Undelete(Key("alice"), rest), 1U);
+  EXPECT_EQ(Undelete(Key("alice"), rest), 1U);
   EXPECT_EQ(fixture_.List(0, Key("alice")).back().wire, before[7].wire);
   ReopenWithoutIndexes();
   EXPECT_TRUE(Kept(Key("alice")).empty());
@@ -225,7 +225,7 @@ TEST_F(KeptTest, OldMailExpiresAndIsKeptAsIfItHadBeenDeleted) {
   ASSERT_EQ(kept.size(), 2U);
   EXPECT_EQ(kept[0].deleted_by, SessionId(0));
   // Brought back, it counts as having arrived now.
-  EXPECT_EQ(*Undelete(Key("alice"), {}), 2U);
+  EXPECT_EQ(Undelete(Key("alice"), {}), 2U);
   clock_.AddDays(1);
   const double passes = fixture_.Metric("poplar_store_expiry_passes_total");
   EXPECT_TRUE(Eventually(
@@ -336,7 +336,7 @@ TEST_F(KeptTest, ARemovedMaildropKeepsNothing) {
   ASSERT_EQ(Session(Key("alice"), {0}), CommitOutcome::kDone);
   ASSERT_TRUE(fixture_.Remove(1, Key("alice")).ok());
   EXPECT_TRUE(Kept(Key("alice")).empty());
-  EXPECT_EQ(*Undelete(Key("alice"), {}), 0U);
+  EXPECT_EQ(Undelete(Key("alice"), {}), 0U);
   ReopenWithoutIndexes();
   EXPECT_TRUE(Kept(Key("alice")).empty());
 }

@@ -75,9 +75,15 @@ class PolicyTest : public ::testing::Test {
             0, [&](ShardStore* store) { return ListKeptTask(store, key); })
         .value();
   }
-  StatusOr<uint64_t> Undelete(const MaildropKey& key, UndeleteRequest request) {
-    return fixture_.Run<StatusOr<uint64_t>>(
+  UndeleteResult TryUndelete(const MaildropKey& key, UndeleteRequest request) {
+    return fixture_.Run<UndeleteResult>(
         0, [&](ShardStore* store) { return UndeleteTask(store, key, request); });
+  }
+  // How many; all that were wanted.
+  uint64_t Undelete(const MaildropKey& key, UndeleteRequest request) {
+    const UndeleteResult result = TryUndelete(key, std::move(request));
+    EXPECT_TRUE(result.why.ok()) << result.why;
+    return result.messages;
   }
 
   TemporaryFolder folder_;

@@ -170,10 +170,12 @@ TEST(FormatTest, IndexValues) {
   meta.epoch = 7;
   meta.checkpoint = Lsn(3, 8192);
   meta.next_id = 100;
+  meta.known_us = 1'700'000'000'000'000;
   const auto meta_back = DecodeIndexMeta(EncodeIndexMeta(meta));
   ASSERT_TRUE(meta_back.ok());
   EXPECT_EQ(meta_back->checkpoint, meta.checkpoint);
   EXPECT_EQ(meta_back->next_id, 100U);
+  EXPECT_EQ(meta_back->known_us, meta.known_us);
   ExpectOnlyThisIsSound(EncodeIndexMeta(meta),
                         [](std::string_view b) { return DecodeIndexMeta(b).ok(); });
   const IndexTotals totals{3, 100, 120, MessageId(9), 1};

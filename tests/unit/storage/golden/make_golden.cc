@@ -45,10 +45,10 @@ void Session(StoreFixture& fixture, const MaildropKey& key, const std::vector<ui
 
 // Brings back what `session` has deleted.
 void Undelete(StoreFixture& fixture, const MaildropKey& key, SessionId session) {
-  const auto undeleted = fixture.Run<StatusOr<uint64_t>>(0, [&](ShardStore* store) {
+  const auto undeleted = fixture.Run<UndeleteResult>(0, [&](ShardStore* store) {
     return UndeleteTask(store, key, {.uidl = "", .session = session});
   });
-  POP_CHECK(undeleted.ok() && *undeleted > 0);
+  POP_CHECK(undeleted.why.ok() && undeleted.messages > 0);
 }
 
 io::Task<DeliveryOutcome> ImportTask(ShardStore* store, MaildropKey key, std::string uidl,

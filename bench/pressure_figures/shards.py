@@ -1,0 +1,80 @@
+"""Two shards and one: what an operation costs the server when its work is shared.
+
+The rate that two get cannot be measured where poplar-load has to have one of two cores. What would keep it
+below twice that of one can: an operation that costs more, and work that is shared unevenly. Each shard has
+as much to do as the one: a shard that has less sleeps more often, and waking is a part of what it costs."""
+
+import dataclasses
+import os
+import statistics
+
+from harness import Load
+from lab import addresses, cpu_us, rate, say
+from people import server_for
+from rows import Row, quotient
+
+TITLE = "Two shards and one"
+CORES = {"server_cores": "0 with one shard, 0 and 1 with two", "client_cores": "0 and 1"}
+PATTERN = "shard{}@load.test"
+USERS, SMOKE_USERS = 64, 16
+MESSAGES = 8
+OCTETS = 4096
+TIMES_MIN = 1.8
+LOAD_SHARE = 0.25  # of the most that one shard can do, for each shard
+WORK = [("session", "sessions", 16, ()), ("poll", "polls", 16, ()),
+        ("retr", "RETR of 4 KB", 16, ("--octets", "4096-8192")), ("noop", "NOOP", 16, ()),
+        ("lmtp", "deliveries of 4 KB", 16, ("--octets", OCTETS))]
+
+
+def measure(lab):
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    users = SMOKE_USERS if lab.smoke else USERS
+    one = with_cores(lab, {cores[0]}, cores)
+    two = with_cores(lab, set(cores), cores)
+    known = addresses(PATTERN, 0, users)
+    with server_for(one, "one", known) as single, server_for(two, "two", known) as double:
+        for server in (single, double):
+            one.fill(server, PATTERN, users, users * MESSAGES, OCTETS)
+        for profile, name, clients, arguments in WORK:
+            yield from measure_work(one, (single, double), profile, name, users,
+                                    min(clients, users), arguments)
+
+
+def with_cores(lab, server_cores, client_cores):
+    """The client has both cores in either case: so it costs either server the same."""
+    return dataclasses.replace(lab, server_cores=server_cores, client_cores=set(client_cores),
+                               load=Load(lab.load.binary, set(client_cores), lab.load.password))
+
+
+def measure_work(lab, servers, profile, name, users, clients, arguments):
+    """In turns, so that both meet the same noise."""
+    most = rate(lab.run(servers[0], profile, PATTERN, users, clients, *arguments))
+    paces = {server: max(1, round(LOAD_SHARE * most * shards)) for shards, server in enumerate(servers, 1)}
+    reports = {server: [] for server in servers}
+    shares = []
+    for turn in range(lab.rounds):
+        for server in servers if turn % 2 == 0 else servers[::-1]:
+            before = shard_cpu_ns(server)
+            reports[server].append(lab.run(server, profile, PATTERN, users, clients,
+                                           "--rate", paces[server], *arguments))
+            if server is servers[1]:
+                shares.append(busiest_share(before, shard_cpu_ns(server)))
+    single_us, double_us = (statistics.median(map(cpu_us, reports[server])) for server in servers)
+    single_rate, double_rate = (statistics.median(map(rate, reports[server])) for server in servers)
+    say(f"{name}: {single_us:.2f} and {double_us:.2f} us, {single_rate:,.0f} and {double_rate:,.0f} "
+        f"a second, busiest {shares}")
+    yield Row(f"{name}, {clients} clients: server CPU for one with two shards; what that leaves of twice the rate",
+              f"{double_us:.2f} µs", f"{single_us:.2f} µs with one",
+              2 * quotient(single_us, double_us, name), TIMES_MIN, at_least=True)
+    yield Row(f"{name}: share of the busier of two shards, at a rate",
+              f"{statistics.median(shares):.0%}; {double_rate:,.0f} a second",
+              f"{single_rate:,.0f} with one; {most:,.0f} at most")
+
+
+def shard_cpu_ns(server):
+    return {name: cpu_ns for name, cpu_ns in server.threads() if name.startswith("shard-")}
+
+
+def busiest_share(before, after):
+    grown = [after[name] - before.get(name, 0) for name in after]
+    return quotient(max(grown), sum(grown), "shards")

@@ -1,0 +1,54 @@
+#include "core/app/commands/tenant_dns.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/app/commands/user_records.h"
+#include "core/setup/dns_records.h"
+
+namespace poplar::app {
+
+using nlohmann::json;
+
+ExitCode TenantDns(const TenantDnsOptions& options, const tenant::Config& config,
+                   Console& console) {
+  const auto users = OpenUsers(config);
+  if (!users.ok()) return FailUsers(console, users.status());
+  const auto policies = (*users)->TakePolicies();
+  if (!policies.ok()) return Fail(console, policies.status());
+  const setup::SetupFacts facts = setup::FactsOf(config);
+  if (setup::OwnerOf(**policies, options.domain) == nullptr) {
+    return Fail(console, ExitCode::kNoUser,
+                "no tenant has the domain " + options.domain +
+                    " (`poplar tenant domain add` gives it one)");
+  }
+  const auto settings = setup::SettingsOfDomain(facts, **policies, options.domain);
+  if (!settings) {
+    return Fail(console, ExitCode::kUnavailable,
+                "nobody of " + options.domain +
+                    " can fetch mail by TLS: its tenant has no POP3, or pop3s.listen and "
+                    "tls.certificate are empty");
+  }
+  const auto records = setup::DnsRecordsOf(*settings, facts.page_host);
+  if (options.json) {
+    json list = json::array();
+    for (const setup::DnsRecord& record : records) {
+      list.push_back({{"name", record.name},
+                      {"type", record.type},
+                      {"ttl", setup::kDnsTtlS},
+                      {"data", record.data}});
+    }
+    console.out << list.dump(2) << '\n';
+    return ExitCode::kOk;
+  }
+  console.out << setup::ZoneText(records);
+  if (facts.page_host.empty()) {
+    console.out << "; setup.listen is empty: programs that ask by HTTP (Thunderbird, Outlook) find "
+                   "nothing\n";
+  }
+  if (!settings->smtp) {
+    console.out << "; setup.smtp_host is empty: programs are not told where to send mail\n";
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace poplar::app

@@ -1,0 +1,159 @@
+#include "core/app/password_policy.h"
+
+#include <zxcvbn.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "core/base/secret.h"
+#include "core/base/utf8.h"
+
+namespace poplar::app {
+namespace {
+
+// Guesses, as powers of ten, that a password of each strength withstands: zxcvbn's own scale.
+constexpr std::array<double, 5> kGuesses = {0, 3, 6, 8, 10};
+// A shorter part of an address is in many words.
+constexpr size_t kPartBytesMin = 3;
+// zxcvbn's time grows with the square of the length; what is longer is strong by its length, or
+// weak by its beginning.
+constexpr size_t kJudgedBytesMax = 128;
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  absl::AsciiStrToLower(&lower);
+  return lower;
+}
+
+// Of an address in lower case: itself, its two halves, and what these are made of. The longest
+// first, so that the sentence names as much as there is.
+std::vector<std::string> PartsOf(const std::string& address) {
+  std::vector<std::string> parts;
+  if (!address.empty()) parts.push_back(address);
+  const size_t at = address.rfind('@');
+  for (const std::string& half :
+       {address.substr(0, at), at == std::string::npos ? "" : address.substr(at + 1)}) {
+    if (half.size() >= kPartBytesMin) parts.push_back(half);
+    for (size_t from = 0; from < half.size();) {
+      const size_t end = std::min(half.find_first_of(".-_+", from), half.size());
+      if (end - from >= kPartBytesMin) parts.push_back(half.substr(from, end - from));
+      from = end + 1;
+    }
+  }
+  std::ranges::sort(parts, [](const std::string& a, const std::string& b) {
+    return a.size() != b.size() ? a.size() > b.size() : a < b;
+  });
+  return parts;
+}
+
+size_t Characters(std::string_view text) {
+  size_t count = 0;
+  while (!text.empty()) {
+    text.remove_prefix(std::max<size_t>(base::FirstUtf8(text).bytes, 1));
+    ++count;
+  }
+  return count;
+}
+
+// Takes all parts of the address off; the longest that was there, or "".
+std::string TakeParts(const std::vector<std::string>& parts, std::string& password) {
+  std::string found;
+  for (const std::string& part : parts) {
+    for (size_t at = 0; (at = password.find(part, at)) != std::string::npos;) {
+      password.erase(at, part.size());
+      if (found.empty()) found = part;
+    }
+  }
+  return found;
+}
+
+std::string_view KindOf(unsigned type) {
+  switch (type) {
+    case DICTIONARY_MATCH:
+    case DICT_LEET_MATCH:
+      return "words or passwords that many use";
+    case USER_MATCH:
+    case USER_LEET_MATCH:
+      return "a part of the address";
+    case REPEATS_MATCH:
+      return "repeated characters";
+    case SEQUENCE_MATCH:
+      return "a sequence like abc or 123";
+    case SPATIAL_MATCH:
+      return "keys that lie side by side";
+    case DATE_MATCH:
+    case YEAR_MATCH:
+      return "a date or a year";
+    default:
+      return "";
+  }
+}
+
+struct Estimate {
+  double guesses_log10 = 0;
+  std::vector<std::string_view> made_of;  // What is easily guessed; each once.
+};
+
+Estimate EstimateOf(std::string_view password, const std::vector<std::string>& parts) {
+  std::vector<const char*> words;
+  words.reserve(parts.size() + 1);
+  for (const std::string& part : parts) words.push_back(part.c_str());
+  words.push_back(nullptr);
+  std::string text(password.substr(0, kJudgedBytesMax));
+  ZxcMatch_t* matches = nullptr;
+  Estimate estimate;
+  estimate.guesses_log10 = ZxcvbnMatch(text.c_str(), words.data(), &matches) * std::log10(2.0);
+  base::Wipe(text.data(), text.size());
+  for (const ZxcMatch_t* match = matches; match != nullptr; match = match->Next) {
+    const std::string_view kind =
+        KindOf(static_cast<unsigned>(match->Type) & ~static_cast<unsigned>(MULTIPLE_MATCH));
+    if (!kind.empty() && std::ranges::find(estimate.made_of, kind) == estimate.made_of.end()) {
+      estimate.made_of.push_back(kind);
+    }
+  }
+  ZxcvbnFreeInfo(matches);
+  return estimate;
+}
+
+Status Refuse(const std::string& why) { return MakeStatus(StatusCode::kInvalidArgument, why); }
+
+}  // namespace
+
+PasswordPolicy PasswordPolicyOf(const tenant::UsersConfig& users) {
+  return {.characters_min = users.password_min_length, .strength_min = users.password_min_strength};
+}
+
+Status JudgePassword(const PasswordPolicy& policy, std::string_view password,
+                     std::string_view address) {
+  const std::vector<std::string> parts = PartsOf(Lower(address));
+  const std::string needs = std::to_string(policy.characters_min) + " at least";
+  if (Characters(password) < policy.characters_min) {
+    return Refuse("the password has " + std::to_string(Characters(password)) +
+                  " characters, and needs " + needs + ": a few words make a good one");
+  }
+  std::string rest = Lower(password);
+  const std::string part = TakeParts(parts, rest);
+  const size_t left = Characters(rest);
+  base::Wipe(rest.data(), rest.size());
+  if (!part.empty() && left < std::max<size_t>(policy.characters_min, 1)) {
+    return Refuse("the password has \"" + part +
+                  "\" of the address in it, which everybody knows; without it, it is too short: "
+                  "leave that out and take " +
+                  needs + " other characters");
+  }
+  const Estimate estimate = EstimateOf(password, parts);
+  if (estimate.guesses_log10 >= kGuesses[policy.strength_min]) return OkStatus();
+  std::string made_of = estimate.made_of.empty() ? "it is short" : "it has ";
+  for (const std::string_view& kind : estimate.made_of) {
+    if (&kind != &estimate.made_of.front()) made_of += ", ";
+    made_of += kind;
+  }
+  return Refuse("the password is too easy to guess: " + made_of +
+                "; add two or three words that have nothing to do with each other");
+}
+
+}  // namespace poplar::app

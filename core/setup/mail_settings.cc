@@ -1,0 +1,75 @@
+#include "core/setup/mail_settings.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/strings/ascii.h"
+#include "core/server/settings.h"
+#include "core/setup/domain_name.h"
+
+namespace poplar::setup {
+namespace {
+
+uint16_t PortOf(uint32_t told, const std::vector<tenant::ListenAddress>& listen, bool tls) {
+  if (told != 0) return static_cast<uint16_t>(told);
+  return tls && !listen.empty() ? listen.front().port : 0;
+}
+
+const std::string& FirstOf(const std::string& first, const std::string& second) {
+  return first.empty() ? second : first;
+}
+
+}  // namespace
+
+SetupFacts FactsOf(const tenant::Config& config) {
+  const tenant::SetupConfig& setup = config.setup;
+  const std::string hostname = server::HostName(config);
+  SetupFacts facts;
+  facts.pop3_host = FirstOf(setup.pop3_host, hostname);
+  facts.pop3s_port = PortOf(setup.pop3s_port, config.pop3s.listen, config.tls.enabled());
+  facts.stls_port = PortOf(setup.pop3_port, config.pop3.listen, config.tls.enabled());
+  facts.smtp_host = setup.smtp_host;
+  facts.smtp_port = static_cast<uint16_t>(setup.smtp_port);
+  facts.smtp_starttls = setup.smtp_starttls;
+  facts.page_host = setup.listen.empty() ? setup.host : FirstOf(setup.host, hostname);
+  facts.mechanisms = LoginMechanisms::None();
+  for (const std::string& name : config.auth.mechanisms) facts.mechanisms.Add(name);
+  return facts;
+}
+
+std::optional<MailSettings> SettingsOf(const SetupFacts& facts, const TenantRules& rules,
+                                       std::string_view domain) {
+  MailSettings settings;
+  settings.domain = AsciiDomain(domain);
+  if (!rules.pop3 || settings.domain.empty()) return std::nullopt;
+  const std::string& pop3_host = FirstOf(rules.pop3_host, facts.pop3_host);
+  if (facts.pop3s_port != 0) settings.pop3.push_back({pop3_host, facts.pop3s_port, false});
+  if (facts.stls_port != 0) settings.pop3.push_back({pop3_host, facts.stls_port, true});
+  if (settings.pop3.empty()) return std::nullopt;
+  const std::string& smtp_host = FirstOf(rules.smtp_host, facts.smtp_host);
+  if (!smtp_host.empty()) {
+    settings.smtp = MailServer{smtp_host, facts.smtp_port, facts.smtp_starttls};
+  }
+  const LoginMechanisms ways = facts.mechanisms & rules.mechanisms;
+  constexpr std::array<std::string_view, 3> kSent = {"USER", "PLAIN", "LOGIN"};
+  settings.password_is_sent =
+      std::ranges::any_of(kSent, [&](std::string_view way) { return ways.Contains(way); });
+  return settings;
+}
+
+const TenantPolicies::Domain* OwnerOf(const TenantPolicies& policies, std::string_view domain) {
+  std::string asked(domain);
+  absl::AsciiStrToLower(&asked);
+  const TenantPolicies::Domain* const owner = policies.OfDomain(asked);
+  return owner != nullptr ? owner : policies.OfDomain(UnicodeDomain(asked));
+}
+
+std::optional<MailSettings> SettingsOfDomain(const SetupFacts& facts,
+                                             const TenantPolicies& policies,
+                                             std::string_view domain) {
+  const TenantPolicies::Domain* const owner = OwnerOf(policies, domain);
+  if (owner == nullptr) return std::nullopt;
+  return SettingsOf(facts, policies.Of(owner->tenant).rules, domain);
+}
+
+}  // namespace poplar::setup

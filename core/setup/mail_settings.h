@@ -1,0 +1,61 @@
+// What a mail program has to know to fetch a user's mail and to send: the one source of every form
+// in which it is told. Pure values; any thread.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/mail_policy.h"
+#include "core/base/tenant_rules.h"
+#include "core/tenant/config.h"
+
+namespace poplar::setup {
+
+struct MailServer {
+  std::string host;
+  uint16_t port = 0;
+  bool starttls = false;  // Clear until the client asks for TLS; else TLS from the first byte.
+
+  friend bool operator==(const MailServer&, const MailServer&) = default;
+};
+
+// Of the users of one domain. The user name is always the whole address.
+struct MailSettings {
+  std::string domain;              // As DNS has it.
+  std::vector<MailServer> pop3;    // The one to prefer first; at least one.
+  std::optional<MailServer> smtp;  // Nothing: nobody said which.
+  // Clients send the password itself, inside TLS. False: by a challenge alone.
+  bool password_is_sent = true;
+};
+
+// What the configuration says, for all tenants.
+struct SetupFacts {
+  std::string pop3_host;
+  uint16_t pop3s_port = 0;  // 0: TLS from the first byte is not offered.
+  uint16_t stls_port = 0;   // 0: STLS is not.
+  std::string smtp_host;    // Empty: none is told.
+  uint16_t smtp_port = 0;
+  bool smtp_starttls = false;
+  std::string page_host;  // Where the pages of this folder are found; empty: nowhere.
+  LoginMechanisms mechanisms;
+};
+SetupFacts FactsOf(const tenant::Config& config);
+
+// Nothing: these users cannot fetch mail, or not by TLS.
+std::optional<MailSettings> SettingsOf(const SetupFacts& facts, const TenantRules& rules,
+                                       std::string_view domain);
+
+// Whose a domain is, in any case, in UTF-8 or as DNS has it. Null: nobody's. Lives as long as
+// `policies`.
+const TenantPolicies::Domain* OwnerOf(const TenantPolicies& policies, std::string_view domain);
+
+// Of a domain in any case, in UTF-8 or as DNS has it. Nothing: it is nobody's, too.
+std::optional<MailSettings> SettingsOfDomain(const SetupFacts& facts,
+                                             const TenantPolicies& policies,
+                                             std::string_view domain);
+
+}  // namespace poplar::setup

@@ -1,0 +1,140 @@
+#include "core/setup/setup_pages.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "core/setup/apple_profile.h"
+#include "core/setup/autoconfig.h"
+#include "core/setup/autodiscover.h"
+#include "core/setup/domain_name.h"
+
+namespace poplar::setup {
+namespace {
+
+constexpr unsigned kOk = 200;
+constexpr unsigned kBadRequest = 400;
+constexpr unsigned kNotFound = 404;
+constexpr unsigned kMethodNotAllowed = 405;
+
+constexpr std::string_view kXml = "text/xml; charset=utf-8";
+
+// Of ASCII; `lower` is in lower case.
+bool EqualIgnoringCase(std::string_view text, std::string_view lower) {
+  return std::ranges::equal(text, lower, {}, [](char c) {
+    return static_cast<char>(absl::ascii_tolower(static_cast<unsigned char>(c)));
+  });
+}
+
+SetupAnswer NotHere(SetupPage page) {
+  return {.page = page, .status = kNotFound, .body = "There are no settings for this.\n"};
+}
+
+// "autoconfig.example.org:80", and the domain itself, are example.org's.
+std::string_view DomainOfHost(std::string_view host) {
+  host = host.substr(0, host.find(':'));
+  constexpr std::string_view kPrefix = "autoconfig.";
+  if (EqualIgnoringCase(host.substr(0, kPrefix.size()), kPrefix))
+    host.remove_prefix(kPrefix.size());
+  return host;
+}
+
+SetupAnswer Autoconfig(const SetupRequest& request, const SetupFacts& facts,
+                       const TenantPolicies& policies) {
+  const std::string_view domain =
+      request.address.empty() ? DomainOfHost(request.host) : SplitAddress(request.address).domain;
+  const auto settings = SettingsOfDomain(facts, policies, domain);
+  if (!settings) return NotHere(SetupPage::kAutoconfig);
+  return {.page = SetupPage::kAutoconfig,
+          .status = kOk,
+          .body = AutoconfigXml(*settings),
+          .content_type = kXml};
+}
+
+SetupAnswer Autodiscover(const SetupRequest& request, const SetupFacts& facts,
+                         const TenantPolicies& policies) {
+  const AutodiscoverRequest asked = ParseAutodiscover(request.body);
+  if (asked.fault != AutodiscoverFault::kNone) {
+    // The protocol's own faults come with 200.
+    return {.page = SetupPage::kAutodiscover,
+            .status = kOk,
+            .body = AutodiscoverFaultXml(asked.fault),
+            .content_type = kXml};
+  }
+  const auto settings = SettingsOfDomain(facts, policies, SplitAddress(asked.address).domain);
+  if (!settings) return NotHere(SetupPage::kAutodiscover);
+  return {.page = SetupPage::kAutodiscover,
+          .status = kOk,
+          .body = AutodiscoverXml(*settings, asked.address),
+          .content_type = kXml};
+}
+
+SetupAnswer Apple(const SetupRequest& request, const SetupFacts& facts,
+                  const TenantPolicies& policies) {
+  const MailAddress address = SplitAddress(request.address);
+  if (address.domain.empty()) {
+    return {.page = SetupPage::kApple,
+            .status = kBadRequest,
+            .body = "Whose? Ask with ?emailaddress=NAME@DOMAIN.\n"};
+  }
+  const auto settings = SettingsOfDomain(facts, policies, address.domain);
+  if (!settings || !settings->smtp) return NotHere(SetupPage::kApple);
+  return {.page = SetupPage::kApple,
+          .status = kOk,
+          .body = AppleProfile(*settings, request.address),
+          .content_type = "application/x-apple-aspen-config; charset=utf-8",
+          .file_name = settings->domain + ".mobileconfig"};
+}
+
+}  // namespace
+
+std::string_view Name(SetupPage page) {
+  switch (page) {
+    case SetupPage::kAutoconfig:
+      return "autoconfig";
+    case SetupPage::kAutodiscover:
+      return "autodiscover";
+    case SetupPage::kApple:
+      return "apple";
+    case SetupPage::kNone:
+      break;
+  }
+  return "other";
+}
+
+SetupPage PageOf(std::string_view path) {
+  if (path == "/mail/config-v1.1.xml" || path == "/.well-known/autoconfig/mail/config-v1.1.xml") {
+    return SetupPage::kAutoconfig;
+  }
+  // Outlook's versions write it in several ways.
+  if (EqualIgnoringCase(path, "/autodiscover/autodiscover.xml")) {
+    return SetupPage::kAutodiscover;
+  }
+  return path == "/mail.mobileconfig" ? SetupPage::kApple : SetupPage::kNone;
+}
+
+SetupAnswer AnswerTo(const SetupRequest& request, const SetupFacts& facts,
+                     const TenantPolicies& policies) {
+  const SetupPage page = PageOf(request.path);
+  if (page == SetupPage::kNone) return NotHere(page);
+  const bool posts = page == SetupPage::kAutodiscover;
+  const bool allowed =
+      posts ? request.method == "POST" : request.method == "GET" || request.method == "HEAD";
+  if (!allowed) {
+    return {.page = page,
+            .status = kMethodNotAllowed,
+            .body = posts ? "Only POST.\n" : "Only GET and HEAD.\n",
+            .allow = posts ? "POST" : "GET, HEAD"};
+  }
+  switch (page) {
+    case SetupPage::kAutoconfig:
+      return Autoconfig(request, facts, policies);
+    case SetupPage::kAutodiscover:
+      return Autodiscover(request, facts, policies);
+    case SetupPage::kApple:
+    case SetupPage::kNone:
+      break;
+  }
+  return Apple(request, facts, policies);
+}
+
+}  // namespace poplar::setup
