@@ -133,7 +133,7 @@ endfunction()
 function(poplar_test name)
   cmake_parse_arguments(arg "" "TIMEOUT_S" "SOURCES;DEPS" ${ARGN})
   if(NOT arg_TIMEOUT_S)
-    set(arg_TIMEOUT_S 400)  # Unoptimised and sanitised one takes three minutes.
+    set(arg_TIMEOUT_S 1200)  # Unoptimised, sanitised and beside three others, one takes five minutes.
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE poplar_options ${arg_DEPS} GTest::gmock_main)

@@ -1,11 +1,13 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,9 +24,16 @@ namespace {
 constexpr mode_t kFileMode = 0600;
 constexpr mode_t kDirectoryMode = 0700;
 
+// Of preadv2. A file system in memory refuses RWF_NOWAIT, but what it holds is there at once.
+int FlagsOfTryRead(int fd) {
+  struct statfs facts{};
+  return ::fstatfs(fd, &facts) == 0 && facts.f_type == TMPFS_MAGIC ? 0 : RWF_NOWAIT;
+}
+
 class SystemFile final : public File {
  public:
-  SystemFile(base::UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  SystemFile(base::UniqueFd fd, std::string path)
+      : fd_(std::move(fd)), path_(std::move(path)), try_read_flags_(FlagsOfTryRead(fd_.get())) {}
 
   StatusOr<size_t> ReadAt(std::span<char> into, uint64_t offset) const override {
     size_t done = 0;
@@ -84,7 +93,7 @@ class SystemFile final : public File {
 
   ssize_t TryRead(std::span<const iovec> into, uint64_t offset) const override {
     const ssize_t got = ::preadv2(fd_.get(), into.data(), static_cast<int>(into.size()),
-                                  static_cast<off_t>(offset), RWF_NOWAIT);
+                                  static_cast<off_t>(offset), try_read_flags_);
     return got < 0 ? -errno : got;
   }
 
@@ -105,6 +114,7 @@ class SystemFile final : public File {
  private:
   base::UniqueFd fd_;
   std::string path_;
+  const int try_read_flags_;
 };
 
 class SystemLock final : public FileLock {

@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 from conftest import ALICE, PASSWORDS
-from poplar_server import read_line, read_to_end, strict_tls
+from poplar_server import SLOWNESS, read_line, read_to_end, strict_tls
 
 
 def connect(server, context, name="localhost", session=None, ragged_end=True, port="pop3s"):
@@ -39,11 +39,11 @@ def log_in(tls, password=PASSWORDS[ALICE]):
 # What the server ends by itself: its setting, what brings it about once the client has logged in (None: no log-in), the last word.
 ENDS = {
     "idle": ("idle_timeout_s = 1", lambda server, tls: None, b""),
-    "age": ("session_age_max_s = 1", lambda server, tls: None, b"-ERR The session lasted too long"),
+    "age": (f"session_age_max_s = {SLOWNESS}", lambda server, tls: None, b"-ERR The session lasted too long"),
     "kick": ("", lambda server, tls: server.run("session", "kick", "--user", ALICE), b"-ERR [SYS/TEMP] The session was ended"),
     "drain": ("", lambda server, tls: server.signal(signal.SIGTERM), b"-ERR [SYS/TEMP] The server is shutting down; try again soon"),
     "bad commands": ("", lambda server, tls: tls.sendall(b"HELO\r\n" * 100), b"-ERR Too many bad commands"),
-    "login timeout": ("login_timeout_s = 1", None, b"-ERR Logging in took too long"),
+    "login timeout": (f"login_timeout_s = {SLOWNESS}", None, b"-ERR Logging in took too long"),
 }
 
 

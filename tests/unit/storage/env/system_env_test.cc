@@ -45,6 +45,20 @@ class SystemEnvTest : public ::testing::Test {
   std::string folder_;
 };
 
+TEST_F(SystemEnvTest, WhatIsInMemoryIsReadAtOnceOnAnyFileSystem) {
+  std::string in_memory = "/dev/shm/poplar-env-XXXXXX";
+  ASSERT_NE(::mkdtemp(in_memory.data()), nullptr);
+  for (const std::string& path : {Path("a"), in_memory + "/a"}) {
+    const auto file = env_.CreateFile(path);
+    ASSERT_TRUE(file.ok() && (*file)->WriteAt("0123456789", 0).ok());
+    std::string into(4, '?');
+    const iovec piece{into.data(), into.size()};
+    EXPECT_EQ((*file)->TryRead({&piece, 1}, 3), 4) << path;
+    EXPECT_EQ(into, "3456");
+  }
+  std::filesystem::remove_all(in_memory);
+}
+
 TEST_F(SystemEnvTest, ReadsWhatWasWrittenAndNoFurtherThanItsEnd) {
   const auto file = Write("a", "0123456789");
   ASSERT_TRUE(file->WriteAt("AB", 12).ok());
