@@ -77,6 +77,7 @@ if(POPLAR_FAST_BUILD)
     target_precompile_headers(poplar_${kind} PRIVATE core/cmake/${kind}.h)
   endforeach()
   target_link_libraries(poplar_test_pch PRIVATE GTest::gmock_main)
+  target_compile_options(poplar_test_pch PRIVATE $<$<CONFIG:RelWithDebInfo>:-O0>)
 endif()
 
 # Headers that are compiled once for all targets, where that is wanted.
@@ -98,6 +99,11 @@ endfunction()
 # For what takes long to compile and does not to run: commands, start and stop.
 function(poplar_cold name)
   target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
+endfunction()
+
+# For tests: a release build of their code costs more than all of the server's, and what they test is optimised.
+function(poplar_unoptimised name)
+  target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O0>)
 endfunction()
 
 # poplar_library(NAME SOURCES a.cc ... [DEPS target ...] [PRIVATE_DEPS target ...])
@@ -138,6 +144,7 @@ function(poplar_test name)
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE poplar_options ${arg_DEPS} GTest::gmock_main)
   poplar_use_pch(${name} test_pch)
+  poplar_unoptimised(${name})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT_S})
 endfunction()
