@@ -19,7 +19,7 @@ store:
 users:
   database: /var/lib/poplar/users.db
   usage: /var/lib/poplar/usage.db
-  tenants: /etc/poplar/tenants.d
+  tenants: /etc/poplar-tenants/tenants.d
 tls:
   certificate: {{ $tls }}tls.crt
   key: {{ $tls }}tls.key

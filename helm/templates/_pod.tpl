@@ -26,6 +26,9 @@ localhostProfile: {{ .Values.seccomp.localhostProfile }}
 - name: config
   mountPath: /etc/poplar
   readOnly: true
+- name: tenants
+  mountPath: /etc/poplar-tenants/tenants.d
+  readOnly: true
 - name: run
   mountPath: /run/poplar
 - name: tmp
@@ -40,7 +43,7 @@ localhostProfile: {{ .Values.seccomp.localhostProfile }}
 {{- end }}
 {{- end -}}
 
-{{/* All of /etc/poplar is one volume, so that what belongs together changes at once. */}}
+{{/* All of /etc/poplar is one volume, so that what belongs together changes at once. Each file is named here: one more is a new pod. */}}
 {{- define "poplar.configVolume" -}}
 name: config
 projected:
@@ -50,14 +53,6 @@ projected:
         name: {{ include "poplar.fullname" . }}-config
         items:
           - {key: poplar.toml, path: poplar.toml}
-    {{- if .Values.tenants }}
-    - configMap:
-        name: {{ include "poplar.fullname" . }}-tenants
-        items:
-          {{- range $name, $_ := .Values.tenants }}
-          - {key: {{ $name }}.toml, path: tenants.d/{{ $name }}.toml}
-          {{- end }}
-    {{- end }}
     {{- with include "poplar.tlsSecret" . }}
     - secret:
         name: {{ . }}

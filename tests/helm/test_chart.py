@@ -154,6 +154,8 @@ def test_a_changed_configuration_is_a_new_pod_and_a_changed_tenant_is_not(docume
 
     before = template("tenants.acme.domains={acme.example}")
     assert template("tenants.acme.domains={acme.example,acme.test}") == before
+    assert template("tenants.acme.domains={acme.example}", "tenants.beta.domains={beta.example}") == before
+    assert template() == before
     assert template("tenants.acme.domains={acme.example}", "config.log.level=debug") != before
 
 

@@ -1,5 +1,6 @@
 """What a pod does: the rendered configuration, mounted as a kubelet mounts it, is checked and served by the real program."""
 
+import json
 import os
 import re
 import socket
@@ -48,7 +49,10 @@ class Pod(PoplarServer):
             file.chmod(mode)
 
     def mount(self):
-        """/etc/poplar, as it is now: a folder of its own, and the links that lead into it."""
+        """The configuration and the tenants, as they are now."""
+        self.mounts += 1
+        (container,) = self.spec["containers"]
+        places = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
         (config,) = [volume for volume in self.spec["volumes"] if volume["name"] == "config"]
         files = {}
         for source in config["projected"]["sources"]:
@@ -59,13 +63,24 @@ class Pod(PoplarServer):
                 assert where.get("optional"), f"the pod waits for {name}"
                 continue
             files |= {item["path"]: self.here(have[item["key"]]) for item in where["items"]}
-        etc, self.mounts = self.directory / "etc/poplar", self.mounts + 1
-        self.write(f"etc/poplar/..{self.mounts}", files, config["projected"]["defaultMode"])
-        (etc / "..data_tmp").symlink_to(f"..{self.mounts}")
-        (etc / "..data_tmp").rename(etc / "..data")
-        for top in {path.split("/")[0] for path in files}:
-            if not (etc / top).is_symlink():
-                (etc / top).symlink_to(f"..data/{top}")
+        self.mount_one(places["config"], files, config["projected"]["defaultMode"])
+        (tenants,) = [volume["configMap"] for volume in self.spec["volumes"] if volume["name"] == "tenants"]
+        self.mount_one(places["tenants"], self.documents[f"ConfigMap {tenants['name']}"].get("data", {}), tenants["defaultMode"])
+
+    def mount_one(self, place, files, mode):
+        """A folder of its own, and the links that lead into it."""
+        folder = self.directory / place[1:]
+        self.write(f"{place[1:]}/..{self.mounts}", files, mode)
+        (folder / f"..{self.mounts}").mkdir(parents=True, exist_ok=True)
+        (folder / "..data_tmp").symlink_to(f"..{self.mounts}")
+        (folder / "..data_tmp").rename(folder / "..data")
+        tops = {path.split("/")[0] for path in files}
+        for top in tops:
+            if not (folder / top).is_symlink():
+                (folder / top).symlink_to(f"..data/{top}")
+        for link in folder.iterdir():
+            if not link.name.startswith("..") and link.name not in tops:
+                link.unlink()
 
     def init(self):
         (container,) = self.spec["initContainers"]
@@ -113,6 +128,10 @@ def sni(pod, host):
         return ssl.DER_cert_to_PEM_cert(tls.getpeercert(binary_form=True))
 
 
+def tenants(pod):
+    return {each["name"]: each for each in json.loads(pod.run("tenant", "list", "--json").stdout)}
+
+
 def test_a_pod_serves_and_takes_what_changes(documents, tmp_path, secret):
     settings = ["ipFamily=ipv4", "config.log.format=text", "tls.secretName=default", "tenants.acme.domains={acme.example}",
                 "tls.hosts[0].host=pop.acme.example", "tls.hosts[0].secretName=acme", "tls.hosts[1].host=*.late.example", "tls.hosts[1].secretName=late"]
@@ -131,13 +150,20 @@ def test_a_pod_serves_and_takes_what_changes(documents, tmp_path, secret):
             return pod.secrets[name]["tls.crt"]
 
         assert (sni(pod, "pop.acme.example"), sni(pod, "pop.late.example")) == (pem("acme"), pem("default"))
-        # cert-manager renews one certificate and issues another; a tenant gets a domain.
+        # cert-manager renews one certificate and issues another; a tenant gets a domain, and another comes.
         pod.secrets |= {"default": secret("localhost"), "late": secret("*.late.example")}
-        pod.documents = documents(HERE / "values/minimal.yaml", settings=[*settings, "tenants.acme.domains={acme.example,acme.test}"])
+        more = [*settings, "tenants.acme.domains={acme.example,acme.test}"]
+        pod.documents = documents(HERE / "values/minimal.yaml", settings=[*more, "tenants.beta.domains={beta.example}"])
         pod.mount()
         wait_for("the renewed certificate is shown", KUBELET_SECONDS, lambda: sni(pod, "pop.example.net") == pem("default"))
         wait_for("the new one, too", KUBELET_SECONDS, lambda: sni(pod, "pop.late.example") == pem("late"))
         wait_for("the tenant has the domain", KUBELET_SECONDS, lambda: b"acme.test" in pod.run("tenant", "list").stdout)
+        pod.add_user("bob@beta.example", PASSWORD)
+        pod.pop3("bob@beta.example", PASSWORD, "pop3s").quit()
+        pod.documents = documents(HERE / "values/minimal.yaml", settings=more)
+        pod.mount()
+        wait_for("the other one is disabled", KUBELET_SECONDS, lambda: not tenants(pod)["beta"]["enabled"])
+        assert tenants(pod)["acme"]["enabled"]
         client.noop()  # Whoever was there has noticed nothing.
         client.quit()
 
