@@ -159,6 +159,15 @@ def test_a_changed_configuration_is_a_new_pod_and_a_changed_tenant_is_not(docume
     assert template("tenants.acme.domains={acme.example}", "config.log.level=debug") != before
 
 
+def test_another_host_is_a_new_pod_and_another_name_is_not(documents):
+    def template(*settings):
+        return stateful_set(documents(values_of("cert-manager"), settings=settings))["spec"]["template"]
+
+    before = template()
+    assert template("tls.certManager.dnsNames={pop.example.net,mail.example.net,pop.beta.example}") == before
+    assert template("tls.hosts[3].host=pop.beta.example", "tls.hosts[3].secretName=beta-tls") != before
+
+
 def test_each_store_has_addresses_of_its_own(documents):
     all_of_it = documents(values_of("stores"))
     for ordinal in range(3):
