@@ -61,6 +61,8 @@ def test_an_api_server_would_take_it(documents, name):
     ("      targetPort: lmtp", "      targetPort: lmtps", "no port lmtps"),
     ("  name: mail-poplar-lmtp\n", "  name: mail-poplar-pop3\n", "two of this name"),
     ("        - {protocol: TCP, port: pop3s}", "        - {protocol: TCP, port: imaps}", "no port imaps"),
+    ("              app.kubernetes.io/component: test", "              app.kubernetes.io/component: tests", "does not let it in"),
+    ("mail-poplar-pop3s:995", "mail-poplar-pop3s:996", "is no Service's"),
     ("  maxUnavailable: 1", "  maxUnavailable: 1\n  maxUnavailable: 1", "already set"),
 ])
 def test_an_api_server_would_refuse_faults(render, check_manifests, old, new, fault):
@@ -183,7 +185,7 @@ def test_lmtp_is_closed_until_somebody_is_named(documents):
         policy = documents(values_of("minimal"), settings=settings)["NetworkPolicy mail-poplar"]
         return [port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]]
 
-    assert "lmtp" not in ports()
+    assert "lmtp" not in ports() and "http" in ports()
     assert "lmtp" in ports("networkPolicy.lmtpFrom[0].podSelector.matchLabels.app=postfix")
 
 

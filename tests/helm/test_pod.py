@@ -168,24 +168,42 @@ def test_a_pod_serves_and_takes_what_changes(documents, tmp_path, secret):
         client.quit()
 
 
+def run_helm_test(documents, pods):
+    """What `helm test` runs, where the pods' ports stand for the Services and the names of pods."""
+    (container,) = documents["Pod mail-poplar-test"]["spec"]["containers"]
+
+    def here(place):
+        name, port = place.split(":")
+        number = int(re.search(r"^mail-poplar-(?:\w+-)?(\d+)\b", name + "-0")[1])
+        return f"127.0.0.1:{pods[number].ports[{'110': 'pop3', '995': 'pop3s', '9110': 'http'}[port]]}"
+
+    variables = {each["name"]: " ".join(map(here, each["value"].split())) for each in container["env"]}
+    return subprocess.run(container["command"], env={"PATH": os.environ["PATH"], **variables}, capture_output=True, text=True, timeout=120)
+
+
 @pytest.mark.parametrize("proxied", [False, True])
 def test_helm_test_passes_where_all_is_well_and_fails_where_it_is_not(documents, tmp_path, proxied):
     networks = ["config.pop3.proxy_networks={127.0.0.0/8}"] if proxied else []
     all_of_it = documents(HERE / "values/minimal.yaml", settings=["ipFamily=ipv4", "config.log.format=text", *networks])
     pod = Pod(tmp_path / "pod", all_of_it, {})
     pod.init()
-    (container,) = all_of_it["Pod mail-poplar-test"]["spec"]["containers"]
-    services = {f"mail-poplar-{name}:{port}": protocol
-                for name, port, protocol in (("pop3", 110, "pop3"), ("pop3s", 995, "pop3s"), ("metrics", 9110, "http"))}
-
-    def run_test():
-        variables = {each["name"]: each["value"] for each in container["env"]}
-        variables |= {name: f"127.0.0.1:{pod.ports[services[place]]}" for name, place in variables.items()}
-        return subprocess.run(container["command"], env={"PATH": os.environ["PATH"], **variables}, capture_output=True, text=True, timeout=120)
-
     with pod:
-        passed = run_test()
+        passed = run_helm_test(all_of_it, [pod])
         assert passed.returncode == 0, passed.stderr
-        assert passed.stdout.count("ok: ") == 3
-    failed = run_test()
+        assert passed.stdout.count("ok: ") == 4
+    failed = run_helm_test(all_of_it, [pod])
     assert failed.returncode != 0 and "failed: " in failed.stderr
+
+
+def test_helm_test_asks_every_store(documents, tmp_path):
+    all_of_it = documents(HERE / "values/minimal.yaml", settings=["ipFamily=ipv4", "config.log.format=text", "replicas=3"])
+    pods = [Pod(tmp_path / f"pod-{number}", all_of_it, {}) for number in range(3)]
+    for pod in pods:
+        pod.init()
+    with pods[0], pods[1]:
+        with pods[2]:
+            passed = run_helm_test(all_of_it, pods)
+            assert passed.returncode == 0, passed.stderr
+            assert passed.stdout.count("ok: ") == 1 + 3 * 3
+        failed = run_helm_test(all_of_it, pods)
+        assert failed.returncode != 0 and f"127.0.0.1:{pods[2].ports['http']} does not answer" in failed.stderr

@@ -37,6 +37,8 @@ type checker struct {
 	services []*core.Service
 	wishes   []wish
 	monitors []*monitoring.ServiceMonitor
+	policies []*networking.NetworkPolicy
+	askers   []*core.Pod // What `helm test` runs.
 }
 
 // relations looks at what the types do not say: names, labels, and whether what one object names another one has.
@@ -53,6 +55,9 @@ func relations(objects []runtime.Object) []error {
 	}
 	for _, each := range c.monitors {
 		c.checkMonitor(each)
+	}
+	for _, each := range c.askers {
+		c.checkAsker(each)
 	}
 	return c.faults
 }
@@ -95,6 +100,9 @@ func (c *checker) add(object runtime.Object) {
 		}
 	case *core.Pod:
 		c.pods = append(c.pods, pods{who, typed.Labels, typed.Spec, nil})
+		if typed.Annotations["helm.sh/hook"] == "test" {
+			c.askers = append(c.askers, typed)
+		}
 	case *apps.StatefulSet:
 		c.selects(who, typed.Spec.Selector, &typed.Spec.Template)
 		c.pods = append(c.pods, pods{who, typed.Spec.Template.Labels, typed.Spec.Template.Spec, typed.Spec.VolumeClaimTemplates})
@@ -104,6 +112,7 @@ func (c *checker) add(object runtime.Object) {
 	case *policy.PodDisruptionBudget:
 		c.wishes = append(c.wishes, wish{who, c.selector(who, typed.Spec.Selector), intstr.IntOrString{}})
 	case *networking.NetworkPolicy:
+		c.policies = append(c.policies, typed)
 		where := c.selector(who, &typed.Spec.PodSelector)
 		for _, rule := range typed.Spec.Ingress {
 			for _, port := range rule.Ports {
