@@ -61,7 +61,6 @@ def test_an_api_server_would_take_it(documents, name):
     ("      targetPort: lmtp", "      targetPort: lmtps", "no port lmtps"),
     ("  name: mail-poplar-lmtp\n", "  name: mail-poplar-pop3\n", "two of this name"),
     ("        - {protocol: TCP, port: pop3s}", "        - {protocol: TCP, port: imaps}", "no port imaps"),
-    ("              app.kubernetes.io/component: test", "              app.kubernetes.io/component: tests", "does not let it in"),
     ("mail-poplar-pop3s:995", "mail-poplar-pop3s:996", "is no Service's"),
     ("  maxUnavailable: 1", "  maxUnavailable: 1\n  maxUnavailable: 1", "already set"),
 ])
@@ -189,6 +188,26 @@ def test_lmtp_is_closed_until_somebody_is_named(documents):
     assert "lmtp" in ports("networkPolicy.lmtpFrom[0].podSelector.matchLabels.app=postfix")
 
 
+@pytest.mark.parametrize("closed", ["metricsFrom", "pop3From"])
+def test_helm_test_is_let_in_whoever_else_is_not(render, check_manifests, closed):
+    text = render(values_of("minimal"), settings=[f"networkPolicy.{closed}[0].podSelector.matchLabels.app=mine"])
+    assert not check_manifests(text)[1]
+    rule = "              app.kubernetes.io/component: test\n"
+    assert rule in text
+    _, faults = check_manifests(text.replace(rule, "              app.kubernetes.io/component: tests\n"))
+    assert "does not let it in" in " ".join(faults), faults
+
+
+def test_the_port_of_metrics_is_for_the_own_namespace_until_somebody_is_named(documents):
+    def peers(*settings):
+        policy = documents(values_of("minimal"), settings=settings)["NetworkPolicy mail-poplar"]
+        return [rule["from"] for rule in policy["spec"]["ingress"] if {"protocol": "TCP", "port": "http"} in rule["ports"]]
+
+    test_pod, *others = peers()
+    assert others == [[{"podSelector": {}}]]
+    assert peers("networkPolicy.metricsFrom=null") == [test_pod]
+
+
 def test_alerts_and_dashboard_are_those_of_core(documents):
     watched = documents(values_of("production"))
     rules = watched["PrometheusRule mail-poplar"]["spec"]["groups"]
@@ -226,6 +245,18 @@ def test_examples_of_the_readme_render(documents, tmp_path):
         file.write_text(example)
         if "\nkind: " not in "\n" + example:
             documents(values_of("minimal"), file)
+
+
+def test_a_step_of_the_readme_keeps_what_the_one_before_made(documents, tmp_path):
+    """Each shows poplar.yaml whole, and Helm takes away what it names no more."""
+    made = []
+    for number, example in enumerate(each for each in blocks(CHART / "README.md", "yaml") if each.startswith("image:")):
+        file = tmp_path / f"{number}.yaml"
+        file.write_text(example)
+        made.append({name for name in documents(file) if name != "Service mail-poplar-pop3"})
+    first, second = made
+    assert "DaemonSet mail-poplar-seccomp" in first
+    assert first <= second, first - second
 
 
 def test_the_package_holds_what_helm_needs_and_no_more(run_helm, tmp_path):
