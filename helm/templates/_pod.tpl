@@ -20,6 +20,29 @@ localhostProfile: {{ .Values.seccomp.localhostProfile }}
 {{- end }}
 {{- end -}}
 
+{{- define "poplar.podSecurity" -}}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ int64 .Values.user }}
+  runAsGroup: {{ int64 .Values.group }}
+  fsGroup: {{ int64 .Values.group }}
+  # "Always" would go through the whole store at each start.
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile:
+    {{- include "poplar.seccompProfile" . | nindent 4 }}
+{{- end -}}
+
+{{- define "poplar.env" -}}
+- {name: POPLAR_CONFIG, value: /etc/poplar/poplar.toml}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
 {{- define "poplar.volumeMounts" -}}
 - name: data
   mountPath: /var/lib/poplar
@@ -70,4 +93,32 @@ projected:
           - {key: tls.crt, path: certs/{{ $folder }}/tls.crt}
           - {key: tls.key, path: certs/{{ $folder }}/tls.key}
     {{- end }}
+{{- end -}}
+
+{{/* All but the store's own. */}}
+{{- define "poplar.volumes" -}}
+- {{- include "poplar.configVolume" . | nindent 2 }}
+# Whole, and there without tenants too: one that comes or goes is no new pod.
+- name: tenants
+  configMap: {name: {{ include "poplar.fullname" . }}-tenants, defaultMode: 0440}
+# Sockets for the poplar command.
+- name: run
+  emptyDir: {medium: Memory, sizeLimit: 1Mi}
+- name: tmp
+  emptyDir: {sizeLimit: 64Mi}
+{{- range .Values.secrets }}
+- name: {{ printf "secret-%s" . | replace "." "-" | trunc 63 | trimSuffix "-" }}
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "poplar.where" -}}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" }}
+{{- with get $.Values $key }}
+{{ $key }}: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
 {{- end -}}

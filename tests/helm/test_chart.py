@@ -169,6 +169,35 @@ def test_another_host_is_a_new_pod_and_another_name_is_not(documents):
     assert template("tls.hosts[3].host=pop.beta.example", "tls.hosts[3].secretName=beta-tls") != before
 
 
+def test_the_pod_of_maintenance_has_what_a_store_has(documents):
+    all_of_it = documents(values_of("production"), settings=["maintenance.command={store,rebuild-index,--partition,3}", "maintenance.store=1"])
+    pod, store = all_of_it["Pod mail-poplar-maintenance"], stateful_set(all_of_it)
+    spec, template = pod["spec"], store["spec"]["template"]["spec"]
+    (claim,) = store["spec"]["volumeClaimTemplates"]
+    data, *others = spec["volumes"]
+    assert data == {"name": "data", "persistentVolumeClaim": {"claimName": f"{claim['metadata']['name']}-{store['metadata']['name']}-1"}}
+    assert others == template["volumes"]
+    assert {key: spec[key] for key in ("securityContext", "nodeSelector", "tolerations")} == \
+        {key: template[key] for key in ("securityContext", "nodeSelector", "tolerations")}
+    command, shell = spec["containers"]
+    serving = template["containers"][0]
+    assert command["command"] == ["poplar", "store", "rebuild-index", "--partition", "3"]
+    assert all(command[key] == serving[key] for key in ("image", "env", "volumeMounts", "resources"))
+    for container in (command, shell):
+        assert container["volumeMounts"] == serving["volumeMounts"]
+        assert container["securityContext"].items() >= serving["securityContext"].items()
+    assert pod["metadata"]["labels"]["app.kubernetes.io/component"] != "server"
+    assert "Pod mail-poplar-maintenance" not in documents(values_of("production"))
+
+
+def test_standing_still_deletes_no_volume(documents):
+    def retention(replicas):
+        return stateful_set(documents(values_of("stores"), settings=[f"replicas={replicas}"]))["spec"]["persistentVolumeClaimRetentionPolicy"]
+
+    assert retention(1)["whenScaled"] == "Delete"
+    assert retention(0) == {"whenDeleted": "Retain", "whenScaled": "Retain"}
+
+
 def test_each_store_has_addresses_of_its_own(documents):
     all_of_it = documents(values_of("stores"))
     for ordinal in range(3):

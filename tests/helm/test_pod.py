@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import HERE, VALUES
 from network import openssl
-from poplar_server import PoplarServer, read_line, wait_for
+from poplar_server import POPLAR, PoplarServer, read_line, wait_for
 
 PLUGINS = Path(os.environ.get("POPLAR_BUILD", HERE.parents[1] / "build/release")).absolute() / "auth/plugins"
 ALICE, PASSWORD = "alice@acme.example", "correct horse battery staple"
@@ -166,6 +166,26 @@ def test_a_pod_serves_and_takes_what_changes(documents, tmp_path, secret):
         assert tenants(pod)["acme"]["enabled"]
         client.noop()  # Whoever was there has noticed nothing.
         client.quit()
+
+
+def test_maintenance_works_on_a_store_that_stands_still(documents, tmp_path):
+    settings = ["ipFamily=ipv4", "config.log.format=text", "maintenance.command={store,verify}"]
+    all_of_it = documents(HERE / "values/minimal.yaml", settings=settings)
+    pod = Pod(tmp_path / "pod", all_of_it, {})
+    pod.init()
+    container = all_of_it["Pod mail-poplar-maintenance"]["spec"]["containers"][0]
+    environment = {each["name"]: pod.here(each["value"]) for each in container["env"]}
+
+    def run_command():
+        program, *arguments = container["command"]
+        assert program == "poplar"
+        return subprocess.run([POPLAR, *arguments], env={"PATH": os.environ["PATH"], **environment}, capture_output=True, text=True, timeout=120)
+
+    with pod:
+        refused = run_command()
+        assert refused.returncode != 0, refused.stdout
+    done = run_command()
+    assert done.returncode == 0, done.stderr
 
 
 def run_helm_test(documents, pods):
