@@ -266,6 +266,24 @@ def test_notes(run_helm, tmp_path, name):
     assert notes == golden.read_text()
 
 
+def test_the_table_of_values_has_them_with_their_defaults(run_helm, tmp_path):
+    """As Helm reads them, not as helm/update does."""
+    chart = tmp_path / "poplar"
+    shutil.copytree(CHART, chart)
+    (chart / "templates/values.yaml").write_text("values: {{ toJson .Values }}\n")
+    text = run_helm("template", "mail", chart, "--show-only", "templates/values.yaml").stdout
+    values = json.loads(re.search(r"^values: (.*)$", text, re.M)[1])
+    rows = re.findall(r"^\| `([\w.-]+)` \| (.*?) \| .*\|$", (CHART / "README.md").read_text().partition("\n## Values\n")[2], re.M)
+    assert len(rows) > 100
+    for path, default in rows:
+        value = values
+        for key in path.split("."):
+            assert isinstance(value, dict) and key in value, f"{path} is no value"
+            value = value[key]
+        if re.fullmatch(r"`(\d+|true|false|\[\]|\{\}|null|\".*\")`", default):
+            assert json.loads(default.strip("`")) == value, path
+
+
 def test_examples_of_the_readme_render(documents, tmp_path):
     examples = blocks(CHART / "README.md", "yaml")
     assert len(examples) >= 5
