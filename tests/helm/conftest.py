@@ -34,7 +34,7 @@ def why_no_go():
 
 @pytest.fixture(scope="session")
 def tools():
-    """The folder with helm, and with manifests of this folder. Go's own cache makes it seconds where it was built before."""
+    """The folder with helm, and with manifests and oldest of this folder. Go's own cache makes it seconds where it was built before."""
     if why := why_no_go():
         pytest.skip(why)
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -43,9 +43,9 @@ def tools():
     minor = re.search(r"^\s+k8s\.io/api v0\.(\d+)\.", (HERE / "go.mod").read_text(), re.M)[1]
     kubernetes = " ".join(f"-X helm.sh/helm/v3/pkg/{package}.k8sVersion{part}={number}"
                           for package in ("chartutil", "lint/rules") for part, number in (("Major", 1), ("Minor", minor)))
-    for program, package in (("manifests", "./manifests"), ("helm", "helm.sh/helm/v3/cmd/helm")):
+    for program, module, package in (("manifests", HERE, "./manifests"), ("oldest", HERE / "oldest", "."), ("helm", HERE, "helm.sh/helm/v3/cmd/helm")):
         subprocess.run(["go", "build", "-trimpath", f"-ldflags=-s -w {kubernetes}", "-o", str(CACHE / program), package],
-                       cwd=HERE, env=environment, check=True, timeout=1000)
+                       cwd=module, env=environment, check=True, timeout=1000)
     return CACHE
 
 
@@ -83,6 +83,18 @@ def check_manifests(tools):
     def check(text):
         result = subprocess.run([str(tools / "manifests")], input=text, capture_output=True, text=True, timeout=120)
         return (json.loads(result.stdout), []) if result.returncode == 0 else ([], result.stderr.splitlines())
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def check_by_oldest(tools):
+    """What tests/helm/oldest says of a text: a list of faults."""
+
+    def check(text):
+        result = subprocess.run([str(tools / "oldest")], input=text, capture_output=True, text=True, timeout=120)
+        assert (result.returncode == 0) == (not result.stderr), result.stderr
+        return result.stderr.splitlines()
 
     return check
 

@@ -71,6 +71,22 @@ def test_an_api_server_would_refuse_faults(render, check_manifests, old, new, fa
     assert fault in " ".join(faults), faults
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_so_would_the_oldest_that_is_promised(render, check_by_oldest, name):
+    assert not check_by_oldest(render(values_of(name), settings=["maintenance.command={store,verify}"]))
+
+
+def test_the_oldest_knows_no_newer_field(render, check_manifests, check_by_oldest):
+    promised = re.search(r'^kubeVersion: ">=1\.(\d+)\.', (CHART / "Chart.yaml").read_text(), re.M)[1]
+    assert re.search(r"^\s+k8s\.io/api v0\.(\d+)\.", (HERE / "oldest/go.mod").read_text(), re.M)[1] == promised
+    line = "      enableServiceLinks: false\n"
+    text = render(values_of("minimal"))
+    assert line in text
+    newer = text.replace(line, line + "      hostnameOverride: pop\n", 1)
+    assert not check_manifests(newer)[1]
+    assert "hostnameOverride" in " ".join(check_by_oldest(newer))
+
+
 @pytest.mark.parametrize("name", ["production", "cert-manager"])
 def test_so_would_the_operators(render, check_manifests, name):
     kind, field = {"production": ("ServiceMonitor", "endpoints"), "cert-manager": ("Certificate", "issuerRef")}[name]
