@@ -25,10 +25,12 @@ constexpr uint64_t kRestartPauseUsMax = 10'000'000;
 // One that lived so long is no longer in a row of failures.
 constexpr uint64_t kSettledUs = 30'000'000;
 
-Capabilities CapabilitiesOf(uint32_t operations) {
+Capabilities CapabilitiesOf(uint32_t operations, bool weak_schemes) {
+  const bool verifiers = (operations & POPLAR_FETCH_VERIFIER) != 0;
   return {.resolve = (operations & POPLAR_RESOLVE) != 0,
           .password = (operations & POPLAR_VERIFY_PASSWORD) != 0,
-          .verifiers = (operations & POPLAR_FETCH_VERIFIER) != 0,
+          .verifiers = verifiers,
+          .clear_text = verifiers && weak_schemes,
           .token = (operations & POPLAR_VERIFY_TOKEN) != 0};
 }
 
@@ -107,7 +109,7 @@ Status RemoteBackends::AddBackend(RemoteBackendSpec spec) {
   auto backend = std::make_unique<Host::Backend>();
   backend->info = {.name = std::move(spec.name),
                    .instance = static_cast<uint32_t>(host.backends.size()),
-                   .capabilities = CapabilitiesOf(host.process->operations()),
+                   .capabilities = CapabilitiesOf(host.process->operations(), spec.weak_schemes),
                    .weak_schemes = spec.weak_schemes,
                    .remember_ms_max = spec.remember_ms_max,
                    .breaker = options_.breaker};

@@ -23,6 +23,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 warns falsely about std::string and about frames of coroutines (gcc bugs 105329, 105651, 95137).
   target_compile_options(poplar_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overread
     -Wno-stringop-overflow -Wno-array-bounds -Wno-dangling-pointer)
+elseif(NOT POPLAR_FAST_BUILD)
+  # What libstdc++ calls deprecated and uses itself, in std::stable_sort.
+  target_compile_options(poplar_options INTERFACE -Wno-deprecated-declarations)
 endif()
 if(POPLAR_SANITIZE)
   # The check of vptr asks by a pipe what memory may be read, so it is wrong in a process that has no descriptors left:

@@ -195,6 +195,8 @@ def test_a_renamed_address_keeps_its_maildrop(database, new_poplar):
     ("SELECT id AS account FROM mail_user WHERE address = %{login}", "user_query is refused: "),
     ("SELECT id AS account FROM mail_users WHERE address == = %{login}", "user_query is refused: "),
     ("UPDATE mail_users SET id = 'x' WHERE address = %{login}", "user_query is refused: "),
+    ("SELECT m.id AS account FROM mail_users m WHERE m.address = %{login} AND 'x' <> (SELECT n.id FROM mail_users n WHERE n.id <> m.id)",
+     "user_query is refused: "),
     ("SELECT id AS account, password FROM mail_users WHERE substring(address, 1, 4) = substring(%{local}, 1, 4)",
      "user_query gives more than one row for this name"),
     ("SELECT id AS account, password FROM mail_users WHERE %{domain} = 'alpha.example'", "user_query gives more than one row for this name"),
@@ -211,6 +213,20 @@ def test_what_a_query_must_not_do(database, new_poplar, query, told):
         assert server.codes(f"{name}@alpha.example") == [451]
     server.is_told(told)
     assert database.sql("SELECT id FROM mail_users WHERE address = 'twin1@alpha.example'").strip() == "t1"
+
+
+def test_a_query_that_the_server_ends(kind, database, new_poplar, closing):
+    """As auth/SQL.md advises: who asked is told to come again, and no mail bounces."""
+    slow = "SELECT id AS account FROM mail_users WHERE address = %{login} AND "
+    if kind is Mariadb:
+        query = f"SET STATEMENT max_statement_time=1 FOR {slow} sleep(3) = 0"
+    else:
+        query = f"{slow} pg_sleep(3) IS NOT NULL"
+        closing(lambda: database.sql(f"ALTER ROLE {SERVICE} RESET statement_timeout"))
+        database.sql(f"ALTER ROLE {SERVICE} SET statement_timeout = '1s'")
+    server = new_poplar([database.server], user_query=f'"{query}"')
+    assert server.verdict(ALICE, PASSWORD) == "SYS/TEMP"
+    assert server.codes(ALICE) == [451]
 
 
 def test_what_queries_may_do(database, new_poplar):
@@ -406,7 +422,7 @@ def tenant_poplar(database, new_poplar):
         for domain in domains:
             database.sql(f"INSERT INTO mail_domains VALUES ({database.text(domain)}, {database.text(name)});")
 
-    def make():
+    def make(query=query):
         server = new_poplar([database.server], more=query)
         server.stop()
         text = server.config_path.read_text()
@@ -466,6 +482,26 @@ def test_tenants_by_a_query(database, tenant_poplar):
     wait_for("it is heard of again", 30, lambda: not tenants()["epsilon"]["enabled"])
     assert tenants()["gamma"]["domains"] == ["gamma.test"]
     assert server.metric("poplar_tenant_query_success_seconds") > 1_700_000_000
+
+
+def test_a_list_of_tenants_that_breaks_off_changes_nothing(database, tenant_poplar):
+    """Those behind the row that fails are not gone."""
+    tenant, make = tenant_poplar
+    query = ("SELECT t.name, d.domain FROM mail_tenants t JOIN mail_domains d ON d.tenant = t.name "
+             "WHERE 'x' <> (SELECT x.name FROM mail_tenants x WHERE x.name = 'gamma' OR t.name = 'kappa')")
+    tenant("gamma", "gamma.example")
+    tenant("omega", "omega.example")
+    server = make(f'tenant_query = "{query}"')
+    server.start()
+    enabled = lambda: {one["name"] for one in server.run_json("tenant", "list") if one["enabled"]}
+    assert enabled() == {"alpha", "gamma", "omega"}
+    tenant("kappa", "kappa.example")
+    failures = lambda: server.metric("poplar_tenant_query_failures_total")
+    wait_for("the query fails", 20, lambda: failures() >= 2)
+    assert enabled() == {"alpha", "gamma", "omega"}
+    database.sql("DELETE FROM mail_domains WHERE tenant = 'kappa'; DELETE FROM mail_tenants WHERE name = 'kappa';")
+    tenant("lambda", "lambda.example")
+    wait_for("it is heard of again", 20, lambda: enabled() == {"alpha", "gamma", "lambda", "omega"})
 
 
 def test_tenants_allow_mechanisms_by_a_query(database, tenant_poplar):

@@ -122,7 +122,8 @@ bool LiveInProcess(uint64_t seed, const Arguments& arguments) {
   int status = 0;
   if (child < 0 || waitpid(child, &status, 0) != child) std::abort();
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-  std::printf("FAILED: seed %lu (%s %d)\n", seed, WIFSIGNALED(status) ? "signal" : "exit code",
+  std::printf("FAILED: --seed %lu%s (%s %d)\n", seed, arguments.leaps ? "" : " --no-leaps",
+              WIFSIGNALED(status) ? "signal" : "exit code",
               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
   return false;
 }

@@ -34,12 +34,13 @@ Simulator::Simulator(const SimulatorOptions& options)
 Simulator::~Simulator() = default;
 
 void Simulator::Broken(const std::string& what) const {
-  std::printf("seed %lu, step %lu: %s\nThe last steps:\n",
-              static_cast<unsigned long>(options_.seed), static_cast<unsigned long>(trace_.lines()),
-              what.c_str());
+  // As the program's own arguments: without leaps a seed is another life.
+  const std::string finding = "--seed " + std::to_string(options_.seed) +
+                              (options_.leaps ? "" : " --no-leaps") + ", step " +
+                              std::to_string(trace_.lines()) + ": " + what + "\n";
+  std::printf("%sThe last steps:\n", finding.c_str());
   trace_.PrintTail();
-  std::printf("seed %lu, step %lu: %s\n", static_cast<unsigned long>(options_.seed),
-              static_cast<unsigned long>(trace_.lines()), what.c_str());
+  std::printf("%s", finding.c_str());
   std::fflush(stdout);
   std::_Exit(1);
 }

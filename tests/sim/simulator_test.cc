@@ -30,6 +30,15 @@ TEST_F(SimulatorTest, ASeedReplaysExactly) {
   EXPECT_EQ(hashes.size(), 4U);
 }
 
+// So a failure names both (main.cc, Simulator::Broken).
+TEST_F(SimulatorTest, WithoutLeapsASeedIsAnotherLifeThatReplaysAsExactly) {
+  constexpr uint64_t kSeed = 4;
+  const SimulatorResult first = Simulator({.seed = kSeed, .leaps = false}).Run();
+  const SimulatorResult again = Simulator({.seed = kSeed, .leaps = false}).Run();
+  EXPECT_EQ(first.trace_hash, again.trace_hash);
+  EXPECT_NE(first.trace_hash, Simulator({.seed = kSeed}).Run().trace_hash);
+}
+
 // What a few lives together do: a simulator that meets nothing finds nothing.
 TEST_F(SimulatorTest, LivesMeetWhatTheyAreMeantTo) {
   constexpr uint64_t kLives = 60;

@@ -171,13 +171,20 @@ void Statement::End() {
 }
 
 bool Statement::Fault(bool in_time, sql::Reply& reply) const {
-  const unsigned code = mysql_stmt_errno(statement_);
-  const std::string text = mysql_stmt_error(statement_);
+  unsigned code = mysql_stmt_errno(statement_);
+  std::string text = mysql_stmt_error(statement_);
+  if (code == 0) {  // What goes wrong between rows is told by the connection alone.
+    code = mysql_errno(handle_);
+    text = mysql_error(handle_);
+  }
+  reply.rows.clear();
   using Result = Tried::Result;
   if (!in_time) {
     reply.tried = {.result = Result::kNoAnswer, .why = "no answer in time"};
   } else if (code == CR_SERVER_GONE_ERROR || code == CR_SERVER_LOST) {
     reply.tried = {.result = Result::kEnded, .why = text};
+  } else if (code == 0) {
+    reply.tried = {.result = Result::kNoAnswer, .why = "it failed and does not say why"};
   } else if (IsClients(code)) {
     reply.tried = {.result = Result::kNoAnswer, .why = text};
   } else if (IsFault(code)) {
