@@ -11,6 +11,7 @@ from api_server import TOKEN, ApiServer
 from backend_server import NOT_UTF8, BackendServer, example, toml_list
 from network import Proxy
 from poplar_server import wait_for
+from sasl_client import by_what_is_stored
 from test_plugins import BUILD
 
 ALICE, PASSWORD = "alice@alpha.example", 'wonder "land"\\ \u20ac'
@@ -111,6 +112,12 @@ def test_weak_schemes_count_where_that_is_allowed(api, new_poplar, allowed):
         assert server.verdict(FRED, "Secret") == ("AUTH" if counts else "SYS/TEMP"), stored
         if not counts:
             server.is_told(said)
+
+
+def test_mechanisms_that_want_what_is_stored(api, new_poplar):
+    server = new_poplar([api.url], chain='["api"]\nmechanisms = ["PLAIN", "APOP", "SCRAM-SHA-1", "SCRAM-SHA-256"]', more="weak_schemes = true\n")
+    by_what_is_stored(server, ALICE, PASSWORD)
+    assert {question["mechanism"] for question in api.asked if question["operation"] == "fetch_verifier"} == {"APOP", "SCRAM-SHA-1", "SCRAM-SHA-256"}
 
 
 def test_names_and_passwords_are_values_and_nothing_else(api, new_poplar):

@@ -16,6 +16,7 @@ from backend_server import NOT_UTF8, BackendServer, example, toml_list
 from databases import SERVICE, SERVICE_PASSWORD, Mariadb, Postgresql
 from network import Proxy
 from poplar_server import needs, wait_for
+from sasl_client import by_what_is_stored
 from test_plugins import BUILD
 
 KINDS = [Postgresql, Mariadb]
@@ -256,6 +257,13 @@ def test_stored_as_they_are(database, new_poplar):
     server.reconfigure(user_query=f'"{query}"\nweak_schemes = true')
     assert server.verdict(ALICE, ALICE) == "OK"
     assert server.verdict(ALICE, PASSWORD) == "AUTH"
+
+
+def test_mechanisms_that_want_what_is_stored(database, new_poplar):
+    query = "SELECT id AS account, concat('{PLAIN}', address) AS password FROM mail_users WHERE address = %{login}"
+    mechanisms = '["accounts"]\nmechanisms = ["PLAIN", "APOP", "SCRAM-SHA-1", "SCRAM-SHA-256"]'
+    server = new_poplar([database.server], chain=mechanisms, user_query=f'"{query}"\nweak_schemes = true')
+    by_what_is_stored(server, ALICE, ALICE)
 
 
 def test_a_unix_socket(database, new_poplar):

@@ -97,11 +97,13 @@ class ApiServer:
         self.server = None
 
     def answer(self, question):
-        if question["operation"] not in ("resolve", "verify_password"):
+        if question["operation"] not in ("resolve", "verify_password", "fetch_verifier"):
             return {"outcome": "unsupported"}
         if question["login"] not in self.users:
             return {"outcome": "unknown"}
         password, answer = self.users[question["login"]]
         if question["operation"] == "resolve":
             return {**answer, "outcome": "ok"}
+        if question["operation"] == "fetch_verifier":
+            return {**answer, "verifier": f"{{PLAIN}}{password}"}
         return answer if question["password"] == password else {"outcome": "refused", "reason": "not that one"}

@@ -4,6 +4,7 @@ send and receive lines of POP3. Written from the RFCs, with nothing of Poplar's.
 import base64
 import hashlib
 import hmac
+import poplib
 import secrets
 
 
@@ -56,3 +57,22 @@ def asker(client):
         return client._getline()[0].decode()
 
     return ask
+
+
+def by_what_is_stored(server, user, password):
+    """Logs in by every mechanism that wants the password itself or keys made of it; a wrong password is refused by each."""
+    for mechanism in ("APOP", "SCRAM-SHA-1", "SCRAM-SHA-256"):
+        for attempt in (password, "not " + password):
+            client = server.pop3()
+            try:
+                if mechanism == "APOP":
+                    client.apop(user, attempt)
+                else:
+                    scram(asker(client), mechanism, user, attempt)
+            except (Refused, poplib.error_proto) as refused:
+                assert attempt != password and "[AUTH]" in str(refused), (mechanism, refused)
+                client.close()
+            else:
+                assert attempt == password, mechanism
+                client.stat()
+                client.quit()
