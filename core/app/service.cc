@@ -182,6 +182,7 @@ Status Service::MakeServer() {
                                       {.pool = *certificate_pool_, .store = certificates_},
                                       sandbox_.bind()},
                                      std::move(inherited_.mail)));
+  TakeListeners();
   return OkStatus();
 }
 
@@ -210,8 +211,12 @@ void Service::MakeUsageWriter() {
 Status Service::MakeSetup() {
   if (config_.setup.listen.empty()) return OkStatus();
   POP_ASSIGN_OR_RETURN(
-      setup_, setup::SetupServer::Start(config_.setup.listen, setup::FactsOf(config_), policies_,
+      setup_, setup::SetupServer::Start(config_.setup.listen,
+                                        setup::FactsOf(AsListening(config_, listeners_)), policies_,
                                         sandbox_.bind()));
+  for (const tenant::ListenAddress& address : setup_->listening()) {
+    listeners_.push_back({"setup", address.ToString(), false});
+  }
   return OkStatus();
 }
 
@@ -255,6 +260,9 @@ void Service::RegisterCertificates() {
 ops::AdminHandlers Service::AdminHandlers() {
   ops::AdminHandlers handlers;
   AddSessionHandlers(*server_, [this] { policy_watch_->LookNow(); }, handlers);
+  handlers["server.listeners"] = [this](const json&) -> StatusOr<json> {
+    return ListenersToJson(listeners_);
+  };
   AddDrainHandlers(handlers);
   AddStoreHandlers(*store_, sandbox_.writes_only_below(), ending_, handlers);
   AddAuthHandlers({*shards_, *auth_, policies_}, handlers);
@@ -280,18 +288,20 @@ void Service::AddDrainHandlers(ops::AdminHandlers& handlers) {
   handlers["drain.state"] = [state](const json&) -> StatusOr<json> { return state(); };
 }
 
-void Service::LogListening() {
-  const auto log = [](std::string_view protocol, const std::string& address, bool inherited) {
-    base::Log(base::LogLevel::kInfo, "listening",
-              {{"protocol", protocol}, {"address", address}, {"inherited", inherited}});
-  };
+void Service::TakeListeners() {
   for (const server::Server::Listening& listening : server_->listening()) {
-    log(server::Name(listening.service), listening.address, listening.inherited);
+    listeners_.push_back(
+        {std::string(server::Name(listening.service)), listening.address, listening.inherited});
   }
-  if (http_) log("http", http_->address(), http_is_inherited_);
-  if (!setup_) return;
-  for (const tenant::ListenAddress& address : setup_->listening()) {
-    log("setup", address.ToString(), false);
+  if (http_) listeners_.push_back({"http", http_->address(), http_is_inherited_});
+}
+
+void Service::LogListening() {
+  for (const Listener& listener : listeners_) {
+    base::Log(base::LogLevel::kInfo, "listening",
+              {{"protocol", listener.protocol},
+               {"address", listener.address},
+               {"inherited", listener.inherited}});
   }
 }
 
@@ -317,7 +327,7 @@ Status Service::TakeConfig(const tenant::Config& next) {
   }
   server_->Reload(WithinDescriptors(next, shards_->count()), std::move(tls));
   policy_watch_->SetLimits(next.tenant_limits);
-  if (setup_) setup_->SetFacts(setup::FactsOf(next));
+  if (setup_) setup_->SetFacts(setup::FactsOf(AsListening(next, listeners_)));
   tenant_metrics_->SetTenantsMax(next.http.tenant_metrics_max);
   store_->SetScrubRate(next.store.scrub_kib_per_s * kKiB);
   base::StartLog({.level = next.log.level, .format = next.log.format});

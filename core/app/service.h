@@ -17,6 +17,7 @@
 #include "auth/service/auth_service.h"
 #include "core/app/config_metrics.h"
 #include "core/app/inherited_sockets.h"
+#include "core/app/listeners.h"
 #include "core/app/policy_watch.h"
 #include "core/app/removal_sweep.h"
 #include "core/app/server_sandbox.h"
@@ -92,6 +93,8 @@ class Service {
   void AddDrainHandlers(ops::AdminHandlers& handlers);
   void RegisterMetrics();
   void RegisterCertificates();
+  // Of mail and metrics; those of set-up pages come with them.
+  void TakeListeners();
   void LogListening();
 
   ServerSandbox& sandbox_;
@@ -125,6 +128,7 @@ class Service {
   std::unique_ptr<server::Server> server_;
   std::unique_ptr<RemovalSweep> removals_;
   std::unique_ptr<UsageWriter> usage_writer_;
+  Listeners listeners_;  // As they are from the start to the end.
   std::unique_ptr<ops::HttpServer> http_;
   bool http_is_inherited_ = false;
   std::unique_ptr<ops::AdminServer> admin_;

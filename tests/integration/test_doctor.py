@@ -1,12 +1,16 @@
 """`poplar doctor`: it says what is wrong and whose move it is, of a server that is well, that is down, and of customers in trouble."""
 
+import contextlib
 import json
+import os
 import socket
+from pathlib import Path
 
 import pytest
 from conftest import ALICE, BOB, PASSWORDS
 from network import free_port
 from poplar_server import PoplarServer
+from service_manager import ServiceManager, tcp_socket
 from token_server import BUILD
 
 EX_DATAERR, EX_NOUSER, EX_UNAVAILABLE, EX_TEMPFAIL, EX_NOPERM, EX_CONFIG = 65, 67, 69, 75, 77, 78
@@ -133,7 +137,7 @@ def test_a_server_that_is_down(server):
     assert "fault on our side" in told[0]
     with socket.create_server(("127.0.0.1", int(pop3_listen(server).split(":")[1]))):
         steps, _ = doctor(server, code=EX_UNAVAILABLE)
-        assert "another program listens" in steps["port pop3"]["says"]
+        assert f"(process {os.getpid()}) listens on" in steps["port pop3"]["says"]
 
 
 def test_a_port_that_is_not_the_servers(server):
@@ -142,10 +146,53 @@ def test_a_port_that_is_not_the_servers(server):
     with socket.create_server(("127.0.0.1", 0)) as other:
         server.config_path.write_text(text.replace(pop3_listen(server), f"127.0.0.1:{other.getsockname()[1]}"))
         steps, _ = doctor(server, code=EX_UNAVAILABLE)
-        assert steps["port pop3"]["health"] == "fault" and "took too long" in steps["port pop3"]["says"]
-    steps, _ = doctor(server, code=EX_UNAVAILABLE)
-    assert "no server listens" in steps["port pop3"]["says"]
+        assert steps["listeners"]["health"] == "fault" and "does not listen at" in steps["listeners"]["says"]
+    assert steps["port pop3"]["health"] == "ok", "it goes where the server is"
     server.config_path.write_text(text)
+
+
+@contextlib.contextmanager
+def called(name):
+    """This process, and the threads that it makes meanwhile, by another name."""
+    before = Path("/proc/self/comm").read_text()
+    Path("/proc/self/comm").write_text(name)
+    try:
+        yield
+    finally:
+        Path("/proc/self/comm").write_text(before)
+
+
+def listeners_and_their_owner(server):
+    """Sockets in place of the ports of POP3 that the server has in its file, which nobody has now."""
+    manager = ServiceManager(server, [("pop3", tcp_socket()), ("pop3s", tcp_socket())])
+    return manager, manager.port("pop3"), manager.port("pop3s")
+
+
+def test_sockets_of_the_service_manager(server):
+    server.stop()
+    manager, pop3, pop3s = listeners_and_their_owner(server)
+    with contextlib.closing(manager):
+        server.start()
+        steps, told = doctor(server, ALICE, password=PASSWORDS[ALICE])
+        assert steps["port pop3"]["says"] == f"127.0.0.1:{pop3} answers"
+        assert steps["port pop3s"]["says"] == f"127.0.0.1:{pop3s} answers"
+        assert steps["listeners"]["health"] == "ok" and "2 are the service manager's" in steps["listeners"]["says"]
+        assert any(f"port {pop3s} with SSL/TLS" in text and f"port {pop3} with STARTTLS" in text for text in told)
+        records = [record["data"] for record in server.run_json("tenant", "dns", "alpha.example")]
+        assert any(f" {pop3} " in data for data in records) and any(f" {pop3s} " in data for data in records)
+        server.stop()
+        assert "no server was asked" in server.run("tenant", "dns", "alpha.example").stdout.decode()
+
+
+def test_systemd_holds_the_ports_of_a_server_that_is_down(server):
+    server.stop()
+    with called("systemd"), socket.create_server(("127.0.0.1", int(pop3_listen(server).split(":")[1]))) as held:
+        steps, _ = doctor(server, code=EX_UNAVAILABLE)
+        assert steps["port pop3"]["health"] == "skipped" and "systemd holds" in steps["port pop3"]["says"]
+        assert "journalctl -u poplar" in steps["admin socket"]["mend"]
+        held.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            held.accept()
 
 
 def test_a_configuration_that_is_wrong(server):

@@ -8,6 +8,7 @@
 #include "core/app/doctor/machine.h"
 #include "core/app/doctor/mailbox.h"
 #include "core/app/doctor/ports.h"
+#include "core/app/listeners.h"
 
 namespace poplar::app {
 namespace {
@@ -24,20 +25,39 @@ bool LookAtConfiguration(const std::string& path, const Checked& checked, Findin
   return checked.can_be_used;
 }
 
-bool LookAtServer(const tenant::Config& config, Findings& findings) {
+enum class ServerState : uint8_t {
+  kDown,
+  kSilent,  // It runs, and does not answer who asks, or not him.
+  kAnswers,
+};
+
+ServerState LookAtServer(const tenant::Config& config, Findings& findings) {
   const auto answer = AskServer(config, "session.list", nlohmann::json::object());
   if (answer.ok()) {
     findings.Good("admin socket",
                   "a server runs, with " +
                       std::to_string(answer->value("sessions", nlohmann::json()).size()) +
                       " connections");
-    return true;
+    return ServerState::kAnswers;
   }
+  const bool down = answer.status().code() == StatusCode::kFailedPrecondition;
   findings.OurFault("admin socket", std::string(Message(answer.status())),
-                    answer.status().code() == StatusCode::kFailedPrecondition
-                        ? "start it; its last words are at the end of its log"
-                        : "");
-  return false;
+                    down ? "start it; its last words are at the end of its log (under systemd "
+                           "`journalctl -u poplar`)"
+                         : "");
+  return down ? ServerState::kDown : ServerState::kSilent;
+}
+
+// Where it says that it listens; of one that says nothing, what the file has.
+tenant::Config WithListeners(const tenant::Config& config, ServerState server, Findings& findings) {
+  if (server != ServerState::kAnswers) return config;
+  const auto listeners = AskForListeners(config);
+  if (!listeners.ok()) {
+    findings.Skip("listeners", std::string(Message(listeners.status())));
+    return config;
+  }
+  LookAtListeners(config, *listeners, findings);
+  return AsListening(config, *listeners);
 }
 
 }  // namespace
@@ -54,13 +74,16 @@ ExitCode Doctor(const DoctorOptions& options, const Wiring& wiring, Console& con
   Findings findings;
   const Checked checked = CheckConfiguration(options.config_path, wiring);
   if (LookAtConfiguration(options.config_path, checked, findings)) {
-    const tenant::Config& config = checked.parsed.config;
-    LookAtKernel(config, findings);
-    LookAtDisk(config, findings);
-    const bool runs = LookAtServer(config, findings);
+    LookAtKernel(checked.parsed.config, findings);
+    LookAtDisk(checked.parsed.config, findings);
+    const ServerState server = LookAtServer(checked.parsed.config, findings);
+    const tenant::Config config = WithListeners(checked.parsed.config, server, findings);
+    const bool runs = server != ServerState::kDown;
     LookAtPorts(config, Pop3HostOf(config, options.address), runs, findings);
     if (runs) LookAtMetrics(config, findings);
-    if (!options.address.empty()) LookAtMailbox(config, patient, runs, findings);
+    if (!options.address.empty()) {
+      LookAtMailbox(config, patient, server == ServerState::kAnswers, findings);
+    }
   }
   if (options.json) {
     console.out << findings.ToJson().dump(2) << '\n';

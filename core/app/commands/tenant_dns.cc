@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/app/commands/user_records.h"
+#include "core/app/listeners.h"
 #include "core/setup/dns_records.h"
 
 namespace poplar::app {
@@ -15,7 +16,10 @@ ExitCode TenantDns(const TenantDnsOptions& options, const tenant::Config& config
   if (!users.ok()) return FailUsers(console, users.status());
   const auto policies = (*users)->TakePolicies();
   if (!policies.ok()) return Fail(console, policies.status());
-  const setup::SetupFacts facts = setup::FactsOf(config);
+  // A server that runs knows better than the file where it listens.
+  const auto listeners = AskForListeners(config);
+  const setup::SetupFacts facts =
+      setup::FactsOf(listeners.ok() ? AsListening(config, *listeners) : config);
   if (setup::OwnerOf(**policies, options.domain) == nullptr) {
     return Fail(console, ExitCode::kNoUser,
                 "no tenant has the domain " + options.domain +
@@ -41,6 +45,11 @@ ExitCode TenantDns(const TenantDnsOptions& options, const tenant::Config& config
     return ExitCode::kOk;
   }
   console.out << setup::ZoneText(records);
+  const bool ports_are_told = config.setup.pop3s_port != 0 && config.setup.pop3_port != 0;
+  if (!listeners.ok() && !ports_are_told) {
+    console.out << "; no server was asked where it listens: the ports are those of the "
+                   "configuration\n";
+  }
   if (facts.page_host.empty()) {
     console.out << "; setup.listen is empty: programs that ask by HTTP (Thunderbird, Outlook) find "
                    "nothing\n";

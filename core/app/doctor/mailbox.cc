@@ -270,7 +270,7 @@ void LookAtMailbox(const tenant::Config& config, const Patient& patient, bool ru
                    Findings& findings) {
   MailboxLook look(config, patient, findings);
   if (!look.LookAtDomain()) return;
-  if (!runs) return findings.Skip("log-in", "no server runs");
+  if (!runs) return findings.Skip("log-in", "no server answers");
   if (look.LookAtLogin()) {
     look.LookAtContent();
     look.LookAtSessions();

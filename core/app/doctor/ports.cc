@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/app/doctor/port_holder.h"
 #include "core/app/transfer/line_connection.h"
 #include "core/base/fd.h"
 #include "core/net/address.h"
@@ -95,17 +96,11 @@ class PortLook {
     if (address.host == "::" && !MachineHasIpv6()) {
       return findings_.Skip(step, address.ToString() + ": this machine has no IPv6");
     }
+    if (!runs_) return LookAtHolder(step, address);
     auto connection = LineConnection::ToTcp(HostOf(address), address.port, kPortTimeoutS);
-    if (!runs_) {
-      if (!connection.ok()) return findings_.Skip(step, "no server runs");
-      return findings_.OurFault(
-          step, "no server runs, and another program listens on " + address.ToString(),
-          "`ss -ltnp` says which; stop it, or take another port");
-    }
     if (!connection.ok()) {
       return findings_.OurFault(step, std::string(Message(connection.status())),
-                                "the log says `listening` for each address; a restart takes what "
-                                "the configuration has now");
+                                "the log says `listening` for each address");
     }
     const Status talked = talk(*connection);
     if (!talked.ok()) {
@@ -114,6 +109,27 @@ class PortLook {
                                 "overloaded or draining: look into its log");
     }
     findings_.Good(step, address.ToString() + " answers");
+  }
+
+  // Who connected would start a server where systemd holds the port.
+  void LookAtHolder(const std::string& step, const ListenAddress& address) {
+    const std::optional<PortHolder> holder = HolderOf(address);
+    if (!holder) return findings_.Skip(step, "no server runs");
+    if (holder->is_systemd()) {
+      return findings_.Skip(step, "no server runs; systemd holds " + address.ToString() +
+                                      ", and who connects waits there for one");
+    }
+    if (holder->program.empty()) {
+      return findings_.OurFault(
+          step,
+          "no server runs, and a program that only root may see listens on " + address.ToString(),
+          "`ss -ltnp` as root says which. systemd, of its sockets for poplar: all is well, clients "
+          "wait there. Another: stop it, or take another port");
+    }
+    findings_.OurFault(step,
+                       "no server runs, and " + holder->program + " (process " +
+                           std::to_string(holder->pid) + ") listens on " + address.ToString(),
+                       "stop it, or take another port");
   }
 
   const std::string& host_;
@@ -193,6 +209,37 @@ void LookAtBackends(const std::string& page, Findings& findings) {
 }
 
 }  // namespace
+
+void LookAtListeners(const tenant::Config& config, const Listeners& listeners, Findings& findings) {
+  std::vector<ListenAddress> http;
+  if (config.http.listen) http.push_back(*config.http.listen);
+  const std::vector<ListenAddress> none;
+  const std::vector<std::pair<std::string, const std::vector<ListenAddress>*>> sections = {
+      {"pop3", &config.pop3.listen},
+      {"pop3s", config.tls.enabled() ? &config.pop3s.listen : &none},
+      {"lmtp", &config.lmtp.listen},
+      {"http", &http},
+      {"setup", &config.setup.listen}};
+  bool all = true;
+  for (const auto& [protocol, listen] : sections) {
+    for (const ListenAddress& address : NotListenedAt(protocol, *listen, listeners)) {
+      if (address.is_ipv6() && !MachineHasIpv6()) continue;
+      all = false;
+      findings.OurFault(
+          "listeners",
+          "the server does not listen at " + address.ToString() + ", which " + protocol +
+              ".listen has",
+          "a restart takes what the configuration has now; the log says `listening` for each "
+          "address");
+    }
+  }
+  if (!all) return;
+  const auto inherited = std::ranges::count_if(listeners, &Listener::inherited);
+  findings.Good("listeners", inherited == 0 ? "all that the configuration has"
+                                            : std::to_string(inherited) +
+                                                  " are the service manager's sockets, in place of "
+                                                  "what the configuration has");
+}
 
 void LookAtPorts(const tenant::Config& config, const std::string& host, bool runs,
                  Findings& findings) {

@@ -6,12 +6,17 @@
 #include <string>
 
 #include "core/app/doctor/findings.h"
+#include "core/app/listeners.h"
 #include "core/base/status.h"
 #include "core/tenant/config.h"
 
 namespace poplar::app {
 
-// `host`: by which name customers reach POP3. `runs`: whether a server of this configuration does.
+// What the file has, of a server that listens at `listeners`.
+void LookAtListeners(const tenant::Config& config, const Listeners& listeners, Findings& findings);
+
+// `host`: by which name customers reach POP3. `runs`: whether a server of this configuration does;
+// then its addresses are to be the real ones.
 void LookAtPorts(const tenant::Config& config, const std::string& host, bool runs,
                  Findings& findings);
 
