@@ -9,11 +9,17 @@ install(FILES ${package_units} DESTINATION /lib/systemd/system COMPONENT server 
 install(FILES ${package_folder}/poplar.toml DESTINATION /etc/poplar COMPONENT server EXCLUDE_FROM_ALL)
 install(DIRECTORY DESTINATION /etc/poplar/certs COMPONENT server EXCLUDE_FROM_ALL)
 install(DIRECTORY DESTINATION /etc/poplar/tenants.d COMPONENT server EXCLUDE_FROM_ALL)
-# Side by side as in core/, so that their links lead somewhere.
-install(FILES core/ops/README.md DESTINATION share/doc/poplar/ops COMPONENT server EXCLUDE_FROM_ALL)
-install(FILES core/OPERATIONS.md core/SUPPORT.md auth/LDAP.md auth/SQL.md auth/HTTP.md auth/OAUTH.md auth/PLUGINS.md
-  DESTINATION share/doc/poplar COMPONENT server EXCLUDE_FROM_ALL)
-install(DIRECTORY auth/fail2ban DESTINATION share/doc/poplar/examples COMPONENT server EXCLUDE_FROM_ALL)
+# In the folders that they are in here, with all that they link to, so that their links lead somewhere.
+set(package_pages
+  auth/fail2ban/poplar.conf auth/plugin.h auth/plugins/example.c
+  auth/HTTP.md auth/LDAP.md auth/OAUTH.md auth/PLUGINS.md auth/README.md auth/SQL.md
+  core/OPERATIONS.md core/SUPPORT.md core/app/README.md core/net/README.md core/ops/README.md core/package/README.md
+  core/package/systemd/poplar.service
+  storage/FORMAT.md)
+foreach(page IN LISTS package_pages)
+  cmake_path(GET page PARENT_PATH page_folder)
+  install(FILES ${page} DESTINATION share/doc/poplar/${page_folder} COMPONENT server EXCLUDE_FROM_ALL)
+endforeach()
 install(FILES auth/plugins/example.c DESTINATION share/doc/poplar-dev/examples COMPONENT example EXCLUDE_FROM_ALL)
 
 set(CPACK_GENERATOR DEB)

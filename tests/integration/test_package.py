@@ -51,8 +51,19 @@ def test_plugins_are_packages_of_their_own(packages):
     paths = {line.split()[5].removeprefix(".") for line in listed.splitlines()}
     assert {"/usr/bin/poplar", "/etc/poplar/poplar.toml", "/lib/systemd/system/poplar.service", "/usr/share/man/man1/poplar.1.gz",
             "/usr/share/man/man5/poplar.toml.5.gz", "/usr/share/poplar/alerts.yml", "/usr/share/poplar/dashboard.json",
-            "/usr/share/poplar/bpftrace/slow-opens.bt", "/usr/share/doc/poplar/OPERATIONS.md", "/usr/share/doc/poplar/ops/README.md"} <= paths, paths
+            "/usr/share/poplar/bpftrace/slow-opens.bt", "/usr/share/doc/poplar/core/OPERATIONS.md"} <= paths, paths
     assert not [path for path in paths if str(BUILD) in path or path.startswith("/usr/local")]
+
+
+def test_links_of_packaged_pages_lead_somewhere(packages, tmp_path):
+    subprocess.run(["dpkg-deb", "--extract", str(packages["poplar"]), str(tmp_path)], check=True, capture_output=True, timeout=120)
+    pages = list((tmp_path / "usr/share/doc/poplar").rglob("*.md"))
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if not re.match(r"#|[a-z]+:", link)]
+    assert len(pages) >= 10 and len(links) >= 20
+    dead = [f"{page.relative_to(tmp_path)}: {link}" for page, link in links if not (page.parent / link.partition("#")[0]).exists()]
+    assert not dead
+    named = re.findall(r"/usr/share/\S+?(?=[],`) ]|$)", "".join(page.read_text() for page in [*pages, tmp_path / CONFIG[1:]]), re.M)
+    assert named and not [path for path in named if not (tmp_path / path[1:]).exists()], named
 
 
 def test_a_package_holds_no_debug_information(packages):
@@ -291,7 +302,7 @@ def test_an_upgrade_under_load(tree, packages, tmp_path, closing):
 def set_up_fail2ban(tree):
     """By the jail of auth/README.md, but for fewer tries, and for clients of this machine, which nothing shuts out."""
     folder = tree.folder / "etc/fail2ban"
-    shutil.copy(tree.folder / "usr/share/doc/poplar/examples/fail2ban/poplar.conf", folder / "filter.d")
+    shutil.copy(tree.folder / "usr/share/doc/poplar/auth/fail2ban/poplar.conf", folder / "filter.d")
     jail = example("README.md", "Penalties").replace("maxretry = 20", "maxretry = 3")
     (folder / "jail.d/poplar.local").write_text("[DEFAULT]\nignoreself = false\nbanaction = dummy\n[sshd]\nenabled = false\n" + jail)
 
