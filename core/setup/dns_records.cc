@@ -26,10 +26,9 @@ std::vector<DnsRecord> DnsRecordsOf(const MailSettings& settings, std::string_vi
                           0, *settings.smtp));
   }
   if (page_host.empty()) return records;
-  const std::string host = std::string(page_host) + ".";
-  for (const std::string name : {"autoconfig", "autodiscover"}) {
-    records.push_back({name + "." + settings.domain + ".", "CNAME", host});
-  }
+  records.push_back({"autoconfig." + settings.domain + ".", "CNAME", std::string(page_host) + "."});
+  // No name "autodiscover.": Outlook asks there by HTTPS before it looks at the SRV record, and
+  // warns of a certificate for another name.
   constexpr uint16_t kHttpsPort = 443;
   records.push_back(Srv("autodiscover", settings.domain, 0,
                         {.host = std::string(page_host), .port = kHttpsPort}));

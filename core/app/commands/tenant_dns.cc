@@ -50,7 +50,12 @@ ExitCode TenantDns(const TenantDnsOptions& options, const tenant::Config& config
     console.out << "; no server was asked where it listens: the ports are those of the "
                    "configuration\n";
   }
-  if (facts.page_host.empty()) {
+  if (!facts.page_host.empty()) {
+    console.out << "; no autodiscover." << settings->domain
+                << ": Outlook would ask there first, and warn of a certificate for another name. "
+                   "Where the web server has one for it:\n; autodiscover."
+                << settings->domain << ".  CNAME  " << facts.page_host << ".\n";
+  } else {
     console.out << "; setup.listen is empty: programs that ask by HTTP (Thunderbird, Outlook) find "
                    "nothing\n";
   }
