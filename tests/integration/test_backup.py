@@ -34,8 +34,8 @@ def test_as_root_beside_a_server_of_another_user(tmp_path, closing):
     closing(server.stop)
     server.deliver([ALICE, BOB], LARGE)
     snapshot = server.directory / "snapshots/2026-11-26"
-    commands = example("umask 077 .*").partition("sqlite3")[0].replace("/srv/poplar", str(server.directory))
-    shell(commands.replace("-o poplar", "-o nobody").replace("poplar store", f"{POPLAR} store"), POPLAR_CONFIG=str(server.config_path))
+    commands = example("umask 077 .*password.*").partition("sqlite3")[0].replace("/var/lib/poplar", str(server.directory))
+    shell(commands.replace("poplar store", f"{POPLAR} store"), POPLAR_CONFIG=str(server.config_path))
     assert snapshot.parent.stat().st_mode & 0o777 == 0o700
     # Copied away as the page says, it takes no more room than it did here.
     copy = tmp_path / "copy"

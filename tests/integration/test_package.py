@@ -11,6 +11,7 @@ from pathlib import Path
 import debian_tree
 import pytest
 from backend_server import example
+from front import example as operators_example
 from booted_tree import BootedTree, control_groups
 from debian_tree import DebianTree
 from network import free_port
@@ -260,7 +261,7 @@ def test_an_upgrade_under_load(tree, packages, tmp_path, closing):
     """systemd starts the server at its boot; a later version is installed while mail comes and is fetched."""
     if control_groups() is None:
         pytest.skip("systemd needs a control group of its own, and cgroup2 cannot be written to here")
-    tree.run("apt-get", "install", "-q", "-y", "--no-install-recommends", "systemd", "fail2ban", "python3-systemd")
+    tree.run("apt-get", "install", "-q", "-y", "--no-install-recommends", "systemd", "fail2ban", "python3-systemd", "sqlite3")
     shutil.rmtree(tree.folder / "var/lib/poplar", ignore_errors=True)  # Of the test before.
     tree.install(packages["poplar"])
     upgrade = next_version(packages["poplar"], tree.folder / "packages", "99.1")
@@ -295,11 +296,11 @@ def test_an_upgrade_under_load(tree, packages, tmp_path, closing):
         assert re.search(r" sandbox files=(true|false) landlock=\d+ calls=true ", said), said
         check_that_fail2ban_bans(booted)
         check_that_it_waits_until_it_is_mended(booted)
+        check_backup_and_restore(booted, next(iter(users)))
 
         booted.run("apt-get", "remove", "-q", "-y", "poplar")
         for port in (24, 110, 995):
-            with socket.socket() as probe:
-                assert probe.connect_ex(("127.0.0.1", port)) != 0, f"port {port} still listens"
+            assert refuses(port), f"port {port} still listens"
 
 
 def set_up_fail2ban(tree):
@@ -338,6 +339,42 @@ def check_that_it_waits_until_it_is_mended(booted):
         wait_for("it was tried again", 60, lambda: tries() >= 2)
         booted.run("sh", "-c", f"cat > {CONFIG}", input=sound)
         assert early.recv(3) == b"+OK"
+
+
+def refuses(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def check_backup_and_restore(booted, user):
+    """By the operator's page, line by line; no connection starts a server meanwhile."""
+    def fetch():
+        client = poplib.POP3("127.0.0.1", 110, timeout=60)
+        client.user(user)
+        client.pass_(PASSWORD)
+        uidls = client.uidl()[1]
+        client.quit()
+        return uidls
+
+    def run(commands):
+        booted.run("sh", "-e", "-u", "-c", commands)
+
+    booted.run("poplar", "deliver", user, input=b"Subject: x\n\nkept\n")
+    before = fetch()
+    run(operators_example("umask 077 .*password.*"))
+    run("cp -a /var/lib/poplar/snapshots /backup")
+    booted.run("poplar", "deliver", user, input=b"Subject: x\n\nlater\n")
+    assert len(fetch()) == len(before) + 1
+    stop, moved, then = operators_example("umask 077\n    systemctl stop.*").partition("mv ")
+    run(stop)
+    assert refuses(110) and refuses(995) and refuses(24)
+    run(moved + then)
+    assert fetch() == before
+    stop, start = re.split("^runuser.*\n", operators_example("systemctl stop.*"), flags=re.M)
+    run(stop)
+    assert refuses(110) and booted.run("systemctl", "is-active", "poplar", check=False).returncode != 0
+    run(start)
+    assert fetch() == before
 
 
 def main_process(booted):
