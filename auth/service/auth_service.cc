@@ -64,6 +64,13 @@ void AuthService::Probe(const std::string& login, ProbedSecret tried,
   context_->on_shard[here->index().value()]->Probe(LookupKey(login), std::move(tried), done);
 }
 
+std::vector<HeldPenalty> AuthService::Penalties(const std::string& login) const {
+  const std::string key = LookupKey(login);
+  LoginHasher hasher(context_->key);
+  return context_->throttle.Held(hasher.OfName(key).low, hasher.OfName(DomainOf(key)).low,
+                                 base::SystemClock().MonotonicUs());
+}
+
 void AuthService::Register(base::MetricRegistry& registry) const {
   for (const auto& on_shard : context_->on_shard) on_shard->Register(registry);
   registry.AddComputed(

@@ -92,6 +92,9 @@ class AuthService {
   void Probe(const std::string& login, ProbedSecret tried,
              io::Completion<std::vector<LinkReport>>& done);
 
+  // The penalties that a login name's next attempts wait for. Any thread.
+  std::vector<HeldPenalty> Penalties(const std::string& login) const;
+
   void Register(base::MetricRegistry& registry) const;
 
  private:

@@ -26,8 +26,12 @@ class GuiltTable {
  public:
   explicit GuiltTable(const GuiltLimits& limits);
 
-  // How long the next attempt has to wait; 0: not at all.
-  uint32_t DelayMs(uint64_t key, uint64_t now_us) const;
+  struct Wait {
+    uint32_t delay_ms = 0;  // Of the next attempt; 0: none.
+    uint64_t lasts_ms = 0;  // Until there is none any more, if nothing is repeated.
+  };
+  Wait WaitOf(uint64_t key, uint64_t now_us) const;
+  uint32_t DelayMs(uint64_t key, uint64_t now_us) const { return WaitOf(key, now_us).delay_ms; }
   // True: attempts wait from now on, and did not before.
   bool Add(uint64_t key, uint64_t now_us);
 

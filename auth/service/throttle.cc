@@ -73,6 +73,18 @@ ClientPlace PlaceOf(const std::string& address) {
   return place;
 }
 
+std::string TextOf(const ClientPlace& place) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (place.address <= UINT32_MAX && place.network == 0) {
+    const in_addr v4{.s_addr = static_cast<in_addr_t>(place.address)};
+    return ::inet_ntop(AF_INET, &v4, text.data(), text.size());
+  }
+  if (place.address == UINT64_MAX) return "";
+  in6_addr v6{};
+  std::memcpy(&v6, &place.address, sizeof(place.address));
+  return std::string(::inet_ntop(AF_INET6, &v6, text.data(), text.size())) + "/64";
+}
+
 Throttle::Throttle(const ThrottleOptions& options)
     : seed_(NewSeed()),
       addresses_(LimitsOf(options, options.free_address, kAddressesMax)),
@@ -115,6 +127,7 @@ Throttle::Counted Throttle::AddFailure(const LoginSource& source, std::optional<
   const auto begun = [&](PenaltyOf of, bool begins) {
     counted.begun[static_cast<size_t>(of)] |= begins;
   };
+  last_.Set(source.user, source.place);
   const uint64_t pair = PairOf(source.user, source.place);
   const bool known = known_.Contains(source.user, pair, now_us);
   // By place: whether somebody else uses that password, or did, is not to be seen from elsewhere.
@@ -132,6 +145,26 @@ Throttle::Counted Throttle::AddFailure(const LoginSource& source, std::optional<
   begun(PenaltyOf::kUser, users_.Add(source.user, now_us));
   begun(PenaltyOf::kTenant, tenants_.Add(source.tenant, now_us));
   return counted;
+}
+
+std::vector<HeldPenalty> Throttle::Held(uint64_t user, uint64_t tenant, uint64_t now_us) const {
+  std::vector<HeldPenalty> held;
+  const auto consider = [&](PenaltyOf of, const GuiltTable::Wait& wait, const std::string& place) {
+    if (wait.delay_ms > 0) held.push_back({of, wait.delay_ms, wait.lasts_ms, place});
+  };
+  consider(PenaltyOf::kUser, users_.WaitOf(user, now_us), "");
+  consider(PenaltyOf::kTenant, tenants_.WaitOf(tenant, now_us), "");
+  const std::optional<ClientPlace> last = last_.Of(user);
+  if (!last) return held;
+  const std::string text = TextOf(*last);
+  const uint64_t pair = PairOf(user, *last);
+  const bool known = known_.Contains(user, pair, now_us);
+  const uint64_t here = known ? pair : last->address;
+  consider(PenaltyOf::kAddress, addresses_.WaitOf(here, now_us), text);
+  consider(PenaltyOf::kRepeats, repeats_.WaitOf(here, now_us), text);
+  if (known || last->network == 0) return held;
+  consider(PenaltyOf::kNetwork, networks_.WaitOf(last->network, now_us), text);
+  return held;
 }
 
 void Throttle::AddSuccess(uint64_t user, const ClientPlace& place, uint64_t now_us) {

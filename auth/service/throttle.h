@@ -19,8 +19,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "auth/service/guilt_table.h"
+#include "auth/service/last_places.h"
 #include "auth/service/recent_set.h"
 
 namespace poplar::auth {
@@ -48,13 +50,10 @@ enum class PenaltyOf : uint8_t { kAddress, kNetwork, kUser, kTenant, kRepeats };
 inline constexpr size_t kPenalties = static_cast<size_t>(PenaltyOf::kRepeats) + 1;
 std::string_view Name(PenaltyOf penalty);
 
-// Where a client is: equal numbers are one. Addresses that cannot be read (Unix sockets have none)
-// are all one.
-struct ClientPlace {
-  uint64_t address = UINT64_MAX;  // IPv4 /32, IPv6 /64.
-  uint64_t network = 0;           // IPv6 /48; 0: none.
-};
 ClientPlace PlaceOf(const std::string& address);
+
+// The other way round: "192.0.2.7", "2001:db8:0:1::/64"; empty: it could not be read.
+std::string TextOf(const ClientPlace& place);
 
 // What a log-in is judged by. `user` and `tenant` are keyed hashes, of the name and of its domain:
 // strangers choose them.
@@ -70,6 +69,14 @@ struct Penalty {
   bool known = false;  // Who has logged in from there before.
 };
 
+// A penalty as it is told to whoever asks why somebody waits.
+struct HeldPenalty {
+  PenaltyOf because = PenaltyOf::kAddress;
+  uint32_t delay_ms = 0;
+  uint64_t lasts_ms = 0;  // If nothing else fails meanwhile.
+  std::string place;      // Of those that are a place's; empty: those who come from anywhere wait.
+};
+
 class Throttle {
  public:
   explicit Throttle(const ThrottleOptions& options);
@@ -83,6 +90,8 @@ class Throttle {
   };
   // `guess`: a keyed hash of name and password, if that can be known.
   Counted AddFailure(const LoginSource& source, std::optional<uint64_t> guess, uint64_t now_us);
+  // All that hold for a name: from anywhere, and at the place where it failed last.
+  std::vector<HeldPenalty> Held(uint64_t user, uint64_t tenant, uint64_t now_us) const;
   // A log-in that was right.
   void AddSuccess(uint64_t user, const ClientPlace& place, uint64_t now_us);
 
@@ -98,6 +107,7 @@ class Throttle {
   GuiltTable repeats_;  // By address, or name at a place.
   RecentSet known_;     // Places, by name.
   RecentSet guesses_;   // That were counted.
+  LastPlaces last_;     // Of failures, by name.
 };
 
 }  // namespace poplar::auth

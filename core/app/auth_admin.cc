@@ -88,7 +88,14 @@ StatusOr<json> Test(const AuthAdminParts& parts, const json& arguments) {
   const std::shared_ptr<const TenantPolicies> policies = parts.policies.Current();
   json links = json::array();
   for (const LinkReport& report : reports) links.push_back(LinkToJson(report, *policies));
-  return json{{"links", std::move(links)}};
+  json penalties = json::array();
+  for (const auth::HeldPenalty& held : parts.auth.Penalties(login)) {
+    penalties.push_back({{"by", auth::Name(held.because)},
+                         {"delay_ms", held.delay_ms},
+                         {"lasts_s", (held.lasts_ms + 999) / 1000},
+                         {"place", held.place}});
+  }
+  return json{{"links", std::move(links)}, {"penalties", std::move(penalties)}};
 }
 
 StatusOr<json> Flush(const AuthAdminParts& parts, const json& arguments) {

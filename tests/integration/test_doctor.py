@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import ALICE, BOB, PASSWORDS
 from network import free_port
-from poplar_server import PoplarServer
+from poplar_server import PoplarServer, read_to_end
 from service_manager import ServiceManager, tcp_socket
 from token_server import BUILD
 
@@ -71,6 +71,21 @@ def test_a_customer_who_is_well(server):
     steps, _ = doctor(server, ALICE)
     assert steps["sessions"]["health"] == "ok" and "reads along" in steps["sessions"]["says"]
     client.quit()
+
+
+def test_a_right_password_that_has_to_wait(server):
+    for guess in range(9):
+        with server.raw(timeout=60) as client:
+            client.sendall(f"USER {ALICE}\r\nPASS guess {guess}\r\nQUIT\r\n".encode())
+            assert b"[AUTH]" in read_to_end(client)
+    steps, told = doctor(server, ALICE, password=PASSWORDS[ALICE])
+    assert "the password is right" in steps["log-in"]["says"]
+    assert steps["penalty"]["health"] == "note" and "from 127.0.0.1 wait" in steps["penalty"]["says"]
+    assert any("correct the password on every device" in text for text in told)
+    tested = server.run("auth", "test", ALICE, "--password-stdin", input=PASSWORDS[ALICE].encode() + b"\n").stdout.decode()
+    assert "The password is right" in tested and "But log-ins from 127.0.0.1 wait" in tested
+    server.add_user(BOB, PASSWORDS[BOB])
+    assert "penalty" not in doctor(server, BOB, password=PASSWORDS[BOB])[0], "nothing is known of where he is"
 
 
 @pytest.mark.parametrize("address, password, step, code", [

@@ -129,6 +129,20 @@ const json* Decider(const json& links, std::string_view asked) {
   return nullptr;
 }
 
+std::string PenaltyText(const json& penalty) {
+  const std::string by = penalty.value("by", ""), place = penalty.value("place", "");
+  const auto delay_ms = penalty.value("delay_ms", uint64_t{0});
+  const std::string who = by == "user"     ? "log-ins by this name"
+                          : by == "tenant" ? "log-ins of the domain"
+                          : place.empty()  ? "log-ins from where its last one failed"
+                                           : "log-ins from " + place;
+  const std::string delay =
+      delay_ms < 1000 ? std::to_string(delay_ms) + " ms" : DurationText(delay_ms / 1000);
+  return who + " wait " + delay + ", after failures (penalty by " + by + "); that ends in " +
+         DurationText(penalty.value("lasts_s", uint64_t{0})) + " if none is added" +
+         (place.empty() ? "; who logged in lately from where he is does not wait" : "");
+}
+
 ExitCode AuthTest(const AuthTestOptions& options, const tenant::Config& config, Console& console) {
   const auto secret = SecretOf(options, console);
   if (!secret.ok()) return Fail(console, secret.status());
@@ -147,6 +161,9 @@ ExitCode AuthTest(const AuthTestOptions& options, const tenant::Config& config, 
   } else {
     Print(links, console);
     console.out << sentence << '\n';
+    for (const json& penalty : result->value("penalties", json::array())) {
+      console.out << "But " << PenaltyText(penalty) << ".\n";
+    }
   }
   return code;
 }

@@ -42,4 +42,7 @@ ExitCode UserFlush(const UserFlushOptions& options, const tenant::Config& config
 // "token"), the one whose answer a client would hear. Null: nobody could be asked.
 const nlohmann::json* Decider(const nlohmann::json& links, std::string_view asked);
 
+// One of the penalties that it answers, in words.
+std::string PenaltyText(const nlohmann::json& penalty);
+
 }  // namespace poplar::app

@@ -33,6 +33,7 @@ class MailboxLook {
   // False: there is nothing behind it to look at. Here and below.
   bool LookAtDomain();
   bool LookAtLogin();
+  void LookAtPenalties(const json& penalties);
   void LookAtContent();
   void LookAtSessions();
   void TellSettings();
@@ -155,6 +156,7 @@ bool MailboxLook::LookAtLogin() {
     findings_.OurFault("log-in", std::string(Message(tested.status())), "see the server's log");
     return false;
   }
+  LookAtPenalties(tested->value("penalties", json::array()));
   const json links = tested->value("links", json::array());
   const json* const link = Decider(links, patient_.password ? "password" : "address");
   if (link == nullptr) {
@@ -174,6 +176,18 @@ bool MailboxLook::LookAtLogin() {
                                 "address is spelled rightly, in your mail program too.",
                  .code = ExitCode::kNoUser});
   return false;
+}
+
+// A right password that has to wait looks to a mail program like a server that hangs.
+void MailboxLook::LookAtPenalties(const json& penalties) {
+  for (const json& penalty : penalties) {
+    findings_.Note(
+        "penalty", PenaltyText(penalty),
+        "find who tries: each `login` in the log has its peer. Nothing has to be lifted",
+        "Wrong passwords were tried for your account, most likely by a device that still "
+        "has an old one. Until that ends, each log-in waits for some seconds. Please "
+        "correct the password on every device; some minutes later it is as before.");
+  }
 }
 
 void MailboxLook::Full(const std::string& step, const json& use, const json& quota, Mover mover,

@@ -303,6 +303,32 @@ TEST_F(ThrottleTest, RepeatedAtOnceItIsALoad) {
   EXPECT_EQ(DelayMs(source, kSecondUs), 0U);
 }
 
+TEST_F(ThrottleTest, WhatHoldsIsTold) {
+  EXPECT_TRUE(throttle_->Held(kAlice, kTenant, 0).empty());
+  for (int i = 0; i < 7; ++i) Fail(From("192.0.2.1"));
+  std::vector<HeldPenalty> held = throttle_->Held(kAlice, kTenant, 0);
+  ASSERT_EQ(held.size(), 1U);
+  EXPECT_EQ(held[0].because, PenaltyOf::kAddress);
+  EXPECT_EQ(held[0].place, "192.0.2.1");
+  EXPECT_EQ(held[0].delay_ms, DelayMs(From("192.0.2.1")));
+  const uint64_t ends_us = held[0].lasts_ms * 1000;
+  EXPECT_GT(DelayMs(From("192.0.2.1"), ends_us - kSecondUs), 0U);
+  EXPECT_EQ(DelayMs(From("192.0.2.1"), ends_us), 0U);
+  EXPECT_TRUE(throttle_->Held(kAlice, kTenant, ends_us).empty());
+  EXPECT_TRUE(throttle_->Held(kBob, kTenant, 0).empty()) << "nobody knows where he is";
+  for (int i = 0; i < 30; ++i) Fail(From("2001:db8:0:" + std::to_string(i) + "::7", kBob));
+  held = throttle_->Held(kBob, kTenant, 0);
+  ASSERT_EQ(held.size(), 1U);
+  EXPECT_EQ(held[0].because, PenaltyOf::kUser);
+  EXPECT_EQ(held[0].place, "");
+}
+
+TEST(ClientPlaceTest, IsToldAsItWasRead) {
+  EXPECT_EQ(TextOf(PlaceOf("192.0.2.7")), "192.0.2.7");
+  EXPECT_EQ(TextOf(PlaceOf("2001:db8:1:2:3::4")), "2001:db8:1:2::/64");
+  EXPECT_EQ(TextOf(PlaceOf("unix")), "");
+}
+
 TEST_F(ThrottleTest, NothingWaitsWhereThereIsNoDelay) {
   Make({.free_address = 0, .free_user = 0, .delay_max_ms = 0});
   for (int i = 0; i < 100; ++i) Fail(From("192.0.2.1"));
