@@ -12,7 +12,7 @@ using nlohmann::json;
 using tenant::ListenAddress;
 
 // Of the running server's memory: it answers at once, or something else is wrong.
-constexpr uint32_t kListenersTimeoutMs = 10'000;
+constexpr uint32_t kShowTimeoutMs = 10'000;
 
 // Those that a TCP client can go to.
 std::vector<ListenAddress> AddressesOf(std::string_view protocol, const Listeners& listeners) {
@@ -27,26 +27,27 @@ std::vector<ListenAddress> AddressesOf(std::string_view protocol, const Listener
 
 }  // namespace
 
-json ListenersToJson(const Listeners& listeners) {
+json ShownToJson(const ServerShown& shown) {
   json list = json::array();
-  for (const Listener& listener : listeners) {
+  for (const Listener& listener : shown.listeners) {
     list.push_back({{"protocol", listener.protocol},
                     {"address", listener.address},
                     {"inherited", listener.inherited}});
   }
-  return {{"listeners", std::move(list)}};
+  return {{"listeners", std::move(list)}, {"descriptors_max", shown.descriptors_max}};
 }
 
-StatusOr<Listeners> AskForListeners(const tenant::Config& config) {
+StatusOr<ServerShown> AskToShowItself(const tenant::Config& config) {
   POP_ASSIGN_OR_RETURN(const json answer,
-                       AskServer(config, "server.listeners", json::object(), kListenersTimeoutMs));
-  Listeners listeners;
+                       AskServer(config, "server.show", json::object(), kShowTimeoutMs));
+  ServerShown shown{.listeners = {},
+                    .descriptors_max = answer.value("descriptors_max", uint64_t{0})};
   for (const json& listener : answer.value("listeners", json::array())) {
-    listeners.push_back({.protocol = listener.value("protocol", ""),
-                         .address = listener.value("address", ""),
-                         .inherited = listener.value("inherited", false)});
+    shown.listeners.push_back({.protocol = listener.value("protocol", ""),
+                               .address = listener.value("address", ""),
+                               .inherited = listener.value("inherited", false)});
   }
-  return listeners;
+  return shown;
 }
 
 tenant::Config AsListening(tenant::Config config, const Listeners& listeners) {

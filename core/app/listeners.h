@@ -1,9 +1,10 @@
-// Where a running server listens, as it tells on the admin socket (`server.listeners`), and a
+// Where a running server listens, as it tells on the admin socket (`server.show`), and a
 // configuration with that in the place of what the file has: sockets of the service manager are in
 // no file. Plain values; any thread.
 
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -21,9 +22,14 @@ struct Listener {
 };
 using Listeners = std::vector<Listener>;
 
-nlohmann::json ListenersToJson(const Listeners& listeners);
+// What a server says of itself.
+struct ServerShown {
+  Listeners listeners;
+  uint64_t descriptors_max = 0;  // That it may have, by its unit or its shell.
+};
+nlohmann::json ShownToJson(const ServerShown& shown);
 // Of a running server. kFailedPrecondition: none runs; kUnimplemented: it is an older one.
-StatusOr<Listeners> AskForListeners(const tenant::Config& config);
+StatusOr<ServerShown> AskToShowItself(const tenant::Config& config);
 
 // The `listen` addresses are those where mail is really served; those of pages too, where there are
 // any.

@@ -1,6 +1,7 @@
 #include "core/app/service.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -260,8 +261,10 @@ void Service::RegisterCertificates() {
 ops::AdminHandlers Service::AdminHandlers() {
   ops::AdminHandlers handlers;
   AddSessionHandlers(*server_, [this] { policy_watch_->LookNow(); }, handlers);
-  handlers["server.listeners"] = [this](const json&) -> StatusOr<json> {
-    return ListenersToJson(listeners_);
+  handlers["server.show"] = [this](const json&) -> StatusOr<json> {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return ErrnoStatus(errno, "RLIMIT_NOFILE");
+    return ShownToJson({.listeners = listeners_, .descriptors_max = limit.rlim_cur});
   };
   AddDrainHandlers(handlers);
   AddStoreHandlers(*store_, sandbox_.writes_only_below(), ending_, handlers);

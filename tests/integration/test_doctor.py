@@ -4,12 +4,13 @@ import contextlib
 import json
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 from conftest import ALICE, BOB, PASSWORDS
 from network import free_port
-from poplar_server import PoplarServer, read_to_end
+from poplar_server import POPLAR, PoplarServer, read_to_end
 from service_manager import ServiceManager, tcp_socket
 from token_server import BUILD
 
@@ -52,6 +53,32 @@ def test_a_server_that_is_well(server):
     assert steps["certificate"]["health"] == "note" and "warn of it" in steps["certificate"]["says"]
     text = server.run("doctor").stdout.decode()
     assert "Nothing is wrong" in text and "To the customer" not in text
+
+
+def test_descriptors_are_the_servers(server):
+    """Not those of the shell that asks."""
+    limit = int(server.metric("process_max_fds"))
+    asked = subprocess.run(["prlimit", "--nofile=200:200", "--", POPLAR, "doctor", "--config", str(server.config_path), "--json"],
+                           capture_output=True, timeout=60)
+    steps = {finding["step"]: finding["says"] for finding in json.loads(asked.stdout)["findings"]}
+    assert steps["descriptors"].startswith(f"{limit} "), steps["descriptors"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+def test_the_disk_of_the_users(server, tmp_path):
+    server.stop()
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = f"""mount -t tmpfs -o size=64m tmpfs {disk} && cp {server.directory}/users.db {disk} || exit 99
+{POPLAR} doctor --json --config {server.config_path}; dd if=/dev/zero of={disk}/full bs=1M count=55 status=none
+echo; echo ---; {POPLAR} doctor --json --config {server.config_path}"""
+    text = server.config_path.read_text()
+    server.config_path.write_text(text.replace('database = "users.db"', f'database = "{disk}/users.db"'))
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", script], capture_output=True, timeout=60)
+    if b"---" not in done.stdout:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.decode()}")
+    before, after = ({finding["step"]: finding for finding in json.loads(part)["findings"]} for part in done.stdout.split(b"---"))
+    assert before["disk of users"]["health"] == "ok" and after["disk of users"]["health"] == "fault"
 
 
 def test_a_customer_who_is_well(server):

@@ -48,16 +48,20 @@ ServerState LookAtServer(const tenant::Config& config, Findings& findings) {
   return down ? ServerState::kDown : ServerState::kSilent;
 }
 
-// Where it says that it listens; of one that says nothing, what the file has.
-tenant::Config WithListeners(const tenant::Config& config, ServerState server, Findings& findings) {
-  if (server != ServerState::kAnswers) return config;
-  const auto listeners = AskForListeners(config);
-  if (!listeners.ok()) {
-    findings.Skip("listeners", std::string(Message(listeners.status())));
+// With the addresses where it says that it listens; of one that says nothing, what the file has.
+tenant::Config AsItRuns(const tenant::Config& config, ServerState server, Findings& findings) {
+  if (server != ServerState::kAnswers) {
+    LookAtDescriptors(config, std::nullopt, findings);
     return config;
   }
-  LookAtListeners(config, *listeners, findings);
-  return AsListening(config, *listeners);
+  const auto shown = AskToShowItself(config);
+  if (!shown.ok()) {
+    findings.Skip("listeners", std::string(Message(shown.status())));
+    return config;
+  }
+  LookAtDescriptors(config, shown->descriptors_max, findings);
+  LookAtListeners(config, shown->listeners, findings);
+  return AsListening(config, shown->listeners);
 }
 
 }  // namespace
@@ -77,7 +81,7 @@ ExitCode Doctor(const DoctorOptions& options, const Wiring& wiring, Console& con
     LookAtKernel(checked.parsed.config, findings);
     LookAtDisk(checked.parsed.config, findings);
     const ServerState server = LookAtServer(checked.parsed.config, findings);
-    const tenant::Config config = WithListeners(checked.parsed.config, server, findings);
+    const tenant::Config config = AsItRuns(checked.parsed.config, server, findings);
     const bool runs = server != ServerState::kDown;
     LookAtPorts(config, Pop3HostOf(config, options.address), runs, findings);
     if (runs) LookAtMetrics(config, findings);

@@ -17,9 +17,9 @@ ExitCode TenantDns(const TenantDnsOptions& options, const tenant::Config& config
   const auto policies = (*users)->TakePolicies();
   if (!policies.ok()) return Fail(console, policies.status());
   // A server that runs knows better than the file where it listens.
-  const auto listeners = AskForListeners(config);
+  const auto shown = AskToShowItself(config);
   const setup::SetupFacts facts =
-      setup::FactsOf(listeners.ok() ? AsListening(config, *listeners) : config);
+      setup::FactsOf(shown.ok() ? AsListening(config, shown->listeners) : config);
   if (setup::OwnerOf(**policies, options.domain) == nullptr) {
     return Fail(console, ExitCode::kNoUser,
                 "no tenant has the domain " + options.domain +
@@ -46,7 +46,7 @@ ExitCode TenantDns(const TenantDnsOptions& options, const tenant::Config& config
   }
   console.out << setup::ZoneText(records);
   const bool ports_are_told = config.setup.pop3s_port != 0 && config.setup.pop3_port != 0;
-  if (!listeners.ok() && !ports_are_told) {
+  if (!shown.ok() && !ports_are_told) {
     console.out << "; no server was asked where it listens: the ports are those of the "
                    "configuration\n";
   }

@@ -1,6 +1,7 @@
 #include "core/app/doctor/machine.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
@@ -21,6 +22,7 @@ namespace {
 constexpr uint64_t kReserveBytes = 256 * kMiB;
 constexpr uint64_t kLowBytes = 4 * kReserveBytes;
 constexpr uint64_t kLowShare = 10;  // Percent of the disk that should be free.
+constexpr uint64_t kUsersBytesMin = 16 * kMiB;
 constexpr uint64_t kFilesMin = 1000;
 constexpr uint64_t kBacklogMin = 1024;
 
@@ -30,25 +32,28 @@ uint64_t NumberIn(const char* path, uint64_t otherwise) {
   return file >> number ? number : otherwise;
 }
 
-void LookAtDescriptors(const tenant::Config& config, Findings& findings) {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+}  // namespace
+
+void LookAtDescriptors(const tenant::Config& config, std::optional<uint64_t> of_server,
+                       Findings& findings) {
+  rlimit here{};
+  if (!of_server && getrlimit(RLIMIT_NOFILE, &here) != 0) return;
+  const uint64_t limit = of_server.value_or(here.rlim_max);
   const uint32_t shards = config.server.workers == 0 ? io::GrantedCores() : config.server.workers;
-  const DescriptorPlan plan = PlanDescriptors(config, limit.rlim_max, shards);
+  const DescriptorPlan plan = PlanDescriptors(config, limit, shards);
   if (plan.pop3_connections_max >= config.pop3.connections_max &&
       plan.lmtp_connections_max >= config.lmtp.connections_max) {
-    findings.Good("descriptors", std::to_string(limit.rlim_max) + " are enough");
+    findings.Good("descriptors", std::to_string(limit) + " are enough");
     return;
   }
   findings.Note("descriptors",
-                std::to_string(limit.rlim_max) + " (RLIMIT_NOFILE here) are enough for " +
-                    std::to_string(plan.pop3_connections_max) + " POP3 connections, not for " +
-                    std::to_string(config.pop3.connections_max),
+                std::to_string(limit) +
+                    (of_server ? " of the server" : " of this shell; no server was asked") +
+                    " are enough for " + std::to_string(plan.pop3_connections_max) +
+                    " POP3 connections, not for " + std::to_string(config.pop3.connections_max),
                 "LimitNOFILE=" + std::to_string(plan.descriptors_wanted) +
-                    " in the unit, or ulimit -Hn; or lower pop3.connections_max");
+                    " in the unit, or ulimit -Hn, and a restart; or lower pop3.connections_max");
 }
-
-}  // namespace
 
 void LookAtKernel(const tenant::Config& config, Findings& findings) {
   const Status probed = io::ProbeKernel({});
@@ -58,7 +63,6 @@ void LookAtKernel(const tenant::Config& config, Findings& findings) {
     findings.OurFault("kernel", std::string(Message(probed)),
                       "as it says; core/OPERATIONS.md, \"Start\", has each case");
   }
-  LookAtDescriptors(config, findings);
   std::error_code error;
   const bool has_ktls = std::filesystem::exists("/proc/net/tls_stat", error);
   if (config.tls.enabled() && config.tls.ktls == tenant::KtlsMode::kAuto && !has_ktls) {
@@ -73,6 +77,30 @@ void LookAtKernel(const tenant::Config& config, Findings& findings) {
                   "sysctl -w net.core.somaxconn=4096");
   }
 }
+
+namespace {
+
+// Where it is not the store's.
+void LookAtDiskOfUsers(const tenant::Config& config, Findings& findings) {
+  struct stat users{}, store{};
+  struct statvfs disk{};
+  const std::string& path = config.users.database;
+  if (stat(path.c_str(), &users) != 0 || stat(config.store.path.c_str(), &store) != 0) return;
+  if (users.st_dev == store.st_dev || statvfs(path.c_str(), &disk) != 0) return;
+  const uint64_t free_bytes = uint64_t{disk.f_bavail} * disk.f_frsize;
+  const std::string says = SizeText(free_bytes) + " are free for " + path;
+  if ((disk.f_flag & ST_RDONLY) != 0) {
+    findings.OurFault("disk of users", path + " is on a file system that is read-only",
+                      "dmesg says why; check the file system and mount it again");
+  } else if (free_bytes < kUsersBytesMin) {
+    findings.OurFault("disk of users", says + ": no user can be changed, nothing is counted",
+                      "delete what does not belong there, or a larger disk");
+  } else {
+    findings.Good("disk of users", says);
+  }
+}
+
+}  // namespace
 
 void LookAtDisk(const tenant::Config& config, Findings& findings) {
   struct statvfs disk{};
@@ -106,6 +134,7 @@ void LookAtDisk(const tenant::Config& config, Findings& findings) {
         "the file system has room for " + std::to_string(disk.f_favail) + " more files only",
         "large messages are a file each: a file system with more inodes");
   }
+  LookAtDiskOfUsers(config, findings);
 }
 
 }  // namespace poplar::app
