@@ -2,11 +2,14 @@
 
 import re
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
-from poplar_server import POPLAR, needs
+from conftest import ALICE, PASSWORDS
+from poplar_server import POPLAR, needs, wait_for
 
 OPS = Path(__file__).resolve().parents[2] / "core/ops"
 SCRIPTS = sorted((OPS / "bpftrace").glob("*.bt"))
@@ -59,3 +62,52 @@ def test_bpftrace_takes_the_script(script):
     if result.returncode != 0 and re.search(r"BTF|permission|not permitted|root", told, re.I) and "syntax" not in told:
         pytest.skip(f"bpftrace may not look at programs here: {told.strip().splitlines()[-1]}")
     assert result.returncode == 0, told[-2000:]
+
+
+# What each script says, as a pattern, of one user who logs in, fetches a message and deletes it.
+ANSWERS = {
+    "compaction.bt": rb"@deleted_messages: 1\n",
+    "flush-latency.bt": rb"@us\[\d+\]:",
+    "slow-logins.bt": rb"@logins\[ok\]: 1\n",
+    "slow-opens.bt": rb"@openings\[%s\]: 1\n" % ALICE.encode(),
+    "top-fetchers.bt": rb"@messages\[%s\]: 1\n" % ALICE.encode(),
+}
+
+
+def test_probes_fire(new_server, tmp_path, closing):
+    """The scripts as they are, all at once, on a server that runs."""
+    bpftrace = shutil.which("bpftrace")
+    if bpftrace is None:
+        pytest.skip("bpftrace is not installed")
+    assert set(ANSWERS) == {script.name for script in SCRIPTS}
+    server = new_server()
+    program = str(Path(f"/proc/{server.process.pid}/exe").resolve())
+    traces = {}
+    for script in SCRIPTS:
+        text = script.read_text().replace("/usr/bin/poplar", program)
+        (tmp_path / script.name).write_text(text)
+        with open(tmp_path / f"{script.name}.out", "wb") as out:
+            traces[script.name] = subprocess.Popen([bpftrace, str(tmp_path / script.name)], stdin=subprocess.DEVNULL, stdout=out,
+                                                   stderr=subprocess.STDOUT)
+        closing(traces[script.name].kill)
+    said = lambda name: (tmp_path / f"{name}.out").read_bytes()
+
+    def attached():
+        ended = [said(name).decode(errors="replace") for name, trace in traces.items() if trace.poll() is not None]
+        if ended:
+            pytest.skip(f"bpftrace may not look at a running program here: {ended[0][-300:]}")
+        return all(b"Attaching" in said(name) or b"Attached" in said(name) for name in traces)
+
+    wait_for("the scripts look", 60, attached)
+    # It says that it begins to look, and soon does.
+    time.sleep(5)
+    server.deliver([ALICE], b"Subject: looked at\r\n\r\nhello\r\n")
+    client = server.pop3(ALICE, PASSWORDS[ALICE])
+    client.retr(1)
+    client.dele(1)
+    client.quit()
+    for trace in traces.values():
+        trace.send_signal(signal.SIGINT)
+    for name, trace in traces.items():
+        trace.wait(60)
+        assert re.search(ANSWERS[name], said(name)), (name, said(name).decode(errors="replace")[-2000:])
