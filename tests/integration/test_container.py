@@ -137,6 +137,13 @@ def test_a_profile_that_refuses_io_uring_is_named(new_container):
     assert "--security-opt seccomp=" in said and "seccompProfile" in said
 
 
+def test_the_root_file_system_refuses_writes(new_container):
+    """Even where the server's user might write: nothing is written but the volume."""
+    refused = new_container().run("init", "/etc/elsewhere")
+    assert refused.returncode == 73 and b"Read-only file system" in refused.stderr, refused
+    assert new_container().run("init", "/var/lib/poplar").returncode == 0
+
+
 def test_the_first_process_reaps(new_container):
     """Those whose parents have ended, as commands that are run inside leave them."""
     container = initialise(new_container).start()
