@@ -17,7 +17,7 @@ from pathlib import Path
 import poplar_server
 import pytest
 from conftest import ALICE, PASSWORDS, populate
-from poplar_server import PoplarServer, read_line, read_to_end, wait_for
+from poplar_server import SLOWNESS, PoplarServer, read_line, read_to_end, wait_for
 from service_manager import ServiceManager, tcp_socket, unix_socket
 
 SHARD_BITS = 10  # Of a session's id: core/server/session_registry.h.
@@ -113,7 +113,8 @@ def test_connections_wait_for_the_next_process(managed):
             client.sendall(b"QUIT\r\n")
             assert read_to_end(client).startswith(b"+OK")
             client.close()
-    assert min(waits) < (20 if SANITIZED else 2), waits
+    # The promise is two seconds. Each keeps it; a machine that is busy with others has more.
+    assert max(waits) < (20 if SANITIZED else 2 * SLOWNESS), waits
 
     # One that comes while the old server drains waits for the new one.
     server.deliver([ALICE], b"Subject: x\r\n\r\n" + b"y" * 20_000_000 + b"\r\n")

@@ -52,10 +52,10 @@ class DebianTree:
             raise AssertionError(f"{arguments} ended with {result.returncode}: {result.stdout.decode()[-3000:]}{result.stderr.decode()[-2000:]}")
         return result
 
-    def install(self, *packages):
+    def install(self, *packages, options=()):
         """Files of packages, with what they depend on."""
         folder = self.folder / "packages"
         folder.mkdir(exist_ok=True)
         for package in packages:
             shutil.copy(package, folder)
-        return self.run("apt-get", "install", "-q", "-y", "--no-install-recommends", *(f"/packages/{Path(each).name}" for each in packages))
+        return self.run("apt-get", "install", "-q", "-y", "--no-install-recommends", *options, *(f"/packages/{Path(each).name}" for each in packages))
