@@ -146,6 +146,7 @@ Task<StatusOr<std::vector<SeenMessage>>> ChurnClient::FetchAll(Maildrop* maildro
   LOAD_CO_ASSIGN_OR_RETURN(std::vector<Pop3Message> messages,
                            co_await client->RetrAllBehind(0, &sizes, kRetrDepth));
   std::vector<SeenMessage> seen;
+  seen.reserve(sizes.size());
   for (size_t i = 0; i < sizes.size(); ++i) {
     seen.push_back({.id = messages[i].id, .uidl = uidls[i]});
   }

@@ -12,6 +12,7 @@ ParsedOptions Parse(const std::string& line) {
   std::vector<std::string> words;
   for (std::string word; text >> word;) words.push_back(word);
   std::vector<char*> arguments;
+  arguments.reserve(words.size());
   for (std::string& word : words) arguments.push_back(word.data());
   return ParseOptions(static_cast<int>(arguments.size()), arguments.data());
 }

@@ -33,6 +33,7 @@ TEST(ConnectionCountTest, HoldsWhenManyThreadsCome) {
   ConnectionCount count;
   std::atomic<uint32_t> inside{0};
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       for (int k = 0; k < 1000; ++k) inside += count.Enter(kMost) ? 1 : 0;
@@ -92,6 +93,7 @@ TEST(ClientCountsTest, HoldsWhenManyThreadsComeAndGo) {
   std::atomic<uint32_t> inside{0};
   std::atomic<uint32_t> most{0};
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       for (int k = 0; k < 20'000; ++k) {

@@ -59,6 +59,7 @@ std::vector<std::string> UidlsOf(const SnapshotView& view, uint32_t first) {
   std::vector<UidlText> uidls(view.count() - first);
   view.CopyUidls(pop3::MessageIndex(first), uidls);
   std::vector<std::string> texts;
+  texts.reserve(uidls.size());
   for (const UidlText& uidl : uidls) texts.emplace_back(uidl.view());
   return texts;
 }

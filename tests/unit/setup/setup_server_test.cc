@@ -134,6 +134,7 @@ TEST_F(SetupServerTest, WhatIsAnsweredFollowsTheTenantsAndTheConfiguration) {
 
 TEST_F(SetupServerTest, ManySilentClientsDoNotStopIt) {
   std::vector<base::UniqueFd> silent;
+  silent.reserve(100);
   for (int i = 0; i < 100; ++i) silent.push_back(Connect());
   EXPECT_THAT(Get("/mail/config-v1.1.xml", "acme.example"), StartsWith("HTTP/1.1 200"));
 }

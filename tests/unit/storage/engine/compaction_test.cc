@@ -74,6 +74,7 @@ class CompactionTest : public ::testing::Test {
   }
   std::vector<std::vector<Listed>> Lists(uint64_t users) {
     std::vector<std::vector<Listed>> lists;
+    lists.reserve(users);
     for (uint64_t u = 0; u < users; ++u) lists.push_back(fixture_.List(0, Key(User(u))));
     return lists;
   }

@@ -171,6 +171,7 @@ TEST_F(KeptLimitsTest, AFullLogSaysHowManyAreBack) {
   for (const Listed& message : fixture_.List(0, kAlice)) back.push_back(message.wire);
   std::ranges::sort(back);
   std::vector<std::string> sent;
+  sent.reserve(kMessages);
   for (uint64_t i = 0; i < kMessages; ++i) sent.push_back(MakeMessage(i, 15'000));
   std::ranges::sort(sent);
   EXPECT_EQ(back, sent);

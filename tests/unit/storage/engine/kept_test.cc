@@ -4,6 +4,7 @@
 #include <array>
 #include <fstream>
 #include <iterator>
+#include <numeric>
 
 #include "storage/format/superblock.h"
 #include "storage/tools/verify.h"
@@ -135,7 +136,8 @@ TEST_F(KeptTest, StartsAndRebuildsAndCompactionLeaveItKept) {
     Fill("alice", 1, 15'000 + i);
     for (const std::string& user : others) Fill(user, 8, 15'000);
   }
-  for (uint32_t i = 0; i < 96; ++i) all.push_back(i);
+  all.resize(96);
+  std::iota(all.begin(), all.end(), 0U);
   const std::vector<Listed> before = fixture_.List(0, Key("alice"));
   ASSERT_EQ(Session(Key("alice"), {3, 7}), CommitOutcome::kDone);
   ASSERT_EQ(Session(Key(others[0]), all), CommitOutcome::kDone);
@@ -273,6 +275,7 @@ TEST_F(KeptTest, ATenantThatIsNotListedKeepsWhatItKept) {
   publish({1, kOther});
   const std::vector<std::string> users = SpreadUsers();
   std::vector<MaildropKey> others;
+  others.reserve(16);
   for (int i = 0; i < 16; ++i) others.push_back(Key("other" + std::to_string(i), kOther));
   for (const MaildropKey& key : others) {
     fixture_.MustDeliver(0, key, MakeMessage(1));

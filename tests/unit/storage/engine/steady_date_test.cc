@@ -81,7 +81,7 @@ TEST_F(SteadyDateTest, ALeapThatIsMendedIsForgotten) {
 
 TEST_F(SteadyDateTest, AClockThatLeapsOnBeginsAnew) {
   for (int leap = 1; leap <= 3; ++leap) {
-    clock_.SetDay(kBeginDay + leap * 1000);
+    clock_.SetDay(kBeginDay + leap * int64_t{1000});
     PassHours(23);
     EXPECT_TRUE(date_.held());
   }

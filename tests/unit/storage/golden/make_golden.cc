@@ -26,11 +26,10 @@ class GoldenClock final : public base::Clock {
   mutable std::atomic<int64_t> now_us_{1'700'000'000'000'000};
 };
 
-void Delete(StoreFixture& fixture, const MaildropKey& key, std::vector<uint32_t> positions) {
+void Delete(StoreFixture& fixture, const MaildropKey& key, const std::vector<uint32_t>& positions) {
   OpenResult opened = fixture.OpenMaildrop(0, key);
   POP_CHECK(opened.outcome == OpenOutcome::kOpen);
-  POP_CHECK(fixture.Commit(0, std::move(opened.maildrop), std::move(positions)) ==
-            CommitOutcome::kDone);
+  POP_CHECK(fixture.Commit(0, std::move(opened.maildrop), positions) == CommitOutcome::kDone);
 }
 
 // A session that has fetched some messages and deletes some, under a tenant's policy.
