@@ -234,9 +234,10 @@ ExitCode RunPlugin(const AuthHostCommand& command) {
     options.confine = [&command] {
       return ConfineHost(command.sandbox, command.plugin, command.reads);
     };
-    const FilesAsTheyAre watched(SingleFiles(HostRules(command.plugin, command.reads)));
-    options.outdated = [watched] { return watched.Changed(); };
   }
+  // A new build of the plug-in too, whether there is a sandbox or not (auth/PLUGINS.md).
+  const FilesAsTheyAre watched(SingleFiles(HostRules(command.plugin, command.reads)));
+  options.outdated = [watched] { return watched.Changed(); };
   return static_cast<ExitCode>(auth::RunAuthHost(std::move(sockets), std::move(options)));
 }
 

@@ -4,6 +4,7 @@ import json
 import os
 import poplib
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -115,6 +116,26 @@ def test_the_example_s_users(with_plugins, tmp_path):
     with pytest.raises(poplib.error_proto, match=r"-ERR \[SYS/TEMP\]"):
         server.pop3("somebody@alpha.example", "secret")
     assert server.metric("poplar_backend_answers_total", backend="flat", outcome="ok") >= 3
+
+
+@pytest.mark.parametrize("sandbox", ["on", "off"])
+def test_a_new_build_is_taken_while_the_server_runs(with_plugins, tmp_path, sandbox):
+    """As auth/PLUGINS.md has it: put into the old one's place at once."""
+    if sandbox != "off" and os.environ.get("POPLAR_SANITIZE") == "thread":
+        pytest.skip("the thread sanitizer wants no sandbox")
+    users, plugin = tmp_path / "users.txt", tmp_path / "flat.so"
+    users.write_text(f"{ERIN}\t5f21c0de\t{{PLAIN}}secret\n")
+    shutil.copy(EXAMPLE, plugin)
+    server = with_plugins(example_config(users).replace(str(EXAMPLE), str(plugin)) + "weak_schemes = true\n")
+    text = server.config_path.read_text()
+    server.config_path.write_text(re.sub(r'\n(sandbox = "off")?\ncongestion', f'\nsandbox = "{sandbox}"\ncongestion', text))
+    server.start()
+    assert server.pop3(ERIN, "secret").stat()[0] == 0
+    before = hosts(server)
+    shutil.copy(EXAMPLE, tmp_path / "flat.new")
+    (tmp_path / "flat.new").rename(plugin)
+    wait_for("a new process serves the new build", 20, lambda: hosts(server) and not set(hosts(server)) & set(before))
+    wait_for("it answers", 20, lambda: server.try_login(ERIN, "secret")[0] is not None)
 
 
 def test_a_tenant_has_a_chain_of_its_own(with_plugins, tmp_path):
