@@ -1,6 +1,7 @@
 #include "bench/floor/group_commit.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -150,6 +151,15 @@ Status WriteBatches(const GroupCommitOptions& options, const Writers& writers, W
   return OkStatus();
 }
 
+double CpuSeconds() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
 }  // namespace
 
 StatusOr<GroupCommitResult> RunGroupCommit(const GroupCommitOptions& options) {
@@ -160,6 +170,7 @@ StatusOr<GroupCommitResult> RunGroupCommit(const GroupCommitOptions& options) {
   }
   for (uint32_t i = 0; i < options.producers; ++i) writers[i % writers.size()]->waiting.Add(1);
   const auto begin = std::chrono::steady_clock::now();
+  const double cpu_before = CpuSeconds();
   for (size_t i = 0; i < writers.size(); ++i) {
     Writer* const writer = writers[i].get();
     writer->thread = std::thread([&options, &writers, writer, i] {
@@ -171,6 +182,7 @@ StatusOr<GroupCommitResult> RunGroupCommit(const GroupCommitOptions& options) {
   for (const auto& writer : writers) writer->thread.join();
   GroupCommitResult result;
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  result.cpu_seconds = CpuSeconds() - cpu_before;
   for (const auto& writer : writers) {
     POP_RETURN_IF_ERROR(writer->status);
     result.records += writer->records;

@@ -24,6 +24,7 @@ struct GroupCommitResult {
   uint64_t records = 0;
   uint64_t flushes = 0;
   double seconds = 0;
+  double cpu_seconds = 0;  // Of the whole process, meanwhile.
 };
 
 // Lays the files out (zeros, flushed), then runs for the time asked. A file that is full is begun

@@ -24,10 +24,11 @@ int main(int argc, char** argv) {
     std::cerr << "poplar-floor: " << poplar::Message(result.status()) << "\n";
     return 1;
   }
-  std::printf(R"({"records":%llu,"flushes":%llu,"seconds":%.3f,"per_second":%.3f})"
-              "\n",
-              static_cast<unsigned long long>(result->records),
-              static_cast<unsigned long long>(result->flushes), result->seconds,
-              static_cast<double>(result->records) / result->seconds);
+  std::printf(
+      R"({"records":%llu,"flushes":%llu,"seconds":%.3f,"per_second":%.3f,"cpu_seconds":%.3f})"
+      "\n",
+      static_cast<unsigned long long>(result->records),
+      static_cast<unsigned long long>(result->flushes), result->seconds,
+      static_cast<double>(result->records) / result->seconds, result->cpu_seconds);
   return 0;
 }

@@ -36,9 +36,9 @@ def measure(lab):
     with lab.server("maildrops", settings=SETTINGS) as server:
         server.limit_maildrops(QUOTA_OCTETS)
         large = add_large(lab, server)
-        made, points = 0, []
+        made, make_seconds, points = 0, 0, []
         for count in counts:
-            grow(lab, server, made, count)
+            make_seconds += grow(lab, server, made, count)
             made = count
             points.append(measure_at(lab, server, count))
         crashes = [crash.measure(lab, server, PATTERN, counts[-1], OCTETS)]
@@ -46,7 +46,7 @@ def measure(lab):
     with lab.server("crash", settings=SETTINGS) as server:
         grow(lab, server, 0, counts[0])
         crashes.append(crash.measure(lab, server, PATTERN, counts[0], OCTETS))
-    return rows_of(points, crashes, large)
+    return [made_row(made, make_seconds), *rows_of(points, crashes, large)]
 
 
 def add_large(lab, server):
@@ -63,7 +63,7 @@ def add_large(lab, server):
 
 
 def grow(lab, server, made, count):
-    """Users, and a message for each of them."""
+    """Users, and a message for each of them. How many seconds it took."""
     begin = time.monotonic()
     server.add_users(addresses(PATTERN, made, count), PASSWORD)
     users_seconds = time.monotonic() - begin
@@ -74,6 +74,7 @@ def grow(lab, server, made, count):
     seconds = time.monotonic() - begin
     server.stop()
     say(f"{count - made:,} maildrops made in {seconds:.1f} s, {users_seconds:.1f} s of them users")
+    return seconds
 
 
 def measure_at(lab, server, count):
@@ -111,6 +112,11 @@ def login_us(lab, server, count):
     return cpu_us(report) - hash_us / report["operations"]["session"]["operations"]
 
 
+def made_row(made, seconds):
+    return Row(f"{made:,} maildrops made, with a user and a message each", f"{seconds:,.0f} s",
+               f"{made / seconds:,.0f} a second")
+
+
 def rows_of(points, crashes, large):
     first = points[0]
     for name, title, shown in (("deliver_us", "server CPU a delivery", "{:.1f} µs"),
@@ -131,7 +137,9 @@ def rows_of(points, crashes, large):
               last["list_cache_bytes"] / (INDEX_CACHE_MIB << 20), 1)
     yield Row(f"octets read from a cold disk at the start, {last['maildrops']:,} maildrops and "
               f"{large:,} large messages of earlier runs",
-              mib(last["start_read_bytes"]), f"{mib(last['index_bytes'])} of indexes",
+              mib(last["start_read_bytes"]),
+              f"{mib(last['index_bytes'])} of indexes; {mib(first['start_read_bytes'])} "
+              f"with {first['maildrops']:,}",
               quotient(last["start_read_bytes"], last["index_bytes"], "index"), 0.5)
     yield Row(f"start, cold, {last['maildrops']:,} maildrops", f"{last['start_seconds']:.2f} s",
               f"{first['start_seconds']:.2f} s with {first['maildrops']:,}")
