@@ -18,9 +18,9 @@ def message(number, body_bytes=500):
     return b"Subject: %d\r\n\r\n" % number + b"x" * 70 + b"\r\n" + b"0123456789abcdef\r\n" * (body_bytes // 18)
 
 
-def listed(server, user):
+def listed(server, user, password=None):
     """UIDL and content of every message."""
-    client = server.pop3(user, PASSWORDS[user])
+    client = server.pop3(user, password or PASSWORDS[user])
     uidls = [line.split()[1] for line in client.uidl()[1]]
     contents = [b"\r\n".join(client.retr(n + 1)[1]) for n in range(len(uidls))]
     client.quit()
@@ -45,18 +45,23 @@ def filled(new_server):
 
 def flip(server, needle):
     """Changes one octet of what holds `needle`."""
+    path, at = place_of(server, needle)
+    with open(path, "r+b") as file:
+        file.seek(at + len(needle))
+        octet = file.read(1)[0]
+        file.seek(at + len(needle))
+        file.write(bytes([octet ^ 1]))
+    return path
+
+
+def place_of(server, needle):
+    """A file of the store, and where it holds `needle`."""
     for path in (server.directory / "store").rglob("*"):
         if path.suffix not in (".seg", ".blob"):
             continue
-        content = path.read_bytes()
-        at = content.find(needle)
+        at = path.read_bytes().find(needle)
         if at >= 0:
-            with open(path, "r+b") as file:
-                file.seek(at + len(needle))
-                octet = file.read(1)[0]
-                file.seek(at + len(needle))
-                file.write(bytes([octet ^ 1]))
-            return path
+            return path, at
     raise AssertionError(f"no file holds {needle}")
 
 

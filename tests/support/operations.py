@@ -66,6 +66,11 @@ class Operator:
             umask = "umask 077\n" if "umask 077" in part else umask
         return said
 
+    def stopped(self, commands, **options):
+        """By "With the server stopped"."""
+        stop, start = re.split(r"^runuser.*\n", example("systemctl stop.*"), flags=re.M)
+        return self.follow(f"{stop}{commands}\n{start}", **options)
+
     def back_up(self):
         """By "Backup"; then copied away, as that tells."""
         self.follow(example("umask 077 .*password.*"))
