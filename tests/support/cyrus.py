@@ -164,6 +164,10 @@ class Cyrus:
         client.pass_(self.password)
         return client
 
+    def mbpath(self):
+        """The command with which an operator finds mailboxes."""
+        return f"{COMMON}/mbpath -C {self.config}"
+
     def folder(self, address, *selector):
         """Of the inbox, as an operator finds it."""
         return Path(self.run("mbpath", "-u", *selector, address).strip())
