@@ -141,3 +141,57 @@ def test_the_day(operator, tmp_path, kind, uidl_format):
     for address, mails in there.items():
         assert mail(here, address, password)[: len(mails)] == mails
     assert here.metric(name) == 2  # Such a session is what is counted, where there are ten old messages.
+
+
+def add_users(operator, password):
+    for address in COUNTS:
+        operator.server.add_user(address, password)
+
+
+def test_by_password_only(operator, tmp_path):
+    here, old = operator.server, FromDovecot(tmp_path / "old", None)
+    add_users(operator, old.server.password)
+    for number, (address, count) in enumerate(COUNTS.items()):
+        fill_maildir(old.server.home(address), count, random.Random(number))
+    command = quoted(DAY, "poplar import pop3 .*") + old.trust
+    one, rest = command.split(" --user OLDLOGIN --to ADDRESS")
+    (tmp_path / "map").write_text("".join(f"{address}\t{address}\n" for address in COUNTS))
+    (tmp_path / "passwords").write_text("".join(f"{address}\t{old.server.password}\n" for address in COUNTS))
+    (tmp_path / "passwords").chmod(0o600)
+    many = f"{one} --map {tmp_path}/map {quoted(DAY, '--passwords FILE')}{rest}"
+    instead = {"pop3s://old.example.org": old.url, "OLDLOGIN": ALICE, "ADDRESS": ALICE, "FILE": tmp_path / "passwords"}
+    with old.server:
+        there = {address: mail(old.server, address, None) for address in COUNTS}
+        told = operator.follow(f"{command} --password-stdin", input=old.server.password.encode() + b"\n", instead=instead)
+        assert "25 messages: 25 imported" in told
+        assert "3 maildrops, 42 messages: 17 imported, 25 there before" in operator.follow(many, instead=instead)
+        assert {address: mail(old.server, address, None) for address in COUNTS} == there
+        assert "0 imported, 42 there before" in operator.follow(f"{many} {quoted(DAY, '--delete')}", instead=instead)
+        assert all(mail(old.server, address, None) == [] for address in COUNTS)
+    assert {address: mail(here, address, old.server.password) for address in COUNTS} == there
+
+
+@pytest.mark.parametrize("uidl_format", [None, "%v.%u"])
+def test_the_way_back(operator, tmp_path, uidl_format):
+    """Into the Maildir that was imported, and into a new one."""
+    here, old = operator.server, FromDovecot(tmp_path / "old", uidl_format)
+    add_users(operator, old.server.password)
+    home = old.server.home(ALICE)
+    fill_maildir(home, 12, random.Random(5))
+    found = old.options(operator)
+    with old.server:
+        mail(old.server, ALICE, None)
+    here.run("import", "maildir", "--user", ALICE, str(home / "Maildir"), *found.replace("'", "").split())
+    here.deliver([ALICE], b"Subject: here\r\n\r\nx\r\n")
+    there = mail(here, ALICE, old.server.password)
+    back = quoted("Out again", "poplar export maildir --user ADDRESS DIR")
+    assert "13 messages: 1 exported, 12 there before" in operator.follow(back + found, instead={"ADDRESS": ALICE, "DIR": home / "Maildir"})
+    operator.shell(f"rm {home}/Maildir/{quoted('Out again', 'dovecot.index.*')}")
+    old.server.own()
+    new = old.server.home(BOB)
+    new.mkdir()
+    for told in ("13 exported, 0 there before", "0 exported, 13 there before"):
+        assert told in operator.follow(back, instead={"ADDRESS": ALICE, "DIR": new / "Maildir"})
+    with old.server:
+        assert mail(old.server, ALICE, None) == there
+        assert mail(old.server, BOB, None) == there
