@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -105,8 +106,6 @@ class PartitionCheck final : private LogVisitor {
         TellOf(expected_[i], "two messages of lists stand in one place");
       }
     }
-    report_.maildrops +=
-        std::count_if(keys_.begin(), keys_.end(), [](const auto& key) { return !IsKeptKey(key); });
     checkpoint_ = meta->checkpoint;
     POP_ASSIGN_OR_RETURN(const auto segments, index->ReadSegments());
     CompareLive(segments);
@@ -324,16 +323,16 @@ class PartitionCheck final : private LogVisitor {
   }
 
   void CountMessages() {
-    for (const Expected& expected : expected_) {
-      CountMessage(expected.entry.id, keys_[expected.maildrop]);
-    }
-    for (const auto& [id, message] : later_) CountMessage(message.entry.id, message.key);
-  }
-
-  void CountMessage(MessageId id, const std::string& key) {
-    if (Deleted(id, key)) return;
-    const bool is_kept = IsKeptKey(key) || kept_.contains(id.value());
-    ++(is_kept ? report_.kept_messages : report_.messages);
+    std::unordered_set<std::string_view> holding;  // Maildrops, by keys that are kept here.
+    const auto count = [&](MessageId id, const std::string& key) {
+      if (Deleted(id, key)) return;
+      const bool is_kept = IsKeptKey(key) || kept_.contains(id.value());
+      ++(is_kept ? report_.kept_messages : report_.messages);
+      if (!is_kept) holding.insert(key);
+    };
+    for (const Expected& expected : expected_) count(expected.entry.id, keys_[expected.maildrop]);
+    for (const auto& [id, message] : later_) count(message.entry.id, message.key);
+    report_.maildrops += holding.size();
   }
 
   void Advance(uint64_t bytes) {

@@ -23,8 +23,8 @@ struct VerifyReport {
   uint64_t segments = 0;
   uint64_t segment_bytes = 0;
   uint64_t records = 0;
-  uint64_t maildrops = 0;      // That the index knows.
   uint64_t messages = 0;       // Living, in lists or in the log behind the checkpoint.
+  uint64_t maildrops = 0;      // That hold one of these.
   uint64_t kept_messages = 0;  // Deleted, and kept.
   uint64_t blobs = 0;
   uint64_t blob_bytes = 0;

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from conftest import ALICE, BOB, PASSWORDS, populate
-from front import OPERATIONS, example
+from operations import example, section
 from poplar_server import POPLAR, PoplarServer, needs
 
 AS_NOBODY = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
@@ -39,7 +39,7 @@ def test_as_root_beside_a_server_of_another_user(tmp_path, closing):
     assert snapshot.parent.stat().st_mode & 0o777 == 0o700
     # Copied away as the page says, it takes no more room than it did here.
     copy = tmp_path / "copy"
-    command = re.search(r"\(`(rsync [^`]+)`", OPERATIONS.read_text())[1]
+    command = re.search(r"\(`(rsync [^`]+)`", section("Backup"))[1]
     subprocess.run([needs("rsync"), *command.split()[1:], f"{snapshot}/", str(copy)], check=True, timeout=60)
     assert disk_bytes(copy) <= disk_bytes(snapshot) + (1 << 20)
     (copy / "that.toml").write_text(f'[store]\npath = "{copy}"\n')

@@ -10,10 +10,12 @@ import time
 import pytest
 from conftest import ALICE, BOB, CAROL
 from cyrus import UIDL_FORMATS, Cyrus, why_not
+from operations import Operator, example
 from poplar_server import POPLAR, wait_for
 from test_transfer import contents, listing, make_message, uidls
 
 DAVE = "dave@beta.example"  # There only.
+MBPATH = "/usr/lib/cyrus/bin/mbpath"
 LONG_AGO = 1_275_660_208  # In 2010.
 SETTINGS = "imap_mailbox_legacy_dirs: yes\n"  # Mailboxes that IMAP makes are in folders of their names, as they were before 3.6.
 
@@ -126,7 +128,10 @@ def test_the_day(server, cyrus, tmp_path):
         there[address] = contents(client)
         client.quit()
     total = sum(map(len, there.values()))
-    (tmp_path / "map").write_text("".join(f"{address}\t{cyrus.folder(address)}\n" for address in people))
+    (tmp_path / "users").write_text("".join(f"{address}\n" for address in people))
+    page = Operator(server, tmp_path / "operator")
+    told = page.follow(f"cd {tmp_path}\n{example('while read -r address.*')}", instead={MBPATH: cyrus.mbpath()})
+    assert f"2 maildrops, {total} messages, {total} will keep their UIDLs\n" in told
     (tmp_path / "passwords").write_text("".join(f"{address}\t{cyrus.password}\n" for address in people))
     (tmp_path / "passwords").chmod(0o600)
     command = ["import", "cyrus", "--map", str(tmp_path / "map"), "--jobs", "1", "--json"]
@@ -207,11 +212,9 @@ def test_what_is_archived(server, cyrus, tmp_path):
     result = server.run(*command, str(folder), check=False)
     assert result.returncode == 65 and b"4 messages: 1 imported, 0 there before, 3 failed\n" in result.stdout, result
     assert b"3 messages on the archive partition: import a folder with links to all files\n" in server.run(*command, str(folder), "--dry-run").stdout
-    links = tmp_path / "links"
-    links.mkdir()
-    for place in ("-D", "-A", "-M"):
-        subprocess.run(["cp", "-rsf", f"{cyrus.folder(DAVE, place)}/.", links], check=True, timeout=60)
-    assert b"4 messages: 3 imported, 1 there before\n" in server.run(*command, str(links)).stdout
+    commands = example("mkdir -p links/ADDRESS")
+    Operator(server, tmp_path / "operator").follow(f"cd {tmp_path}\n{commands}", instead={"ADDRESS": DAVE, MBPATH: cyrus.mbpath()})
+    assert b"4 messages: 3 imported, 1 there before\n" in server.run(*command, str(tmp_path / "links" / DAVE)).stdout
     pop3 = cyrus.pop3(DAVE)
     there = contents(pop3)
     pop3.quit()

@@ -12,11 +12,11 @@ from pathlib import Path
 import debian_tree
 import pytest
 from backend_server import example
-from front import OPERATIONS
-from front import example as operators_example
 from booted_tree import BootedTree, control_groups
 from debian_tree import DebianTree
 from network import free_port
+from operations import OPERATIONS
+from operations import example as operators_example
 from poplar_server import POPLAR, SLOWNESS, needs, wait_for
 from restart_load import Load
 from test_plugins import BUILD

@@ -1,11 +1,10 @@
-"""`poplar store …` as an operator uses it: looking, checking, mending, backing up and restoring."""
+"""`poplar store …` as an operator uses it: looking, checking, mending, copying."""
 
 import json
 import os
 import pty
 import shutil
 import subprocess
-import threading
 
 import pytest
 from conftest import ALICE, BOB, PASSWORDS
@@ -19,9 +18,9 @@ def message(number, body_bytes=500):
     return b"Subject: %d\r\n\r\n" % number + b"x" * 70 + b"\r\n" + b"0123456789abcdef\r\n" * (body_bytes // 18)
 
 
-def listed(server, user):
+def listed(server, user, password=None):
     """UIDL and content of every message."""
-    client = server.pop3(user, PASSWORDS[user])
+    client = server.pop3(user, password or PASSWORDS[user])
     uidls = [line.split()[1] for line in client.uidl()[1]]
     contents = [b"\r\n".join(client.retr(n + 1)[1]) for n in range(len(uidls))]
     client.quit()
@@ -46,18 +45,23 @@ def filled(new_server):
 
 def flip(server, needle):
     """Changes one octet of what holds `needle`."""
+    path, at = place_of(server, needle)
+    with open(path, "r+b") as file:
+        file.seek(at + len(needle))
+        octet = file.read(1)[0]
+        file.seek(at + len(needle))
+        file.write(bytes([octet ^ 1]))
+    return path
+
+
+def place_of(server, needle):
+    """A file of the store, and where it holds `needle`."""
     for path in (server.directory / "store").rglob("*"):
         if path.suffix not in (".seg", ".blob"):
             continue
-        content = path.read_bytes()
-        at = content.find(needle)
+        at = path.read_bytes().find(needle)
         if at >= 0:
-            with open(path, "r+b") as file:
-                file.seek(at + len(needle))
-                octet = file.read(1)[0]
-                file.seek(at + len(needle))
-                file.write(bytes([octet ^ 1]))
-            return path
+            return path, at
     raise AssertionError(f"no file holds {needle}")
 
 
@@ -217,140 +221,6 @@ def test_upgrade(filled):
     (superblock.parent / "superblock.copy").unlink()
     for command in (["upgrade"], ["stats"], ["verify"], ["rebuild-index"], ["dump", "segment", "1"], ["dump", "maildrop", BOB]):
         assert filled.run("store", *command, check=False).returncode == EX_CONFIG, command
-
-
-class Load:
-    """Delivers numbered messages until it is stopped; `acknowledged` of them were answered 250."""
-
-    def __init__(self, server, recipient):
-        self.server, self.recipient = server, recipient
-        self.acknowledged = 0
-        self.ending = threading.Event()
-        self.some = threading.Condition()
-        self.thread = threading.Thread(target=self.run)
-        self.thread.start()
-
-    def run(self):
-        while not self.ending.is_set():
-            number = self.acknowledged
-            self.server.deliver([self.recipient], message(number, 1_200_000 if number % 10 == 5 else 3000))
-            with self.some:
-                self.acknowledged = number + 1
-                self.some.notify()
-
-    def wait_for(self, count):
-        with self.some:
-            assert self.some.wait_for(lambda: self.acknowledged >= count, timeout=60)
-
-    def stop(self):
-        self.ending.set()
-        self.thread.join()
-
-
-def test_snapshot_under_load_and_restore(new_server):
-    server = new_server(store=SMALL)
-    snapshot = server.directory / "snapshots/one"
-    load = Load(server, ALICE)
-    try:
-        load.wait_for(30)
-        before = load.acknowledged
-        server.run("store", "snapshot", str(snapshot))
-        after = load.acknowledged + 1
-        load.wait_for(after + 10)
-    finally:
-        load.stop()
-    result = server.run("store", "snapshot", str(snapshot), check=False)
-    assert result.returncode == EX_CANTCREAT and b"there already" in result.stderr
-    kept = listed(server, ALICE)
-    assert len(kept) == load.acknowledged
-    client = server.pop3(ALICE, PASSWORDS[ALICE])
-    client.dele(1)
-    client.quit()
-    server.stop()
-    server.start()  # UIDLs of a later run, which a restored store must not give again.
-    server.deliver([ALICE], message(5000))
-    given = {uidl for uidl, _ in kept + listed(server, ALICE)}
-    server.stop()
-
-    # The whole store: back in its place.
-    shutil.move(server.directory / "store", server.directory / "store.lost")
-    shutil.copytree(snapshot, server.directory / "store")
-    report = server.run_json("store", "verify")
-    assert report["damages"] == 0 and before <= report["messages"] <= after
-    server.start()
-    restored = listed(server, ALICE)
-    assert before <= len(restored) <= after
-    assert restored == kept[: len(restored)]
-    assert server.metric("poplar_store_damages_total") == 0
-    server.deliver([ALICE], message(6000))
-    assert listed(server, ALICE)[-1][0] not in given
-
-
-def rescue_server(server, snapshot, tmp_path):
-    """A second one on the snapshot, to run beside the first."""
-    other = PoplarServer(tmp_path / "other")
-    shutil.copy(server.directory / "users.db", other.directory / "users.db")
-    shutil.rmtree(other.directory / "store")
-    shutil.copytree(snapshot, other.directory / "store")
-    return other
-
-
-def fetch_from(other, server, password):
-    server.run("import", "pop3", f"pop3s://localhost:{other.ports['pop3s']}", "--user", ALICE, "--to", ALICE,
-               "--ca", str(other.directory / "tls/cert.pem"), "--password-stdin", input=password)
-
-
-def test_one_mailbox_from_a_snapshot(new_server, tmp_path):
-    server = new_server(store=SMALL)
-    for number in range(5):
-        server.deliver([ALICE], message(number))
-    snapshot = server.directory / "snapshots/one"
-    server.run("store", "snapshot", str(snapshot))
-    kept = listed(server, ALICE)
-    client = server.pop3(ALICE, PASSWORDS[ALICE])
-    for number in range(5):
-        client.dele(number + 1)
-    client.quit()
-    other = rescue_server(server, snapshot, tmp_path)
-    with other:
-        assert listed(other, ALICE) == kept
-        assert listed(server, ALICE) == []
-        # A new password there, as the copied one need not be known.
-        other.run("user", "passwd", ALICE, "--password-stdin", input=b"rescued")
-        server.deliver([ALICE], message(99))  # Mail goes on coming in.
-        later = listed(server, ALICE)
-        for _ in range(2):  # What is there is not taken twice.
-            fetch_from(other, server, b"rescued")
-            assert sorted(listed(server, ALICE)) == sorted(later + kept)
-        assert [each for each in listed(server, ALICE) if each not in later] == kept
-
-
-def test_deleted_mail_from_a_snapshot(new_server, tmp_path):
-    """As OPERATIONS.md has it: what was kept then is there, though its time is over now."""
-    server = new_server(store=SMALL)
-    server.run("tenant", "set", "alpha", "--keep-deleted", "30")
-    wait_for("deleted mail is kept", 30, lambda: server.run_json("mailbox", "show", ALICE)["tenant"]["keep_deleted_days"] == 30)
-    for number in range(3):
-        server.deliver([ALICE], message(number))
-    contents = [content for _, content in listed(server, ALICE)]
-    client = server.pop3(ALICE, PASSWORDS[ALICE])
-    for number in range(3):
-        client.dele(number + 1)
-    client.quit()
-    snapshot = server.directory / "snapshots/one"
-    server.run("store", "snapshot", str(snapshot))
-    other = rescue_server(server, snapshot, tmp_path)
-    # As if 30 days had passed: nothing is to be kept any longer.
-    other.run("tenant", "set", "alpha", "--keep-deleted", "none")
-    other.run("tenant", "set", "alpha", "--keep-deleted", "36500", "--expire", "never", "--expire-read", "never")
-    with other:
-        # A changed policy makes the server look for what is over; so does a minute.
-        other.run("tenant", "set", "beta", "--expire", "9")
-        wait_for("it has looked", 60, lambda: other.metric("poplar_store_expiry_passes_total") > 0)
-        other.run("mailbox", "undelete", ALICE, "--since", "1d")
-        assert [content for _, content in listed(other, ALICE)] == contents
-        fetch_from(other, server, PASSWORDS[ALICE].encode())
-    assert [content for _, content in listed(server, ALICE)] == contents
 
 
 def test_snapshot_without_a_server(filled, tmp_path):

@@ -17,12 +17,12 @@ import tempfile
 from pathlib import Path
 
 from databases import FOLDER, family_of, lives
+from fetched import fetched
 from network import free_port
 from poplar_server import STOP_SECONDS, lmtp_transaction, needs, wait_for
 
 COMMON = Path("/usr/lib/cyrus/bin")
 PATH = "/usr/sbin:" + os.environ["PATH"]
-CACHE = Path(os.environ.get("POPLAR_TEST_CACHE", "build/test-cache")).absolute() / "cyrus"
 ACCOUNT = "cyrus"  # Of cyrus-common.
 UIDL_FORMATS = ("cyrus", "uidonly", "courier", "dovecot")
 
@@ -47,20 +47,10 @@ archive_after: 20000d
 """
 
 
-def fetched(package):
+def of_cyrus(package):
     """Where a package of cyrus-common's version is unpacked; None where apt does not get it."""
     version = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", "cyrus-common"], capture_output=True, timeout=60).stdout.decode()
-    home = CACHE / f"{package}-{version}"
-    if not home.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-            got = subprocess.run(["apt-get", "download", "-q", f"{package}={version}"], cwd=folder, capture_output=True, timeout=120)
-            files = list(Path(folder).glob("*.deb"))
-            if got.returncode != 0 or len(files) != 1:
-                return None
-            subprocess.run(["dpkg-deb", "-x", files[0], f"{folder}/tree"], check=True, capture_output=True, timeout=60)
-            os.rename(f"{folder}/tree", home)
-    return home
+    return fetched(package, version)
 
 
 def why_not():
@@ -69,7 +59,7 @@ def why_not():
         return "only root may run Cyrus as a user of its own"
     if not (COMMON / "lmtpd").exists() or not shutil.which("saslpasswd2", path=PATH):
         return "cyrus-common or sasl2-bin is missing: tests/run installs them"
-    missing = [package for package in ("cyrus-imapd", "cyrus-pop3d") if fetched(package) is None]
+    missing = [package for package in ("cyrus-imapd", "cyrus-pop3d") if of_cyrus(package) is None]
     return f"apt does not fetch {' and '.join(missing)} of cyrus-common's version" if missing else ""
 
 
@@ -89,7 +79,7 @@ class Cyrus:
         self.config = self.directory / "imapd.conf"
         formats = "".join(f"pop{name}_uidl_format: {name}\n" for name in UIDL_FORMATS)
         self.config.write_text(SETTINGS.format(directory=self.directory, account=ACCOUNT) + formats + settings)
-        imapd, pop3d = (fetched(f"cyrus-{name}") / f"usr/lib/cyrus/bin/{name}" for name in ("imapd", "pop3d"))
+        imapd, pop3d = (of_cyrus(f"cyrus-{name}") / f"usr/lib/cyrus/bin/{name}" for name in ("imapd", "pop3d"))
         services = {"lmtp": f"{COMMON}/lmtpd -a", "imap": imapd, **{f"pop{name}": pop3d for name in UIDL_FORMATS}}
         lines = [f'{name} cmd="{command} -C {self.config}" listen="127.0.0.1:{self.ports[name.removeprefix("pop")]}"'
                  for name, command in services.items()]
@@ -173,6 +163,10 @@ class Cyrus:
         client.user(address)
         client.pass_(self.password)
         return client
+
+    def mbpath(self):
+        """The command with which an operator finds mailboxes."""
+        return f"{COMMON}/mbpath -C {self.config}"
 
     def folder(self, address, *selector):
         """Of the inbox, as an operator finds it."""

@@ -2,18 +2,15 @@
 
 import os
 import pwd
-import re
 import shutil
 import socket
 import struct
 import subprocess
-import textwrap
 from pathlib import Path
 
 from network import free_port
+from operations import example
 from poplar_server import STOP_SECONDS, needs, wait_for
-
-OPERATIONS = Path(__file__).resolve().parents[2] / "core/OPERATIONS.md"
 
 
 def v1(client, port=40312):
@@ -62,12 +59,6 @@ class Program:
     def stop(self):
         self.process.terminate()
         self.process.wait(timeout=STOP_SECONDS)
-
-
-def example(first_line):
-    """A block of the operator's page, which must work as it stands there."""
-    block = re.search(rf"^    {first_line}\n(?:    .*\n)+", OPERATIONS.read_text(), re.M)
-    return textwrap.dedent(block[0])
 
 
 def haproxy(directory, first_line, target, source, **instead):

@@ -88,7 +88,8 @@ def wait_for(what, seconds, probe):
 
 
 class PoplarServer:
-    def __init__(self, directory, workers=2, drain_limit_s=10, wrapper=(), **sections):
+    def __init__(self, directory, workers=2, drain_limit_s=10, wrapper=(), made=False, **sections):
+        """`made`: its folder is there, with a configuration."""
         self.directory = Path(directory)
         self.wrapper = list(wrapper)
         self.process = None
@@ -97,6 +98,8 @@ class PoplarServer:
         self.ports = {}
         self.log_path = self.directory / "server.log"
         self.config_path = self.directory / "poplar.toml"
+        if made:
+            return
         # First, as some of it counts when the store is made.
         self.directory.mkdir(parents=True, exist_ok=True)
         self.configure(workers=workers, drain_limit_s=drain_limit_s, **sections)

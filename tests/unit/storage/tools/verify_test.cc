@@ -97,6 +97,36 @@ TEST_F(VerifyTest, ACrashIsNoDamage) {
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_EQ(report->damages, 0U);
   EXPECT_EQ(report->records, 33U);
+  // Of what no checkpoint has written, too.
+  EXPECT_EQ(report->messages, 29U);
+  EXPECT_EQ(report->maildrops, 2U);
+}
+
+// Each once, be it in a list, behind the checkpoint or both; those that hold none are not counted.
+TEST_F(VerifyTest, MaildropsAreThoseThatHoldMessages) {
+  ASSERT_TRUE(fixture_.Close().ok());
+  ASSERT_TRUE(fixture_.Open(SmallStoreOptions(folder_.path())).ok());
+  fixture_.MustDeliver(0, Key("alice"), MakeMessage(950, 1500));
+  fixture_.MustDeliver(0, Key("carol"), MakeMessage(951, 1500));
+  fixture_.MustDeliver(0, Key("dave"), MakeMessage(952, 1500));
+  for (const auto& [name, all] :
+       {std::pair<const char*, std::vector<uint32_t>>{"bob", {0, 1}}, {"dave", {0}}}) {
+    OpenResult opened = fixture_.OpenMaildrop(0, Key(name));
+    ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
+    ASSERT_EQ(fixture_.Commit(0, std::move(opened.maildrop), all), CommitOutcome::kDone);
+  }
+  TemporaryFolder crashed;
+  CopyOpenStore(folder_.path(), crashed.path());
+  ASSERT_TRUE(fixture_.Close().ok());
+  for (const std::string& path : {crashed.path(), folder_.path()}) {
+    VerifyOptions options;
+    options.path = path;
+    const auto report = VerifyStore(options);
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_EQ(report->damages, 0U);
+    EXPECT_EQ(report->messages, 29U);
+    EXPECT_EQ(report->maildrops, 2U);  // Alice's and Carol's.
+  }
 }
 
 TEST_F(VerifyTest, ChangesNoFile) {
