@@ -85,14 +85,14 @@ io::Task<void> Pop3Driver::StepExternal(std::optional<base::Secret> response) {
 io::Task<void> Pop3Driver::FinishLogin(auth::AuthResult result, uint64_t since_us) {
   pop3::LoginOutcome outcome = ToPop3(result.outcome);
   if (outcome == pop3::LoginOutcome::kOk) outcome = co_await Admit(&result);
+  const bool is_refused = outcome == pop3::LoginOutcome::kBadCredentials;
+  outcome = session_.AsTold(outcome);
   const uint64_t took_us = services_.reactor().now_us() - since_us;
   services_.metrics.login_us.Observe(took_us);
   POPLAR_PROBE_LOGIN(id().value(), claimed_user_.c_str(), pop3::Name(outcome).data(), took_us);
   LogLogin(pop3::Name(outcome), result);
   if (outcome == pop3::LoginOutcome::kLimited) co_await HoldBack();
-  if (outcome == pop3::LoginOutcome::kBadCredentials) {
-    co_await HoldToStep(word_since_us_, pop3_.refusal_step_ms);
-  }
+  if (is_refused) co_await HoldToStep(word_since_us_, pop3_.refusal_step_ms);
   session_.LoginDone(outcome, view_ ? &*view_ : nullptr, stream_.output());
 }
 

@@ -117,7 +117,7 @@ io::Task<void> Pop3Driver::StepSasl(std::optional<base::Secret> response) {
   auth::AuthResult result = co_await EndSasl(std::move(step));
   if (by_token && result.outcome == auth::Outcome::kRefused) {
     // RFC 7628 §3.2.3: first why, and when the client has answered, that it failed.
-    sasl_->refused = ToPop3(result.outcome);
+    sasl_->refused = session_.AsTold(ToPop3(result.outcome));
     LogLogin(pop3::Name(*sasl_->refused), result);
     co_await HoldToStep(word_since_us_, pop3_.refusal_step_ms);
     session_.SaslChallenge(sasl_->mechanism->RefuseToken().bytes, stream_.output());

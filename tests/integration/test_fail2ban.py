@@ -99,6 +99,52 @@ def test_what_fails_is_counted_by_its_own_address(new_server, tmp_path, log_form
     assert journal_matches([line.decode() for line in lines()]) == ["127.0.0.1", IPV6] * len(NAMES)
 
 
+@pytest.mark.parametrize("log_format", ("text", "json"))
+def test_every_kind_of_failure_is_counted(new_server, tmp_path, log_format):
+    """Also the one that ends a connection for all before it, and the one that is not looked at as too many wait."""
+    needs("fail2ban-regex")
+    server = new_server(pop3=f'auth_failures_max = 2\nproxy_networks = ["{PROXY}"]',
+                        users="\n[auth]\npenalty_after = 1\npenalty_waiting_max = 0")
+    server.reconfigure("[log]\n", f'[log]\nformat = "{log_format}"\n')
+    before = server.log_path.stat().st_size
+    wrong = [f"USER {ALICE}\r\nPASS wrong {i}\r\n".encode() for i in range(2)]
+    right = f"USER {ALICE}\r\nPASS {PASSWORDS[ALICE]}\r\n".encode()
+
+    def say(source, head, lines, last_word):
+        address = ("127.0.0.1", server.ports["pop3"])
+        with socket.create_connection(address, timeout=30, source_address=(source, 0)) as connection:
+            connection.sendall(head + b"".join(lines))
+            replies = read_to_end(connection).splitlines()
+            assert replies[-1].startswith(last_word), replies
+
+    places = (("127.0.0.3", b""), (PROXY, v2(IPV6, tls="TLSv1.3")))
+    for source, head in places:
+        say(source, head, wrong, b"-ERR [AUTH] Too many failed logins")
+        say(source, head, [right], b"-ERR [SYS/TEMP]")
+    say("127.0.0.4", b"", [right, b"QUIT\r\n"], b"+OK")
+    outcomes = ["bad_credentials", "too_many_failures", "throttled"]
+
+    def lines():
+        written = server.log_path.read_bytes()[before:].decode()
+        return [line for line in written.splitlines() if "login" in line and "protocol" in line]
+
+    wait_for("all is in the log", 10, lambda: len(lines()) >= 7)
+    assert re.findall(r'"?outcome"?[=:]"?(\w+)', "\n".join(lines())) == outcomes * 2 + ["ok"]
+    log = tmp_path / "poplar.log"
+    log.write_text("\n".join(lines()) + "\n")
+    told = ["127.0.0.3"] * 3 + [IPV6] * 3
+    assert matches(log) == journal_matches(lines()) == told
+    # Each by itself, and no other outcome.
+    for line, address in zip(lines(), told):
+        log.write_text(line + "\n")
+        assert matches(log) == [address], line
+    for other in ("disabled", "in_use", "temporary", "limited"):
+        log.write_text("".join(line.replace("throttled", other) + "\n" for line in lines() if "throttled" in line))
+        assert log.read_text() and matches(log) == [], other
+    for outcome in outcomes:
+        assert server.metric("poplar_pop3_logins_total", outcome=outcome) == 2
+
+
 @pytest.mark.parametrize("line", LINES, ids=("text", "json"))
 def test_what_only_looks_like_it_is_not_counted(tmp_path, line):
     needs("fail2ban-regex")

@@ -242,35 +242,44 @@ def s_client():
         client.close()
 
 
-PLUS = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"]
-
-
-def test_channel_binding(serve, s_client):
-    server = serve(PLUS)
-    assert offered(server.pop3()) == PLUS[1:], "without TLS there is no channel to bind"
-    assert offered(server.pop3(mode="stls")) == PLUS
+@pytest.mark.parametrize("digest, user", [("SHA-256", BOB), ("SHA-1", DAVE)])
+def test_channel_binding(serve, s_client, digest, user):
+    plus, plain = both = [f"SCRAM-{digest}-PLUS", f"SCRAM-{digest}"]
+    server = serve(both)
+    assert offered(server.pop3()) == [plain], "without TLS there is no channel to bind"
+    assert offered(server.pop3(mode="stls")) == both
     for version in ("-tls1_3", "-tls1_2"):
         client = s_client(server, version)
-        assert client.mechanisms() == PLUS
-        scram(client.ask, PLUS[0], BOB, SECRET, gs2="p=tls-server-end-point,,", binding=end_point(server))
+        assert client.mechanisms() == both
+        scram(client.ask, plus, user, SECRET, gs2="p=tls-server-end-point,,", binding=end_point(server))
         client.ask("QUIT")
     other = s_client(server, "-tls1_3")
-    scram(other.ask, PLUS[0], BOB, SECRET, gs2="p=tls-exporter,,", binding=other.exported)
+    scram(other.ask, plus, user, SECRET, gs2="p=tls-exporter,,", binding=other.exported)
     other.ask("QUIT")
 
-    def refused(version, mechanism=PLUS[0], binding=None, **options):
+    def refused(version, mechanism=plus, binding=None, password=SECRET, **options):
         client = s_client(server, version)
         with pytest.raises(Refused, match=r"-ERR \[AUTH\]"):
-            scram(client.ask, mechanism, BOB, SECRET, binding=client.exported if binding is None else binding, **options)
+            scram(client.ask, mechanism, user, password, binding=client.exported if binding is None else binding, **options)
 
+    refused("-tls1_3", gs2="p=tls-exporter,,", password="another")
     refused("-tls1_2", gs2="p=tls-exporter,,")  # Not of that version.
     refused("-tls1_3", gs2="p=tls-unique,,")
     refused("-tls1_3", gs2="p=tls-exporter,,", binding=other.exported)  # Of another channel.
     refused("-tls1_3", gs2="p=tls-server-end-point,,", binding=bytes(32))
     refused("-tls1_3", gs2="n,,", binding=b"")
     # Somebody on the way has taken the offer out of CAPA.
-    refused("-tls1_3", PLUS[1], gs2="y,,", binding=b"")
-    scram(s_client(server, "-tls1_3").ask, PLUS[1], BOB, SECRET, gs2="n,,")
+    refused("-tls1_3", plain, gs2="y,,", binding=b"")
+    scram(s_client(server, "-tls1_3").ask, plain, user, SECRET, gs2="n,,")
+
+
+def test_one_offer_of_binding_that_was_taken_away_is_enough(serve, s_client):
+    """Whoever could bind says so by any of them: an offer of another hash was made as well."""
+    server = serve(["SCRAM-SHA-256-PLUS", *SCRAM])
+    client = s_client(server, "-tls1_3")
+    with pytest.raises(Refused, match=r"-ERR \[AUTH\]"):
+        scram(client.ask, "SCRAM-SHA-1", DAVE, SECRET, gs2="y,,")
+    scram(client.ask, "SCRAM-SHA-1", DAVE, SECRET)
 
 
 def test_gsasl(serve, s_client):

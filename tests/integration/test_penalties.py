@@ -74,22 +74,29 @@ def test_a_refusal_is_told_in_steps(serve):
     def plain(user, password):
         return b"AUTH PLAIN " + base64.b64encode(f"\0{user}\0{password}".encode()) + b"\r\n"
 
-    with connect(server) as connection:
-        for words in ([f"USER {ALICE}\r\nPASS wrong\r\n".encode(), plain(ALICE, "wrong"), plain("nobody@alpha.example", "wrong"),
-                       plain("nobody@nowhere.example", "wrong")]):
+    def told_after(words, reply):
+        with connect(server) as connection:
             asked = time.monotonic()
             connection.sendall(words)
             if words.startswith(b"USER"):
                 assert read_line(connection).startswith(b"+OK")
-            assert b"[AUTH]" in read_line(connection)
-            assert time.monotonic() - asked >= 0.7
-        connection.sendall(plain(ALICE, PASSWORDS[ALICE]))
-        assert read_line(connection).startswith(b"+OK")
-        # Who leaves is not waited for.
-        left = connect(server)
-        left.sendall(plain(ALICE, "wrong"))
-        left.close()
-        wait_for("it is over", 10, lambda: server.metric("poplar_connections_open", protocol="pop3") == 1)
+            assert reply in read_line(connection)
+            return time.monotonic() - asked
+
+    def at_the_first_step(words):
+        took = told_after(words, b"[AUTH]")
+        assert took >= 0.7
+        return took < 1.4  # Where this machine has much to do it may be a later one.
+
+    for words in (f"USER {ALICE}\r\nPASS wrong\r\n".encode(), plain(ALICE, "wrong"), plain("nobody@alpha.example", "wrong"),
+                  plain("nobody@nowhere.example", "wrong")):
+        wait_for("it is told at the first step", 30, lambda: at_the_first_step(words))
+    wait_for("who is right does not wait for it", 30, lambda: told_after(plain(ALICE, PASSWORDS[ALICE]), b"+OK") < 0.7)
+    # Who leaves is not waited for.
+    left = connect(server)
+    left.sendall(plain(ALICE, "wrong"))
+    left.close()
+    wait_for("it is over", 10, lambda: server.metric("poplar_connections_open", protocol="pop3") == 0)
 
 
 def test_who_hangs_up_does_not_wait_on(serve):

@@ -1,126 +1,24 @@
 """Users in a database: a real PostgreSQL and a real MariaDB, and what happens when they are in trouble.
 
 Table, grants and configurations are those of auth/SQL.md, with this test's servers, files and password in the places of theirs.
+Tenants from there: test_sql_tenants.py.
 """
 
-import base64
-import itertools
-import re
 import socket
-import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from backend_server import NOT_UTF8, BackendServer, example, toml_list
-from databases import SERVICE, SERVICE_PASSWORD, Mariadb, Postgresql
+from backend_server import NOT_UTF8, example
+from databases import SERVICE, SERVICE_PASSWORD, Mariadb
 from network import Proxy
-from poplar_server import needs, wait_for
+from poplar_server import wait_for
 from sasl_client import by_what_is_stored
-from test_plugins import BUILD
+from sql_users import (  # noqa: F401: fixtures are among them
+    ALICE, HASHES, ODD_NAMES, PASSWORD, USERS, database, databases, fill, kind, new_database, new_poplar, sasl_verdict, set_user)
 
-KINDS = [Postgresql, Mariadb]
-ALICE, PASSWORD = "alice@alpha.example", "wonder (land)*"
-ODD_NAMES = ("o'neil", '"quoted"', "back\\slash", "per%cent", "under_score", "que?ry", "dol$1lar", "-- dash", "/* star", "gr\u00fc\u00dfe", "x' or 1=1 --")
-SOURCES = itertools.count(1)
 QUICK = "connect_timeout_ms = 1000\ntimeout_ms = 1000\n"
-
-
-def hashed(password):
-    return subprocess.run([needs("openssl"), "passwd", "-6", "-stdin"], input=password, text=True, check=True, capture_output=True,
-                          timeout=60).stdout.strip()
-
-
-HASHES = {password: hashed(password) for password in (PASSWORD, "b\u00f6b's", "e")}
-ID, ADDRESS, STORED, OCTETS, MESSAGES, DISABLED = range(6)
-USERS = {
-    "alice": ("a1", ALICE, HASHES[PASSWORD], None, None, "false"),
-    "bob": ("b1", "bob@alpha.example", "{CRYPT}" + HASHES["b\u00f6b's"], None, None, "false"),
-    "carol": ("c1", "carol@alpha.example", HASHES["e"], 1000, None, "false"),
-    "dave": ("d1", "dave@alpha.example", HASHES["e"], None, 1, "false"),
-    "erin": ("e1", "erin@alpha.example", HASHES["e"], None, None, "true"),
-    "fred": ("f1", "fred@alpha.example", None, None, None, "false"),
-    "gina": ("g1", "gina@alpha.example", "", None, None, "false"),
-    "twin1": ("t1", "twin1@alpha.example", HASHES["e"], None, None, "false"),
-    "twin2": ("t2", "twin2@alpha.example", HASHES["e"], None, None, "false"),
-    **{name: (f"odd{i}", f"{name}@alpha.example", HASHES["e"], None, None, "false") for i, name in enumerate(ODD_NAMES)},
-}
-
-
-def fill(database):
-    """The table as USERS has it, whatever a test did to it."""
-    rows = ", ".join("({}, {}, {}, {}, {}, {})".format(*map(database.text, user[:OCTETS]), *(value or "NULL" for value in user[OCTETS:]))
-                     for user in USERS.values())
-    database.sql(f"DELETE FROM mail_users; INSERT INTO mail_users VALUES {rows};")
-
-
-@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.plugin)
-def kind(request):
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def databases(kind, tls):
-    """Makes databases that end with the module, and gives them again."""
-    made = []
-
-    def get(n):
-        while len(made) <= n:
-            one = kind(tls)
-            made.append(one)
-            one.start()
-            one.sql(example("SQL.md", "The table"))
-        return made[n]
-
-    yield get
-    for one in made:
-        one.remove()
-
-
-@pytest.fixture
-def new_database(databases, closing):
-    def get(n=0):
-        one = databases(n)
-        if one.process is None:
-            one.start()
-        fill(one)
-        # Whatever a test did, the next one finds it running.
-        closing(lambda: one.process and one.thaw())
-        return one
-
-    return get
-
-
-@pytest.fixture
-def database(new_database):
-    return new_database()
-
-
-@pytest.fixture
-def new_poplar(tmp_path, tls, kind, closing):
-    def make(servers, more="", **replacements):
-        server = BackendServer(tmp_path / "poplar", example("SQL.md", kind.page), {"database-password": SERVICE_PASSWORD + "\n"}, more,
-                               **{"plugin": f'"{BUILD}/auth/plugins/{kind.plugin}.so"', "server": toml_list(servers),
-                                  "ca_file": f'"{tls}/ca.pem"', "password_file": '"database-password"', **replacements})
-        closing(server.stop)
-        return server.start()
-
-    return make
-
-
-def sasl_verdict(server, user, password):
-    """As server.verdict, for names that USER cannot carry; from another address each time, as failures are throttled by it."""
-    source = f"127.1.{next(SOURCES)}.1"
-    with (socket.create_connection(("127.0.0.1", server.ports["pop3"]), timeout=30, source_address=(source, 0)) as connection,
-          connection.makefile("rb") as replies):
-        replies.readline()
-        connection.sendall(b"AUTH PLAIN " + base64.b64encode(f"\0{user}\0{password}".encode()) + b"\r\n")
-        reply = replies.readline().decode()
-        return "OK" if reply.startswith("+OK") else re.match(r"-ERR \[(.*?)\]", reply)[1]
-
-
-def set_user(database, name, column, value):
-    database.sql(f"UPDATE mail_users SET {column} = {value} WHERE address = {database.text(USERS[name][ADDRESS])}")
 
 
 def test_users(database, new_poplar):
@@ -357,6 +255,48 @@ def test_down_and_back(database, new_poplar):
     assert server.verdict(ALICE, PASSWORD) == "OK"
 
 
+def that_hangs(database):
+    """What stands in a query and takes a minute for who is switched off."""
+    return "(NOT disabled OR " + {"postgresql": "pg_sleep(60) IS NOT NULL", "mariadb": "sleep(60) = 0"}[database.plugin] + ")"
+
+
+def test_the_database_ends_connections(database, new_poplar):
+    query = f"SELECT id AS account, password FROM mail_users WHERE address = %{{login}} AND {that_hangs(database)}"
+    server = new_poplar([database.server], user_query=f'"{query}"')
+    erin, nobody = "erin@alpha.example", "nobody@alpha.example"
+    # Between questions nobody notices.
+    for _ in range(3):
+        assert server.verdict(ALICE, PASSWORD) == "OK"
+        assert database.end_connections() > 0
+        assert server.codes(ALICE, nobody) == [250, 550]
+        assert database.end_connections() > 0
+    assert server.verdict(ALICE, PASSWORD) == "OK"
+    assert server.outcomes("accounts")["temporary"] == 0
+    with ThreadPoolExecutor(1) as pool:
+        # During one it is asked once more.
+        verdict = pool.submit(server.verdict, erin, "e")
+        wait_for("the query runs", 10, database.sleeping)
+        set_user(database, "erin", "disabled", "false")
+        assert database.end_connections() > 0
+        assert verdict.result(60) == "OK"
+        # Whoever has no answer then either is told to come again, and no mail bounces.
+        set_user(database, "erin", "disabled", "true")
+        for ask, told in ((lambda: server.verdict(erin, "e"), "SYS/TEMP"), (lambda: server.codes(erin), [451])):
+            answer = pool.submit(ask)
+
+            def is_there():
+                if database.sleeping():
+                    database.end_connections()
+                return answer.done()
+
+            wait_for("the answer", 30, is_there)
+            assert answer.result() == told
+    server.is_told(database.ended)
+    set_user(database, "erin", "disabled", "false")
+    wait_for("she is served again", 30, lambda: server.codes(erin, nobody) == [250, 550])
+    assert server.metric("poplar_auth_host_restarts_total") == 0
+
+
 def test_frozen_and_thawed(database, new_poplar):
     server = new_poplar([database.server], more=QUICK)
     assert server.verdict(ALICE, PASSWORD) == "OK"
@@ -413,142 +353,6 @@ def test_a_server_that_cannot_say_now(new_database, new_poplar, closing):
     assert server.verdict(ALICE, PASSWORD) == "OK"
     server.is_told({"postgresql": "canceling statement due to lock timeout", "mariadb": "Lock wait timeout exceeded"}[first.plugin])
     assert server.outcomes("accounts")["temporary"] == 0
-
-
-@pytest.fixture
-def tenant_poplar(database, new_poplar):
-    """The section "Tenants" of auth/SQL.md: tables, and what stands in poplar.toml."""
-    section = example("SQL.md", "Tenants")
-    tables, settings = section[:section.index("[users]")], section[section.index("[users]"):]
-    database.sql("DROP TABLE IF EXISTS mail_domains, mail_tenants CASCADE;" + tables)
-    backend = re.search(r"tenants_backend = .*", settings)[0]
-    query = settings[settings.index("tenant_query"):]
-
-    def tenant(name, *domains, **columns):
-        columns = {"name": database.text(name), **columns}
-        database.sql(f"INSERT INTO mail_tenants ({', '.join(columns)}) VALUES ({', '.join(columns.values())});")
-        for domain in domains:
-            database.sql(f"INSERT INTO mail_domains VALUES ({database.text(domain)}, {database.text(name)});")
-
-    def make(query=query):
-        server = new_poplar([database.server], more=query)
-        server.stop()
-        text = server.config_path.read_text()
-        server.config_path.write_text(text.replace("[users]\n", f"[users]\n{backend}\ntenants_period_s = 1\n", 1))
-        return server
-
-    return tenant, make
-
-
-def test_tenants_by_a_query(database, tenant_poplar):
-    tenant, make = tenant_poplar
-    tenant("gamma", "gamma.example", "gamma.test", quota_octets="1000000", sessions_max="5")
-    tenant("delta", "delta.example", enabled="false")
-    server = make()
-    server.start()
-
-    def tenants():
-        return {one["name"]: one for one in server.run_json("tenant", "list")}
-
-    # From the start on, beside the one that `poplar tenant add` made.
-    assert set(tenants()) == {"alpha", "gamma", "delta"}
-    assert tenants()["gamma"]["domains"] == ["gamma.example", "gamma.test"]
-    assert tenants()["gamma"]["source"] == "backend.accounts/gamma" and not tenants()["delta"]["enabled"]
-    database.sql(f"UPDATE mail_users SET address = 'bob@gamma.test' WHERE address = {database.text(USERS['bob'][ADDRESS])}")
-    assert server.codes("bob@gamma.test", "bob@gamma.example", "x@delta.example") == [250, 550, 550]
-    client = server.pop3("bob@gamma.test", "b\u00f6b's")
-    # A session of another goes on while they change.
-    database.sql("UPDATE mail_tenants SET enabled = true, quota_octets = 10 WHERE name = 'delta'")
-    database.sql(f"UPDATE mail_users SET address = 'carol@delta.example' WHERE address = {database.text(USERS['carol'][ADDRESS])}")
-    tenant("epsilon", "epsilon.example")
-    wait_for("delta is enabled, epsilon is there", 20, lambda: tenants()["delta"]["enabled"] and "epsilon" in tenants())
-    wait_for("delta's mail is over its quota", 20, lambda: server.codes("carol@delta.example") == [452])
-    assert client.stat()[0] == 1
-    # What is wrong with one is told, and harms nobody.
-    database.sql("UPDATE mail_tenants SET sessions_max = -1, quota_octets = 20 WHERE name = 'gamma'")
-    tenant("alpha", "alpha.test")
-    server.is_told("tenant gamma: sessions_max: ")
-    server.is_told("`poplar tenant` has made a tenant of this name already")
-    assert server.metric("poplar_tenant_query_faulty_tenants") == 2
-    assert tenants()["gamma"]["enabled"] and server.codes("bob@gamma.test") == [250]
-    # One that is gone is disabled, and nothing else is.
-    database.sql("DELETE FROM mail_domains WHERE tenant = 'delta'; DELETE FROM mail_tenants WHERE name = 'delta';")
-    wait_for("delta is disabled", 20, lambda: not tenants()["delta"]["enabled"])
-    wait_for("its mail is refused", 20, lambda: server.codes("carol@delta.example") == [550])
-    assert client.stat()[0] == 1
-    client.quit()
-    # An empty table, and a database that is down, say nothing; nor at a start.
-    database.sql("DELETE FROM mail_domains; DELETE FROM mail_tenants;")
-    server.is_told("there is no tenant in it")
-    database.kill()
-    server.stop()
-    server.start()
-    assert tenants()["gamma"]["enabled"] and tenants()["epsilon"]["enabled"]
-    assert server.metric("poplar_tenant_query_failures_total") >= 1
-    database.start()
-    tenant("gamma", "gamma.test")
-    wait_for("it is heard of again", 30, lambda: not tenants()["epsilon"]["enabled"])
-    assert tenants()["gamma"]["domains"] == ["gamma.test"]
-    assert server.metric("poplar_tenant_query_success_seconds") > 1_700_000_000
-
-
-def test_a_list_of_tenants_that_breaks_off_changes_nothing(database, tenant_poplar):
-    """Those behind the row that fails are not gone."""
-    tenant, make = tenant_poplar
-    query = ("SELECT t.name, d.domain FROM mail_tenants t JOIN mail_domains d ON d.tenant = t.name "
-             "WHERE 'x' <> (SELECT x.name FROM mail_tenants x WHERE x.name = 'gamma' OR t.name = 'kappa')")
-    tenant("gamma", "gamma.example")
-    tenant("omega", "omega.example")
-    server = make(f'tenant_query = "{query}"')
-    server.start()
-    enabled = lambda: {one["name"] for one in server.run_json("tenant", "list") if one["enabled"]}
-    assert enabled() == {"alpha", "gamma", "omega"}
-    tenant("kappa", "kappa.example")
-    failures = lambda: server.metric("poplar_tenant_query_failures_total")
-    wait_for("the query fails", 20, lambda: failures() >= 2)
-    assert enabled() == {"alpha", "gamma", "omega"}
-    database.sql("DELETE FROM mail_domains WHERE tenant = 'kappa'; DELETE FROM mail_tenants WHERE name = 'kappa';")
-    tenant("lambda", "lambda.example")
-    wait_for("it is heard of again", 20, lambda: enabled() == {"alpha", "gamma", "lambda", "omega"})
-
-
-def test_tenants_allow_mechanisms_by_a_query(database, tenant_poplar):
-    tenant, make = tenant_poplar
-    database.sql("ALTER TABLE mail_tenants ADD COLUMN mechanisms varchar(200)")
-    tenant("gamma", "gamma.example", mechanisms="'PLAIN,EXTERNAL'")
-    tenant("delta", "delta.example")
-    for user, domain in (("bob", "gamma"), ("carol", "delta")):
-        database.sql(f"UPDATE mail_users SET address = '{user}@{domain}.example' WHERE address = {database.text(USERS[user][ADDRESS])}")
-    server = make()
-    text = server.config_path.read_text()
-    # Of users it is no column: their query may have one of that name all the same.
-    for a, b in (("t.sessions_max", "t.sessions_max, t.mechanisms"), ("SELECT id AS account,", "SELECT id AS account, 'APOP' AS mechanisms,")):
-        assert text.count(a) == 1
-        text = text.replace(a, b)
-    server.config_path.write_text(text)
-    server.start()
-    assert server.run_json("tenant", "show", "gamma")["settings"]["mechanisms"] == "PLAIN,EXTERNAL"
-    assert server.run_json("tenant", "show", "delta")["settings"]["mechanisms"] == ""
-    bob, password = "bob@gamma.example", "b\u00f6b's"
-    assert server.verdict(bob, password) == "SYS/PERM" and sasl_verdict(server, bob, password) == "OK"
-    assert server.verdict("carol@delta.example", "e") == "OK"
-    database.sql("UPDATE mail_tenants SET mechanisms = 'CRAM-MD5' WHERE name = 'gamma'")
-    server.is_told("tenant gamma: mechanisms: ")
-    assert sasl_verdict(server, bob, password) == "OK", "it stays as it was"
-    database.sql("UPDATE mail_tenants SET mechanisms = NULL WHERE name = 'gamma'")
-    wait_for("all are allowed", 20, lambda: server.verdict(bob, password) == "OK")
-
-
-def test_a_back_end_without_tenants_is_a_fault(database, new_poplar):
-    server = new_poplar([database.server])
-    server.stop()
-    text = server.config_path.read_text()
-    for backend, said in (("accounts", b"back end accounts: tenant_query is missing"), ("other", b"there is no [backend.other] with a plugin")):
-        server.config_path.write_text(text.replace("[users]\n", f'[users]\ntenants_backend = "{backend}"\n', 1))
-        result = server.run("serve", check=False)
-        assert result.returncode == 78 and said in result.stderr, result.stderr
-        result = server.run("check", check=False)
-        assert result.returncode == 78 and said.replace(b"back end ", b"backend.") in result.stderr, result.stderr
 
 
 def test_replicas(new_database, new_poplar):

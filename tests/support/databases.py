@@ -141,6 +141,7 @@ class Database:
 class Postgresql(Database):
     account = "postgres"
     page, plugin = "PostgreSQL", "postgresql"
+    ended = "terminating connection due to administrator command"
 
     def make(self):
         self.bin = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
@@ -178,6 +179,13 @@ class Postgresql(Database):
     def text(self, value):
         return literal(value)
 
+    def sleeping(self):
+        return int(self.sql(f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{SERVICE}' AND wait_event = 'PgSleep'")) > 0
+
+    def end_connections(self):
+        """Those of the service. How many there were."""
+        return int(self.sql(f"SELECT count(pg_terminate_backend(pid, 20000)) FROM pg_stat_activity WHERE usename = '{SERVICE}'"))
+
     def lock(self, table):
         """Until the client that is returned ends, and the server with it."""
         self.sql(f"ALTER ROLE {SERVICE} SET lock_timeout = '200ms'")
@@ -188,6 +196,7 @@ class Postgresql(Database):
 class Mariadb(Database):
     account = "mysql"
     page, plugin = "MariaDB", "mariadb"
+    ended = "Lost connection to server during query"
 
     def make(self):
         self.path = "/usr/sbin:" + os.environ["PATH"]
@@ -217,6 +226,19 @@ class Mariadb(Database):
 
     def text(self, value):
         return literal(value if value is None else str(value).replace("\\", "\\\\"))
+
+    def _connections(self, which="true"):
+        return set(self.sql(f"SELECT id FROM information_schema.processlist WHERE user = '{SERVICE}' AND {which}").split())
+
+    def sleeping(self):
+        return bool(self._connections("state = 'User sleep'"))
+
+    def end_connections(self):
+        """Those of the service. How many there were."""
+        ended = self._connections()
+        self.sql(f"KILL USER {SERVICE}")
+        wait_for("they have ended", 20, lambda: not ended & self._connections())
+        return len(ended)
 
     def lock(self, table):
         """Until the client that is returned ends, and the server with it."""

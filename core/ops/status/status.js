@@ -103,7 +103,7 @@ const TILES = [
   ["Sessions", (r) => short(total(r.now, "poplar_pop3_sessions")), () => "POP3, logged in",
     (now) => total(now, "poplar_pop3_sessions")],
   ["Log-ins", (r) => `${short(r.rate("poplar_pop3_logins_total", { outcome: "ok" }))}/s`,
-    (r) => `${short(r.rate("poplar_pop3_logins_total", { outcome: "bad_credentials" }))}/s wrong`,
+    (r) => `${short(["bad_credentials", "too_many_failures"].reduce((sum, outcome) => sum + r.rate("poplar_pop3_logins_total", { outcome }), 0))}/s wrong`,
     (now, then) => rate(now, then, "poplar_pop3_logins_total")],
   ["Messages fetched", (r) => `${short(r.rate("poplar_pop3_messages_sent_total"))}/s`,
     (r) => `${octets(r.rate("poplar_pop3_message_octets_sent_total"))}/s`,

@@ -84,6 +84,8 @@ class Session {
 
   // Results. Each appends what there is to say to `out`. REQUIRES: its action was the last one.
 
+  // What the client will hear of it: one wrong password too many is kTooManyFailures.
+  LoginOutcome AsTold(LoginOutcome outcome) const;
   // `maildrop` is null unless the outcome is kOk; then it must outlive the session's last call.
   void LoginDone(LoginOutcome outcome, const MaildropView* maildrop, base::ByteBuffer& out);
   void SaslChallenge(std::string_view challenge, base::ByteBuffer& out);

@@ -124,10 +124,17 @@ void Session::SaslChallenge(std::string_view challenge, base::ByteBuffer& out) {
   out.Append("\r\n");
 }
 
+LoginOutcome Session::AsTold(LoginOutcome outcome) const {
+  const bool is_last = failed_logins_ + 1 >= options_.failed_logins_max;
+  return outcome == LoginOutcome::kBadCredentials && is_last ? LoginOutcome::kTooManyFailures
+                                                             : outcome;
+}
+
 void Session::LoginDone(LoginOutcome outcome, const MaildropView* maildrop, base::ByteBuffer& out) {
   POP_CHECK(owed_ == Owed::kLogin);
   POP_CHECK((maildrop != nullptr) == (outcome == LoginOutcome::kOk));
   owed_ = Owed::kNothing;
+  outcome = AsTold(outcome);
   metrics_.logins[static_cast<size_t>(outcome)].Add();
   ForgetLogin();
   if (outcome == LoginOutcome::kOk) {
@@ -135,9 +142,7 @@ void Session::LoginDone(LoginOutcome outcome, const MaildropView* maildrop, base
     maildrop_.Open(*maildrop);
     return AppendMessagesAndOctets(out);
   }
-  if (outcome == LoginOutcome::kBadCredentials && ++failed_logins_ >= options_.failed_logins_max) {
-    outcome = LoginOutcome::kTooManyFailures;
-  }
+  if (outcome == LoginOutcome::kBadCredentials) ++failed_logins_;
   Say(ReplyTo(outcome), out);
   if (outcome != LoginOutcome::kTooManyFailures && outcome != LoginOutcome::kThrottled) return;
   metrics_.closed_for_failed_logins.Add();

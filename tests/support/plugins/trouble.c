@@ -3,6 +3,8 @@
  *   ok@…        knows the password "secret"; account "of " and the login
  *   alias@…     the same, and is real@ by another name
  *   slow@…      the same, after 300 ms, or what `slow_ms` says
+ *   deadline@…  the same, and its account is the milliseconds that it was told
+ *   hold@…      the same, once the file `hold` is gone
  *   hang@…      never comes back
  *   hang+…@…    is unknown, after as long as slow@ takes
  *   crash@…     ends the process
@@ -20,7 +22,8 @@
  *
  * All others are unknown. The setting `refuse` makes it refuse to open; `prefix` stands before its
  * accounts; `only` is the one local part that it knows; `tenants` is how many tenants it tells, or
- * one of "hang", "crash" and "down"; while there is a file `hang_open`, opening never comes back.
+ * one of "hang", "crash", "down" and "deadline", which tells one that is called after the
+ * milliseconds; while there is a file `hang_open`, opening never comes back.
  */
 
 #include <pthread.h>
@@ -40,6 +43,7 @@ struct trouble {
   char prefix[64];
   char only[64];
   char tenants[16];
+  char hold[256];
   unsigned slow_ms;
 };
 
@@ -65,6 +69,9 @@ static void* trouble_open(const struct poplar_host* host, const struct poplar_se
     if (strcmp(settings->name, "tenants") == 0) {
       snprintf(made->tenants, sizeof made->tenants, "%s", settings->value);
     }
+    if (strcmp(settings->name, "hold") == 0) {
+      snprintf(made->hold, sizeof made->hold, "%s", settings->value);
+    }
     if (strcmp(settings->name, "prefix") == 0) {
       snprintf(made->prefix, sizeof made->prefix, "%s", settings->value);
     }
@@ -82,7 +89,10 @@ static enum poplar_outcome known(const struct trouble* trouble,
                                  const struct poplar_question* question,
                                  struct poplar_answer* answer) {
   char account[400];
-  const int length = snprintf(account, sizeof account, "%sof %s", trouble->prefix, question->login);
+  const int length =
+      is(question, "deadline")
+          ? snprintf(account, sizeof account, "%u", question->deadline_ms)
+          : snprintf(account, sizeof account, "%sof %s", trouble->prefix, question->login);
   trouble->host->set(answer, POPLAR_ACCOUNT, account, (size_t)length);
   trouble->host->set(answer, POPLAR_QUOTA_MESSAGES, "7", 1);
   switch (question->operation) {
@@ -118,6 +128,14 @@ static enum poplar_outcome list_tenants(const struct trouble* trouble,
   if (strcmp(trouble->tenants, "down") == 0) {
     trouble->host->set(answer, POPLAR_REASON, "the directory is down", 21);
     return POPLAR_TEMPORARY;
+  }
+  if (strcmp(trouble->tenants, "deadline") == 0) {
+    char text[64];
+    const int length = snprintf(text, sizeof text, "name=%u\n", question->deadline_ms);
+    if (strcmp(question->login, "0") == 0) {
+      trouble->host->set(answer, POPLAR_TENANT, text, (size_t)length);
+    }
+    return POPLAR_OK;
   }
   const long tenants = atol(trouble->tenants);
   for (long i = atol(question->login); i < tenants; ++i) {
@@ -195,7 +213,13 @@ static enum poplar_outcome trouble_ask(void* instance, const struct poplar_quest
     trouble->host->set(answer, POPLAR_ADDRESS, address, (size_t)length);
     return known(trouble, question, answer);
   }
-  if (is(question, "ok") || is(question, "slow")) return known(trouble, question, answer);
+  if (is(question, "hold")) {
+    while (access(trouble->hold, F_OK) == 0) usleep(1000);
+    return known(trouble, question, answer);
+  }
+  if (is(question, "ok") || is(question, "slow") || is(question, "deadline")) {
+    return known(trouble, question, answer);
+  }
   return POPLAR_UNKNOWN;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -129,6 +130,51 @@ TEST_F(RemoteTest, AHostThatIsGoneHasItsMetrics) {
                                           &base::MetricRegistry::Entry::name);
   ASSERT_NE(restarts, entries.end());
   EXPECT_EQ(restarts->labels.front().second, "trouble");
+}
+
+class DeadlineTest : public RemoteTest {
+ public:
+  static constexpr uint32_t kHourMs = 3'600'000;
+
+ protected:
+  DeadlineTest() : RemoteTest(1) { remote_options_.threads = 1; }
+
+  // What the plug-in was told of it: 0, where it was not asked.
+  static uint64_t Told(const AuthResult& result) {
+    return std::strtoull(result.principal.account.c_str(), nullptr, 10);
+  }
+};
+
+class ConfiguredDeadlineTest : public DeadlineTest, public testing::WithParamInterface<uint32_t> {};
+
+TEST_P(ConfiguredDeadlineTest, IsTold) {
+  options_.deadline_ms = GetParam();
+  StartTrouble();
+  const uint64_t told_ms = Told(Login(kFirst, "deadline@acme.example", "secret"));
+  EXPECT_LE(told_ms, GetParam());
+  EXPECT_GT(told_ms, GetParam() - kHourMs / 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(Hours, ConfiguredDeadlineTest,
+                         testing::Values(DeadlineTest::kHourMs, 2 * DeadlineTest::kHourMs));
+
+TEST_F(DeadlineTest, HasLostWhatAQuestionWaited) {
+  constexpr auto kHeld = std::chrono::milliseconds(600);
+  const TempDir directory;
+  const std::string hold = directory.File("hold");
+  std::ofstream(hold).put('x');
+  options_.deadline_ms = kHourMs;
+  StartTrouble({{"hold", hold}});
+  const auto first = StartLogin(kFirst, "hold@acme.example", "secret");
+  const auto second = StartLogin(kFirst, "deadline@acme.example", "secret");
+  ASSERT_TRUE(Eventually([&] { return Metric("poplar_backend_waiting") == 2; }));
+  std::this_thread::sleep_for(kHeld);
+  std::filesystem::remove(hold);
+  EXPECT_EQ(first->Get().outcome, Outcome::kOk);
+  const uint64_t told_ms = Told(second->Get());
+  // Of what a clock of one turn of the loop may be behind.
+  EXPECT_LE(told_ms, kHourMs - kHeld.count() + 100);
+  EXPECT_GT(told_ms, kHourMs / 2);
 }
 
 TEST_F(RemoteTest, AHostThatHangsIsReplaced) {

@@ -190,9 +190,20 @@ TEST(ScramFirstTest, Malformed) {
   EXPECT_TRUE(IsMalformed(First("n,,n=u,r=" + std::string(300, 'x'))));
 }
 
-TEST(ScramPlusTest, TheChannelHasToBeBound) {
+// Each hash with its channel binding: the example whose keys are used, and what a client needs.
+struct Plus {
+  const char* mechanism;
+  const Example& plain;
+  const char* salt;
+  const EVP_MD* (*digest)();
+};
+
+class ScramPlusTest : public testing::TestWithParam<Plus> {};
+
+TEST_P(ScramPlusTest, TheChannelHasToBeBound) {
   const SaslConnection bound = {.tls_exporter = "EXPORTED", .binding_offered = true};
-  const char* const plus = "SCRAM-SHA-256-PLUS";
+  const char* const plus = GetParam().mechanism;
+  const char* const plain = GetParam().plain.mechanism;
   EXPECT_EQ(UserOf(First("p=tls-exporter,,n=u,r=x", bound, plus)), "u");
   EXPECT_TRUE(IsMalformed(First("n,,n=u,r=x", bound, plus)));
   EXPECT_TRUE(IsMalformed(First("y,,n=u,r=x", bound, plus)));
@@ -200,65 +211,82 @@ TEST(ScramPlusTest, TheChannelHasToBeBound) {
   EXPECT_TRUE(IsMalformed(First("p=tls-server-end-point,,n=u,r=x", bound, plus)))
       << "there is no such data";
   // Without -PLUS: "y" is right only where it was not offered.
-  EXPECT_EQ(UserOf(First("n,,n=u,r=x", bound)), "u");
-  EXPECT_TRUE(IsMalformed(First("y,,n=u,r=x", bound))) << "somebody took the offer away";
-  EXPECT_EQ(UserOf(First("y,,n=u,r=x")), "u");
-  EXPECT_TRUE(IsMalformed(First("p=tls-exporter,,n=u,r=x", bound)));
+  EXPECT_EQ(UserOf(First("n,,n=u,r=x", bound, plain)), "u");
+  EXPECT_TRUE(IsMalformed(First("y,,n=u,r=x", bound, plain))) << "somebody took the offer away";
+  EXPECT_EQ(UserOf(First("y,,n=u,r=x", {}, plain)), "u");
+  EXPECT_TRUE(IsMalformed(First("p=tls-exporter,,n=u,r=x", bound, plain)));
 }
 
-std::string Hmac(const std::string& key, const std::string& text) {
-  std::string mac(32, '\0');
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+size_t SizeOf(const EVP_MD* digest) { return static_cast<size_t>(EVP_MD_get_size(digest)); }
+
+std::string Hmac(const EVP_MD* digest, const std::string& key, const std::string& text) {
+  std::string mac(SizeOf(digest), '\0');
+  HMAC(digest, key.data(), static_cast<int>(key.size()),
        reinterpret_cast<const unsigned char*>(text.data()), text.size(),
        reinterpret_cast<unsigned char*>(mac.data()), nullptr);
   return mac;
 }
 
-// The client's side of RFC 5802 §3, with the keys of kSha256.
-std::string ProofOf(const std::string& password, const std::string& auth_message) {
-  const std::string salt = *DecodeBase64("W22ZaJ0SNY7soEsUEjb6gQ==");
-  std::string salted(32, '\0');
+// The client's side of RFC 5802 §3.
+std::string ProofOf(const Plus& plus, const std::string& password,
+                    const std::string& auth_message) {
+  const EVP_MD* const digest = plus.digest();
+  const std::string salt = *DecodeBase64(plus.salt);
+  std::string salted(SizeOf(digest), '\0');
   PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()),
                     reinterpret_cast<const unsigned char*>(salt.data()),
-                    static_cast<int>(salt.size()), 4096, EVP_sha256(), 32,
+                    static_cast<int>(salt.size()), 4096, digest, static_cast<int>(salted.size()),
                     reinterpret_cast<unsigned char*>(salted.data()));
-  std::string proof = Hmac(salted, "Client Key");
-  std::string stored(32, '\0');
+  std::string proof = Hmac(digest, salted, "Client Key");
+  std::string stored(SizeOf(digest), '\0');
   EVP_Digest(proof.data(), proof.size(), reinterpret_cast<unsigned char*>(stored.data()), nullptr,
-             EVP_sha256(), nullptr);
-  const std::string signature = Hmac(stored, auth_message);
+             digest, nullptr);
+  const std::string signature = Hmac(digest, stored, auth_message);
   for (size_t i = 0; i < proof.size(); ++i) proof[i] = static_cast<char>(proof[i] ^ signature[i]);
   return EncodeBase64(proof);
 }
 
 // A client that binds to `binding`, of `type`, at a server whose channel is `connection`.
-SaslStep Bind(const std::string& type, const std::string& binding,
-              const SaslConnection& connection) {
-  const auto scram = MakeSaslMechanism("SCRAM-SHA-256-PLUS", connection, "server");
+SaslStep Bind(const Plus& plus, const std::string& type, const std::string& binding,
+              const SaslConnection& connection, const std::string& password = "pencil") {
+  const auto scram = MakeSaslMechanism(plus.mechanism, connection, "server");
   const std::string gs2 = "p=" + type + ",,";
   const std::string bare = "n=user,r=client";
   SaslStep first = scram->Step(gs2 + bare);
   if (IsMalformed(first)) return first;
-  const std::string server_first = Challenge(scram->TakeVerifier(Keys(kSha256.keys)));
+  const std::string server_first = Challenge(scram->TakeVerifier(Keys(plus.plain.keys)));
   const std::string without_proof = "c=" + EncodeBase64(gs2 + binding) + ",r=clientserver";
   const std::string auth_message = bare + "," + server_first + "," + without_proof;
-  SaslStep last = scram->Step(without_proof + ",p=" + ProofOf("pencil", auth_message));
+  SaslStep last = scram->Step(without_proof + ",p=" + ProofOf(plus, password, auth_message));
   if (As<SaslChallenge>(last) == nullptr) return last;
   return scram->Step("");
 }
 
-TEST(ScramPlusTest, BothKindsOfBinding) {
-  const std::string exporter("\x00\x01\xff exporter", 12);
-  const SaslConnection connection = {.tls_exporter = exporter,
-                                     .tls_server_end_point = "the certificate's hash",
-                                     .binding_offered = true};
-  EXPECT_NE(As<SaslProof>(Bind("tls-exporter", exporter, connection)), nullptr);
-  EXPECT_NE(As<SaslProof>(Bind("tls-server-end-point", "the certificate's hash", connection)),
-            nullptr);
-  EXPECT_TRUE(IsMalformed(Bind("tls-exporter", "of another channel", connection)));
-  EXPECT_TRUE(IsMalformed(Bind("tls-exporter", "", connection)));
-  EXPECT_TRUE(IsMalformed(Bind("tls-server-end-point", exporter, connection)));
+bool IsProof(const SaslStep& step, bool right) {
+  const auto* proof = As<SaslProof>(step);
+  return proof != nullptr && proof->right == right;
 }
+
+TEST_P(ScramPlusTest, BothKindsOfBinding) {
+  const std::string exporter("\x00\x01\xff exporter", 12);
+  const std::string hash = "the certificate's hash";
+  const SaslConnection connection = {
+      .tls_exporter = exporter, .tls_server_end_point = hash, .binding_offered = true};
+  const auto bind = [&](const char* type, const std::string& binding) {
+    return Bind(GetParam(), type, binding, connection);
+  };
+  EXPECT_TRUE(IsProof(bind("tls-exporter", exporter), true));
+  EXPECT_TRUE(IsProof(bind("tls-server-end-point", hash), true));
+  EXPECT_TRUE(IsProof(Bind(GetParam(), "tls-exporter", exporter, connection, "another"), false));
+  EXPECT_TRUE(IsMalformed(bind("tls-exporter", "of another channel")));
+  EXPECT_TRUE(IsMalformed(bind("tls-exporter", "")));
+  EXPECT_TRUE(IsMalformed(bind("tls-server-end-point", exporter)));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Hashes, ScramPlusTest,
+    testing::Values(Plus{"SCRAM-SHA-1-PLUS", kSha1, "QSXCR+Q6sek8bf92", EVP_sha1},
+                    Plus{"SCRAM-SHA-256-PLUS", kSha256, "W22ZaJ0SNY7soEsUEjb6gQ==", EVP_sha256}));
 
 TEST(Gs2Test, Headers) {
   const auto header = ParseGs2Header("p=tls-exporter,a=b=2Cc,rest,of,it");

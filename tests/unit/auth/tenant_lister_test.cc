@@ -7,6 +7,7 @@
 #include <chrono>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace poplar::auth {
 namespace {
@@ -52,6 +53,14 @@ TEST(TenantListerTest, WhatIsAmissIsTold) {
   none.spawner = &Spawner();
   none.plugin = "/nowhere.so";
   EXPECT_EQ(ListTenants(none, {}).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(TenantListerTest, TheDeadlineIsTold) {
+  for (const uint32_t timeout_ms : {30'000U, 45'678U}) {
+    const auto tenants = List("deadline", timeout_ms);
+    ASSERT_TRUE(tenants.ok()) << tenants.status();
+    EXPECT_EQ(*tenants, std::vector{"name=" + std::to_string(timeout_ms) + "\n"});
+  }
 }
 
 TEST(TenantListerTest, WhoNoLongerWantsItDoesNotWait) {

@@ -43,7 +43,8 @@ TEST(SessionMetrics, EveryCellIsNamedOnceAndCounts) {
   EXPECT_EQ(values["poplar_pop3_commands_total,verb=USER"], 1);
   EXPECT_EQ(values["poplar_pop3_commands_total,verb=NOOP"], 1);
   EXPECT_EQ(values["poplar_pop3_commands_total,verb=unknown"], 2);
-  EXPECT_EQ(values["poplar_pop3_logins_total,outcome=bad_credentials"], 1);
+  EXPECT_EQ(values["poplar_pop3_logins_total,outcome=too_many_failures"], 1) << "as it is told";
+  EXPECT_EQ(values["poplar_pop3_logins_total,outcome=bad_credentials"], 0);
   EXPECT_EQ(values["poplar_pop3_logins_total,outcome=ok"], 0);
   EXPECT_EQ(values["poplar_pop3_lines_too_long_total"], 1);
   EXPECT_EQ(values["poplar_pop3_closed_total,limit=failed_logins"], 1);
