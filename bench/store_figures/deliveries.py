@@ -94,7 +94,7 @@ def rows_of(results, count):
     floors = results["floor", count]
     floor_us = statistics.median(each["cpu_seconds"] * 1e6 / each["records"] for each in floors)
     floor_share = statistics.median(each["cpu_seconds"] / each["seconds"] for each in floors)
-    yield Row(f"{count} at once: CPU of the raw loop a record, and its share of its core",
+    yield Row(f"{count} at once: CPU of the raw loop a record, and the share of its core",
               f"{floor_us:.1f} µs", f"{floor_share:.0%}")
     dovecots = {name: statistics.median(rate(report) for report in reports)
                 for (name, measured), reports in results.items()

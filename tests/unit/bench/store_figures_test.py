@@ -58,12 +58,14 @@ class MetricsTest(unittest.TestCase):
 class PartsTest(unittest.TestCase):
     def test_deliveries_are_held_against_the_loop_and_the_best_dovecot(self):
         results = {(deliveries.OURS, 16): [report(900, 40), report(1000, 60), report(5000, 50)],
-                   ("floor", 16): [{"per_second": 2000}],
+                   ("floor", 16): [{"per_second": 2000, "records": 4000, "seconds": 2,
+                                    "cpu_seconds": 0.5}],
                    ("Dovecot-mdbox", 16): [report(50, 2000)],
                    ("Dovecot-maildir", 16): [report(100, 3000)],
                    ("Dovecot-maildir", 1): [report(700, 3000)]}
-        loop, dovecot, cpu, share = deliveries.rows_of(results, 16)
+        loop, loop_cpu, dovecot, cpu, share = deliveries.rows_of(results, 16)
         self.assertEqual((loop.ratio, loop.met), (0.5, True))
+        self.assertEqual((loop_cpu.value, loop_cpu.beside), ("125.0 µs", "25%"))
         self.assertEqual((dovecot.ratio, dovecot.met), (10, True))
         self.assertIn("maildir", dovecot.title)
         self.assertEqual((cpu.ratio, cpu.met), (50, None))
@@ -81,6 +83,7 @@ class PartsTest(unittest.TestCase):
         self.assertEqual(measured[6].ratio, 1)  # the budget of the lists
         self.assertEqual(measured[7].ratio, 0.125)  # a start reads that much of the index
         self.assertIn("1,000 maildrops and 70 large messages", measured[7].title)
+        self.assertEqual(measured[7].beside, "8 MiB of indexes; 1 MiB with 10")
         self.assertEqual((measured[-1].ratio, measured[-1].met), (2, True))
         self.assertIn("at 5 deliveries a second; 7 records, 3 MiB of log", measured[-1].beside)
 
