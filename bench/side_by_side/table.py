@@ -151,11 +151,16 @@ def cpu_model():
     return platform.machine()
 
 
+# What the benchmarks write themselves, and pages.
+NO_CODE = (":!bench/RESULTS.md", ":!bench/plots", ":!*README.md")
+
+
 def commit(root):
     def git(*arguments):
         return subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True,
                               check=False).stdout.strip()
-    changed = " with changes" if git("status", "--porcelain", "--untracked-files=no") else ""
+    changed = " with changes" if git(
+        "status", "--porcelain", "--untracked-files=no", "--", ".", *NO_CODE) else ""
     return (git("rev-parse", "--short=10", "HEAD") or "unknown") + changed
 
 
