@@ -116,9 +116,28 @@ class Recovery {
     POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, env_.List(log_directory_));
     for (const std::string& name : names) {
       if (!name.ends_with(".tmp")) continue;
-      POP_RETURN_IF_ERROR(env_.Unlink(log_directory_ + "/" + name));
+      const std::string path = log_directory_ + "/" + name;
+      if (const Status gone = env_.Unlink(path); !gone.ok()) NameLeftFile(path, gone);
     }
     return OkStatus();
+  }
+
+  // It costs its space, and nobody their mail.
+  void NameLeftFile(const std::string& path, const Status& why) {
+    ++result_.damages;
+    base::Log(base::LogLevel::kError, "store_file_left",
+              {{"partition", options_.partition}, {"file", path}, {"why", why.ToString()}});
+  }
+
+  // Nothing of it is found any more, also when the index is built anew.
+  Status DropSegment(uint32_t number) {
+    result_.table->RemoveSegment(number);
+    unlinked_segment_ = true;
+    const std::string path = SegmentPath(log_directory_, number);
+    const Status gone = env_.Unlink(path);
+    if (gone.ok()) return OkStatus();
+    NameLeftFile(path, gone);
+    return env_.CutFile(path, kFirstBatchOffset);
   }
 
   void Name(const Damage& damage) {
@@ -209,9 +228,7 @@ class Recovery {
     if (walked.end > from) result_.bytes += walked.end.offset() - from.offset();
     result_.next_id = std::max(result_.next_id, walked.next_id);
     if (walked.batches == 0 && meta_.checkpoint <= begin && replayer.damages() == damages_before) {
-      result_.table->RemoveSegment(segment.number);
-      unlinked_segment_ = true;
-      return env_.Unlink(SegmentPath(log_directory_, segment.number));
+      return DropSegment(segment.number);
     }
     result_.end = std::max(result_.end, walked.end);
     result_.table->SetSegmentEnd(segment.number, walked.end.offset());

@@ -257,13 +257,8 @@ StatusOr<std::pair<uint32_t, Chunk>> Index::ReadLastChunk(KeyValueTransaction& t
 
 Status Index::Append(KeyValueTransaction& transaction, const std::string& key,
                      const Chunk& appended) {
-  IndexTotals totals;
-  const StatusOr<std::string_view> known = transaction.Get(Database::kMaildrops, key);
-  if (known.ok()) {
-    POP_ASSIGN_OR_RETURN(totals, DecodeIndexTotals(key, *known));
-  } else if (known.status().code() != StatusCode::kNotFound) {
-    return known.status();
-  }
+  POP_ASSIGN_OR_RETURN(const std::optional<IndexTotals> known, ReadTotals(transaction, key));
+  IndexTotals totals = known.value_or(IndexTotals());
   uint32_t number = 0;
   Chunk last;
   if (totals.chunks > 0) {

@@ -23,9 +23,9 @@ StatusOr<AgedKeys> Index::ReadAgedKeys(std::string_view after, size_t keys_max, 
     ++found.damages;
     Found(status, std::string(key));
   };
-  Status status = transaction->ForEach(
-      Database::kMaildrops, {}, [&](std::string_view key, std::string_view bytes) -> Status {
-        if (key <= after) return OkStatus();
+  Status status = transaction->ForEachFrom(
+      Database::kMaildrops, after, [&](std::string_view key, std::string_view bytes) -> Status {
+        if (key == after) return OkStatus();
         const StatusOr<IndexTotals> totals = DecodeIndexTotals(key, bytes);
         if (!totals.ok()) {
           damaged(totals.status(), key);

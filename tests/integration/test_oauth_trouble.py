@@ -8,7 +8,7 @@ import pytest
 from conftest import ALICE, BOB, PASSWORDS
 from issuer import Issuer, IssuerProcess, Key
 from network import Proxy
-from poplar_server import PoplarServer, wait_for
+from poplar_server import SLOWNESS, PoplarServer, wait_for
 from token_server import LATER, WRONG, logged, section, try_token, with_chain
 
 GOOD = {"good": {"active": True, "aud": "poplar", "email": ALICE}}
@@ -54,7 +54,8 @@ def others_notice_nothing(server):
     begun = time.monotonic()
     assert server.pop3(BOB, PASSWORDS[BOB]).stat()[1] >= 0
     server.deliver([BOB], b"Subject: x\r\n\r\nx\r\n")
-    assert time.monotonic() - begun < 3
+    # Far less than the question's 10 s that those wait who are in trouble.
+    assert time.monotonic() - begun < min(3 * SLOWNESS, 9)
     assert server.metric("poplar_auth_host_restarts_total") == 0
 
 
@@ -107,7 +108,7 @@ def test_known_keys_go_on(process, serve, trouble):
         begun = time.monotonic()
         assert try_token(server, BOB, process.token(BOB)).startswith("+OK")
         slowest = max(slowest, time.monotonic() - begun)
-    assert slowest < 1
+    assert slowest < SLOWNESS
     head, claims, signature = process.token(ALICE).split(".")
     assert try_token(server, ALICE, f"{head}.{claims}.{signature[:-6]}AAAAAA") == WRONG
     asking.join(timeout=60)

@@ -262,7 +262,7 @@ def that_hangs(database):
 
 def test_the_database_ends_connections(database, new_poplar):
     query = f"SELECT id AS account, password FROM mail_users WHERE address = %{{login}} AND {that_hangs(database)}"
-    server = new_poplar([database.server], user_query=f'"{query}"')
+    server = new_poplar([database.server], user_query=f'"{query}"', more="connect_timeout_ms = 8000\n")
     erin, nobody = "erin@alpha.example", "nobody@alpha.example"
     # Between questions nobody notices.
     for _ in range(3):

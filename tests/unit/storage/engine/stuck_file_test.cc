@@ -121,6 +121,46 @@ TEST_F(StuckFileTest, ASegmentThatStaysKeepsNoOther) {
   EXPECT_EQ(fixture_.store().Compaction().failures, 1U);  // Told, and not again at each try.
 }
 
+// What the run before was in the middle of; folders stand for what cannot be unlinked.
+TEST_F(StuckFileTest, LeftoversThatStayKeepNoStoreFromStarting) {
+  Open();
+  fixture_.MustDeliver(0, Key("alice"), MakeMessage(next_++));
+  ASSERT_TRUE(fixture_.Close().ok());
+  fs::create_directory(folder_.path() + "/incoming/123.tmp");
+  fs::create_directory(LogPath("000000ff.tmp"));
+  Open();
+  DeliverLarge("alice", 1);
+  Reopen();
+  EXPECT_EQ(fixture_.List(0, Key("alice")).size(), 2U);
+  EXPECT_TRUE(fs::exists(LogPath("000000ff.tmp")));
+  EXPECT_EQ(fixture_.Metric("poplar_store_damages_total"), 1);
+}
+
+// One that was laid out and never written to.
+TEST_F(StuckFileTest, AnEmptySegmentThatStaysKeepsNoStoreFromStarting) {
+  Open();
+  fixture_.MustDeliver(0, Key("alice"), MakeMessage(next_++));
+  TemporaryFolder crashed;
+  CopyOpenStore(folder_.path(), crashed.path());
+  ASSERT_TRUE(fixture_.Close().ok());
+  const std::string log = crashed.path() + "/p000/log/";
+  ASSERT_TRUE(fs::exists(log + "00000002.seg"));
+  env_.stuck = "/00000002.seg";
+  StoreOptions options = SmallStoreOptions(crashed.path());
+  options.env = &env_;
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(fixture_.Open(options).ok());
+    fixture_.MustDeliver(0, Key("alice"), MakeMessage(next_++));
+    ASSERT_TRUE(fixture_.Close().ok());
+    fs::remove_all(crashed.path() + "/p000/index");  // So that all of the log is read.
+  }
+  EXPECT_TRUE(fs::exists(log + "00000002.seg"));
+  ASSERT_TRUE(fixture_.Open(options).ok());
+  EXPECT_EQ(fixture_.List(0, Key("alice")).size(), 3U);
+  EXPECT_GE(fixture_.Metric("poplar_store_damages_total"), 1);
+  ASSERT_TRUE(fixture_.Close().ok());  // While its folder is there.
+}
+
 TEST_F(StuckFileTest, BodiesStayWhereTheirRecordsAreLost) {
   Open();
   DeliverLarge("alice", 2);
