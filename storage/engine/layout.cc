@@ -58,4 +58,19 @@ Status MendSuperblock(Env& env, const std::string& store, const Superblock& supe
   return OkStatus();
 }
 
+Status EmptyIncoming(Env& env, const std::string& directory) {
+  // A copy of a store may have left out what was empty.
+  Status made = env.MakeDirectory(directory);
+  if (!made.ok() && made.code() != StatusCode::kAlreadyExists) return made;
+  POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, env.List(directory));
+  for (const std::string& name : names) {
+    const Status gone = env.Unlink(directory + "/" + name);
+    if (!gone.ok()) {
+      base::Log(base::LogLevel::kError, "store_file_left",
+                {{"file", directory + "/" + name}, {"why", gone.ToString()}});
+    }
+  }
+  return OkStatus();
+}
+
 }  // namespace poplar::storage

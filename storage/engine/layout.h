@@ -30,4 +30,8 @@ Status WriteSuperblock(Env& env, const std::string& store, const Superblock& sup
 // Those that are missing or damaged. REQUIRES: owns the store.
 Status MendSuperblock(Env& env, const std::string& store, const Superblock& superblock);
 
+// Makes the folder of arriving bodies if it is missing, and drops those that were arriving when the
+// last run ended. One that stays costs its space, and nobody else their mail: a line in the log.
+Status EmptyIncoming(Env& env, const std::string& directory);
+
 }  // namespace poplar::storage

@@ -241,23 +241,6 @@ void EmbeddedStore::SetScrubRate(uint64_t bytes_per_s) {
   }
 }
 
-// Bodies that were arriving when the last run ended. One that stays costs its space, and nobody
-// else their mail.
-Status EmptyIncoming(Env& env, const std::string& directory) {
-  // A copy of a store may have left out what was empty.
-  Status made = env.MakeDirectory(directory);
-  if (!made.ok() && made.code() != StatusCode::kAlreadyExists) return made;
-  POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, env.List(directory));
-  for (const std::string& name : names) {
-    const Status gone = env.Unlink(directory + "/" + name);
-    if (!gone.ok()) {
-      base::Log(base::LogLevel::kError, "store_file_left",
-                {{"file", directory + "/" + name}, {"why", gone.ToString()}});
-    }
-  }
-  return OkStatus();
-}
-
 RecoveryOptions RecoveryOptionsOf(const EngineContext& context, uint32_t partition) {
   const StoreOptions& options = context.options;
   RecoveryOptions recovery;
