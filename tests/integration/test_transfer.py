@@ -258,6 +258,27 @@ def test_out_and_in_again(server, old, tmp_path):
         assert now == b"X-UIDL: " + name.encode() + b"\r\n" + was
 
 
+def test_a_file_that_a_power_cut_emptied_is_exported_again(server, tmp_path):
+    rng = random.Random(11)
+    for number in range(12):
+        server.deliver([ALICE], make_message(number, rng).replace(b"\n", b"\r\n"))
+    server.deliver([ALICE], b"Subject: odd\r\n\r\nlone\rCR, two\r\r\n at an end\r\n")
+    export = ["export", "maildir", "--user", ALICE, str(tmp_path / "out")]
+    assert "13 exported, 0 there before" in server.run(*export).stdout.decode()
+    files = {path: path.read_bytes() for path in (tmp_path / "out/cur").iterdir()}
+    for number, (path, whole) in enumerate(files.items()):
+        lines = whole.count(b"\n") - whole.count(b"\r\n")
+        assert f",S={len(whole)},W={len(whole) + lines}:2," in path.name
+        if number < 3:
+            os.truncate(path, number * (len(whole) // 3))
+    assert "3 exported, 10 there before" in server.run(*export).stdout.decode()
+    assert {path: path.read_bytes() for path in (tmp_path / "out/cur").iterdir()} == files
+    assert os.listdir(tmp_path / "out/tmp") == []
+    for path in files:  # Without S= and W= the contents tell.
+        path.rename(path.with_name(re.sub(",.*:", ":", path.name)))
+    assert "0 exported, 13 there before" in server.run(*export).stdout.decode()
+
+
 def test_without_a_server(server, tmp_path):
     rng = random.Random(7)
     fill_maildir(tmp_path, 20, rng)
