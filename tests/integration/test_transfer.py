@@ -161,7 +161,7 @@ def test_the_whole_tree_compared_and_resumed(server, old):
             assert count == 0 or 0 < ended < count
             assert by_address[address]["comparison"] == {
                 "theirs": count, "identical": ended, "line_ends": count - ended, "other_size": 0, "same_order": True, "only_here": 0,
-                "missing": []}
+                "missing": [], "only_here_uidls": []}
             assert listing(server, address) == there[address]
         # Again: all is there. A message that is new on the old server comes, one that was deleted here too.
         client = server.pop3(ALICE, PASSWORDS[ALICE])
