@@ -194,6 +194,22 @@ Task<StatusOr<std::vector<std::string>>> Pop3Client::Uidl() {
   co_return uidls;
 }
 
+Task<Status> Pop3Client::Top(uint64_t number, uint64_t lines) {
+  Send("TOP " + std::to_string(number), lines);
+  LOAD_CO_RETURN_IF_ERROR(co_await ReadOk());
+  bool in_head = true;
+  uint64_t behind = 0;
+  auto each = [&in_head, &behind](std::string_view line) {
+    if (!in_head) ++behind;
+    in_head = in_head && !line.empty();
+    return OkStatus();
+  };
+  LOAD_CO_RETURN_IF_ERROR(co_await ReadLines(each));
+  if (in_head) co_return CountError("TOP: the head does not end");
+  if (behind > lines) co_return CountError("TOP: more lines than asked for");
+  co_return OkStatus();
+}
+
 Task<Status> Pop3Client::Dele(uint64_t number) {
   Send("DELE", number);
   return ReadOk();

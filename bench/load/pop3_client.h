@@ -50,6 +50,8 @@ class Pop3Client {
   Task<StatusOr<uint64_t>> ListOne(uint64_t number);
   // The unique ids, in order; empty, over-long or repeated ones are errors.
   Task<StatusOr<std::vector<std::string>>> Uidl();
+  // The head of one message and at most so many lines behind it.
+  Task<Status> Top(uint64_t number, uint64_t lines);
   Task<Status> Dele(uint64_t number);
   // DELE of the first `count` messages, all in flight.
   Task<Status> DeleFirst(uint64_t count);

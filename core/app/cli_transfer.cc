@@ -32,7 +32,8 @@ void AddWhich(CLI::App* leaf, TransferOptions& what, const char* address, CLI::O
   which->require_option(1);
   leaf->add_option("--jobs", what.jobs, "Maildrops at a time; 0: two for each core")
       ->check(CLI::Range(0, 256));
-  leaf->add_flag("--json", what.json, "The report as JSON");
+  leaf->add_flag("--json", what.json,
+                 "The report as JSON, which names all messages that it tells of");
   leaf->add_flag("--quiet", what.quiet, "Only the sum");
 }
 

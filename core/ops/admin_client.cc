@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <limits>
 
 #include "core/base/clock.h"
 #include "core/base/fd.h"
@@ -27,6 +28,11 @@ Status ConnectFailed(int error_number, const std::string& path) {
   }
 }
 
+uint64_t DeadlineOf(const AdminCall& call) {
+  if (call.timeout_ms == kNoTimeLimit) return std::numeric_limits<uint64_t>::max();
+  return base::SystemClock().MonotonicUs() + uint64_t{call.timeout_ms} * 1000;
+}
+
 }  // namespace
 
 StatusOr<nlohmann::json> CallAdmin(const AdminCall& call) {
@@ -35,7 +41,7 @@ StatusOr<nlohmann::json> CallAdmin(const AdminCall& call) {
   if (!fd.valid()) return ErrnoStatus(errno, "socket");
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return ConnectFailed(errno, call.socket_path);
-  const LineIo io{fd.get(), base::SystemClock().MonotonicUs() + uint64_t{call.timeout_ms} * 1000};
+  const LineIo io{fd.get(), DeadlineOf(call)};
   const Status written = WriteAll(io, EncodeRequest(call.command, call.arguments));
   // A server that refuses does so before it has read: its answer says more than the broken pipe.
   const auto line = ReadLine(io, kAdminReplyBytesMax);

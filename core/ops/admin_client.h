@@ -11,6 +11,9 @@
 
 namespace poplar::ops {
 
+// No limit of time: the answer, or the server's end.
+inline constexpr uint32_t kNoTimeLimit = 0;
+
 struct AdminCall {
   std::string socket_path;
   std::string command;

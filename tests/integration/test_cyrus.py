@@ -87,7 +87,7 @@ def import_one(server, cyrus, address, *options, uidl_format="cyrus"):
 
 
 def all_identical(count, **but):
-    return {"theirs": count, "identical": count, "line_ends": 0, "other_size": 0, "same_order": True, "only_here": 0, "missing": [], **but}
+    return {"theirs": count, "identical": count, "line_ends": 0, "other_size": 0, "same_order": True, "only_here": 0, "missing": [], "only_here_uidls": [], **but}
 
 
 @pytest.mark.parametrize("uidl_format", UIDL_FORMATS)

@@ -1,6 +1,8 @@
 """Deleted mail that is kept and brought back, and mail that expires with the session that fetched it."""
 
+import json
 import re
+import socket
 import time
 
 from conftest import ALICE, BOB, PASSWORDS
@@ -113,6 +115,17 @@ def test_a_sessions_deletions_or_all_since_a_time_come_back(server):
     assert result.returncode == EX_NOUSER
     server.run("mailbox", "undelete", ALICE, "--since", "1h")
     assert sorted(subjects(server)) == [1, 2, 3, 4, 5]
+
+
+def test_undeleting_goes_on_where_nobody_waits_for_it(server):
+    keep_deleted(server)
+    deliver(server, 3)
+    delete(server, 1, 2, 3)
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.connect(str(server.directory / "run/admin.sock"))
+        asking.sendall(json.dumps({"command": "mailbox.undelete", "arguments": {"address": ALICE, "all": True}}).encode() + b"\n")
+    server.says("mail_undeleted")
+    assert sorted(subjects(server)) == [1, 2, 3]
 
 
 def test_undeleting_survives_a_crash(server):

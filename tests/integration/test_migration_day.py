@@ -1,5 +1,6 @@
 """The operator's page on moving day, followed step by step as it stands there, from a real Dovecot and a real Courier."""
 
+import json
 import random
 import re
 import subprocess
@@ -141,6 +142,42 @@ def test_the_day(operator, tmp_path, kind, uidl_format):
     for address, mails in there.items():
         assert mail(here, address, password)[: len(mails)] == mails
     assert here.metric(name) == 2  # Such a session is what is counted, where there are ten old messages.
+
+
+def test_a_format_that_is_not_the_old_servers(operator, tmp_path):
+    """Step 4 finds it, shows what there is to compare, and leads out of it; in JSON all of it, where a text names 100."""
+    here, old = operator.server, FromDovecot(tmp_path / "old", "%v.%u")
+    password, home = old.server.password, old.server.home(ALICE)
+    fill_maildir(home, 130, random.Random(6))
+    add = f"{quoted(DAY, 'poplar user add')} {ALICE} {quoted(DAY, '--hash-stdin')}"
+    instead = {"alice@example.org": ALICE, "/var/vmail/example.org/alice/Maildir": f"{home}/Maildir", "pop3s://old.example.org": old.url}
+    *_, compare, dry = re.findall(r"^ +poplar import maildir --user alice@.*\\\n.*\n", section(DAY), re.M)
+    compare = compare.rstrip("\n") + old.trust
+    found = old.options(operator)
+    assert "%v.%u" in found
+    with old.server:
+        there = [uidl for uidl, _ in mail(old.server, ALICE, None)]
+        operator.follow(add, input=stored_there(password).encode())
+        told = operator.follow(compare, instead=instead, ends_with=EX_DATAERR, input=password.encode() + b"\n")
+        assert "compared: 0 of 130 identical; 130 only here\n" in told, told
+        for word in ("missing", "only here"):
+            assert told.count(f"  {word}: ") == 100 and "  and 30 more\n" in told, told
+        missing = re.search("missing: (.*)", told)[1]
+        wrong = [uidl for uidl, _ in mail(here, ALICE, password)]
+        [report] = json.loads(operator.follow(compare + " --json", instead=instead, ends_with=EX_DATAERR, input=password.encode() + b"\n"))["mailboxes"]
+        assert (report["comparison"]["missing"], report["comparison"]["only_here_uidls"]) == (there, wrong)
+
+        operator.follow(quoted(DAY, "poplar user remove .*"), instead=instead)
+        operator.follow(add, input=stored_there(password).encode())
+        assert missing in there and dry.endswith(" | grep -F 'UIDL'\n")
+        look = {**instead, "'UIDL'": f"'{missing}'"}
+        assert operator.follow(dry, instead=look, ends_with=1) == ""
+        right = {"poplar import maildir": f"poplar import maildir{found}"}
+        assert missing in operator.follow(dry, instead={**look, **right})
+        [report] = json.loads(operator.follow(dry.partition("|")[0], instead={**instead, **right}))["mailboxes"]
+        assert report["kept_uidls"] == there
+        assert "130 imported" in operator.follow(compare, instead={**instead, **right}, input=password.encode() + b"\n")
+        assert [uidl for uidl, _ in mail(here, ALICE, password)] == there
 
 
 def add_users(operator, password):

@@ -161,7 +161,7 @@ def test_the_whole_tree_compared_and_resumed(server, old):
             assert count == 0 or 0 < ended < count
             assert by_address[address]["comparison"] == {
                 "theirs": count, "identical": ended, "line_ends": count - ended, "other_size": 0, "same_order": True, "only_here": 0,
-                "missing": []}
+                "missing": [], "only_here_uidls": []}
             assert listing(server, address) == there[address]
         # Again: all is there. A message that is new on the old server comes, one that was deleted here too.
         client = server.pop3(ALICE, PASSWORDS[ALICE])
@@ -256,6 +256,27 @@ def test_out_and_in_again(server, old, tmp_path):
     assert [name for name, _ in again] == [name for name, _ in expected]
     for (name, was), (_, now) in zip(expected, again):
         assert now == b"X-UIDL: " + name.encode() + b"\r\n" + was
+
+
+def test_a_file_that_a_power_cut_emptied_is_exported_again(server, tmp_path):
+    rng = random.Random(11)
+    for number in range(12):
+        server.deliver([ALICE], make_message(number, rng).replace(b"\n", b"\r\n"))
+    server.deliver([ALICE], b"Subject: odd\r\n\r\nlone\rCR, two\r\r\n at an end\r\n")
+    export = ["export", "maildir", "--user", ALICE, str(tmp_path / "out")]
+    assert "13 exported, 0 there before" in server.run(*export).stdout.decode()
+    files = {path: path.read_bytes() for path in (tmp_path / "out/cur").iterdir()}
+    for number, (path, whole) in enumerate(files.items()):
+        lines = whole.count(b"\n") - whole.count(b"\r\n")
+        assert f",S={len(whole)},W={len(whole) + lines}:2," in path.name
+        if number < 3:
+            os.truncate(path, number * (len(whole) // 3))
+    assert "3 exported, 10 there before" in server.run(*export).stdout.decode()
+    assert {path: path.read_bytes() for path in (tmp_path / "out/cur").iterdir()} == files
+    assert os.listdir(tmp_path / "out/tmp") == []
+    for path in files:  # Without S= and W= the contents tell.
+        path.rename(path.with_name(re.sub(",.*:", ":", path.name)))
+    assert "0 exported, 13 there before" in server.run(*export).stdout.decode()
 
 
 def test_without_a_server(server, tmp_path):

@@ -1,7 +1,8 @@
 // turnover: mail that comes and goes, at an even pace and with every command measured. One turn is
-// --arrivals deliveries to a maildrop, then a session of its owner: log in, STAT, RETR of what is
-// new, DELE, QUIT. The first third of the users leaves mail on the server and deletes only what is
-// older than the last --keep messages; the others delete all.
+// --arrivals deliveries to a maildrop, then a session of its owner: log in, STAT, UIDL, LIST; of
+// what is new TOP of the head, LIST n and RETR; DELE, QUIT. The first third of the users leaves
+// mail on the server and deletes only what is older than the last --keep messages; the others
+// delete all.
 
 #include <algorithm>
 
@@ -32,6 +33,8 @@ class TurnoverClient {
  private:
   Task<Status> Deliver(const std::vector<std::string>* recipient);
   Task<Status> Session(const std::string* user, bool leaves_mail);
+  // UIDL and LIST of the whole maildrop, which has so many messages.
+  Task<Status> ListAll(Pop3Client* client, uint64_t messages);
   Task<Status> Retrieve(Pop3Client* client, uint64_t number);
 
   Worker* const worker_;
@@ -68,10 +71,26 @@ Task<Status> TurnoverClient::Deliver(const std::vector<std::string>* recipient) 
   co_return OkStatus();
 }
 
-Task<Status> TurnoverClient::Retrieve(Pop3Client* client, uint64_t number) {
-  const uint64_t start_ns = MonotonicNs();
-  LOAD_CO_ASSIGN_OR_RETURN(uint64_t octets, co_await client->ListOne(number));
+Task<Status> TurnoverClient::ListAll(Pop3Client* client, uint64_t messages) {
+  uint64_t start_ns = MonotonicNs();
+  LOAD_CO_ASSIGN_OR_RETURN(const std::vector<std::string> uidls, co_await client->Uidl());
+  worker_->Record("uidl", start_ns);
+  start_ns = MonotonicNs();
+  LOAD_CO_ASSIGN_OR_RETURN(const std::vector<uint64_t> sizes, co_await client->List());
   worker_->Record("list", start_ns);
+  if (uidls.size() != messages || sizes.size() != messages) {
+    co_return CountError("STAT, UIDL and LIST do not agree");
+  }
+  co_return OkStatus();
+}
+
+Task<Status> TurnoverClient::Retrieve(Pop3Client* client, uint64_t number) {
+  uint64_t start_ns = MonotonicNs();
+  LOAD_CO_RETURN_IF_ERROR(co_await client->Top(number, 0));
+  worker_->Record("top", start_ns);
+  start_ns = MonotonicNs();
+  LOAD_CO_ASSIGN_OR_RETURN(uint64_t octets, co_await client->ListOne(number));
+  worker_->Record("list_one", start_ns);
   const uint64_t retr_ns = MonotonicNs();
   client->Send("RETR", number);
   Pop3Client::RetrOptions expected{.octets = octets};
@@ -93,6 +112,7 @@ Task<Status> TurnoverClient::Session(const std::string* user, bool leaves_mail) 
   if (totals.messages < options_.arrivals) {
     co_return CountError(*user + ": what was delivered is not there");
   }
+  LOAD_CO_RETURN_IF_ERROR(co_await ListAll(&client, totals.messages));
   for (uint64_t i = totals.messages - options_.arrivals + 1; i <= totals.messages; ++i) {
     LOAD_CO_RETURN_IF_ERROR(co_await Retrieve(&client, i));
   }

@@ -127,6 +127,7 @@ StatusOr<ImportOptions> JobOptions(const ImportCommandOptions& options,
   job.export_socket = config.admin.export_socket();
   job.jobs = JobsOf(options.what);
   job.dry_run = options.dry_run;
+  job.all_details = options.what.json;
   if (job.dry_run) {
     POP_ASSIGN_OR_RETURN(job.notes_here, DryNotes(tasks, config));
   }

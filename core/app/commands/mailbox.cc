@@ -7,6 +7,7 @@
 #include "core/app/commands/ask_server.h"
 #include "core/app/commands/limits_text.h"
 #include "core/app/table.h"
+#include "core/ops/admin_client.h"
 
 namespace poplar::app {
 namespace {
@@ -149,8 +150,9 @@ ExitCode MailboxUndelete(const MailboxUndeleteOptions& options, const tenant::Co
   if (!options.session.empty()) arguments["session"] = options.session;
   if (options.since_s.has_value()) arguments["since_us"] = *options.since_s * kUsPerSecond;
   if (options.all) arguments["all"] = true;
+  // So many messages take their time, and the server ends what it began whoever waits for it.
   const auto result =
-      AskServer(config, "mailbox.undelete", std::move(arguments), kMailboxTimeoutMs);
+      AskServer(config, "mailbox.undelete", std::move(arguments), ops::kNoTimeLimit);
   if (!result.ok()) return Fail(console, result.status());
   const auto undeleted = result->find("undeleted");
   if (undeleted == result->end() || !undeleted->is_number_unsigned()) {

@@ -19,7 +19,7 @@ Comparison CompareLists(const std::vector<Pop3Message>& theirs,
   for (const Pop3Message& message : theirs) {
     const auto found = here.find(message.uidl);
     if (message.uidl.empty() || found == here.end()) {
-      if (comparison.missing.size() < kDetailsMax) comparison.missing.push_back(message.uidl);
+      comparison.missing.push_back(message.uidl);
       continue;
     }
     const uint64_t octets = ours[found->second].octets;
@@ -31,6 +31,9 @@ Comparison CompareLists(const std::vector<Pop3Message>& theirs,
     here.erase(found);  // Each counts once.
   }
   comparison.only_here = here.size();
+  for (const Pop3Message& message : ours) {
+    if (here.contains(message.uidl)) comparison.only_here_uidls.push_back(message.uidl);
+  }
   return comparison;
 }
 

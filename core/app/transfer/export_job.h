@@ -1,8 +1,9 @@
 // Maildrops on their way out: into Maildirs with a dovecot-uidlist that keeps the UIDLs, or into
 // mboxrd files with X-UIDL fields, several at the same time. Nothing is deleted here.
 //
-// A Maildir that exists is completed: what it holds already is left alone, and a message appears in
-// it whole or not at all. An mbox is written beside its place and gets its name when it is whole.
+// A Maildir that exists is completed: what it holds whole already is left alone, and a message
+// appears in it whole or not at all, after a power cut, too. An mbox is written beside its place
+// and gets its name when it is whole.
 
 #pragma once
 

@@ -35,6 +35,7 @@ class MailboxImport {
 
   MailboxReport Run() && {
     report_.status = RunToEnd();
+    if (!options_.all_details) report_.ForgetDetails();
     return std::move(report_);
   }
 
@@ -58,9 +59,12 @@ class MailboxImport {
         continue;
       }
       ++report_.uidls[static_cast<size_t>(message.fate)];
-      if (message.fate == UidlFate::kKept || report_.new_uidls.size() >= kDetailsMax) continue;
-      report_.new_uidls.push_back(message.name + ": UIDL " + std::string(Name(message.fate)) +
-                                  ", it gets " + message.uidl);
+      if (message.fate != UidlFate::kKept) {
+        report_.new_uidls.push_back(message.name + ": UIDL " + std::string(Name(message.fate)) +
+                                    ", it gets " + message.uidl);
+      } else if (options_.dry_run) {
+        report_.kept_uidls.push_back(message.uidl);
+      }
     }
     progress_.Found(messages.size(), bytes);
     if (options_.dry_run) {

@@ -30,6 +30,9 @@ struct ImportOptions {
   std::string export_socket;
   uint32_t jobs = 1;
   bool dry_run = false;
+  // Whether reports name every message that there is something to say of; else the first
+  // kDetailsMax of a mailbox.
+  bool all_details = false;
   // Leaves out what the old server has not given a UIDL yet.
   bool known_uidls_only = false;
   // For a dry run: of addresses, what an import would meet here.

@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <map>
+#include <optional>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -17,6 +20,7 @@
 #include "core/app/transfer/mail_writers.h"
 #include "core/app/transfer/output_file.h"
 #include "core/app/transfer/uidlists.h"
+#include "core/base/units.h"
 
 namespace poplar::app {
 namespace {
@@ -44,18 +48,48 @@ Status WritePieces(ByteSource& source, OutputFile& file, const Step& step) {
   }
 }
 
-// The same message has the same name at every export.
-std::string MaildirNameOf(const Pop3Message& message) {
+constexpr std::string_view kOurs = ".poplar";
+
+// What an export names a message by, the same each time; sizes and flags follow it in its file's
+// name.
+std::string StemOf(const Pop3Message& message) {
   const XXH128_hash_t hash = XXH3_128bits(message.uidl.data(), message.uidl.size());
   const int64_t second = std::max<int64_t>(0, message.received_us / kUsASecond);
   const int64_t micros = std::max<int64_t>(0, message.received_us % kUsASecond);
   char name[128];
-  std::snprintf(name, sizeof name, "%lld.M%06lldH%016llx%016llx.poplar,W=%llu",
-                static_cast<long long>(second), static_cast<long long>(micros),
-                static_cast<unsigned long long>(hash.high64),
-                static_cast<unsigned long long>(hash.low64),
-                static_cast<unsigned long long>(message.octets));
-  return name;
+  std::snprintf(name, sizeof name, "%lld.M%06lldH%016llx%016llx", static_cast<long long>(second),
+                static_cast<long long>(micros), static_cast<unsigned long long>(hash.high64),
+                static_cast<unsigned long long>(hash.low64));
+  return std::string(name).append(kOurs);
+}
+
+// The file's octets by its name: those behind `,S=`. Exports wrote none up to 2026-11.
+std::optional<uint64_t> OctetsByName(std::string_view base_name) {
+  constexpr std::string_view kSize = ",S=";
+  const size_t at = base_name.find(kSize);
+  if (at == std::string_view::npos) return std::nullopt;
+  const char* const end = base_name.data() + base_name.size();
+  uint64_t octets = 0;
+  const auto parsed = std::from_chars(base_name.data() + at + kSize.size(), end, octets);
+  if (parsed.ec != std::errc() || (parsed.ptr != end && *parsed.ptr != ',')) return std::nullopt;
+  return octets;
+}
+
+// What the file has on the wire, where line ends are CRLF.
+StatusOr<uint64_t> WireOctetsOf(const std::string& path) {
+  POP_ASSIGN_OR_RETURN(const std::unique_ptr<ByteSource> file, OpenFileSource(path));
+  std::string piece(kFolderPieceBytes, '\0');
+  uint64_t octets = 0;
+  char last = '\0';
+  while (true) {
+    POP_ASSIGN_OR_RETURN(const size_t got, file->Read(piece));
+    if (got == 0) return octets;
+    octets += got;
+    for (const char c : std::string_view(piece).substr(0, got)) {
+      if (c == '\n' && last != '\r') ++octets;
+      last = c;
+    }
+  }
 }
 
 class MaildirFolder final : public MailFolder {
@@ -69,10 +103,11 @@ class MaildirFolder final : public MailFolder {
       fs::create_directories(path_ + folder, error);
       if (error) return ErrnoStatus(error.value(), path_ + folder);
     }
+    POP_ASSIGN_OR_RETURN(file_system_, FileSystemSync::Open(path_));
     for (const char* folder : {"/new", "/cur"}) {
       for (fs::directory_iterator file(path_ + folder, error), end; !error && file != end;
            file.increment(error)) {
-        held_.emplace(MaildirBaseName(file->path().filename().string()));
+        NoteFile(file->path().string());
       }
       if (error) return ErrnoStatus(error.value(), path_ + folder);
     }
@@ -91,27 +126,36 @@ class MaildirFolder final : public MailFolder {
 
   // What came from a Maildir before its UIDL was known has its file's name.
   bool Holds(const Pop3Message& message) const override {
-    return held_.contains(MaildirNameOf(message)) || held_.contains(message.uidl) ||
-           held_uidls_.contains(message.uidl);
+    const auto ours = ours_.find(StemOf(message));
+    if (ours != ours_.end()) return IsWhole(ours->second, message);
+    return held_.contains(message.uidl) || held_uidls_.contains(message.uidl);
   }
 
   Status Add(const Pop3Message& message, ByteSource& source) override {
-    const std::string name = MaildirNameOf(message);
-    const std::string arriving = path_ + "/tmp/" + name;
-    Status written = WriteFile(arriving, message, source);
-    if (!written.ok()) {
+    std::string stem = StemOf(message);
+    const std::string arriving = ArrivingPath(stem);
+    const auto octets = WriteFile(arriving, message, source);
+    if (!octets.ok()) {
       std::error_code ignored;
       fs::remove(arriving, ignored);
-      return written;
+      return octets.status();
     }
-    POP_RETURN_IF_ERROR(RenameFile(arriving, path_ + "/cur/" + name + ":2,"));
-    held_.insert(name);
-    return OkStatus();
+    // In the place of what is broken, whose name others know.
+    const auto broken = ours_.find(stem);
+    std::string path = broken != ours_.end()
+                           ? broken->second
+                           : path_ + "/cur/" + stem + ",S=" + std::to_string(*octets) +
+                                 ",W=" + std::to_string(message.octets) + ":2,";
+    arriving_.emplace_back(std::move(stem), std::move(path));
+    arriving_octets_ += *octets;
+    const bool full = arriving_.size() >= kArrivingMax || arriving_octets_ >= kArrivingOctetsMax;
+    return full ? Publish() : OkStatus();
   }
 
   // Dovecot gives each message the UIDL of its field P. What its list says of other messages stays,
   // and numbers that were given.
   Status Finish(const std::vector<Pop3Message>& listed) override {
+    POP_RETURN_IF_ERROR(Publish());
     std::map<uint32_t, std::string> lines;  // Dovecot wants them in order.
     std::unordered_map<std::string, const DovecotUidlist::Entry*> entries;
     for (const DovecotUidlist::Entry& entry : list_.entries) {
@@ -120,8 +164,9 @@ class MaildirFolder final : public MailFolder {
     }
     uint32_t next = list_.next_uid;
     for (const Pop3Message& message : listed) {
-      const std::string name = MaildirNameOf(message);
-      if (!held_.contains(name)) continue;
+      const auto ours = ours_.find(StemOf(message));
+      if (ours == ours_.end()) continue;
+      const std::string name(MaildirBaseName(ours->second));
       const auto found = entries.find(name);
       if (found != entries.end() && found->second->pop3_uidl == message.uidl) continue;
       const uint32_t uid = found != entries.end() ? found->second->uid : next++;
@@ -135,25 +180,68 @@ class MaildirFolder final : public MailFolder {
     POP_RETURN_IF_ERROR(file.Write(text));
     POP_RETURN_IF_ERROR(file.Sync());
     POP_RETURN_IF_ERROR(RenameFile(list_path_ + ".tmp", list_path_));
-    return SyncFileSystemOf(path_);
+    return file_system_.Sync();
   }
 
  private:
-  static Status WriteFile(const std::string& path, const Pop3Message& message, ByteSource& source) {
+  // Synchronized together: one by one costs a disk several times as long.
+  static constexpr size_t kArrivingMax = 256;
+  static constexpr uint64_t kArrivingOctetsMax = 64 * kMiB;
+
+  void NoteFile(std::string path) {
+    std::string base_name(MaildirBaseName(path));
+    std::string stem = base_name.substr(0, base_name.find(','));
+    if (stem.ends_with(kOurs)) ours_.emplace(std::move(stem), std::move(path));
+    held_.insert(std::move(base_name));
+  }
+
+  // A power cut may have taken a file's end, or all but its name.
+  static bool IsWhole(const std::string& path, const Pop3Message& message) {
+    if (const auto octets = OctetsByName(MaildirBaseName(path)); octets.has_value()) {
+      struct stat found{};
+      return stat(path.c_str(), &found) == 0 && static_cast<uint64_t>(found.st_size) == *octets;
+    }
+    const auto octets = WireOctetsOf(path);
+    return octets.ok() && *octets == message.octets;
+  }
+
+  std::string ArrivingPath(const std::string& stem) const { return path_ + "/tmp/" + stem; }
+
+  // The octets that it has.
+  static StatusOr<uint64_t> WriteFile(const std::string& path, const Pop3Message& message,
+                                      ByteSource& source) {
     POP_ASSIGN_OR_RETURN(OutputFile file, OutputFile::Create(path));
     LineEndConverter converter;
     POP_RETURN_IF_ERROR(WritePieces(source, file, [&](std::string_view bytes, std::string& made) {
       converter.Feed(bytes, made);
       if (bytes.empty()) converter.Finish(made);
     }));
-    return file.SetModified(message.received_us);
+    POP_RETURN_IF_ERROR(file.SetModified(message.received_us));
+    return file.bytes();
+  }
+
+  // Makes durable what arrived, and only then a part of the mailbox.
+  Status Publish() {
+    const auto arrived = std::exchange(arriving_, {});
+    arriving_octets_ = 0;
+    if (arrived.empty()) return OkStatus();
+    POP_RETURN_IF_ERROR(file_system_.Sync());
+    for (const auto& [stem, path] : arrived) {
+      POP_RETURN_IF_ERROR(RenameFile(ArrivingPath(stem), path));
+      ours_.insert_or_assign(stem, path);
+    }
+    return OkStatus();
   }
 
   const std::string path_;
   const std::string list_path_;
-  DovecotUidlist list_;                         // As it was found.
-  std::unordered_set<std::string> held_;        // Base names.
-  std::unordered_set<std::string> held_uidls_;  // By the list.
+  FileSystemSync file_system_;
+  DovecotUidlist list_;                                // As it was found.
+  std::unordered_map<std::string, std::string> ours_;  // What exports wrote: stems and paths.
+  std::unordered_set<std::string> held_;               // Base names, as they were found.
+  std::unordered_set<std::string> held_uidls_;         // By the list.
+  std::vector<std::pair<std::string, std::string>> arriving_;  // In tmp: stems, and paths to be.
+  uint64_t arriving_octets_ = 0;
 };
 
 class MboxFile final : public MailFolder {
@@ -190,7 +278,8 @@ class MboxFile final : public MailFolder {
     POP_RETURN_IF_ERROR(file_.Sync());
     POP_RETURN_IF_ERROR(RenameFile(path_ + ".tmp", path_));
     finished_ = true;
-    return OkStatus();
+    POP_ASSIGN_OR_RETURN(const FileSystemSync file_system, FileSystemSync::Open(path_));
+    return file_system.Sync();  // The name, too.
   }
 
  private:

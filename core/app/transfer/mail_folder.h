@@ -1,4 +1,9 @@
 // Where exported messages go. Blocking; one thread.
+//
+// A message is a part of the mailbox only once all of it is durable: after a power cut it is there
+// whole or not at all, so who begins again may go by what is there. Where it is broken all the same
+// (a disk lost it, or a file came of an export that did not do so) its size tells, and it is
+// written again.
 
 #pragma once
 
@@ -16,11 +21,12 @@ class MailFolder {
  public:
   virtual ~MailFolder() = default;
 
-  // Whether the message is there: from an export before, or since it came from there.
+  // Whether the message is there, whole: from an export before, or since it came from there.
   virtual bool Holds(const Pop3Message& message) const = 0;
-  // An error of the source leaves nothing of the message behind.
+  // An error of the source leaves nothing of the message behind. Others see the message some time
+  // later, when Finish has returned at the latest.
   virtual Status Add(const Pop3Message& message, ByteSource& source) = 0;
-  // Makes durable what was added. `listed` is the whole maildrop, in its order.
+  // Makes durable and visible what was added. `listed` is the whole maildrop, in its order.
   virtual Status Finish(const std::vector<Pop3Message>& listed) = 0;
 };
 

@@ -51,10 +51,14 @@ Status OutputFile::SetModified(int64_t modified_us) {
 
 Status OutputFile::Sync() { return fsync(fd_.get()) == 0 ? OkStatus() : Failed(); }
 
-Status SyncFileSystemOf(const std::string& path) {
-  const base::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid() || syncfs(fd.get()) != 0) return ErrnoStatus(errno, path);
-  return OkStatus();
+StatusOr<FileSystemSync> FileSystemSync::Open(const std::string& path) {
+  base::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return ErrnoStatus(errno, path);
+  return FileSystemSync(std::move(fd), path);
+}
+
+Status FileSystemSync::Sync() const {
+  return syncfs(fd_.get()) == 0 ? OkStatus() : ErrnoStatus(errno, path_);
 }
 
 }  // namespace poplar::app

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/base/fd.h"
 #include "core/base/status.h"
@@ -31,7 +32,22 @@ class OutputFile {
   uint64_t bytes_ = 0;
 };
 
-// Makes what was written to the file system of `path` durable.
-Status SyncFileSystemOf(const std::string& path);
+// A file system that is made durable as a whole. One thread.
+class FileSystemSync {
+ public:
+  FileSystemSync() = default;
+  // That of `path`.
+  static StatusOr<FileSystemSync> Open(const std::string& path);
+
+  // What was written to it so far; an error also of what the kernel could not write since Open.
+  Status Sync() const;
+
+ private:
+  FileSystemSync(base::UniqueFd fd, std::string path)
+      : fd_(std::move(fd)), path_(std::move(path)) {}
+
+  base::UniqueFd fd_;
+  std::string path_;
+};
 
 }  // namespace poplar::app

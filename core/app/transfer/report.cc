@@ -60,9 +60,11 @@ void PrintCounts(const MailboxReport& report, ReportKind kind, std::ostream& out
   out << '\n';
 }
 
-void PrintDetails(const std::vector<std::string>& details, uint64_t count, std::ostream& out) {
-  for (const std::string& detail : details) out << "  " << detail << '\n';
-  if (count > details.size()) out << "  and " << count - details.size() << " more\n";
+void PrintDetails(const std::vector<std::string>& details, uint64_t count, std::ostream& out,
+                  std::string_view label = "") {
+  const size_t named = std::min(details.size(), kDetailsMax);
+  for (size_t i = 0; i < named; ++i) out << "  " << label << details[i] << '\n';
+  if (count > named) out << "  and " << count - named << " more\n";
 }
 
 void PrintComparison(const Comparison& comparison, std::ostream& out) {
@@ -72,9 +74,11 @@ void PrintComparison(const Comparison& comparison, std::ostream& out) {
   if (!comparison.same_order) out << ", in another order";
   if (comparison.only_here > 0) out << "; " << comparison.only_here << " only here";
   out << '\n';
-  for (const std::string& uidl : comparison.missing) out << "  missing: " << uidl << '\n';
   const uint64_t found = comparison.identical + comparison.line_ends + comparison.other_size;
-  PrintDetails({}, comparison.theirs - found - comparison.missing.size(), out);
+  const uint64_t missing = comparison.theirs - found;
+  if (missing == 0) return;  // What is only here is new, or of nobody's concern.
+  PrintDetails(comparison.missing, missing, out, "missing: ");
+  PrintDetails(comparison.only_here_uidls, comparison.only_here, out, "only here: ");
 }
 
 json ToJson(const MailboxReport& report) {
@@ -95,6 +99,7 @@ json ToJson(const MailboxReport& report) {
                {"failures", report.failures},
                {"new_uidls", report.new_uidls},
                {"other_uidls", report.other_uidls},
+               {"kept_uidls", report.kept_uidls},
                {"notes", report.notes},
                {"complete", report.status.ok()},
                {"error", std::string(Message(report.status))}};
@@ -104,7 +109,7 @@ json ToJson(const MailboxReport& report) {
         {"theirs", comparison.theirs},         {"identical", comparison.identical},
         {"line_ends", comparison.line_ends},   {"other_size", comparison.other_size},
         {"same_order", comparison.same_order}, {"only_here", comparison.only_here},
-        {"missing", comparison.missing}};
+        {"missing", comparison.missing},       {"only_here_uidls", comparison.only_here_uidls}};
   }
   return made;
 }
@@ -124,7 +129,21 @@ MailboxReport SumOf(const std::vector<MailboxReport>& reports) {
   return sum;
 }
 
+void KeepFirst(std::vector<std::string>& details) {
+  if (details.size() <= kDetailsMax) return;
+  details.resize(kDetailsMax);
+  details.shrink_to_fit();
+}
+
 }  // namespace
+
+void MailboxReport::ForgetDetails() {
+  for (auto* details : {&failures, &new_uidls, &other_uidls}) KeepFirst(*details);
+  kept_uidls = {};
+  if (!comparison.has_value()) return;
+  KeepFirst(comparison->missing);
+  KeepFirst(comparison->only_here_uidls);
+}
 
 void PrintReport(const MailboxReport& report, ReportKind kind, std::ostream& out) {
   out << report.address << ": ";

@@ -25,12 +25,13 @@ struct Comparison {
   uint64_t other_size = 0;  // Of any other.
   bool same_order = true;
   uint64_t only_here = 0;
-  std::vector<std::string> missing;  // UIDLs, at most kDetailsMax.
+  std::vector<std::string> missing;          // UIDLs there.
+  std::vector<std::string> only_here_uidls;  // Those of `only_here`.
 
   bool all_there() const { return identical + line_ends == theirs; }
 };
 
-// So many single messages are named for each mailbox.
+// A text names so many single messages of each kind for a mailbox; JSON names all.
 inline constexpr size_t kDetailsMax = 100;
 
 struct MailboxReport {
@@ -44,9 +45,10 @@ struct MailboxReport {
   uint64_t failed = 0;
   uint64_t bytes = 0;  // Of those moved.
   std::array<uint64_t, kUidlFates> uidls{};
-  std::vector<std::string> failures;     // Messages and why; the first kDetailsMax.
-  std::vector<std::string> new_uidls;    // Those that cannot keep theirs; likewise.
-  std::vector<std::string> other_uidls;  // Those of `other_uidl`; likewise.
+  std::vector<std::string> failures;     // Messages and why.
+  std::vector<std::string> new_uidls;    // Those that cannot keep theirs.
+  std::vector<std::string> other_uidls;  // Those of `other_uidl`.
+  std::vector<std::string> kept_uidls;   // Of a dry run: those that will be the same.
   std::vector<std::string> notes;
   std::optional<Comparison> comparison;
   Status status;           // Why it is not complete.
@@ -54,12 +56,14 @@ struct MailboxReport {
 
   void AddFailure(std::string failure) {
     ++failed;
-    if (failures.size() < kDetailsMax) failures.push_back(std::move(failure));
+    failures.push_back(std::move(failure));
   }
   void AddOtherUidl(std::string detail) {
     ++other_uidl;
-    if (other_uidls.size() < kDetailsMax) other_uidls.push_back(std::move(detail));
+    other_uidls.push_back(std::move(detail));
   }
+  // Forgets the single messages that a text does not name.
+  void ForgetDetails();
 };
 
 // What the words of a report speak of.

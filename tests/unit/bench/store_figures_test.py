@@ -88,16 +88,22 @@ class PartsTest(unittest.TestCase):
         self.assertIn("at 5 deliveries a second; 7 records, 3 MiB of log", measured[-1].beside)
 
     def test_disk_use_is_judged_when_it_has_settled(self):
-        p99 = {command: {"p99_us": 1000} for command in churn.COMMANDS}
+        commands = ("deliver", "login", "stat", "uidl", "list", "top", "list_one", "retr", "dele",
+                    "quit")
+        p99 = {command: {"p99_us": 1000} for command in commands}
+        slow = {command: {"p99_us": 1000 * (number + 1)} for number, command in enumerate(commands)}
         shares = [(900, 100)] * 4 + [(140, 100)] * 2
         grown = collections.Counter({"poplar_store_delivered_bytes_total": 100,
                                      "poplar_store_log_bytes_total": 150, churn.DISK_WRITTEN: 300})
-        measured = list(churn.rows_of([{"operations": p99}], [{"operations": p99}], shares, grown,
+        measured = list(churn.rows_of([{"operations": slow}], [{"operations": p99}], shares, grown,
                                       64 << 20, 0))
         self.assertEqual(measured[0].ratio, 1.4)
-        self.assertEqual({row.ratio for row in measured[1:8]}, {1})
-        self.assertEqual((measured[8].value, measured[8].beside), ("64 MiB", "0 MiB"))
-        self.assertEqual([row.ratio for row in measured[9:]], [3, 0, 1.5, 0, 1.5])
+        self.assertEqual([row.ratio for row in measured[1:11]], list(range(1, 11)))
+        self.assertEqual([row.met for row in measured[1:11]], [True] * 2 + [False] * 8)
+        for row, name in zip(measured[4:8], ("UIDL", "LIST", "TOP n 0", "LIST n")):
+            self.assertIn(f"p99 of {name} while", row.title)
+        self.assertEqual((measured[11].value, measured[11].beside), ("64 MiB", "0 MiB"))
+        self.assertEqual([row.ratio for row in measured[12:]], [3, 0, 1.5, 0, 1.5])
 
     def test_one_rests_while_the_other_compacts(self):
         read, moved = churn.COMPACTION_WORK

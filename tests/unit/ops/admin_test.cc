@@ -193,6 +193,26 @@ TEST_F(AdminTest, StopsAtOnceWhileAClientIsSilent) {
   EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(10));
 }
 
+TEST_F(AdminTest, WithoutALimitTheAnswerIsAwaitedOrTheServersEnd) {
+  ASSERT_TRUE(Start().ok());
+  const auto echo = CallAdmin({path_, "echo", {{"a", 1}}, kNoTimeLimit});
+  ASSERT_TRUE(echo.ok()) << echo.status();
+  EXPECT_EQ(*echo, (json{{"a", 1}}));
+  server_.reset();
+  const sockaddr_un address = *UnixAddress(path_);
+  const base::UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(listen(listener.get(), 1), 0);
+  std::thread dying([&] {  // Takes the request, and is gone.
+    const base::UniqueFd connection(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    std::array<char, 256> request;
+    EXPECT_GT(recv(connection.get(), request.data(), request.size(), 0), 0);
+  });
+  EXPECT_EQ(CallAdmin({path_, "echo", json::object(), kNoTimeLimit}).status().code(),
+            StatusCode::kUnavailable);
+  dying.join();
+}
+
 TEST_F(AdminTest, AnAnswerThatNobodyTakesIsGivenUp) {
   ASSERT_TRUE(Start(/*io_timeout_ms=*/50).ok());
   const base::UniqueFd greedy = Connect();

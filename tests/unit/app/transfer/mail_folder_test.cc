@@ -40,10 +40,18 @@ class MaildirFolderTest : public testing::Test {
   void Write(const std::string& name, const std::string& text) {
     std::ofstream(path_ + "/" + name) << text;
   }
-  std::string List() {
+  std::string List() { return Read(path_ + "/dovecot-uidlist"); }
+  static std::string Read(const std::string& path) {
     std::ostringstream text;
-    text << std::ifstream(path_ + "/dovecot-uidlist").rdbuf();
+    text << std::ifstream(path).rdbuf();
     return text.str();
+  }
+  std::vector<std::string> NamesIn(const std::string& folder) {
+    std::vector<std::string> names;
+    for (const auto& file : std::filesystem::directory_iterator(path_ + "/" + folder)) {
+      names.push_back(file.path().filename().string());
+    }
+    return names;
   }
   static Pop3Message MessageOf(std::string uidl) {
     Pop3Message message;
@@ -113,6 +121,72 @@ TEST_F(MaildirFolderTest, AListThatIsNotUnderstoodIsLeftAlone) {
   const auto folder = OpenMaildirFolder(path_, *UidlFormat::Parse("%u"));
   EXPECT_EQ(folder.status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(List(), "7 V9\n");
+}
+
+// What a power cut may leave of files that were not durable when they got their names, though their
+// names and the list are.
+TEST_F(MaildirFolderTest, WhatIsNotWholeIsWrittenAgainInItsPlace) {
+  Export({"a", "b"});
+  const std::string list = List();
+  for (const std::string& name : NamesIn("cur")) {
+    EXPECT_THAT(name, HasSubstr(".poplar,S=2,W=3:2,"));
+    std::filesystem::rename(path_ + "/cur/" + name, path_ + "/cur/" + name + "S");
+  }
+  const std::vector<std::string> names = NamesIn("cur");
+  for (const std::string lost : {"", "x"}) {
+    Write("cur/" + names[0], lost);
+    EXPECT_THAT(Export({"a", "b"}), testing::SizeIs(1));
+    EXPECT_THAT(NamesIn("cur"), testing::UnorderedElementsAreArray(names));
+    EXPECT_EQ(Read(path_ + "/cur/" + names[0]), "x\n");
+    EXPECT_THAT(Export({"a", "b"}), testing::IsEmpty());
+    EXPECT_EQ(List(), list);
+  }
+}
+
+// Names had no `S=` once, and other programs may take it away: the octets on the wire tell then.
+TEST_F(MaildirFolderTest, WhatIsNotWholeByItsContents) {
+  for (const std::string sizes : {",W=3", ""}) {
+    Export({"a"});
+    const std::string name = NamesIn("cur").at(0);
+    const std::string plain = name.substr(0, name.find(',')) + sizes + ":2,";
+    std::filesystem::rename(path_ + "/cur/" + name, path_ + "/cur/" + plain);
+    for (const std::string& whole : {std::string("x\n"), std::string("x\r\n")}) {
+      Write("cur/" + plain, whole);
+      EXPECT_THAT(Export({"a"}), testing::IsEmpty()) << sizes;
+    }
+    for (const std::string& lost : {std::string(), std::string("x"), std::string(2, '\0')}) {
+      Write("cur/" + plain, lost);
+      EXPECT_THAT(Export({"a"}), testing::ElementsAre("a")) << sizes;
+      EXPECT_EQ(Read(path_ + "/cur/" + plain), "x\n");
+    }
+    std::filesystem::remove(path_ + "/cur/" + plain);
+  }
+}
+
+TEST_F(MaildirFolderTest, MessagesAreSeenOnceTheyAreDurable) {
+  const auto folder = OpenMaildirFolder(path_, *UidlFormat::Parse("%u"));
+  ASSERT_TRUE(folder.ok()) << folder.status();
+  std::vector<Pop3Message> messages;
+  const auto add = [&] {
+    const Pop3Message& message = messages.emplace_back(MessageOf(std::to_string(messages.size())));
+    TextSource source("x\r\n");
+    ASSERT_TRUE((*folder)->Add(message, source).ok());
+  };
+  while (messages.size() < 255) add();
+  EXPECT_THAT(NamesIn("cur"), testing::IsEmpty());  // They become so together.
+  EXPECT_THAT(NamesIn("tmp"), testing::SizeIs(255));
+  add();
+  EXPECT_THAT(NamesIn("cur"), testing::SizeIs(256));
+  add();
+  EXPECT_THAT(NamesIn("tmp"), testing::SizeIs(1));
+  // What was cut off there is not there.
+  const auto again = OpenMaildirFolder(path_, *UidlFormat::Parse("%u"));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE((*again)->Holds(messages[255]));
+  EXPECT_FALSE((*again)->Holds(messages[256]));
+  ASSERT_TRUE((*folder)->Finish(messages).ok());
+  EXPECT_THAT(NamesIn("cur"), testing::SizeIs(257));
+  EXPECT_THAT(NamesIn("tmp"), testing::IsEmpty());
 }
 
 }  // namespace

@@ -220,6 +220,7 @@ TEST(CompareLists, WhatDiffers) {
   EXPECT_FALSE(other.same_order);
   EXPECT_EQ(other.only_here, 1U);
   EXPECT_THAT(other.missing, ElementsAre("c", ""));
+  EXPECT_THAT(other.only_here_uidls, ElementsAre("x"));
   // Only a last line end may be the difference.
   EXPECT_TRUE(CompareLists({Listed("a", 5)}, {Listed("a", 7)}).all_there());
   EXPECT_EQ(CompareLists({Listed("a", 5)}, {Listed("a", 7)}).line_ends, 1U);

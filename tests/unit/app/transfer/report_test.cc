@@ -59,7 +59,7 @@ TEST(PrintReport, WhatIsHereUnderAnotherUidlAndWhatIsLeftOut) {
   const nlohmann::json json = ReportsToJson({report});
   EXPECT_EQ(json["other_uidl"], 101);
   EXPECT_EQ(json["mailboxes"][0]["left_out"], 2);
-  EXPECT_EQ(json["mailboxes"][0]["other_uidls"].size(), 100U);
+  EXPECT_EQ(json["mailboxes"][0]["other_uidls"].size(), 101U);
 }
 
 TEST(PrintReport, ADryRun) {
@@ -83,12 +83,45 @@ TEST(PrintReport, AComparison) {
                                  .other_size = 1,
                                  .same_order = false,
                                  .only_here = 3,
-                                 .missing = {"u1"}};
+                                 .missing = {"u1"},
+                                 .only_here_uidls = {"v1", "v2", "v3"}};
   EXPECT_EQ(Printed(report, ReportKind::kExport),
             "a@b: 1 message: 0 exported, 0 there before\n"
             "  compared: 2 of 6 identical, 1 but for a last line end, 1 of another size, in "
             "another order; 3 only here\n"
-            "  missing: u1\n  and 1 more\n");
+            "  missing: u1\n  and 1 more\n  only here: v1\n  only here: v2\n  only here: v3\n");
+  // Where nothing is missing, what is only here came since.
+  report.comparison->theirs = 4;
+  EXPECT_TRUE(Printed(report, ReportKind::kExport).ends_with("; 3 only here\n"));
+}
+
+TEST(Reports, JsonNamesAllMessagesAndAText100) {
+  MailboxReport report;
+  report.messages = 250;
+  report.uidls = {120, 130};
+  report.comparison.emplace();
+  report.comparison->theirs = 101;
+  report.comparison->only_here = 102;
+  const auto fill = [](std::vector<std::string>& details, size_t count) {
+    for (size_t i = 0; i < count; ++i) details.push_back("u" + std::to_string(i));
+  };
+  fill(report.new_uidls, 130);
+  fill(report.kept_uidls, 120);
+  fill(report.comparison->missing, 101);
+  fill(report.comparison->only_here_uidls, 102);
+  const nlohmann::json all = ReportsToJson({report})["mailboxes"][0];
+  EXPECT_EQ(all["new_uidls"].size(), 130U);
+  EXPECT_EQ(all["kept_uidls"].size(), 120U);
+  EXPECT_EQ(all["kept_uidls"][119], "u119");
+  EXPECT_EQ(all["comparison"]["missing"].size(), 101U);
+  EXPECT_EQ(all["comparison"]["only_here_uidls"].size(), 102U);
+  const std::string text = Printed(report, ReportKind::kDryRun);
+  EXPECT_NE(text.find("  u99\n  and 30 more\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("  missing: u99\n  and 1 more\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("  only here: u99\n  and 2 more\n"), std::string::npos) << text;
+  report.ForgetDetails();
+  EXPECT_EQ(Printed(report, ReportKind::kDryRun), text);
+  EXPECT_EQ(report.new_uidls.size(), 100U);
 }
 
 TEST(Reports, TheSum) {
@@ -103,7 +136,7 @@ TEST(Reports, TheSum) {
   const nlohmann::json json = ReportsToJson(reports);
   EXPECT_EQ(json["moved"], 199);
   EXPECT_EQ(json["mailboxes"][0]["uidls"]["duplicate"], 1);
-  EXPECT_EQ(json["mailboxes"][0]["failures"].size(), 100U);
+  EXPECT_EQ(json["mailboxes"][0]["failures"].size(), 105U);
   EXPECT_EQ(json["mailboxes"][1]["complete"], false);
   EXPECT_EQ(json["mailboxes"][1]["error"], "later");
 }
