@@ -136,6 +136,8 @@ class Pop3Driver : public Connection {
   std::vector<storage::MessagePosition> Fetched(
       const std::vector<pop3::MessageIndex>& deleted) const;
   io::Task<void> Commit(std::vector<pop3::MessageIndex> deleted);
+  // That it was not done, or may not be.
+  void LogCommitFailed(storage::CommitOutcome outcome, size_t deleted, size_t fetched);
 
   void OnLoginTimeout() { End(EndCause::kLoginTimeout); }
   void OnSessionAge() { End(EndCause::kSessionAge); }
