@@ -7,21 +7,10 @@
 #include <utility>
 
 #include "core/base/check.h"
-#include "core/base/log.h"
 #include "core/net/residency.h"
 #include "core/net/unsent.h"
 
 namespace poplar::net {
-
-void TellOfBodyFailure(NetMetrics& metrics, const StatusOr<size_t>& read, uint64_t sent_bytes,
-                       uint64_t wire_bytes) {
-  metrics.body_failures.Add();
-  base::Log(base::LogLevel::kError, "body",
-            {{"error", read.ok() ? std::string_view("it is shorter than it should be")
-                                 : Message(read.status())},
-             {"sent_bytes", sent_bytes},
-             {"wire_bytes", wire_bytes}});
-}
 
 BodySender::BodySender(io::Reactor& reactor, Wire& wire, ChunkPool& chunks, NetMetrics& metrics,
                        void* owner, SendEndHandler on_end)
@@ -42,6 +31,12 @@ void BodySender::Start(base::ByteBuffer& head, io::Body& body) {
   sendfile_works_ = true;
   sendfile_used_ = copy_used_ = false;
   Step();
+}
+
+void BodySender::Fail(const StatusOr<size_t>& read) {
+  metrics_.body_failures.Add();
+  failure_ = read.ok() ? MakeStatus(StatusCode::kDataLoss, "it is shorter than it should be")
+                       : read.status();
 }
 
 void BodySender::Abort(StreamEnd why) {
@@ -129,7 +124,7 @@ void BodySender::OnRead() {
   const StatusOr<size_t> read = read_.Take();
   if (abort_ != StreamEnd::kNone) return End(abort_);
   if (!read.ok() || *read == 0) {
-    TellOfBodyFailure(metrics_, read, at_, total_);
+    Fail(read);
     return End(StreamEnd::kBodyFailed);
   }
   size_t sent = 0;

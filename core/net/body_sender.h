@@ -18,6 +18,7 @@
 #include <memory>
 
 #include "core/base/byte_buffer.h"
+#include "core/base/status.h"
 #include "core/io/body.h"
 #include "core/io/op.h"
 #include "core/io/reactor.h"
@@ -49,10 +50,6 @@ inline uint64_t SmallBodyBytesMax(const Wire& wire) {
   return wire.raw() ? kSmallBodyBytesMax : kSmallSealedBodyBytesMax;
 }
 
-// Counts and logs that a body failed midway. `read`: what its last Read said.
-void TellOfBodyFailure(NetMetrics& metrics, const StatusOr<size_t>& read, uint64_t sent_bytes,
-                       uint64_t wire_bytes);
-
 class BodySender {
  public:
   BodySender(io::Reactor& reactor, Wire& wire, ChunkPool& chunks, NetMetrics& metrics, void* owner,
@@ -63,6 +60,12 @@ class BodySender {
   void Start(base::ByteBuffer& head, io::Body& body);
   // Ends it early with `why`, once nothing is under way any more.
   void Abort(StreamEnd why);
+
+  // Counts a body that failed midway, also one that somebody else reads, and remembers why. `read`:
+  // what its last Read said.
+  void Fail(const StatusOr<size_t>& read);
+  // Of the body that failed; OK: none has.
+  const Status& failure() const { return failure_; }
 
  private:
   enum class Lane : uint8_t { kSendfile, kCopy };
@@ -89,6 +92,7 @@ class BodySender {
   base::ByteBuffer* head_ = nullptr;
   io::Body* body_ = nullptr;  // Null: not busy.
   StreamEnd abort_ = StreamEnd::kNone;
+  Status failure_;
   uint64_t total_ = 0;
   uint64_t at_ = 0;          // What was handed to the socket.
   uint64_t window_end_ = 0;  // How far lane_ holds.

@@ -159,9 +159,9 @@ void Stream::SendBody(io::Body& body, io::Completion<StreamEnd>& done) {
   body_sender_.Start(output_, body);
 }
 
-StreamEnd Stream::FailBody(const io::Body& body, uint64_t at, const StatusOr<size_t>& read) {
+StreamEnd Stream::FailBody(const StatusOr<size_t>& read) {
   POP_CHECK(wait_ == Wait::kNothing);
-  TellOfBodyFailure(env_.metrics, read, at, body.wire_bytes());
+  body_sender_.Fail(read);
   Die(StreamEnd::kBodyFailed);
   return dead_;
 }

@@ -100,9 +100,11 @@ class Stream {
   // Sends output(), the body's head at its end, and then the body. kBodyFailed: the client must see
   // the connection end without the terminator, so nothing but Close may follow.
   void SendBody(io::Body& body, io::Completion<StreamEnd>& done);
-  // Of a body that the driver reads and appends to output() itself: its Read at `at` failed with
-  // `read`. The stream ends as by SendBody; says with what, as an abort may have come before.
-  [[nodiscard]] StreamEnd FailBody(const io::Body& body, uint64_t at, const StatusOr<size_t>& read);
+  // Of a body that the driver reads and appends to output() itself: its Read failed with `read`.
+  // The stream ends as by SendBody; says with what, as an abort may have come before.
+  [[nodiscard]] StreamEnd FailBody(const StatusOr<size_t>& read);
+  // Why a body failed by either; OK: none has.
+  const Status& body_failure() const { return body_sender_.failure(); }
   // Appends the body to output() behind what `append_head` puts there, if it is small and needs no
   // wait; replies to pipelined commands then leave together. The head is asked for when the body
   // has been read: it is a promise. False: nothing was appended or asked for; SendBody.

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "core/base/log.h"
 #include "core/base/probes.h"
 #include "core/proto/pop3/top_cutter.h"
 #include "core/server/outcome_table.h"
@@ -49,7 +50,10 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
     const Status status = co_await verified;
     if (!status.ok()) {
       // What another session has deleted under one that only reads is no fault of ours.
-      if (status.code() != StatusCode::kNotFound) services_.metrics.bodies_failed.Add();
+      if (status.code() != StatusCode::kNotFound) {
+        services_.metrics.bodies_failed.Add();
+        LogBodyFailed(action.message, *body, 0, status);
+      }
       session_.BodyFailed(ToPop3(status), stream_.output());
       co_return true;
     }
@@ -67,7 +71,7 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
   io::Body* const read = body.get();
   bool sent = false;
   if (action.top_lines) {
-    sent = co_await SendTop(read, *action.top_lines);
+    sent = co_await SendTop(action.message, read, *action.top_lines);
     services_.metrics.top_us.Observe(services_.reactor().now_us() - since_us);
   } else {
     sent = co_await SendWhole(action.message, read);
@@ -79,6 +83,19 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
     services_.metrics.bodies_cut.Add();
   }
   co_return sent;
+}
+
+void Pop3Driver::LogBodyFailed(pop3::MessageIndex message, const io::Body& body,
+                               uint64_t sent_bytes, const Status& why) {
+  base::Log(base::LogLevel::kError, "body_failed",
+            {{"session", id().value()},
+             {"tenant", principal_.tenant_name},
+             {"user", principal_.address},
+             {"message", message.value() + 1},
+             {"uidl", maildrop_->Info(view_->PositionOf(message)).uidl},
+             {"reason", Message(why)},
+             {"sent_bytes", sent_bytes},
+             {"wire_bytes", body.wire_bytes()}});
 }
 
 bool Pop3Driver::AppendSmall(io::Body& body) {
@@ -157,17 +174,23 @@ io::Task<bool> Pop3Driver::SendWhole(pop3::MessageIndex message, io::Body* body)
   io::Completion<net::StreamEnd> done;
   stream_.SendBody(*body, done);
   const net::StreamEnd end = co_await done;
-  const uint64_t sent_bytes = stream_.sent_bytes() - sent_bytes_before;
-  if (sent_bytes > head_bytes) CountOctets(sent_bytes - head_bytes);
+  uint64_t sent_bytes = stream_.sent_bytes() - sent_bytes_before;
+  sent_bytes -= std::min<uint64_t>(sent_bytes, head_bytes);
+  if (sent_bytes > 0) CountOctets(sent_bytes);
+  if (end == net::StreamEnd::kBodyFailed) {
+    LogBodyFailed(message, *body, sent_bytes, stream_.body_failure());
+  }
   if (!Judge(end)) co_return false;
   CountSent(message);
   co_return true;
 }
 
-io::Task<bool> Pop3Driver::SendTop(io::Body* body, uint32_t body_lines) {
+io::Task<bool> Pop3Driver::SendTop(pop3::MessageIndex message, io::Body* body,
+                                   uint32_t body_lines) {
   pop3::TopCutter cutter(body_lines);
   const uint32_t out_bytes_max = pop3_.session.out_bytes_soft_max;
   uint64_t at = 0;
+  uint64_t passed_bytes = 0;
   while (!cutter.done() && at < body->wire_bytes()) {
     if (stream_.output().size() > out_bytes_max) {
       const bool flushed = co_await Flush();
@@ -177,10 +200,17 @@ io::Task<bool> Pop3Driver::SendTop(io::Body* body, uint32_t body_lines) {
     io::Completion<StatusOr<size_t>> read;
     body->Read(at, tail, read);
     const StatusOr<size_t> bytes = co_await read;
-    if (!bytes.ok() || *bytes == 0) co_return Judge(stream_.FailBody(*body, at, bytes));
+    if (!bytes.ok() || *bytes == 0) {
+      const net::StreamEnd end = stream_.FailBody(bytes);
+      // What waits in the output goes nowhere now.
+      const uint64_t unsent_bytes = std::min<uint64_t>(passed_bytes, stream_.output().size());
+      LogBodyFailed(message, *body, passed_bytes - unsent_bytes, stream_.body_failure());
+      co_return Judge(end);
+    }
     const size_t passed = cutter.Pass({tail.data(), *bytes});
     stream_.output().Extend(passed);
     CountOctets(passed);
+    passed_bytes += passed;
     at += *bytes;
   }
   stream_.output().Append(cutter.Ending());

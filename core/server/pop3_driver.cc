@@ -328,6 +328,7 @@ io::Task<void> Pop3Driver::Commit(std::vector<pop3::MessageIndex> deleted) {
     const bool flushed = co_await Flush();
     if (!flushed) fetched.clear();
   }
+  const size_t fetched_count = fetched.size();
   io::Completion<storage::CommitOutcome> committed;
   set_committing(true);
   maildrop_->Commit(std::move(positions), std::move(fetched), committed);
@@ -342,8 +343,21 @@ io::Task<void> Pop3Driver::Commit(std::vector<pop3::MessageIndex> deleted) {
     services_.metrics.messages_deleted.Add(deleted.size());
   } else {
     services_.metrics.commits_failed.Add();
+    LogCommitFailed(outcome, deleted.size(), fetched_count);
   }
   session_.CommitDone(ToPop3(outcome), stream_.output());
+}
+
+void Pop3Driver::LogCommitFailed(storage::CommitOutcome outcome, size_t deleted, size_t fetched) {
+  // Who has lost the lease was told by whoever removed the account.
+  const bool refused = outcome == storage::CommitOutcome::kRefused;
+  base::Log(refused ? base::LogLevel::kWarning : base::LogLevel::kError, "commit_failed",
+            {{"session", id().value()},
+             {"tenant", principal_.tenant_name},
+             {"user", principal_.address},
+             {"outcome", pop3::Name(ToPop3(outcome))},
+             {"deletions", deleted},
+             {"fetched", fetched}});
 }
 
 }  // namespace poplar::server

@@ -117,10 +117,13 @@ class Pop3Driver : public Connection {
   io::Task<bool> SendMessage(pop3::Action action);
   io::Task<bool> HeaderHoldsUtf8(io::Body* body, uint64_t header_bytes);
   io::Task<bool> SendWhole(pop3::MessageIndex message, io::Body* body);
-  io::Task<bool> SendTop(io::Body* body, uint32_t body_lines);
+  io::Task<bool> SendTop(pop3::MessageIndex message, io::Body* body, uint32_t body_lines);
   // The head and the whole message into the output. False, and nothing done: it is not small, or
   // not in memory.
   bool AppendSmall(io::Body& body);
+  // That a fault of ours kept the message, or what follows `sent_bytes` of it, from the client.
+  void LogBodyFailed(pop3::MessageIndex message, const io::Body& body, uint64_t sent_bytes,
+                     const Status& why);
   void CountSent(pop3::MessageIndex message);
   // A message that is no news to who has fetched his mail before.
   void CountOld(pop3::MessageIndex message);
@@ -133,6 +136,8 @@ class Pop3Driver : public Connection {
   std::vector<storage::MessagePosition> Fetched(
       const std::vector<pop3::MessageIndex>& deleted) const;
   io::Task<void> Commit(std::vector<pop3::MessageIndex> deleted);
+  // That it was not done, or may not be.
+  void LogCommitFailed(storage::CommitOutcome outcome, size_t deleted, size_t fetched);
 
   void OnLoginTimeout() { End(EndCause::kLoginTimeout); }
   void OnSessionAge() { End(EndCause::kSessionAge); }

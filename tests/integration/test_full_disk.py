@@ -1,6 +1,6 @@
 """A server whose disk is full: deliveries are put off, people fetch and delete, and deleting makes room, all without a restart.
 
-The store is on a file system of its own: an ext4 image, mounted where only the server sees it, so that nothing stays behind.
+The store is on a file system of its own.
 """
 
 import errno
@@ -8,15 +8,14 @@ import json
 import os
 import random
 import re
-import shutil
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from conftest import ALICE, BOB, PASSWORDS, populate
-from poplar_server import POPLAR, PoplarServer, lmtp_transaction, needs, wait_for
+from poplar_server import POPLAR, PoplarServer, lmtp_transaction, wait_for
+from small_disk import SmallDisk
 
 KIB, MIB = 1 << 10, 1 << 20
 SEGMENT_MIB = 8
@@ -26,41 +25,16 @@ SIZES = {"blob": 1500 * KIB, "large": 200 * KIB, "small": 3 * KIB}
 SETTINGS = f"segment_mib = {SEGMENT_MIB}\nblob_threshold_kib = 1024\ncheckpoint_interval_s = 1"
 
 
-class SmallDisk:
-    """A file system that holds a new store, what the store keeps back, and some 80 MiB of mail."""
-
-    def __init__(self, store, image):
-        self.store, self.image = store, image
-        partitions = len(list(store.glob("p*")))
-        size_mib = KEPT_BACK_MIB + partitions * 3 * SEGMENT_MIB + 96  # Some of it is the file system's own.
-        with open(image, "xb") as file:
-            file.truncate(size_mib * MIB)
-        subprocess.run([needs("mkfs.ext4"), "-q", "-m", "0", "-d", str(store), str(image)], check=True, timeout=60)
-        shutil.rmtree(store)
-        store.mkdir()
-
-    @property
-    def wrapper(self):
-        """Runs a command that has the disk in the store's place."""
-        return ["unshare", "--mount", "--", "sh", "-c", 'mount -o loop "$1" "$2" && shift 2 && exec "$@"', "sh", str(self.image), str(self.store)]
-
-    def allowed(self):
-        return subprocess.run([*self.wrapper, "true"], capture_output=True, timeout=60).returncode == 0
-
-    def seen_by(self, process):
-        return Path(f"/proc/{process.pid}/root{self.store}")
-
-    def free_mib(self, server):
-        disk = os.statvfs(self.seen_by(server.process))
-        return disk.f_bavail * disk.f_frsize // MIB
-
-
 @pytest.fixture
 def server(tmp_path):
     if os.geteuid() != 0:
         pytest.skip("needs root, to mount a small disk")
     server = populate(PoplarServer(tmp_path / "server", store=SETTINGS))
-    server.disk = SmallDisk(server.directory / "store", tmp_path / "disk.img")
+    store = server.directory / "store"
+    partitions = len(list(store.glob("p*")))
+    # What the store keeps back, some 80 MiB of mail, and what is the file system's own.
+    size_mib = KEPT_BACK_MIB + partitions * 3 * SEGMENT_MIB + 96
+    server.disk = SmallDisk(store, tmp_path / "disk.img", size_mib)
     if not server.disk.allowed():
         pytest.skip("mounting is forbidden here")
     server.wrapper = server.disk.wrapper

@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 from conftest import ALICE, PASSWORDS
-from poplar_server import read_line, strict_tls
+from poplar_server import read_line, strict_tls, wait_for
 
 LINES = b"y" * 98 + b"\r\n"
 END = b"\r\n.\r\n"
@@ -101,6 +101,16 @@ def counted(server):
     return tuple(server.metric(f"poplar_{name}_total") for name in ("pop3_bodies_failed", "pop3_bodies_cut", "body_failures"))
 
 
+def faults(server, count):
+    """The fields of the lines about messages that failed, when there are so many of them, all of one session of Alice's."""
+    lines = lambda: re.findall(r"^.* error body_failed (.*)$", server.log(), re.M)
+    wait_for(f"{count} lines", 10, lambda: len(lines()) == count)
+    logged = [{key: value.strip('"') for key, value in re.findall(r'(\w+)=("[^"]*"|\S+)', line)} for line in lines()]
+    session = re.findall(r" info login session=(\d+) ", server.log())[0]
+    assert {(fields["session"], fields["tenant"], fields["user"]) for fields in logged} == {(session, "alpha", ALICE)}
+    return logged
+
+
 def test_what_is_damaged_is_refused(server, port):
     for name, lines in ((b"small", 5), (b"large", 2_000), (b"blob", 20_000)):
         server.deliver([ALICE], message(name, lines))
@@ -120,6 +130,7 @@ def test_what_is_damaged_is_refused(server, port):
     assert fetch(connection, b"TOP 4 1").endswith(SOUND + b".\r\n")
     quit_well(connection)
     assert counted(server) == (6, 0, 0)
+    assert [fields["message"] for fields in faults(server, 6)] == list("112233")
 
 
 def test_what_cannot_be_opened_now_may_be_later(server, port):
@@ -135,8 +146,13 @@ def test_what_cannot_be_opened_now_may_be_later(server, port):
         assert reply.startswith(b"-ERR [SYS/TEMP] "), reply
     aside.rename(blob)
     assert fetch(connection, b"RETR 1").endswith(content + b".\r\n")
+    uidl = ask(connection, b"UIDL 1").split()[2].decode()
     quit_well(connection)
     assert counted(server) == (2, 0, 0)
+    for fields in faults(server, 2):
+        assert (fields["message"], fields["uidl"], fields["sent_bytes"]) == ("1", uidl, "0")
+        assert fields["reason"].endswith("Too many levels of symbolic links") and int(fields["wire_bytes"]) > len(content)
+    assert " store_body_damaged " not in server.log()
 
 
 def test_a_small_body_that_is_damaged(server, port):
@@ -153,7 +169,7 @@ def test_a_small_body_that_is_damaged(server, port):
     read_to_cut(connection)
     assert counted(server) == (1, 1, 1)
     server.says(" end=body_failed")
-    assert re.search(r" body .*error=", server.log())
+    assert [(fields["message"], fields["sent_bytes"]) for fields in faults(server, 2)] == [("1", "0")] * 2
     other = logged_in(server, port)
     assert fetch(other, b"TOP 2 0").endswith(b"\r\n\r\n.\r\n")
     quit_well(other)
@@ -168,9 +184,13 @@ def test_a_large_message_that_fails_on_its_way(server, port, command):
     reply = ask(connection, command)
     assert reply.startswith(b"+OK"), reply
     os.truncate(blob, 4_000_000)  # Of eight million; the client has not let so much through.
-    assert 1_000_000 < len(read_to_cut(connection)) <= 4_000_000
+    received = len(read_to_cut(connection))
+    assert 1_000_000 < received <= 4_000_000
     assert counted(server) == (0, 1, 1)
     server.says(" end=body_failed")
+    [fields] = faults(server, 1)
+    assert fields["message"] == "1" and received <= int(fields["sent_bytes"]) <= 4_000_000
+    assert fields["reason"] and int(fields["wire_bytes"]) > 8_000_000
     other = logged_in(server, port)
     reply = ask(other, command)
     assert reply.startswith(b"-ERR [SYS/PERM] "), reply

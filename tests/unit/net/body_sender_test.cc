@@ -94,6 +94,7 @@ TEST_F(BodySenderTest, DamageMidwayEndsTheConnectionEarly) {
     EXPECT_FALSE(client.timed_out());
   });
   EXPECT_EQ(server_.ends(), std::vector{StreamEnd::kBodyFailed});
+  EXPECT_EQ(server_.body_failures(), std::vector<std::string>{"the test says so"});
   EXPECT_EQ(server_.metrics().body_failures.Read(), 1u);
 }
 

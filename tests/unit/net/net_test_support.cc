@@ -228,6 +228,7 @@ io::Task<void> TestServer::Drive(Session* session) {
     end = co_await RunLine(stream, std::move(taken));
   }
   ends_.push_back(end);
+  if (!stream->body_failure().ok()) body_failures_.emplace_back(Message(stream->body_failure()));
   io::Completion<Closed> closed;
   stream->Close(closed);
   co_await closed;
@@ -254,7 +255,7 @@ io::Task<StreamEnd> TestServer::RunLine(Stream* stream, std::string line) {
       io::Completion<StatusOr<size_t>> read;
       body.Read(at, output.Tail(kPieceBytes).first(kPieceBytes), read);
       const StatusOr<size_t> bytes = co_await read;
-      if (!bytes.ok()) co_return stream->FailBody(body, at, bytes);
+      if (!bytes.ok()) co_return stream->FailBody(bytes);
       output.Extend(*bytes);
       at += *bytes;
       stream->Flush(done);

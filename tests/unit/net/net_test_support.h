@@ -127,6 +127,8 @@ class TestServer {
   std::vector<Stream*> streams();
   // What ended each session's last wait, in the order of their ends.
   std::vector<StreamEnd> ends() const { return ends_; }
+  // Why bodies failed, likewise.
+  const std::vector<std::string>& body_failures() const { return body_failures_; }
   uint64_t sessions_ended() const { return sessions_ended_.load(); }
 
  private:
@@ -154,6 +156,7 @@ class TestServer {
   std::list<Session> sessions_;
   std::vector<std::unique_ptr<FileBody>> bodies_;
   std::vector<StreamEnd> ends_;
+  std::vector<std::string> body_failures_;
   std::atomic<uint64_t> sessions_ended_{0};
   std::atomic<bool> held_{true};
 };

@@ -285,6 +285,7 @@ TEST_F(TlsTest, BodyThatFailsDoesNotEndInOrder) {
     EXPECT_FALSE(other.EndsInOrder());
   });
   EXPECT_EQ(server.ends(), (std::vector{StreamEnd::kBodyFailed, StreamEnd::kBodyFailed}));
+  EXPECT_EQ(server.body_failures(), std::vector<std::string>(2, "the test says so"));
   EXPECT_EQ(metrics().body_failures.Read(), 2u);
 }
 

@@ -58,6 +58,14 @@ TEST(LoggedWords, OutcomesOfADelivery) {
   }
 }
 
+TEST(LoggedWords, FailuresOfACommit) {
+  const std::string row = Passage("| `commit_failed` |");
+  using enum storage::CommitOutcome;
+  for (const storage::CommitOutcome outcome : {kRefused, kFailed, kUnknown}) {
+    ExpectIn(row, pop3::Name(ToPop3(outcome)));
+  }
+}
+
 TEST(LoggedWords, EndsOfASession) {
   const std::string passage = Passage("`end` in `session_end` is");
   using End = pop3::EndReason;
