@@ -32,6 +32,7 @@ void Connection::End(EndCause cause) {
     end_cause_ = cause;
     stream_.InterruptIdle(net::StreamEnd::kInterrupted);
     if (held_back_ != nullptr) held_back_->Skip();
+    LeaveWaits();
   }
   // Only a drain lets a slow reader finish. Nobody waits for a client that is thrown out, or for
   // one in a handshake.

@@ -82,6 +82,8 @@ class Connection {
  protected:
   // The driver: the whole life of the connection. It ends with the stream closed.
   virtual io::Task<void> Run() = 0;
+  // The connection is to end: whatever the driver waits for elsewhere and can leave is over.
+  virtual void LeaveWaits() {}
 
   std::optional<EndCause> end_cause() const { return end_cause_; }
   void set_closing() { closing_ = true; }

@@ -53,6 +53,7 @@ class Pop3Driver : public Connection {
 
  private:
   io::Task<void> Run() override;
+  void LeaveWaits() override { services_.auth.Leave(id()); }
   // Reads the header of a proxy. False: the connection is over.
   io::Task<bool> MeetClient();
   pop3::Transport TransportNow() const;

@@ -1,5 +1,6 @@
-"""SIGTERM finds clients in the middle of something: a listing, a wait for the tenant's rate."""
+"""SIGTERM finds clients in the middle of something: a listing, a wait for the tenant's rate, a log-in's penalty."""
 
+import base64
 import signal
 import socket
 
@@ -58,5 +59,35 @@ def test_who_waits_for_the_rate_is_told(new_server):
     assert read_to_end(top).startswith(b"-ERR ")
     begin_drain(server)
     assert read_to_end(retr).startswith(LAST_WORD)
+    assert server.wait() == 0
+    assert "drain_cut" not in server.log()
+
+
+def test_log_ins_in_their_penalty_are_answered(new_server):
+    """At once, and a right password as a wrong one."""
+    server = new_server(drain_limit_s=30, users="[auth]\npenalty_after = 100\npenalty_after_user = 0\npenalty_delay_max_ms = 10000\n")
+
+    def guess(connection, user, password):
+        connection.sendall(f"USER {user}\r\nPASS {password}\r\n".encode())
+
+    connections = [server.raw() for _ in range(13)]
+    for connection in connections:
+        assert read_line(connection).startswith(b"+OK")
+    for number, connection in enumerate(connections[:10]):
+        guess(connection, BOB, f"guess {number}")
+    for connection in connections[:10]:
+        assert read_line(connection).startswith(b"+OK")
+        assert b"[AUTH]" in read_line(connection)
+    # The next at this name waits for forty seconds.
+    wrong, right, plain = connections[10:]
+    guess(wrong, BOB, "wrong")
+    guess(right, BOB, PASSWORDS[BOB])
+    plain.sendall(b"AUTH PLAIN " + base64.b64encode(f"\0{BOB}\0{PASSWORDS[BOB]}".encode()) + b"\r\n")
+    wait_for("they wait", 10, lambda: server.metric("poplar_auth_delayed") == 3)
+    begin_drain(server)
+    for connection in (wrong, right):
+        assert read_line(connection).startswith(b"+OK")
+    told = {read_to_end(connection) for connection in (wrong, right, plain)}
+    assert len(told) == 1 and told.pop().startswith(LAST_WORD)
     assert server.wait() == 0
     assert "drain_cut" not in server.log()
