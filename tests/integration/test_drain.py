@@ -1,11 +1,14 @@
-"""SIGTERM finds clients in the middle of something: a listing, a wait for the tenant's rate, a log-in's penalty."""
+"""SIGTERM finds clients in the middle of something: a listing, a wait for the tenant's rate, a log-in's penalty, a start."""
 
 import base64
+import os
+import shutil
 import signal
 import socket
+import subprocess
 
 from conftest import ALICE, BOB, PASSWORDS, set_egress
-from poplar_server import read_line, read_to_end, wait_for
+from poplar_server import POPLAR, read_line, read_to_end, wait_for
 
 MESSAGES = 6_000  # A UIDL of so many fits no buffer on its way.
 LAST_WORD = b"-ERR [SYS/TEMP]"
@@ -91,3 +94,30 @@ def test_log_ins_in_their_penalty_are_answered(new_server):
     assert len(told) == 1 and told.pop().startswith(LAST_WORD)
     assert server.wait() == 0
     assert "drain_cut" not in server.log()
+
+
+def test_a_server_that_starts_can_be_stopped(new_server, tmp_path):
+    """Whatever it waits for: here a segment that does not come, and the index is gone, so that all of the log is to be replayed."""
+    server = new_server()
+    server.deliver([ALICE, BOB], b"Subject: kept\r\n\r\nbody\r\n")
+    server.kill()
+    shutil.rmtree(server.directory / "store/p000/index")
+    segment = server.directory / "store/p000/log/00000001.seg"
+    segment.rename(tmp_path / "segment")
+    os.mkfifo(segment)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before = len(server.log())
+        with open(server.log_path, "ab") as log:
+            server.process = subprocess.Popen([POPLAR, "serve", "--config", str(server.config_path)], stdout=log, stderr=log)
+        wait_for("the store is being opened", 30, lambda: "policies_changed" in server.log()[before:])
+        server.signal(number)
+        assert server.wait() == 0
+        server.says("stopped ok=true reason=\"told to while it was starting\"")
+        assert " ready" not in server.log()[before:]
+    segment.unlink()
+    (tmp_path / "segment").rename(segment)
+    server.start()
+    for user in (ALICE, BOB):
+        client = server.pop3(user, PASSWORDS[user])
+        assert b"body" in client.retr(1)[1]
+        client.quit()
