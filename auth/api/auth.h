@@ -123,8 +123,8 @@ class ShardAuth {
   // the name that was asked about.
   virtual void CountLogin(Outcome outcome, const std::string& user, const ClientInfo& client) = 0;
 
-  // The client of this session is gone. If a question of it waits for the end of a penalty, it is
-  // answered at once, kThrottled; else nothing changes.
+  // This session is over: its client is gone, or the server ends it. If a question of it waits for
+  // the end of a penalty, it is answered at once, kThrottled; else nothing changes.
   virtual void Leave(SessionId session) = 0;
 };
 

@@ -54,7 +54,7 @@ std::string_view Reason(ThrottleWait::End end) {
     case ThrottleWait::End::kOver:
       return "";
     case ThrottleWait::End::kLeft:
-      return "the client left while it waited";
+      return "the session ended while it waited";
     case ThrottleWait::End::kNoRoom:
       return "too many failures, and too many wait";
   }

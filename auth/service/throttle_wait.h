@@ -1,5 +1,5 @@
 // Log-ins that wait, by a timer, for a penalty (throttle.h): a bounded number on each shard. One
-// whose client hangs up frees its place at once. Lives on the shard that was asked.
+// whose session ends frees its place at once. Lives on the shard that was asked.
 
 #pragma once
 
@@ -24,7 +24,7 @@ class WaitingRoom {
   WaitingRoom(io::Reactor& reactor, uint32_t waiting_max, AuthMetrics& metrics)
       : reactor_(reactor), waiting_max_(waiting_max), metrics_(metrics) {}
 
-  // The client of this session is gone: if it waits here, or is about to, that is over.
+  // This session is over: if it waits here, or is about to, that is over.
   void Leave(SessionId session);
 
  private:
@@ -40,7 +40,7 @@ class ThrottleWait {
  public:
   enum class End : uint8_t {
     kOver,    // It may go on.
-    kLeft,    // Its client has gone.
+    kLeft,    // Its client has gone, or the server ends the session.
     kNoRoom,  // Too many wait.
   };
   // May destroy the wait.

@@ -15,6 +15,7 @@
 
 #include "core/app/inherited_sockets.h"
 #include "core/app/service.h"
+#include "core/app/start_watch.h"
 #include "core/app/store_options.h"
 #include "core/app/watchdog.h"
 #include "core/base/log.h"
@@ -100,7 +101,10 @@ ExitCode RunServer(const tenant::Config& config, const std::string& config_path)
   const auto sandbox = ServerSandbox::Enter(config, config_path);
   if (!sandbox.ok()) return FailStart(sandbox.status(), config);
   base::StartLog({.level = config.log.level, .format = config.log.format});
-  auto service = Service::Start(config, Service::Usage::kWritten, **sandbox, *std::move(inherited));
+  StartWatch watch;
+  auto service = Service::Start(config, Service::Usage::kWritten, **sandbox, *std::move(inherited),
+                                [&watch] { watch.End(); });
+  watch.End();
   if (!service.ok()) {
     base::StopLog();
     return FailStart(service.status(), config);

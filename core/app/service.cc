@@ -50,7 +50,8 @@ Status MakeFolderOf(const std::string& socket_path) {
 
 StatusOr<std::unique_ptr<Service>> Service::Start(const tenant::Config& config, Usage usage,
                                                   ServerSandbox& sandbox,
-                                                  InheritedSockets inherited) {
+                                                  InheritedSockets inherited,
+                                                  const std::function<void()>& recovered) {
   std::unique_ptr<Service> service(new Service(config, sandbox, std::move(inherited)));
   service->tickets_ = std::make_shared<net::TicketKeys>(base::SystemClock());
   Status status = MakeFolderOf(config.lmtp.socket);
@@ -60,6 +61,7 @@ StatusOr<std::unique_ptr<Service>> Service::Start(const tenant::Config& config, 
   if (status.ok()) status = service->MakeShardsAndPools();
   if (status.ok()) status = service->MakeStore();
   if (status.ok()) status = service->MakeAuth();
+  if (status.ok() && recovered) recovered();
   if (status.ok()) status = service->MakeServer();
   if (status.ok()) status = service->MakeSetup();
   if (status.ok()) status = service->MakeAdmin();

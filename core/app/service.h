@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,10 +49,12 @@ class Service {
   enum class Usage : uint8_t { kWritten, kNotCounted };
 
   // Serves from the moment it returns. Errors are sentences for the operator.
-  // `sandbox` outlives the service; the last step closes it.
+  // `sandbox` outlives the service; the last step closes it. `recovered` is called when the store
+  // and the back ends are there, before anybody is served.
   static StatusOr<std::unique_ptr<Service>> Start(const tenant::Config& config, Usage usage,
                                                   ServerSandbox& sandbox,
-                                                  InheritedSockets inherited = {});
+                                                  InheritedSockets inherited = {},
+                                                  const std::function<void()>& recovered = {});
   // REQUIRES: Drain was called.
   ~Service();
 

@@ -97,6 +97,15 @@ void StopLog() {
   state.pool.reset();  // Joins its thread after the queue is empty.
 }
 
+void LeaveLog() {
+  LogState& state = State();
+  const std::lock_guard<std::mutex> lock(state.mutex);
+  state.active = nullptr;
+  // The logger stays, for whoever is about to log by it; its sink writes as it ends.
+  state.pool.reset();
+  state.logger->sinks().clear();
+}
+
 bool LogEnabled(LogLevel level) { return level >= State().level.load(std::memory_order_relaxed); }
 
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {

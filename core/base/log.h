@@ -49,6 +49,9 @@ struct LogOptions {
 void StartLog(const LogOptions& options);
 // Writes what is queued and ends the log's thread. REQUIRES: no other thread logs any more.
 void StopLog();
+// The same before the process ends while other threads may still log: of what they log from now on,
+// some may be lost. Nothing but _exit may follow.
+void LeaveLog();
 
 bool LogEnabled(LogLevel level);
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});

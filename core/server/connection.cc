@@ -32,6 +32,7 @@ void Connection::End(EndCause cause) {
     end_cause_ = cause;
     stream_.InterruptIdle(net::StreamEnd::kInterrupted);
     if (held_back_ != nullptr) held_back_->Skip();
+    LeaveWaits();
   }
   // Only a drain lets a slow reader finish. Nobody waits for a client that is thrown out, or for
   // one in a handshake.
@@ -81,7 +82,7 @@ io::Task<void> Connection::HoldBack() {
   if (pause_ms == 0 || end_cause_ || metrics.held_back.Read() >= kHeldBackMax) co_return;
   metrics.held_back.Add(1);
   metrics.held_back_total.Add();
-  co_await Wait(pause_ms);
+  co_await Wait(pause_ms, /*watches_peer=*/true);
   metrics.held_back.Add(-1);
 }
 
@@ -90,16 +91,18 @@ io::Task<void> Connection::HoldToStep(uint64_t since_us, uint32_t step_ms) {
   const uint64_t step_us = uint64_t{step_ms} * 1'000;
   const uint64_t over_us = (services_.reactor().now_us() - since_us) % step_us;
   const uint64_t left_ms = (step_us - over_us + 999) / 1'000;
-  co_await Wait(left_ms);
+  co_await Wait(left_ms, /*watches_peer=*/true);
 }
 
-io::Task<void> Connection::Wait(uint64_t delay_ms) {
+io::Task<void> Connection::Wait(uint64_t delay_ms, bool watches_peer) {
   io::Completion<PauseOver> over;
   Pause pause(services_.reactor(), delay_ms, over);
   held_back_ = &pause;
-  stream_.WatchPeer(this, [](void* self) { static_cast<Connection*>(self)->held_back_->Skip(); });
+  if (watches_peer) {
+    stream_.WatchPeer(this, [](void* self) { static_cast<Connection*>(self)->held_back_->Skip(); });
+  }
   co_await over;
-  stream_.WatchPeer(nullptr, nullptr);
+  if (watches_peer) stream_.WatchPeer(nullptr, nullptr);
   held_back_ = nullptr;
 }
 

@@ -82,6 +82,8 @@ class Connection {
  protected:
   // The driver: the whole life of the connection. It ends with the stream closed.
   virtual io::Task<void> Run() = 0;
+  // The connection is to end: whatever the driver waits for elsewhere and can leave is over.
+  virtual void LeaveWaits() {}
 
   std::optional<EndCause> end_cause() const { return end_cause_; }
   void set_closing() { closing_ = true; }
@@ -122,6 +124,8 @@ class Connection {
   // Until a multiple of `step_ms` (0: none) has passed since `since_us`, or as above: how long it
   // took to find out is then no answer of its own.
   io::Task<void> HoldToStep(uint64_t since_us, uint32_t step_ms);
+  // Over early when the connection is to end and, if `watches_peer`, when the client leaves.
+  io::Task<void> Wait(uint64_t delay_ms, bool watches_peer);
   bool Judge(net::StreamEnd end);
 
   // How it ended; for the log. What becomes of the stream afterwards (the last reply may find
@@ -141,7 +145,6 @@ class Connection {
 
  private:
   io::Task<void> RunToEnd();
-  io::Task<void> Wait(uint64_t delay_ms);
   void Finished();
   void OnLastWordOver();
   io::Task<std::optional<ProxyOutcome>> ReadProxyHeader(net::ProxyHeader* header);

@@ -9,7 +9,6 @@
 #include "core/base/probes.h"
 #include "core/proto/pop3/top_cutter.h"
 #include "core/server/outcome_table.h"
-#include "core/server/pause.h"
 #include "core/server/pop3_driver.h"
 
 namespace poplar::server {
@@ -30,6 +29,7 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
   if (egress_wait_ms > 0) {
     const bool open = co_await WaitForEgress(egress_wait_ms);
     if (!open) co_return false;
+    if (WhyToEnd()) co_return true;  // The session is told, and says so in place of the message.
   }
   const uint64_t since_us = services_.reactor().now_us();
   const storage::MessagePosition position = view_->PositionOf(action.message);
@@ -133,20 +133,18 @@ void Pop3Driver::CountOctets(uint64_t octets) {
   admission_.CountOctetsOut(octets, services_.reactor().now_us());
 }
 
-// In steps, so that a server that ends the session is not kept waiting. What others of the tenant
-// send meanwhile makes nobody's wait longer, or some would wait for ever; a new rate makes it
-// shorter.
+// In steps, so that a lost lease is seen; what ends the session for another reason ends the step.
+// What others of the tenant send meanwhile makes nobody's wait longer, or some would wait for ever;
+// a new rate makes it shorter.
 io::Task<bool> Pop3Driver::WaitForEgress(uint64_t wait_ms) {
   services_.metrics.egress_wait_us.Observe(wait_ms * 1'000);
   const bool flushed = co_await Flush();
   while (flushed && wait_ms > 0 && !WhyToEnd()) {
     const uint64_t step_ms = std::min(wait_ms, kEgressStepMs);
-    io::Completion<PauseOver> over;
-    Pause pause(services_.reactor(), step_ms, over);
-    co_await over;
+    co_await Wait(step_ms, /*watches_peer=*/false);
     wait_ms = std::min(wait_ms - step_ms, admission_.EgressWaitMs(services_.reactor().now_us()));
   }
-  co_return flushed && !WhyToEnd();
+  co_return flushed;
 }
 
 // False also where it cannot be read: sending finds out why.

@@ -53,6 +53,7 @@ class Pop3Driver : public Connection {
 
  private:
   io::Task<void> Run() override;
+  void LeaveWaits() override { services_.auth.Leave(id()); }
   // Reads the header of a proxy. False: the connection is over.
   io::Task<bool> MeetClient();
   pop3::Transport TransportNow() const;
@@ -129,7 +130,8 @@ class Pop3Driver : public Connection {
   void CountOld(pop3::MessageIndex message);
   void CountRetr(pop3::MessageIndex message, const io::Body& body, uint64_t since_us);
   void CountOctets(uint64_t octets);
-  // Waits until the tenant's rate lets more mail out. False: the connection is over.
+  // Waits until the tenant's rate lets more mail out, or the session is to end. False: the
+  // connection is over.
   io::Task<bool> WaitForEgress(uint64_t wait_ms);
 
   // What was sent whole, in order, but for what is deleted anyway.

@@ -93,6 +93,8 @@ io::Task<void> Pop3Driver::FinishLogin(auth::AuthResult result, uint64_t since_u
   LogLogin(pop3::Name(outcome), result);
   if (outcome == pop3::LoginOutcome::kLimited) co_await HoldBack();
   if (is_refused) co_await HoldToStep(word_since_us_, pop3_.refusal_step_ms);
+  // Nothing was looked at: the session says why it ends, to a wrong word as to a right one.
+  if (outcome == pop3::LoginOutcome::kThrottled && end_cause()) co_return;
   session_.LoginDone(outcome, view_ ? &*view_ : nullptr, stream_.output());
 }
 

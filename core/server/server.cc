@@ -18,7 +18,7 @@ namespace {
 constexpr uint32_t kLmtpReceiveBufferBytes = 128 * kKiB;
 constexpr std::chrono::milliseconds kDrainLook{10};
 // After the cut, descriptors and leases are given back within this: a connection may wait for two
-// questions to back ends in a row, each within ten seconds.
+// questions to back ends in a row, each within ten seconds. What takes longer is told.
 constexpr uint64_t kAbortWaitMs = 25'000;
 
 // Short, and of characters that any id may have.

@@ -98,6 +98,7 @@ Action Session::Next(std::string_view& input, base::ByteBuffer& out) {
   }
   Action action;
   while (action.kind == Action::Kind::kNeedInput) {
+    if (drains_ && !listing_.under_way()) End(EndReason::kDrain, out);
     if (phase_ == Phase::kClosing) {
       action.kind = Action::Kind::kClose;
       action.close_reason = close_reason_;
@@ -275,6 +276,8 @@ void Session::CommitDone(CommitOutcome outcome, base::ByteBuffer& out) {
 
 void Session::End(EndReason reason, base::ByteBuffer& out) {
   if (owed_ == Owed::kCommit || phase_ == Phase::kClosing) return;
+  drains_ = reason == EndReason::kDrain && listing_.under_way();
+  if (drains_) return;
   const bool may_reply = owed_ != Owed::kTls && !listing_.under_way() && !body_follows_;
   if (may_reply) Say(TextOf(reason), out);
   owed_ = Owed::kNothing;

@@ -113,7 +113,8 @@ class Session {
   // The server ends the session: says why where the protocol allows a reply now (not inside a
   // listing, behind a body's +OK or during a handshake), then Next says kClose. What is owed is not
   // owed any more; nothing is deleted. But a commit runs to its end: while one is under way this
-  // does nothing, and the session ends by itself.
+  // does nothing, and the session ends by itself. So does a listing when the server drains: the
+  // session ends behind it, before another command.
   void End(EndReason reason, base::ByteBuffer& out);
 
   // Lines that were commands, unknown ones too; not those of a SASL exchange.
@@ -191,7 +192,8 @@ class Session {
   Phase phase_ = Phase::kGreeting;
   Owed owed_ = Owed::kNothing;
   CloseReason close_reason_ = CloseReason::kQuit;
-  bool utf8_ = false;  // UTF8 came.
+  bool utf8_ = false;    // UTF8 came.
+  bool drains_ = false;  // Ends behind the listing that is under way.
   bool sending_top_ = false;
   bool body_follows_ = false;  // From BodyReady until BodySent.
 };

@@ -335,7 +335,7 @@ TEST_F(ServiceTest, WhoHangsUpFreesHisPlaceAtOnce) {
     shards_->RunOn(kFirst, [&](io::Shard&) { service_->OnShard(kFirst).Leave(SessionId(1)); });
     const AuthResult left = waiting->Get();
     EXPECT_EQ(left.outcome, Outcome::kThrottled);
-    EXPECT_EQ(left.reason, "the client left while it waited");
+    EXPECT_EQ(left.reason, "the session ended while it waited");
     EXPECT_EQ(Metric("poplar_auth_delayed"), 0);
   }
   EXPECT_EQ(gate_->asked(), 1);

@@ -1,6 +1,7 @@
 #include "core/base/log.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -41,6 +42,18 @@ TEST(LogTest, WritesWholeLinesInOrder) {
     ASSERT_EQ(number, next.at(thread)++);
   }
   for (const int lines : next) EXPECT_EQ(lines, kLines);
+}
+
+TEST(LogDeathTest, WhatIsQueuedIsWrittenBeforeAProcessIsLeft) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto leave = [] {
+    StartLog({});
+    Log(LogLevel::kInfo, "first");
+    Log(LogLevel::kInfo, "last");
+    LeaveLog();
+    _exit(0);
+  };
+  EXPECT_EXIT(leave(), testing::ExitedWithCode(0), " first\n.* last\n");
 }
 
 // A reload changes the format while shards log.

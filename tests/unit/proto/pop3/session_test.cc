@@ -190,9 +190,37 @@ TEST_F(SessionTest, EndIsSilentInsideAListing) {
   options_.out_bytes_soft_max = 1;
   ASSERT_EQ(Send("LIST\r\n").kind, Kind::kFlush);
   EXPECT_EQ(Said(), "+OK 2 messages (50 octets)\r\n");
-  session_.End(EndReason::kDrain, out_);
+  session_.End(EndReason::kKicked, out_);
   EXPECT_EQ(Said(), "");
   EXPECT_EQ(session_.Next(input_, out_).kind, Kind::kClose);
+}
+
+TEST_F(SessionTest, ADrainEndsBehindTheListingAndBeforeAnotherCommand) {
+  LogIn();
+  options_.out_bytes_soft_max = 1;
+  ASSERT_EQ(Send("LIST\r\nUIDL\r\n").kind, Kind::kFlush);
+  std::string said = Said();
+  Action action;
+  do {
+    session_.End(EndReason::kDrain, out_);
+    action = session_.Next(input_, out_);
+    said += Said();
+  } while (action.kind == Kind::kFlush);
+  EXPECT_EQ(action.kind, Kind::kClose);
+  EXPECT_EQ(action.close_reason, CloseReason::kEnded);
+  EXPECT_EQ(said, "+OK 2 messages (50 octets)\r\n1 20\r\n2 30\r\n.\r\n" +
+                      std::string(reply::kShuttingDown));
+}
+
+TEST_F(SessionTest, ADrainThatWaitsForAListingIsOverrunByAKick) {
+  LogIn();
+  options_.out_bytes_soft_max = 1;
+  ASSERT_EQ(Send("LIST\r\n").kind, Kind::kFlush);
+  out_.Clear();
+  session_.End(EndReason::kDrain, out_);
+  session_.End(EndReason::kKicked, out_);
+  EXPECT_EQ(session_.Next(input_, out_).kind, Kind::kClose);
+  EXPECT_EQ(Said(), "");
 }
 
 TEST_F(SessionTest, EndIsSilentDuringAHandshakeAndWhenIdle) {
