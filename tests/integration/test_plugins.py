@@ -16,7 +16,7 @@ import pytest
 from backend_server import example, replaced
 from conftest import ALICE, PASSWORDS
 from frozen import freeze
-from poplar_server import POPLAR, PoplarServer, lmtp_transaction, needs, wait_for
+from poplar_server import POPLAR, SLOWNESS, PoplarServer, lmtp_transaction, needs, wait_for
 
 BUILD = Path(os.environ.get("POPLAR_BUILD", Path(POPLAR).resolve().parents[2]))
 EXAMPLE = BUILD / "auth/plugins/example.so"
@@ -397,7 +397,8 @@ slow_ms = 1500
             assert "[AUTH]" in server.try_login("ok@beta.example", "wrong")[1]
             took.append(time.monotonic() - begun)
             time.sleep(0.2)
-    assert sorted(took)[len(took) // 2] < 1.5, "who waits for theirs takes a second and a half each time"
+    # Where each takes seconds by itself nothing can be told from it.
+    assert SLOWNESS > 2 or sorted(took)[len(took) // 2] < 1.5, "who waits for theirs takes a second and a half each time"
     assert [one.result()[1] for one in crowd if "[AUTH]" not in one.result()[1]] == []
 
 

@@ -255,18 +255,20 @@ def test_down_and_back(database, new_poplar):
     assert server.verdict(ALICE, PASSWORD) == "OK"
 
 
-def that_hangs(database):
-    """What stands in a query and takes a minute for who is switched off."""
-    return "(NOT disabled OR " + {"postgresql": "pg_sleep(60) IS NOT NULL", "mariadb": "sleep(60) = 0"}[database.plugin] + ")"
+def query_that_hangs(database):
+    """A minute for who is switched off. (Of conditions beside each other a database chooses itself which it looks at first.)"""
+    hangs = {"postgresql": "pg_sleep(60) IS NOT NULL", "mariadb": "sleep(60) = 0"}[database.plugin]
+    return ("SELECT id AS account, password FROM mail_users WHERE "
+            f"CASE WHEN address <> %{{login}} THEN false WHEN disabled THEN {hangs} ELSE true END")
 
 
 def test_the_database_ends_connections(database, new_poplar):
-    query = f"SELECT id AS account, password FROM mail_users WHERE address = %{{login}} AND {that_hangs(database)}"
+    query = query_that_hangs(database)
     server = new_poplar([database.server], user_query=f'"{query}"', more="connect_timeout_ms = 8000\n")
     erin, nobody = "erin@alpha.example", "nobody@alpha.example"
     # Between questions nobody notices.
     for _ in range(3):
-        assert server.verdict(ALICE, PASSWORD) == "OK"
+        assert server.verdict(ALICE, PASSWORD) == "OK", server.log()
         assert database.end_connections() > 0
         assert server.codes(ALICE, nobody) == [250, 550]
         assert database.end_connections() > 0

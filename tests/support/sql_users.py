@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from backend_server import BackendServer, example, toml_list
 from databases import SERVICE_PASSWORD, Mariadb, Postgresql
-from poplar_server import POPLAR, needs
+from poplar_server import POPLAR, SLOWNESS, needs
 
 PLUGINS = Path(os.environ.get("POPLAR_BUILD", Path(POPLAR).resolve().parents[2])) / "auth/plugins"
 KINDS = [Postgresql, Mariadb]
@@ -96,6 +96,8 @@ def database(new_database):
 @pytest.fixture
 def new_poplar(tmp_path, tls, kind, closing):
     def make(servers, more="", **replacements):
+        if SLOWNESS > 2 and "connect_timeout_ms" not in more:
+            more = "connect_timeout_ms = 6000\n" + more  # A slow build takes longer for TLS.
         server = BackendServer(tmp_path / "poplar", example("SQL.md", kind.page), {"database-password": SERVICE_PASSWORD + "\n"}, more,
                                **{"plugin": f'"{PLUGINS}/{kind.plugin}.so"', "server": toml_list(servers),
                                   "ca_file": f'"{tls}/ca.pem"', "password_file": '"database-password"', **replacements})
