@@ -72,6 +72,11 @@ class IndexDamageTest : public testing::Test {
   }
   std::string path() const { return folder_.path() + "/store"; }
 
+  std::string SoundIndex() const {
+    std::ifstream in(IndexFile(sound_.path()), std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  }
+
   static void Write(const std::string& file, size_t at, const std::string& bytes) {
     std::fstream out(file, std::ios::binary | std::ios::in | std::ios::out);
     out.seekp(static_cast<std::streamoff>(at));
@@ -226,8 +231,7 @@ TEST_F(IndexDamageTest, EndsNoProcessAndLosesNoMail) {
 
 // A key that was damaged is no maildrop without mail.
 TEST_F(IndexDamageTest, AFlippedBitInAKeyIsNoEmptyMaildrop) {
-  std::ifstream in(IndexFile(sound_.path()), std::ios::binary);
-  const std::string file{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  const std::string file = SoundIndex();
   const std::string wanted = EncodeMaildropKey(Key(Box(7)));
   int flips = 0, noticed = 0;
   for (size_t at = file.find(wanted); at != std::string::npos; at = file.find(wanted, at + 1)) {
@@ -249,8 +253,7 @@ TEST_F(IndexDamageTest, AFlippedBitInAKeyIsNoEmptyMaildrop) {
 
 // The same where mail comes before anybody asks what is there.
 TEST_F(IndexDamageTest, AFlippedBitInAKeyIsNoNewMaildrop) {
-  std::ifstream in(IndexFile(sound_.path()), std::ios::binary);
-  const std::string file{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  const std::string file = SoundIndex();
   const std::string wanted = EncodeMaildropKey(Key(Box(99)));
   int flips = 0, noticed = 0;
   // The last of all, and so it stays: keys out of order are another damage.
