@@ -7,10 +7,10 @@ courierpop3login and its daemon) is done here: it takes any user by one password
 import poplib
 import socketserver
 import subprocess
-import threading
 from pathlib import Path
 
 from fetched import fetched
+from network import Serving
 from poplar_server import STOP_SECONDS
 
 PACKAGES = ("courier-pop", "courier-authlib", "libcourier-unicode4", "libidn12")
@@ -34,7 +34,7 @@ def read_command(connection):
     return word.upper(), rest
 
 
-class Courier:
+class Courier(Serving):
     password = "moving-house"
 
     def __init__(self, directory):
@@ -52,16 +52,6 @@ class Courier:
         self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
-        self.thread = threading.Thread(target=self.server.serve_forever)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
 
     def serve(self, connection):
         connection.sendall(b"+OK Hello there.\r\n")

@@ -1,4 +1,4 @@
-"""What tests put between a client and a server: ports, certificates, and a proxy that spoils what passes."""
+"""What tests put between a client and a server: ports, certificates, a proxy that spoils what passes, servers of a test's own."""
 
 import random
 import socket
@@ -94,3 +94,17 @@ class Proxy:
             except OSError:
                 pass
             one.close()
+
+
+class Serving:
+    """Runs `self.server`, one of socketserver's, in a thread, as long as the block lasts."""
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()

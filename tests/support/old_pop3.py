@@ -7,11 +7,13 @@ import select
 import socketserver
 import threading
 
+from network import Serving
+
 WAIT_SECONDS = 30  # For other sessions, and for a client that says nothing.
 MORE_SECONDS = 0.05  # A client that asks ahead has done so by then; one that does not only waits.
 
 
-class OldPop3:
+class OldPop3(Serving):
     """`maildrops`: by login, messages as (UIDL or None, octets with CRLF). A maildrop with a None knows no UIDL."""
 
     def __init__(self, maildrops, capabilities=None, path=None):
@@ -34,20 +36,10 @@ class OldPop3:
         self.server.daemon_threads = True
         if not path:
             self.port = self.server.server_address[1]
-        self.thread = threading.Thread(target=self.server.serve_forever)
 
     @property
     def url(self):
         return f"pop3://127.0.0.1:{self.port}"
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
 
     def come(self):
         """A session begins; whether the others came that it waits for."""
