@@ -189,6 +189,7 @@ void Model::Resolve(const Opening& opening) {
       // Or it was stored, and then went and was kept: it, or one that looks the same.
       if (OneExpires(*opening.maildrop, copy.number)) copy.kept = Copy::Kept::kDoubtful;
       copy.gone = Gone::kYes;
+      copy.gone_at = ++moment_;  // An older list that has it may arrive after this one.
     }
   }
 }
