@@ -20,10 +20,11 @@ import urllib.request
 from pathlib import Path
 
 POPLAR = os.environ.get("POPLAR", "build/release/core/app/poplar")
-# What a second is to a program on a machine that has much else to do, and where the sanitizers slow it down.
-SLOWNESS = 6 if os.environ.get("POPLAR_SANITIZE") else 2
-START_SECONDS = 30
-STOP_SECONDS = 60
+# What a second is to a program on a machine that has much else to do, where the sanitizers slow it down, and on one that
+# is itself made of software (tests/kernel/vm).
+SLOWNESS = 20 if os.environ.get("POPLAR_VM") else 6 if os.environ.get("POPLAR_SANITIZE") else 2
+START_SECONDS = 15 * SLOWNESS
+STOP_SECONDS = 30 * SLOWNESS
 
 poplib._MAXLINE = 1 << 22  # The messages here have lines that poplib would refuse.
 
