@@ -20,16 +20,17 @@ READY_SECONDS_MAX = 120
 
 class Background:
     """A poplar-load of `seconds`, within which the block must end. It is waited for, so that a wrong
-    reply to it is not missed; `report` is what it found. `yields`: its core to others."""
+    reply to it is not missed; `report` is what it found. `yields`: its core to others. `host`: the
+    address of the server's to which it connects."""
 
     def __init__(self, lab, server, profile, pattern, users, connections, *arguments, seconds,
-                 tls=False, yields=True):
+                 tls=False, yields=True, host="127.0.0.1"):
         self.lab = lab
         self.server = server
         self.seconds = seconds
         self.yields = yields
         self.what = f"poplar-load {profile}"
-        self.command = [lab.load.binary, profile, "--json", *server.endpoint_arguments(tls),
+        self.command = [lab.load.binary, profile, "--json", *server.endpoint_arguments(tls, host),
                         "--password", lab.load.password, "--server-pid", str(server.process.pid),
                         "--user", pattern, "--users", str(users), "-c", str(connections),
                         "--seconds", str(seconds), "--warmup", "0", "--timeout-ms", "120000",
@@ -65,6 +66,12 @@ class Background:
             yield
         finally:
             self.process.send_signal(signal.SIGCONT)
+
+    def stop(self):
+        """Its end, if it goes on that long, is of no interest."""
+        self.check()
+        self.process.kill()
+        self.report = {}
 
     def finish(self):
         if self.report is not None:

@@ -17,13 +17,13 @@ weak_schemes = true
 
 
 @contextlib.contextmanager
-def server_for(lab, name, users, settings=""):
-    """A new server that runs; ended when the block is left. `settings`: further sections."""
+def server_for(lab, name, users, settings="", **more):
+    """A new server that runs; ended when the block is left. `settings`: further sections; `more`: as of Poplar."""
     folder = f"{lab.directory}/{name}"
     os.makedirs(folder)
     path = f"{folder}/users"
     with open(path, "w", encoding="ascii") as file:
         file.writelines(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in users)
-    with lab.server(name, settings=SETTINGS.format(path=path) + settings) as server:
+    with lab.server(name, settings=SETTINGS.format(path=path) + settings, **more) as server:
         server.start_counting()
         yield server

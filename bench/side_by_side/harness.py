@@ -66,9 +66,9 @@ class Server:
             return ["--cgroup", self.cgroup]
         return ["--server-pid", str(self.process.pid)]
 
-    def endpoint_arguments(self, tls):
+    def endpoint_arguments(self, tls, host="127.0.0.1"):
         """Where poplar-load finds it."""
-        return ["--pop3", f"127.0.0.1:{self.pop3s_port if tls else self.pop3_port}",
+        return ["--pop3", f"{host}:{self.pop3s_port if tls else self.pop3_port}",
                 "--lmtp", f"127.0.0.1:{self.lmtp_port}"]
 
     def cpu_us(self):

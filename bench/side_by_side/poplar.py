@@ -15,13 +15,14 @@ DATABASE_CACHE_KIB = 1 << 18  # accounts are random: without it, each insert is 
 # The cheapest that is taken, where what is measured is not the hash.
 HASH_SETTING = "$5$rounds=1000$benchstore"
 
+POP3_SETTINGS = "connections_per_address_max = 20000"
 # What differs from the defaults. The log stays as it is; it goes to a file.
 CONFIG = """
 [server]
 workers = {workers}
 [pop3]
-listen = ["127.0.0.1:{pop3}"]
-connections_per_address_max = 20000
+listen = [{pop3}]
+{pop3_settings}
 [pop3s]
 listen = ["127.0.0.1:{pop3s}"]
 [lmtp]
@@ -34,10 +35,13 @@ listen = "127.0.0.1:{http}"
 class Poplar(Server):
     name = "Poplar"
 
-    def __init__(self, directory, binary, settings="", **kwargs):
+    def __init__(self, directory, binary, settings="", pop3_settings=POP3_SETTINGS,
+                 pop3_hosts=("127.0.0.1",), **kwargs):
         super().__init__(directory, **kwargs)
         self.binary = binary
         self.settings = settings  # further sections of poplar.toml
+        self.pop3_settings = pop3_settings
+        self.pop3_hosts = pop3_hosts
         self.config = f"{directory}/home/poplar.toml"
         self.pop3_port, self.pop3s_port, self.lmtp_port, self.http_port = free_ports(4)
 
@@ -54,8 +58,10 @@ class Poplar(Server):
         self.tool("init", f"{self.directory}/home")
         workers = len(self.cores) if self.cores else 0
         with open(self.config, "w", encoding="ascii") as file:
-            file.write(CONFIG.format(workers=workers, pop3=self.pop3_port, pop3s=self.pop3s_port,
-                                     lmtp=self.lmtp_port, http=self.http_port) + self.settings)
+            file.write(CONFIG.format(
+                workers=workers, pop3=", ".join(f'"{host}:{self.pop3_port}"' for host in self.pop3_hosts),
+                pop3_settings=self.pop3_settings, pop3s=self.pop3s_port, lmtp=self.lmtp_port,
+                http=self.http_port) + self.settings)
         self.tool("tenant", "add", "load", "--domain", DOMAIN, "--config", self.config)
         self.add_users(users, password)
         self.insert_users(crowd, password)

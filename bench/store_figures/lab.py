@@ -38,10 +38,11 @@ class Lab:
         return find_plugin(self.build, name)
 
     @contextlib.contextmanager
-    def server(self, name, users=(), settings=""):
-        """A new server that is prepared, not started; ended when the block is left."""
-        server = StoreServer(f"{self.directory}/{name}", self.poplar, settings=settings,
-                             cores=self.server_cores)
+    def server(self, name, users=(), **settings):
+        """A new server that is prepared, not started; ended when the block is left. `settings`: those of
+        Poplar."""
+        server = StoreServer(f"{self.directory}/{name}", self.poplar, cores=self.server_cores,
+                             **settings)
         server.name = f"Poplar-{name}"
         server.prepare(users, PASSWORD)
         try:

@@ -22,6 +22,7 @@ import background
 import bystanders
 import cold
 import command
+import connections
 import crowd
 import shards
 import slow_disk
@@ -153,6 +154,27 @@ class CrowdTest(unittest.TestCase):
                 self.assertEqual(crowd.room(server, 200), room)
 
 
+class ConnectionsTest(unittest.TestCase):
+    # Of the server 1 MiB and 4 KiB each, of the kernel 8 KiB each.
+    SAMPLES = [(0, 7 << 20, 0, 0)] + [(count, (8 << 20) + (count << 12), (1 << 20) + 3 * (count << 12), 5)
+                                      for count in (1 << 10, 1 << 12, 1 << 14)]
+
+    def test_the_line_begins_and_rises_as_the_figures_do(self):
+        self.assertEqual(connections.line([(1, 5), (2, 7), (3, 9)]), (3, 2))
+        machine, first, *_, own, both = connections.rows_of("a machine", self.SAMPLES)
+        self.assertEqual(machine.value, "16,384 connections")
+        self.assertEqual(first.cells()[:3], ["1,024 idle sessions: memory of the server", "12 MiB",
+                                             "5.00 KiB each; the kernel 8.00 KiB for both ends; the last 1,024 came in 5 s"])
+        self.assertEqual((own.value, own.beside), ("8 MiB and 4.00 KiB each", "a million: 3.8 GiB"))
+        self.assertEqual((both.value, both.beside), ("1 MiB and 12.00 KiB each", "a million: 11.4 GiB"))
+
+    def test_no_more_than_there_are_descriptors(self):
+        with mock.patch("resource.getrlimit", return_value=(21_000, 21_000)):
+            self.assertEqual(connections.affordable(connections.STEPS)[-1], 20_000)
+        with mock.patch("resource.getrlimit", return_value=(900, 900)):
+            self.assertEqual(connections.affordable(connections.STEPS), [400])
+
+
 class DiskTest(unittest.TestCase):
     def test_a_throttle_wants_a_whole_disk(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -225,7 +247,7 @@ class ClientsTest(unittest.TestCase):
     def load(script):
         lab = SimpleNamespace(load=SimpleNamespace(binary="/bin/true", password="x"),
                               client_cores=None, smoke=False)
-        server = SimpleNamespace(endpoint_arguments=lambda tls: [], state=lambda: "x runs",
+        server = SimpleNamespace(endpoint_arguments=lambda *_: [], state=lambda: "x runs",
                                  process=SimpleNamespace(pid=1), log_tail=lambda: "")
         load = background.Background(lab, server, "idle", "u{}@load.test", 1, 1, seconds=0)
         load.command = ["/bin/sh", "-c", script]
