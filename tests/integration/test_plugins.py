@@ -29,11 +29,18 @@ def children(pid):
     return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
 
 
+def command_line(process):
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""  # It has ended since it was seen.
+
+
 def hosts(server):
     """The processes of plug-ins, which the server's launcher has started, or without a sandbox the server itself."""
     if 'sandbox = "off"' in server.config_path.read_text():
         own = children(server.process.pid)
-        return [child for child in own if b"auth-host" in Path(f"/proc/{child}/cmdline").read_bytes()]
+        return [child for child in own if b"auth-host" in command_line(child)]
     return [host for launcher in children(server.process.pid) for host in children(launcher)]
 
 
