@@ -1,11 +1,36 @@
 // The composition root of the poplar command: hands the command line what only this binary knows.
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+
 #include "core/app/auth_backends.h"
 #include "core/app/cli.h"
 #include "core/app/serve.h"
 #include "core/app/store_commands.h"
 
+namespace {
+
+// A socket or a file of the store that had one of these numbers would get what is printed and
+// logged.
+void OpenStandardDescriptors() {
+  while (true) {
+    const int fd = open("/dev/null", O_RDWR);
+    if (fd < 0) return;
+    if (fd > 2) {
+      close(fd);
+      return;
+    }
+  }
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  OpenStandardDescriptors();
+  // A write beyond the limit of a file's size fails as one to a full disk does, and is answered so.
+  signal(SIGXFSZ, SIG_IGN);
   const poplar::app::Wiring wiring{.init_store = &poplar::app::InitStore,
                                    .store = {.verify = &poplar::app::VerifyStore,
                                              .stats = &poplar::app::StoreStats,

@@ -89,7 +89,19 @@ Status ExplainMemory() {
       limit.rlim_cur == RLIM_INFINITY ? "unlimited" : std::to_string(limit.rlim_cur) + " octets";
   return Precondition("no memory for an io_uring (ENOMEM): RLIMIT_MEMLOCK is " + now +
                       "; raise it (ulimit -l unlimited; systemd: LimitMEMLOCK=infinity; docker: "
-                      "--ulimit memlock=-1), or the memory limit of the container");
+                      "--ulimit memlock=-1), or the memory limit of the container, or ask for "
+                      "fewer server.workers");
+}
+
+// Of whoever has no CAP_IPC_LOCK, as the server once it gave its capabilities away, newer kernels
+// count the rings of all shards.
+void RaiseLockedMemory() {
+  rlimit limit{.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+  if (setrlimit(RLIMIT_MEMLOCK, &limit) == 0) return;  // It may.
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  // Whether what there is suffices is told by whoever makes a ring.
+  (void)setrlimit(RLIMIT_MEMLOCK, &limit);
 }
 
 Status CheckDescriptors(uint32_t wanted) {
@@ -243,6 +255,7 @@ Status ExplainRingFailure(int error_number) {
 
 Status ProbeKernel(const ProbeOptions& options) {
   POP_RETURN_IF_ERROR(CheckDescriptors(options.descriptors_wanted));
+  RaiseLockedMemory();
   Status status = OkStatus();
   // On a thread of its own: the caller's may have a reactor.
   std::thread([&status] {

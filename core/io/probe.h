@@ -14,7 +14,7 @@ struct ProbeOptions {
   uint32_t descriptors_wanted = 1024;
 };
 
-// Raises RLIMIT_NOFILE to its hard limit, makes a reactor, and really does with it what the server
+// Raises RLIMIT_NOFILE to its hard limit and RLIMIT_MEMLOCK as far as it may, makes a reactor, and really does with it what the server
 // will do: multishot accept, multishot receive into a buffer ring, send. Any thread; before
 // ShardSet::Start. kFailedPrecondition with the sentence, or kUnavailable for what a restart may
 // mend.

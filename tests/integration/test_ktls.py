@@ -45,7 +45,7 @@ def kernel_takes_chacha20():
     return True
 
 
-pytestmark = pytest.mark.skipif(not kernel_has_tls(), reason="this kernel has no TLS: tests/kernel/run")
+pytestmark = pytest.mark.skipif(not kernel_has_tls(), reason="this kernel has no TLS: tests/kernel/vm")
 
 
 def kernel_transmitters():

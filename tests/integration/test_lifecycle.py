@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -14,7 +15,7 @@ import time
 
 import pytest
 from conftest import ALICE, BOB, PASSWORDS
-from poplar_server import POPLAR, PoplarServer, read_line, read_to_end, wait_for
+from poplar_server import POPLAR, SLOWNESS, PoplarServer, lmtp_transaction, read_line, read_to_end, wait_for
 
 
 def test_ready_until_draining(new_server):
@@ -92,8 +93,45 @@ def test_the_drain_has_a_limit(new_server):
     told = time.monotonic()
     server.signal(signal.SIGTERM)
     assert server.wait(30) == 0
-    assert time.monotonic() - told < 15  # Not the 25 s of what cannot be left.
+    assert time.monotonic() - told < 5 * SLOWNESS  # The limit is a second.
     server.says("drain_cut connections=2")
+
+
+def test_a_limit_of_a_file_s_size_is_a_full_disk(server):
+    first = large_message(1)
+    lmtp = server.lmtp()
+    lmtp.ehlo("mta.test")
+    assert code_of(lmtp, first) == 250
+    limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
+    assert code_of(lmtp, large_message(2)) in (451, 452)
+    assert server.process.poll() is None
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
+    third = large_message(3)
+    assert code_of(lmtp, third) == 250
+    client = server.pop3(ALICE, PASSWORDS[ALICE])
+    assert client.stat()[0] == 2
+    for number, sent in ((1, first), (2, third)):
+        assert b"\r\n".join(client.retr(number)[1]).endswith(sent.rstrip())
+    client.quit()
+
+
+def code_of(lmtp, message):
+    return lmtp_transaction(lmtp, [ALICE], message)[0][0]
+
+
+def large_message(number):
+    """Of more than a file may have there: a body of its own."""
+    return b"Subject: %d\r\n\r\n" % number + b"%d: what is in it\r\n" % number * (1 << 18)
+
+
+def test_closed_standard_descriptors_are_nobody_s(server):
+    server.stop()
+    server.process_options = {"preexec_fn": lambda: [os.close(fd) for fd in (0, 1)]}
+    server.start()
+    for fd in (0, 1):
+        assert os.readlink(f"/proc/{server.process.pid}/fd/{fd}") == "/dev/null"
+    assert server.pop3(ALICE, PASSWORDS[ALICE]).stat()[0] == 0
 
 
 def test_a_drain_shows_who_is_waited_for(new_server):

@@ -3,6 +3,7 @@
 import os
 import poplib
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -68,6 +69,36 @@ def test_it_can_be_run_again(demo):
     empty_mailbox(demo.folder)
     assert "delivered once more" in shows(demo(), 5, 5)
     assert list(demo.folder.glob("demo-fetched*")) == []
+
+
+def test_it_serves_until_it_is_told_to_end(demo):
+    demo()
+    program = {**os.environ, "POPLAR": str(Path(POPLAR).resolve())}
+    with subprocess.Popen([QUICKSTART, demo.folder], stdout=subprocess.PIPE, env=program, text=True,
+                          start_new_session=True) as quickstart:
+        out = ""
+        try:
+            for line in quickstart.stdout:
+                out += line
+                if "until Ctrl-C" in line:
+                    break
+            paste = re.search(r"^    (curl .*)$", out, re.M)[1]
+            first = subprocess.run(["bash", "-c", paste], capture_output=True, timeout=60, check=True).stdout
+            assert b"Subject: Welcome to Poplar" in first
+            metrics = re.search(r"Metrics:\s+(\S+)", out)[1]
+            assert b"poplar_pop3_sessions" in subprocess.run(["curl", "-sf", metrics], capture_output=True, timeout=60, check=True).stdout
+            assert re.search(r"server +(localhost|127\.0\.0\.1), port \d+, SSL/TLS", out), out
+        finally:
+            os.killpg(quickstart.pid, signal.SIGINT)  # As a terminal does.
+            quickstart.stdout.read()
+        assert quickstart.wait(60) == 130
+    assert subprocess.run([POPLAR, "session", "list", "--config", demo.folder / "poplar.toml"], capture_output=True,
+                          timeout=60, check=False).returncode != 0
+
+
+def test_two_folders_are_one_too_many(demo):
+    done = subprocess.run([QUICKSTART, "--no-serve", demo.folder, "another"], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 64 and b"one folder, please" in done.stderr
 
 
 def wrapper(tmp_path, body):

@@ -4,6 +4,7 @@
   lint.py layers ROOT BUILD   folders include, and targets link, only what stands below them
   lint.py shape ROOT          lengths of files and functions, #pragma once, banned words and calls
   lint.py headers ROOT        every header compiles by itself
+  lint.py events ROOT         every event of the log stands in the operator's table
   lint.py format ROOT         everything is as .clang-format says
 """
 
@@ -219,9 +220,22 @@ def check_format(root):
     result = subprocess.run(
         ["clang-format-19", "--dry-run", *map(str, sources(root))], capture_output=True, timeout=300, cwd=root
     )
-    for line in result.stderr.decode().splitlines():
-        if "code should be clang-formatted" in line:
-            yield line
+    told = [line for line in result.stderr.decode().splitlines() if "code should be clang-formatted" in line]
+    yield from told
+    if result.returncode != 0 and not told:
+        yield f"clang-format-19 failed ({result.returncode}): {result.stderr.decode()[:300]}"
+
+
+def check_events(root):
+    """Whoever greps for an event of the log finds it in the operator's table."""
+    page = (root / "core/ops/README.md").read_text()
+    told = set(re.findall(r"`([a-z_]+)`", page))
+    for path in sources(root):
+        if path.suffix != ".cc" or path.relative_to(root).parts[0] not in ("core", "auth", "storage"):
+            continue
+        for event in re.findall(r'Log\(\s*(?:base::)?LogLevel::k\w+,\s*"([a-z_]+)"', path.read_text()):
+            if event not in told:
+                yield f"{path.relative_to(root)}: core/ops/README.md does not tell of the event {event}"
 
 
 def main():
@@ -232,6 +246,8 @@ def main():
         faults = list(check_shape(root))
     elif what == "headers":
         faults = list(check_headers(root))
+    elif what == "events":
+        faults = list(check_events(root))
     elif what == "format":
         faults = list(check_format(root))
     else:

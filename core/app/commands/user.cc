@@ -8,6 +8,7 @@
 #include "core/app/commands/user_records.h"
 #include "core/app/password_policy.h"
 #include "core/app/table.h"
+#include "core/base/limits.h"
 
 namespace poplar::app {
 namespace {
@@ -38,6 +39,11 @@ StatusOr<std::string> NewHash(const UserPasswordOptions& options, const tenant::
   POP_ASSIGN_OR_RETURN(const base::Secret password, options.password == PasswordSource::kStdin
                                                         ? ReadPassword(console.in)
                                                         : AskTwice(console, options.address));
+  if (password.Reveal().size() > kPassArgumentBytesMax) {
+    return MakeStatus(StatusCode::kInvalidArgument,
+                      "the password is longer than " + std::to_string(kPassArgumentBytesMax) +
+                          " octets, the most that mail programs can send by USER and PASS");
+  }
   Status judged = JudgePassword(PasswordPolicyOf(config.users), password.Reveal(), options.address);
   if (!judged.ok() && !options.weak_password) return judged;
   if (!judged.ok()) {

@@ -153,6 +153,16 @@ TEST_F(UsersTest, AWeakPasswordIsRefusedAndWhatToChangeIsTold) {
       ExitCode::kUsage);
 }
 
+TEST_F(UsersTest, APasswordFitsIntoTheLineOfPass) {
+  AddTenant();
+  Write(config_path_, "[users]\nhash = \"sha512crypt\"\n");
+  const std::vector<std::string> add = {"user", "add", "alice@acme.example", "--weak-password",
+                                        "--password-stdin"};
+  EXPECT_EQ(RunHere(add, std::string(506, 'x') + "\n"), ExitCode::kDataError);
+  EXPECT_THAT(err_, HasSubstr("longer than 505 octets"));
+  EXPECT_EQ(RunHere(add, std::string(505, 'x') + "\n"), ExitCode::kOk) << err_;
+}
+
 TEST_F(UsersTest, HashesOfAnotherSystemFromStandardInput) {
   AddTenant();
   // Of "Hello world!", from the specification of SHA-crypt; and of "secret", by OpenLDAP's scheme.

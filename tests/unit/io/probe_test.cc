@@ -146,6 +146,29 @@ TEST(ProbeTest, NoLockedMemoryForAnUnprivilegedUser) {
   ExpectSays(said, {"ENOMEM", "RLIMIT_MEMLOCK is 0 octets"});
 }
 
+// The rings are made later, by a process that may no longer raise it.
+TEST(ProbeTest, RaisesTheLimitOfLockedMemoryAsFarAsItMay) {
+  const auto exit_code_of = [](uid_t user) {
+    const pid_t child = fork();
+    if (child == 0) {
+      // Root of a container may not raise it, either.
+      rlimit limit{.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+      const bool may = user == 0 && setrlimit(RLIMIT_MEMLOCK, &limit) == 0;
+      limit = {.rlim_cur = 1 << 20, .rlim_max = 8 << 20};
+      if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0 || setresuid(user, user, user) != 0) _exit(2);
+      if (!ProbeKernel({}).ok() || getrlimit(RLIMIT_MEMLOCK, &limit) != 0) _exit(3);
+      _exit(limit.rlim_cur == (may ? RLIM_INFINITY : 8 << 20) ? 0 : 1);
+    }
+    int ended = 0;
+    EXPECT_EQ(waitpid(child, &ended, 0), child);
+    return WEXITSTATUS(ended);
+  };
+  EXPECT_EQ(exit_code_of(geteuid()), 0);
+  if (geteuid() == 0) {
+    EXPECT_EQ(exit_code_of(65534), 0);
+  }
+}
+
 TEST(ProbeTest, TooFewDescriptors) {
   const std::string said = ProbeInChild([] {
     const rlimit limit{.rlim_cur = 64, .rlim_max = 100};

@@ -298,11 +298,13 @@ TEST_F(TlsTest, KeyUpdateIsAnsweredOrEndsInOrder) {
     EXPECT_EQ(client.Line(), "one");
     client.RequestKeyUpdate();
     client.Send("ECHO two\n");
-    EXPECT_EQ(client.Line(), "two");
-    client.Send("ECHO three\nQUIT\n");
-    const std::string line = client.Line();
+    const std::string second = client.Line();
+    // Where the kernel seals, what came with the request is still answered, and what comes later is
+    // not.
     if (metrics().handshakes_kernel_tls.Read() == 0) {
-      EXPECT_EQ(line, "three");
+      EXPECT_EQ(second, "two");
+      client.Send("ECHO three\nQUIT\n");
+      EXPECT_EQ(client.Line(), "three");
     }
     EXPECT_TRUE(client.EndsInOrder());
   });
@@ -386,8 +388,8 @@ TEST_F(TlsTest, IdleConnectionsAreSmall) {
   auto connect = [&](size_t count) {
     const uint64_t sent_before = metrics().bytes_out.Read();
     for (size_t i = 0; i < count; ++i) ASSERT_EQ(write(go[1], "+", 1), 1);
-    ASSERT_TRUE(
-        server.RunUntil([&] { return metrics().bytes_out.Read() == sent_before + 2 * count; }));
+    ASSERT_TRUE(server.RunUntil(
+        [&] { return metrics().bytes_out.Read() == sent_before + 2 * count; }, 60'000));
   };
   connect(10);
   const size_t before = used();
