@@ -22,8 +22,8 @@ inline constexpr uint32_t kPasswordBytesMax = 1024;
 // RFC 2449 §4 allows 255 octets a command line, CRLF included; RFC 5034 §4 asks for 12,288 in an
 // authentication exchange. Bearer tokens of 10 KB, in base64, need some more.
 inline constexpr uint32_t kPop3CommandLineBytesMax = 512;
-// What PASS has room for, beside its name and the line's end: a longer password could be used by AUTH
-// alone.
+// What PASS has room for, beside its name and the line's end: a longer password could be used by
+// AUTH alone.
 inline constexpr uint32_t kPassArgumentBytesMax = kPop3CommandLineBytesMax - 7;
 inline constexpr uint32_t kSaslLineBytesMax = 16 * 1024;
 static_assert(kPop3CommandLineBytesMax >= 255 && kPop3CommandLineBytesMax < kSaslLineBytesMax);

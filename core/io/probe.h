@@ -14,10 +14,10 @@ struct ProbeOptions {
   uint32_t descriptors_wanted = 1024;
 };
 
-// Raises RLIMIT_NOFILE to its hard limit and RLIMIT_MEMLOCK as far as it may, makes a reactor, and really does with it what the server
-// will do: multishot accept, multishot receive into a buffer ring, send. Any thread; before
-// ShardSet::Start. kFailedPrecondition with the sentence, or kUnavailable for what a restart may
-// mend.
+// Raises RLIMIT_NOFILE to its hard limit and RLIMIT_MEMLOCK as far as it may, makes a reactor, and
+// really does with it what the server will do: multishot accept, multishot receive into a buffer
+// ring, send. Any thread; before ShardSet::Start. kFailedPrecondition with the sentence, or
+// kUnavailable for what a restart may mend.
 Status ProbeKernel(const ProbeOptions& options);
 
 // Turns the -errno (or errno) of io_uring_setup(2) or io_uring_register(2) into the sentence that
