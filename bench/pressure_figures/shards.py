@@ -21,8 +21,12 @@ MESSAGES = 8
 OCTETS = 4096
 TIMES_MIN = 1.8
 LOAD_SHARE = 0.25  # of the most that one shard can do, for each shard
-WORK = [("session", "sessions", 16, ()), ("poll", "polls", 16, ()),
-        ("retr", "RETR of 4 KB", 16, ("--octets", "4096-8192")), ("noop", "NOOP", 16, ()),
+LARGE_OCTETS = 65_536
+SMALL, LARGE = ("--octets", f"{OCTETS}-{2 * OCTETS}"), ("--octets", f"{LARGE_OCTETS}-{2 * LARGE_OCTETS}")
+TLS = ("--stls",)
+WORK = [("session", "sessions", 16, ()), ("session", "sessions with STLS", 16, TLS), ("poll", "polls", 16, ()),
+        ("retr", "RETR of 4 KB", 16, SMALL), ("retr", "RETR of 64 KB", 16, LARGE),
+        ("retr", "RETR of 64 KB over TLS", 16, (*LARGE, *TLS)), ("noop", "NOOP", 16, ()),
         ("lmtp", "deliveries of 4 KB", 16, ("--octets", OCTETS))]
 
 
@@ -34,7 +38,8 @@ def measure(lab):
     known = addresses(PATTERN, 0, users)
     with server_for(one, "one", known) as single, server_for(two, "two", known) as double:
         for server in (single, double):
-            one.fill(server, PATTERN, users, users * MESSAGES, OCTETS)
+            for octets in (OCTETS, LARGE_OCTETS):
+                one.fill(server, PATTERN, users, users * MESSAGES, octets)
         for profile, name, clients, arguments in WORK:
             yield from measure_work(one, (single, double), profile, name, users,
                                     min(clients, users), arguments)

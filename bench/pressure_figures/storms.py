@@ -105,8 +105,9 @@ def measure_kind(lab, server, others, kind):
 
 
 def cost_row(kind, per_second, stormy_share, quiet_share):
-    """The others come at a fixed rate, so what the server takes beyond that is the storm's."""
-    each_us = quotient(max(0, stormy_share - quiet_share) * 1e6, per_second, kind.title)
+    """The others come at a fixed rate, so what the server takes beyond that is the storm's; below nothing
+    where noise is more."""
+    each_us = quotient((stormy_share - quiet_share) * 1e6, per_second, kind.title)
     return Row(f"{kind.title}: server CPU for one of {per_second:,.0f} {kind.event} a second",
                f"{each_us:.1f} µs", f"{stormy_share:.0%} of its core, {quiet_share:.0%} without")
 

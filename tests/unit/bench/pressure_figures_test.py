@@ -75,7 +75,7 @@ class RowsTest(unittest.TestCase):
         kind = storms.Kind("accepts", "a storm", 1, event="connections")
         row = storms.cost_row(kind, 10_000, stormy_share=0.7, quiet_share=0.4)
         self.assertEqual(row.value, "30.0 µs")
-        self.assertEqual(storms.cost_row(kind, 10, stormy_share=0.3, quiet_share=0.4).value, "0.0 µs")
+        self.assertEqual(storms.cost_row(kind, 10, stormy_share=0.399, quiet_share=0.4).value, "-100.0 µs")
         with self.assertRaises(ValueError):
             storms.cost_row(kind, 0, stormy_share=0.7, quiet_share=0.4)
 
