@@ -43,7 +43,7 @@ bool IsDomain(std::string_view name) {
   }
 }
 
-bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+bool IsBlankOrControl(char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F; }
 
 }  // namespace
 
@@ -68,7 +68,7 @@ MailAddress SplitAddress(std::string_view address) {
   const size_t at = address.rfind('@');
   if (at == std::string_view::npos || at == 0 || at + 1 == address.size()) return {};
   if (address.size() > kAddressBytesMax || !base::IsUtf8(address)) return {};
-  if (std::ranges::any_of(address, IsControl)) return {};
+  if (std::ranges::any_of(address, IsBlankOrControl)) return {};
   return {.user = address.substr(0, at), .domain = address.substr(at + 1)};
 }
 

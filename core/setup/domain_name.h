@@ -17,7 +17,7 @@ struct MailAddress {
   std::string_view domain;
 };
 // The two halves of an address; both empty: it is none. What is in them is only known to be UTF-8
-// without control characters, and not too long.
+// without blanks and control characters, and not too long.
 MailAddress SplitAddress(std::string_view address);
 
 }  // namespace poplar::setup
