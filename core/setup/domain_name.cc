@@ -64,6 +64,14 @@ std::string UnicodeDomain(std::string_view domain) {
   return name.empty() ? std::string(domain) : name;
 }
 
+bool IsPublicName(std::string_view host) {
+  const std::string name = AsciiDomain(host);
+  const size_t dot = name.rfind('.');
+  if (dot == std::string::npos) return false;
+  const std::string_view top = std::string_view(name).substr(dot + 1);
+  return top != "localhost" && top != "localdomain" && !absl::ascii_isdigit(top.front());
+}
+
 MailAddress SplitAddress(std::string_view address) {
   const size_t at = address.rfind('@');
   if (at == std::string_view::npos || at == 0 || at + 1 == address.size()) return {};

@@ -12,6 +12,9 @@ std::string AsciiDomain(std::string_view domain);
 // The other way round; what is no such name stays as it is.
 std::string UnicodeDomain(std::string_view domain);
 
+// Whether others can find a host by it: not by one name alone, as "mailhost", nor by "localhost".
+bool IsPublicName(std::string_view host);
+
 struct MailAddress {
   std::string_view user;
   std::string_view domain;

@@ -40,5 +40,15 @@ TEST(DomainName, AddressesHaveTwoHalves) {
   }
 }
 
+TEST(DomainName, OthersFindAHostByAWholeName) {
+  for (const char* const found : {"pop.example.org", "example.org", "pop.b\u00fccher.example"}) {
+    EXPECT_TRUE(IsPublicName(found)) << found;
+  }
+  for (const char* const lost : {"", "mailhost", "localhost", "localhost.localdomain", "192.0.2.1",
+                                 "mail.localhost", ".org", "a b.org"}) {
+    EXPECT_FALSE(IsPublicName(lost)) << lost;
+  }
+}
+
 }  // namespace
 }  // namespace poplar::setup
