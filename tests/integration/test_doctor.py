@@ -271,6 +271,25 @@ def test_passwords_that_are_refused_though_they_are_right(server):
     assert "has no password yet" in told[0]
 
 
+def test_what_a_directory_says_of_passwords(server, tmp_path):
+    """Whose accounts they are, has the next move."""
+    server.stop()
+    (tmp_path / "old").write_text("locked@alpha.example:!\nnew@alpha.example:\nknown@alpha.example:{PLAIN}secret\n")
+    server.config_path.write_text(server.config_path.read_text() + f"""
+[auth]
+chain = ["users", "old"]
+[backend.old]
+driver = "passwd-file"
+file = "{tmp_path}/old"
+weak_schemes = true
+""")
+    server.start()
+    for user, word, mover in (("locked", "account is locked", "directory"), ("new", "no password yet", "directory"), ("known", "type it again", "customer")):
+        steps, told = doctor(server, f"{user}@alpha.example", password="anything", code=EX_NOPERM)
+        assert steps["log-in"]["whose_move"] == mover and word in told[0], (user, steps["log-in"], told)
+        assert ("[backend.old]" in steps["log-in"]["mend"]) == (mover == "directory"), steps["log-in"]
+
+
 def test_an_app_password_that_is_for_one_network(server):
     password = add_app_password(server, "scanner", "--from", "192.0.2.0/24")
     steps, told = doctor(server, ALICE, password=password)
