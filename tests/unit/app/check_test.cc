@@ -32,8 +32,7 @@ TEST_F(CheckTest, SaysEveryFaultWithItsLine) {
 }
 
 TEST_F(CheckTest, NamesThatMailProgramsAreToldAreToBeFound) {
-  const std::string text =
-      "[setup]\npop3_host = \"mailhost\"\nhost = \"setup.example.org\"\n";
+  const std::string text = "[setup]\npop3_host = \"mailhost\"\nhost = \"setup.example.org\"\n";
   Write(config_path_, text);
   EXPECT_EQ(RunHere({"check"}), ExitCode::kOk) << err_;
   EXPECT_THAT(err_, Not(HasSubstr("mailhost"))) << "nobody asks";
