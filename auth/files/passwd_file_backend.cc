@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "auth/users/address.h"
+#include "auth/users/refusals.h"
 #include "core/base/log.h"
 
 namespace poplar::auth {
@@ -106,7 +107,7 @@ BackendAnswer PasswdFileBackend::VerifyPassword(std::string_view login,
   if (found == all->by_login.end()) return Say(BackendOutcome::kUnknown, "unknown user");
   const PasswdUser& user = found->second;
   if (user.disabled) return Say(BackendOutcome::kRefused, "the account is locked");
-  if (user.stored_password.empty()) return Say(BackendOutcome::kRefused, "no password is set");
+  if (user.stored_password.empty()) return Say(BackendOutcome::kRefused, kNoPasswordIsSet);
   BackendAnswer answer = Known(user, login, *tenants_.Current());
   if (answer.outcome == BackendOutcome::kOk) {
     answer.stored_password = base::Secret(user.stored_password);

@@ -69,7 +69,8 @@ void ChainProbe::ReportMissing() {
                         .probed = ProbedAt(nth),
                         .outcome = BackendOutcome::kTemporary,
                         .reason = order_->WhyMissing(),
-                        .principal = {}});
+                        .principal = {},
+                        .from_networks = {}});
   }
 }
 
@@ -136,6 +137,7 @@ void ChainProbe::Take() {
   report.outcome = answer.outcome;
   report.reason = std::move(answer.reason);
   report.principal = std::move(answer.principal);
+  report.from_networks = std::move(answer.from_networks);
   report.asked_us = base::SystemClock().MonotonicUs() - begun_us_;
   AskNext();
 }

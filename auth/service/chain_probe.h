@@ -32,9 +32,10 @@ struct LinkReport {
   Probed probed = Probed::kAddress;
   BackendOutcome outcome = BackendOutcome::kUnsupported;
   std::string reason;
-  Principal principal;    // With kOk; without an account where a token names none.
-  uint64_t asked_us = 0;  // How long it took.
-  bool decides = false;   // What is probed, for a client; of each `probed`, one or none does.
+  Principal principal;        // With kOk; without an account where a token names none.
+  std::string from_networks;  // As in BackendAnswer.
+  uint64_t asked_us = 0;      // How long it took.
+  bool decides = false;       // What is probed, for a client; of each `probed`, one or none does.
 };
 
 class ChainProbe final : private BackendCall {

@@ -4,6 +4,7 @@
 
 #include "auth/schemes/app_password.h"
 #include "auth/users/networks.h"
+#include "auth/users/refusals.h"
 #include "core/base/log.h"
 
 namespace poplar::auth {
@@ -107,7 +108,7 @@ BackendAnswer SqliteBackend::VerifyPassword(std::string_view login, const base::
     base::Wipe(record.hash.data(), record.hash.size());
     hashers_.SpendOne(password);
     return Say(BackendOutcome::kRefused,
-               why_not.empty() ? "only app passwords are taken" : why_not);
+               why_not.empty() ? std::string(kOnlyAppPasswords) : why_not);
   }
 
   const WeakSchemes weak = record.weak_schemes ? WeakSchemes::kAllow : WeakSchemes::kRefuse;
@@ -127,7 +128,7 @@ BackendAnswer SqliteBackend::VerifyPassword(std::string_view login, const base::
       break;
   }
   if (!has_hash) {
-    return Say(BackendOutcome::kRefused, why_not.empty() ? "no password is set" : why_not);
+    return Say(BackendOutcome::kRefused, why_not.empty() ? std::string(kNoPasswordIsSet) : why_not);
   }
   // The password may be right: that we cannot tell is our fault.
   return Say(BackendOutcome::kTemporary, record.user.address + ": " + unusable);
@@ -149,11 +150,11 @@ std::optional<BackendAnswer> SqliteBackend::VerifyAppPassword(LoginRecord& recor
   const bool is_log_in = !client_address.empty();
   const int64_t now_s = options_.clock->WallUs() / 1'000'000;
   if (app.expires_s && *app.expires_s <= now_s) {
-    why_not = "the app password \"" + app.label + "\" has expired";
+    why_not = std::string(kTheAppPassword) + app.label + "\" has expired";
     return std::nullopt;
   }
   if (is_log_in && !app.networks.empty() && !InNetworks(app.networks, client_address)) {
-    why_not = "the app password \"" + app.label + "\" is not for this address";
+    why_not = std::string(kTheAppPassword) + app.label + "\" is not for this address";
     return std::nullopt;
   }
   base::Wipe(record.hash.data(), record.hash.size());
@@ -198,7 +199,7 @@ BackendAnswer SqliteBackend::FetchVerifier(std::string_view login, std::string_v
   LoginRecord& record = **found;
   if (record.require_app_password) {
     base::Wipe(record.hash.data(), record.hash.size());
-    return Say(BackendOutcome::kRefused, "only app passwords are taken");
+    return Say(BackendOutcome::kRefused, kOnlyAppPasswords);
   }
   BackendAnswer answer = LoggedIn(std::move(record.user));
   answer.stored_verifier = base::Secret(record.hash);

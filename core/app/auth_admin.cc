@@ -68,6 +68,7 @@ json LinkToJson(const LinkReport& report, const TenantPolicies& policies) {
     link["address"] = report.principal.address;
     link["quota"] = {{"octets", report.principal.quota.octets},
                      {"messages", report.principal.quota.messages}};
+    link["from_networks"] = report.from_networks;
     AddAdmission(report, policies, link);
   }
   return link;

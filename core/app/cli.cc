@@ -20,6 +20,7 @@
 #include "core/app/commands/session.h"
 #include "core/app/commands/with_config.h"
 #include "core/app/version.h"
+#include "core/base/ip.h"
 
 namespace poplar::app {
 namespace {
@@ -160,12 +161,22 @@ class CommandLine {
                                "  poplar doctor alice@example.org --password\n"
                                "  poplar doctor alice@example.org --json | jq -r '.to_customer[]'");
     auto options = std::make_shared<DoctorOptions>();
-    doctor->add_option("ADDRESS", options->address, "The customer; left out: the server alone");
+    // An empty variable of a script is no wish to look at the server alone.
+    doctor->add_option("ADDRESS", options->user_name, "The customer; left out: the server alone")
+        ->check([](const std::string& text) {
+          return text.empty() ? std::string("it is empty") : std::string();
+        });
     CLI::App* secret = doctor->add_option_group("at most one of these");
     secret->add_flag("--password", options->password, "Ask for the password and try it");
     secret->add_flag("--password-stdin", options->password_from_stdin,
                      "Try the password on the first line of standard input");
     secret->require_option(0, 1);
+    doctor
+        ->add_option("--from", options->from,
+                     "The IP address that he comes from: is his app password good there?")
+        ->check([](const std::string& text) {
+          return base::IpAddress::Parse(text) ? std::string() : text + " is no IP address";
+        });
     doctor->add_flag("--json", options->json, "As JSON");
     auto path = AddConfigOption(doctor);
     doctor->callback([this, options, path] {

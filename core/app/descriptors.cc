@@ -51,16 +51,18 @@ DescriptorPlan PlanForThisProcess(const tenant::Config& config, uint32_t shards)
   return PlanDescriptors(config, limit.rlim_cur, shards);
 }
 
-tenant::Config WithinDescriptors(tenant::Config config, uint32_t shards) {
+tenant::Config DescriptorLimits::Apply(tenant::Config config, uint32_t shards) {
   const DescriptorPlan plan = PlanForThisProcess(config, shards);
-  if (plan.pop3_connections_max < config.pop3.connections_max ||
-      plan.lmtp_connections_max < config.lmtp.connections_max) {
+  const bool narrows = plan.pop3_connections_max < config.pop3.connections_max ||
+                       plan.lmtp_connections_max < config.lmtp.connections_max;
+  if (narrows && told_ != plan) {
     base::Log(base::LogLevel::kWarning, "descriptor_limit",
               {{"wanted", plan.descriptors_wanted},
                {"pop3_connections_max", plan.pop3_connections_max},
                {"lmtp_connections_max", plan.lmtp_connections_max},
                {"mend", "raise RLIMIT_NOFILE (systemd: LimitNOFILE=), or lower connections_max"}});
   }
+  told_ = narrows ? std::optional(plan) : std::nullopt;
   config.pop3.connections_max = plan.pop3_connections_max;
   config.lmtp.connections_max = plan.lmtp_connections_max;
   return config;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "core/tenant/config.h"
 
@@ -17,6 +18,8 @@ struct DescriptorPlan {
   uint32_t open_files_a_shard = 0;  // Segments that the store keeps open.
   // RLIMIT_NOFILE with which the configured limits hold.
   uint64_t descriptors_wanted = 0;
+
+  friend bool operator==(const DescriptorPlan&, const DescriptorPlan&) = default;
 };
 
 // Shares `descriptors` out: some for every shard and its segments; of the rest a fifth stays for
@@ -27,8 +30,15 @@ DescriptorPlan PlanDescriptors(const tenant::Config& config, uint64_t descriptor
 // Of this process, whose soft limit is the hard one by now (io::ProbeKernel).
 DescriptorPlan PlanForThisProcess(const tenant::Config& config, uint32_t shards);
 
-// The same configuration with the connection limits that are in force; the log says when they are
-// narrower.
-tenant::Config WithinDescriptors(tenant::Config config, uint32_t shards);
+// Narrows configurations to what this process has descriptors for.
+class DescriptorLimits {
+ public:
+  // The same with the connection limits that are in force. Where they are narrower the log says so,
+  // unless it has said the same of the one before.
+  tenant::Config Apply(tenant::Config config, uint32_t shards);
+
+ private:
+  std::optional<DescriptorPlan> told_;  // Of the last one; nothing: it was not narrowed.
+};
 
 }  // namespace poplar::app

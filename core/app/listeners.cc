@@ -54,6 +54,12 @@ tenant::Config AsListening(tenant::Config config, const Listeners& listeners) {
   config.pop3.listen = AddressesOf("pop3", listeners);
   config.pop3s.listen = AddressesOf("pop3s", listeners);
   config.lmtp.listen = AddressesOf("lmtp", listeners);
+  config.lmtp.socket.clear();
+  for (const Listener& listener : listeners) {
+    const bool is_socket =
+        listener.protocol == "lmtp" && listener.address.starts_with(kUnixListener);
+    if (is_socket) config.lmtp.socket = listener.address.substr(kUnixListener.size());
+  }
   auto setup = AddressesOf("setup", listeners);
   if (!setup.empty()) config.setup.listen = std::move(setup);
   const auto http = AddressesOf("http", listeners);

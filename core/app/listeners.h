@@ -15,9 +15,12 @@
 
 namespace poplar::app {
 
+// What the address of a Unix socket begins with; then comes its path.
+inline constexpr std::string_view kUnixListener = "unix:";
+
 struct Listener {
   std::string protocol;    // As `listening` in the log names it: "pop3", "http", "setup".
-  std::string address;     // With the port that was taken; "unix:" and a path.
+  std::string address;     // With the port that was taken.
   bool inherited = false;  // From the service manager.
 };
 using Listeners = std::vector<Listener>;

@@ -59,15 +59,20 @@ size_t Characters(std::string_view text) {
   return count;
 }
 
-// Takes all parts of the address off; the longest that was there, or "".
+// Takes all parts of the address off, in whatever case, and blanks that stood beside them; the
+// longest that was there, or "".
 std::string TakeParts(const std::vector<std::string>& parts, std::string& password) {
   std::string found;
+  std::string lower = Lower(password);
   for (const std::string& part : parts) {
-    for (size_t at = 0; (at = password.find(part, at)) != std::string::npos;) {
+    for (size_t at = 0; (at = lower.find(part, at)) != std::string::npos;) {
+      lower.erase(at, part.size());
       password.erase(at, part.size());
       if (found.empty()) found = part;
     }
   }
+  base::Wipe(lower.data(), lower.size());
+  if (!found.empty()) absl::StripAsciiWhitespace(&password);
   return found;
 }
 
@@ -135,17 +140,23 @@ Status JudgePassword(const PasswordPolicy& policy, std::string_view password,
     return Refuse("the password has " + std::to_string(Characters(password)) +
                   " characters, and needs " + needs + ": a few words make a good one");
   }
-  std::string rest = Lower(password);
+  std::string rest(password);
   const std::string part = TakeParts(parts, rest);
   const size_t left = Characters(rest);
-  base::Wipe(rest.data(), rest.size());
   if (!part.empty() && left < std::max<size_t>(policy.characters_min, 1)) {
+    base::Wipe(rest.data(), rest.size());
     return Refuse("the password has \"" + part +
                   "\" of the address in it, which everybody knows; without it, it is too short: "
                   "leave that out and take " +
                   needs + " other characters");
   }
-  const Estimate estimate = EstimateOf(password, parts);
+  // As others see it, and as those who know the address do.
+  Estimate estimate = EstimateOf(password, parts);
+  if (!part.empty()) {
+    const Estimate of_rest = EstimateOf(rest, parts);
+    estimate.guesses_log10 = std::min(estimate.guesses_log10, of_rest.guesses_log10);
+  }
+  base::Wipe(rest.data(), rest.size());
   if (estimate.guesses_log10 >= kGuesses[policy.strength_min]) return OkStatus();
   std::string made_of = estimate.made_of.empty() ? "it is short" : "it has ";
   for (const std::string_view& kind : estimate.made_of) {

@@ -135,7 +135,8 @@ Status ServerSandbox::Close() {
   std::string lacks;
   for (const std::string& what : lacks_) lacks += (lacks.empty() ? "" : "; ") + what;
   base::Log(lacks.empty() ? base::LogLevel::kInfo : base::LogLevel::kWarning, "sandbox",
-            {{"files", landlock_abi_ > 0},
+            {{"privileges", capabilities_dropped_},
+             {"files", landlock_abi_ > 0},
              {"landlock", static_cast<int64_t>(landlock_abi_)},
              {"calls", restricted.ok()},
              {"lacks", lacks}});

@@ -177,14 +177,15 @@ Status Service::MakeServer() {
   auth.reserve(shards_->count());
   for (uint32_t i = 0; i < shards_->count(); ++i) auth.push_back(&auth_->OnShard(ShardIndex(i)));
   POP_ASSIGN_OR_RETURN(
-      server_, server::Server::Start(WithinDescriptors(config_, shards_->count()), std::move(tls),
-                                     {*shards_,
-                                      *store_,
-                                      auth,
-                                      policies_,
-                                      {.pool = *certificate_pool_, .store = certificates_},
-                                      sandbox_.bind()},
-                                     std::move(inherited_.mail)));
+      server_,
+      server::Server::Start(descriptor_limits_.Apply(config_, shards_->count()), std::move(tls),
+                            {*shards_,
+                             *store_,
+                             auth,
+                             policies_,
+                             {.pool = *certificate_pool_, .store = certificates_},
+                             sandbox_.bind()},
+                            std::move(inherited_.mail)));
   TakeListeners();
   return OkStatus();
 }
@@ -330,7 +331,7 @@ Status Service::TakeConfig(const tenant::Config& next) {
   for (const std::string& setting : tenant::SettingsThatNeedRestart(started_with_, next)) {
     base::Log(base::LogLevel::kWarning, "reload_needs_restart", {{"setting", setting}});
   }
-  server_->Reload(WithinDescriptors(next, shards_->count()), std::move(tls));
+  server_->Reload(descriptor_limits_.Apply(next, shards_->count()), std::move(tls));
   policy_watch_->SetLimits(next.tenant_limits);
   if (setup_) setup_->SetFacts(setup::FactsOf(AsListening(next, listeners_)));
   tenant_metrics_->SetTenantsMax(next.http.tenant_metrics_max);
@@ -352,7 +353,7 @@ void Service::LookAtCertificate() {
     return base::Log(base::LogLevel::kError, "certificate_failed",
                      {{"host", ""}, {"kept", true}, {"reason", fault}});
   }
-  server_->Reload(WithinDescriptors(config_, shards_->count()), *std::move(tls));
+  server_->Reload(descriptor_limits_.Apply(config_, shards_->count()), *std::move(tls));
   if (certificate_identity_ != before) {
     base::Log(base::LogLevel::kInfo, "certificate_replaced", {{"host", ""}});
   }

@@ -17,6 +17,7 @@
 #include "auth/schemes/hasher_pool.h"
 #include "auth/service/auth_service.h"
 #include "core/app/config_metrics.h"
+#include "core/app/descriptors.h"
 #include "core/app/inherited_sockets.h"
 #include "core/app/listeners.h"
 #include "core/app/policy_watch.h"
@@ -128,6 +129,7 @@ class Service {
   std::unique_ptr<TenantMetrics> tenant_metrics_;
   std::unique_ptr<auth::RemoteBackends> remote_backends_;  // Null: no plug-in is configured.
   std::unique_ptr<auth::AuthService> auth_;
+  DescriptorLimits descriptor_limits_;
   std::unique_ptr<server::Server> server_;
   std::unique_ptr<RemovalSweep> removals_;
   std::unique_ptr<UsageWriter> usage_writer_;

@@ -60,7 +60,8 @@ bool Acts(uint32_t point) {
          (point >= 0x2066 && point <= 0x2069);
 }
 
-void AppendEscaped(std::string& line, LogFormat format, std::string_view value) {
+// `in_quotes`: quotes and backslashes are escaped too.
+void AppendEscaped(std::string& line, LogFormat format, bool in_quotes, std::string_view value) {
   while (!value.empty()) {
     const Utf8Character character = FirstUtf8(value);
     const std::string_view octets = value.substr(0, character.bytes == 0 ? 1 : character.bytes);
@@ -72,7 +73,7 @@ void AppendEscaped(std::string& line, LogFormat format, std::string_view value) 
       line += "\\u";
       AppendHex(line, character.point, 4);
     } else {
-      if (octets == "\"" || octets == "\\") line += '\\';
+      if (in_quotes && (octets == "\"" || octets == "\\")) line += '\\';
       line += octets;
     }
   }
@@ -94,7 +95,7 @@ void AppendText(std::string& line, LogFormat format, std::string_view value) {
     return;
   }
   line += '"';
-  AppendEscaped(line, format, value);
+  AppendEscaped(line, format, true, value);
   line += '"';
 }
 
@@ -132,6 +133,12 @@ std::string FormatLogLine(LogFormat format, int64_t wall_us, LogLevel level, std
   }
   line += json ? "}" : "";
   return line;
+}
+
+std::string Printable(std::string_view text) {
+  std::string printable;
+  AppendEscaped(printable, LogFormat::kKeyValue, false, text);
+  return printable;
 }
 
 }  // namespace poplar::base

@@ -26,4 +26,8 @@ inline constexpr size_t kLogValueBytesMax = 256;
 std::string FormatLogLine(LogFormat format, int64_t wall_us, LogLevel level, std::string_view event,
                           std::initializer_list<LogField> fields);
 
+// For a terminal: what it might act on is escaped as in the log's text. Quotes and backslashes stay
+// as they are, so a text that was printable is the same.
+std::string Printable(std::string_view text);
+
 }  // namespace poplar::base

@@ -43,7 +43,7 @@ bool IsDomain(std::string_view name) {
   }
 }
 
-bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+bool IsBlankOrControl(char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F; }
 
 }  // namespace
 
@@ -64,11 +64,19 @@ std::string UnicodeDomain(std::string_view domain) {
   return name.empty() ? std::string(domain) : name;
 }
 
+bool IsPublicName(std::string_view host) {
+  const std::string name = AsciiDomain(host);
+  const size_t dot = name.rfind('.');
+  if (dot == std::string::npos) return false;
+  const std::string_view top = std::string_view(name).substr(dot + 1);
+  return top != "localhost" && top != "localdomain" && !absl::ascii_isdigit(top.front());
+}
+
 MailAddress SplitAddress(std::string_view address) {
   const size_t at = address.rfind('@');
   if (at == std::string_view::npos || at == 0 || at + 1 == address.size()) return {};
   if (address.size() > kAddressBytesMax || !base::IsUtf8(address)) return {};
-  if (std::ranges::any_of(address, IsControl)) return {};
+  if (std::ranges::any_of(address, IsBlankOrControl)) return {};
   return {.user = address.substr(0, at), .domain = address.substr(at + 1)};
 }
 

@@ -37,6 +37,22 @@ SetupFacts FactsOf(const tenant::Config& config) {
   return facts;
 }
 
+std::string LostHost::Why() const {
+  return "mail programs elsewhere find nothing by the name \"" + host +
+         "\": write one there that DNS has, like pop.example.org";
+}
+
+std::vector<LostHost> LostHostsOf(const SetupFacts& facts) {
+  std::vector<LostHost> lost;
+  const auto look = [&lost](std::string_view setting, const std::string& host) {
+    if (!host.empty() && !IsPublicName(host)) lost.push_back({setting, host});
+  };
+  look("setup.pop3_host", facts.pop3_host);
+  look("setup.smtp_host", facts.smtp_host);
+  look("setup.host", facts.page_host);
+  return lost;
+}
+
 std::optional<MailSettings> SettingsOf(const SetupFacts& facts, const TenantRules& rules,
                                        std::string_view domain) {
   MailSettings settings;

@@ -45,6 +45,16 @@ struct SetupFacts {
 };
 SetupFacts FactsOf(const tenant::Config& config);
 
+// A name that is told to mail programs elsewhere, and by which they find nothing.
+struct LostHost {
+  std::string_view setting;  // Which has it, or should have a better one.
+  std::string host;
+
+  std::string Why() const;
+  friend bool operator==(const LostHost&, const LostHost&) = default;
+};
+std::vector<LostHost> LostHostsOf(const SetupFacts& facts);
+
 // Nothing: these users cannot fetch mail, or not by TLS.
 std::optional<MailSettings> SettingsOf(const SetupFacts& facts, const TenantRules& rules,
                                        std::string_view domain);

@@ -25,6 +25,29 @@ bool EqualIgnoringCase(std::string_view text, std::string_view lower) {
   });
 }
 
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char lower = static_cast<char>(absl::ascii_tolower(static_cast<unsigned char>(c)));
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// RFC 3986 section 2.1; what is no escape stays as it is.
+std::string PercentDecoded(std::string_view text) {
+  std::string decoded;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool may_be = text[i] == '%' && i + 2 < text.size();
+    const int high = may_be ? HexDigit(text[i + 1]) : -1;
+    const int low = may_be ? HexDigit(text[i + 2]) : -1;
+    if (high < 0 || low < 0) {
+      decoded += text[i];
+      continue;
+    }
+    decoded += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return decoded;
+}
+
 SetupAnswer NotHere(SetupPage page) {
   return {.page = page, .status = kNotFound, .body = "There are no settings for this.\n"};
 }
@@ -110,6 +133,21 @@ SetupPage PageOf(std::string_view path) {
     return SetupPage::kAutodiscover;
   }
   return path == "/mail.mobileconfig" ? SetupPage::kApple : SetupPage::kNone;
+}
+
+std::string AddressIn(std::string_view target) {
+  const size_t mark = target.find('?');
+  if (mark == std::string_view::npos) return "";
+  for (std::string_view query = target.substr(mark + 1); !query.empty();) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(pair.size() + 1, query.size()));
+    const size_t equals = pair.find('=');
+    if (equals == std::string_view::npos) continue;
+    if (EqualIgnoringCase(PercentDecoded(pair.substr(0, equals)), "emailaddress")) {
+      return PercentDecoded(pair.substr(equals + 1));
+    }
+  }
+  return "";
 }
 
 SetupAnswer AnswerTo(const SetupRequest& request, const SetupFacts& facts,

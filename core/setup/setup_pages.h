@@ -15,7 +15,7 @@ struct SetupRequest {
   std::string_view method = {};
   std::string_view path = {};     // Decoded, without the query.
   std::string_view host = {};     // Of the Host header; may have a port.
-  std::string_view address = {};  // `emailaddress` of the query, decoded; may be empty.
+  std::string_view address = {};  // As AddressIn gives it; may be empty.
   std::string_view body = {};
 };
 
@@ -33,6 +33,9 @@ struct SetupAnswer {
 };
 
 SetupPage PageOf(std::string_view path);
+// What a request's target has as `emailaddress` in its query, decoded; empty: nothing. No address
+// holds a blank, so "+" stands for itself, as "%2B" does, and not for one as in forms.
+std::string AddressIn(std::string_view target);
 
 SetupAnswer AnswerTo(const SetupRequest& request, const SetupFacts& facts,
                      const TenantPolicies& policies);

@@ -25,6 +25,8 @@ constexpr uint64_t kTooLargeBytes = kAutodiscoverBytesMax + 1;
 
 // What is kept between the calls for one request.
 struct Upload {
+  std::string address;
+  bool head_is_read = false;
   std::string body;
 };
 
@@ -70,20 +72,24 @@ __attribute__((format(printf, 2, 0))) void LogSetupComplaint(void*, const char* 
 }  // namespace
 
 struct SetupHandler {
+  // The target as it came: libmicrohttpd decodes queries as those of forms.
+  static void* Begun(void* /*door*/, const char* target, MHD_Connection* /*connection*/) {
+    return new Upload{.address = AddressIn(target), .head_is_read = false, .body = {}};
+  }
+
   // Called once with the head, then for each part of a body, then to be answered.
   static MHD_Result Handle(void* of, MHD_Connection* connection, const char* path,
                            const char* method, const char* /*version*/, const char* part,
                            size_t* part_bytes, void** state) {
     auto& door = *static_cast<SetupServer::Door*>(of);
     auto* upload = static_cast<Upload*>(*state);
-    if (upload == nullptr) {
+    if (!std::exchange(upload->head_is_read, true)) {
       if (SaysTooLarge(connection)) {
         return Answer(door, connection,
                       {.page = PageOf(path),
                        .status = MHD_HTTP_CONTENT_TOO_LARGE,
                        .body = "No request is so large.\n"});
       }
-      *state = new Upload;  // Until Completed.
       return MHD_YES;
     }
     if (*part_bytes > 0) {
@@ -96,7 +102,7 @@ struct SetupHandler {
     const SetupRequest request{.method = method,
                                .path = path,
                                .host = Value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST),
-                               .address = Value(connection, MHD_GET_ARGUMENT_KIND, "emailaddress"),
+                               .address = upload->address,
                                .body = upload->body};
     const std::shared_ptr<const SetupFacts> facts = door.server->facts();
     return Answer(door, connection, AnswerTo(request, *facts, *door.server->board_.Current()));
@@ -138,8 +144,9 @@ Status SetupServer::Open(const tenant::ListenAddress& address, const base::BindF
   door->daemon = MHD_start_daemon(
       MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ERROR_LOG, kPortOfListener, nullptr, nullptr,
       &SetupHandler::Handle, door.get(), MHD_OPTION_EXTERNAL_LOGGER, &LogSetupComplaint, nullptr,
-      MHD_OPTION_NOTIFY_COMPLETED, &SetupHandler::Completed, nullptr, MHD_OPTION_LISTEN_SOCKET,
-      listener.get(), MHD_OPTION_CONNECTION_LIMIT, kConnectionsMax, MHD_OPTION_CONNECTION_TIMEOUT,
+      MHD_OPTION_URI_LOG_CALLBACK, &SetupHandler::Begun, nullptr, MHD_OPTION_NOTIFY_COMPLETED,
+      &SetupHandler::Completed, nullptr, MHD_OPTION_LISTEN_SOCKET, listener.get(),
+      MHD_OPTION_CONNECTION_LIMIT, kConnectionsMax, MHD_OPTION_CONNECTION_TIMEOUT,
       kConnectionTimeoutS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionBytesMax, MHD_OPTION_END);
   if (door->daemon == nullptr) {
     return MakeStatus(StatusCode::kUnavailable,

@@ -177,7 +177,8 @@ std::vector<Setting> UsersSettings() {
        "and\n"
        "so hard to guess, by zxcvbn's score: 0 anything, 1 a thousand guesses, 2 a million (those "
        "who\n"
-       "can only try to log in), 3 a hundred million, 4 ten billion. Never the address."},
+       "can only try to log in), 3 a hundred million, 4 ten billion. What it has in common\n"
+       "with the address counts for nothing."},
       {"users", "password_min_strength", NumberForm{&At<s, &S::password_min_strength>, 0, 4},
        Takes::kReload, Shown::kCommented, ""},
       {"users", "rehash", SwitchForm{&At<s, &S::rehash>}, Takes::kRestart, Shown::kCommented,

@@ -3,18 +3,22 @@
 import contextlib
 import json
 import os
+import signal
 import socket
+import sqlite3
 import subprocess
 from pathlib import Path
 
 import pytest
 from conftest import ALICE, BOB, PASSWORDS
+from frozen import freeze
 from network import free_port
-from poplar_server import POPLAR, PoplarServer, read_to_end
+from poplar_server import POPLAR, PoplarServer, read_line, read_to_end, wait_for
+from refused_calls import IO_URING_SETUP, refusing
 from service_manager import ServiceManager, tcp_socket
 from token_server import BUILD
 
-EX_DATAERR, EX_NOUSER, EX_UNAVAILABLE, EX_TEMPFAIL, EX_NOPERM, EX_CONFIG = 65, 67, 69, 75, 77, 78
+EX_USAGE, EX_DATAERR, EX_NOUSER, EX_UNAVAILABLE, EX_TEMPFAIL, EX_NOPERM, EX_CONFIG = 64, 65, 67, 69, 75, 77, 78
 
 
 @pytest.fixture
@@ -26,7 +30,7 @@ def server(tmp_path):
         head, mark, rest = text.partition(f"[{section}]\nlisten = [")
         text = head + mark + f'"127.0.0.1:{free_port()}"]' + "\n" + rest.partition("]\n")[2]
     text = text.replace('listen = "127.0.0.1:0"', f'listen = "127.0.0.1:{free_port()}"')
-    made.config_path.write_text(text + f'\n[setup]\nlisten = ["127.0.0.1:{free_port()}"]\n')
+    made.config_path.write_text(text + f'\n[setup]\nlisten = ["127.0.0.1:{free_port()}"]\npop3_host = "localhost"\n')
     made.add_tenant("alpha", "alpha.example")
     made.add_user(ALICE, PASSWORDS[ALICE])
     made.start()
@@ -34,10 +38,10 @@ def server(tmp_path):
     made.stop()
 
 
-def doctor(server, *arguments, password=None, code=0):
+def doctor(server, *arguments, password=None, code=0, **options):
     """What it found, by step, the last of each; and what the customer is told."""
     more = ["--password-stdin"] if password is not None else []
-    done = server.run("doctor", *arguments, *more, "--json", check=False, input=(password or "").encode() + b"\n")
+    done = server.run("doctor", *arguments, *more, "--json", check=False, input=(password or "").encode() + b"\n", **options)
     assert done.returncode == code, (done.returncode, done.stdout.decode(), done.stderr.decode())
     told = json.loads(done.stdout)
     assert told["ok"] == (code == 0)
@@ -46,11 +50,10 @@ def doctor(server, *arguments, password=None, code=0):
 
 def test_a_server_that_is_well(server):
     steps, _ = doctor(server)
-    for step in ("configuration", "kernel", "admin socket", "port pop3", "port pop3s", "port lmtp", "port setup", "server",
+    for step in ("configuration", "kernel", "admin socket", "port pop3", "port pop3s", "port lmtp", "socket lmtp", "port setup", "server",
                  "back ends", "store"):
         assert steps[step]["health"] == "ok", steps[step]
     assert steps["disk"]["health"] in ("ok", "note")
-    assert steps["certificate"]["health"] == "note" and "warn of it" in steps["certificate"]["says"]
     text = server.run("doctor").stdout.decode()
     assert "Nothing is wrong" in text and "To the customer" not in text
 
@@ -62,6 +65,89 @@ def test_descriptors_are_the_servers(server):
                            capture_output=True, timeout=60)
     steps = {finding["step"]: finding["says"] for finding in json.loads(asked.stdout)["findings"]}
     assert steps["descriptors"].startswith(f"{limit} "), steps["descriptors"]
+
+
+def test_a_certificate_that_nobody_knows(server):
+    steps, told = doctor(server, ALICE)
+    assert steps["certificate"]["health"] == "note" and "localhost warn of it: self-signed" in steps["certificate"]["says"]
+    assert any("ask whether it shall trust" in text for text in told)
+    steps, told = doctor(server, ALICE, env=os.environ | {"SSL_CERT_FILE": str(server.certificate)})
+    assert steps["certificate"]["health"] == "ok" and not any("certificate" in text for text in told)
+
+
+def test_a_certificate_for_other_names(server):
+    """Told of whatever else there is to say of it."""
+    server.add_tenant("beta", "beta.example")
+    server.run("tenant", "set", "beta", "--pop3-host", "pop.beta.example")
+    for environment in (os.environ, os.environ | {"SSL_CERT_FILE": str(server.certificate)}):
+        for who in ((), ("nobody@beta.example",)):
+            steps, _ = doctor(server, *who, code=EX_CONFIG, env=environment)
+            name = steps["certificate name"]
+            assert name["health"] == "fault" and "come to pop.beta.example are shown" in name["says"], name
+            assert "a folder pop.beta.example in tls.certificates" in name["mend"] and name["whose_move"] == "operator"
+            assert "is for another name" in name["to_customer"]
+    assert "certificate name" not in doctor(server, ALICE)[0], "his is another"
+
+
+def test_the_socket_of_lmtp(server):
+    (server.directory / "run/lmtp.sock").unlink()
+    steps, _ = doctor(server, code=EX_UNAVAILABLE)
+    assert steps["socket lmtp"]["health"] == "fault" and steps["port lmtp"]["health"] == "ok"
+    server.config_path.write_text(server.config_path.read_text().replace("run/lmtp.sock", "run/other.sock"))
+    steps, _ = doctor(server, code=EX_UNAVAILABLE)
+    assert "other.sock, which is lmtp.socket" in steps["listeners"]["says"]
+
+
+def test_a_server_that_hangs(server):
+    """It is not waited for at each of its doors."""
+    freeze(server.process.pid)
+    try:
+        steps, _ = doctor(server, ALICE, code=EX_UNAVAILABLE)
+    finally:
+        server.signal(signal.SIGCONT)
+    for step in ("admin socket", "port pop3", "metrics"):
+        assert steps[step]["health"] == "fault" and steps[step]["whose_move"] == "operator" and steps[step]["mend"], steps[step]
+    for step in ("port pop3s", "port lmtp", "socket lmtp", "port setup", "log-in"):
+        assert steps[step]["health"] == "skipped", steps[step]
+
+
+def test_a_server_that_drains(tmp_path):
+    server = PoplarServer(tmp_path / "server", drain_limit_s=120)
+    server.add_tenant("alpha", "alpha.example")
+    server.add_user(ALICE, PASSWORDS[ALICE])
+    text = server.config_path.read_text()
+    server.config_path.write_text(text.replace('listen = "127.0.0.1:0"', f'listen = "127.0.0.1:{free_port()}"'))
+    with server:
+        with server.raw("lmtp") as mail:  # It ends when this message has come.
+            mail.sendall(b"LHLO mta.test\r\nMAIL FROM:<>\r\nRCPT TO:<%s>\r\nDATA\r\n" % ALICE.encode())
+            while not read_line(mail).startswith(b"354"):
+                pass
+            server.signal(signal.SIGTERM)
+            wait_for("it drains", 10, lambda: server.http("/readyz") == (503, "draining\n"))
+            steps, _ = doctor(server, code=EX_UNAVAILABLE)
+        assert steps["server"]["health"] == "fault" and "not ready: draining" in steps["server"]["says"]
+        assert steps["server"]["whose_move"] == "operator" and '"draining" with a new start' in steps["server"]["mend"]
+        assert server.wait() == 0
+
+
+def test_a_kernel_that_refuses_io_uring(server):
+    command = [*refusing(IO_URING_SETUP), os.path.abspath(POPLAR), "doctor", "--config", str(server.config_path), "--json"]
+    asked = subprocess.run(command, capture_output=True, timeout=60)
+    assert asked.returncode == EX_UNAVAILABLE
+    kernel = {finding["step"]: finding for finding in json.loads(asked.stdout)["findings"]}["kernel"]
+    assert kernel["health"] == "fault" and "io_uring is refused (EPERM)" in kernel["says"] and kernel["whose_move"] == "operator"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+def test_a_full_disk(server):
+    script = f"""mount -t tmpfs -o size=64m tmpfs {server.directory}/store || exit 99
+{POPLAR} doctor --json --config {server.config_path}"""
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", script], capture_output=True, timeout=60)
+    if done.returncode == 99:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.decode()}")
+    assert done.returncode == EX_UNAVAILABLE
+    disk = {finding["step"]: finding for finding in json.loads(done.stdout)["findings"]}["disk"]
+    assert disk["health"] == "fault" and "mail is deferred" in disk["says"] and "A full disk" in disk["mend"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
@@ -98,6 +184,21 @@ def test_a_customer_who_is_well(server):
     steps, _ = doctor(server, ALICE)
     assert steps["sessions"]["health"] == "ok" and "reads along" in steps["sessions"]["says"]
     client.quit()
+
+
+def test_a_customer_who_reads_recent_mail(server):
+    """As he types his name."""
+    server.deliver([ALICE], b"Subject: hello\r\n\r\nhello\r\n")
+    name = f"Recent:{ALICE}"
+    client = server.pop3(ALICE, PASSWORDS[ALICE])
+    steps, told = doctor(server, name, password=PASSWORDS[ALICE])
+    assert "the password is right" in steps["log-in"]["says"] and steps["mailbox"]["says"].startswith("1 message, ")
+    assert steps["sessions"]["health"] == "ok", "he meets nobody"
+    assert any(f"the user name is {name}" in text for text in told)
+    client.quit()
+    assert doctor(server, "recent:", code=EX_DATAERR)[0]["address"]["health"] == "fault"
+    server.reconfigure("[pop3]\n", "[pop3]\nrecent_days = 0\n")
+    assert doctor(server, name, code=EX_NOUSER)[0]["log-in"]["health"] == "fault", "a name like others"
 
 
 def test_a_right_password_that_has_to_wait(server):
@@ -148,12 +249,84 @@ def test_what_stands_in_the_accounts_way(server):
     assert steps["tenant"]["mend"] == "`poplar tenant enable alpha`"
 
 
+def add_app_password(server, *options):
+    return server.run_json("user", "app-password", "add", ALICE, *options)["password"]
+
+
+def test_passwords_that_are_refused_though_they_are_right(server):
+    server.run("user", "set", ALICE, "--require-app-password", "true")
+    steps, told = doctor(server, ALICE, password=PASSWORDS[ALICE], code=EX_NOPERM)
+    assert "only app passwords" in steps["log-in"]["says"] and f"user app-password add {ALICE}" in steps["log-in"]["mend"]
+    assert "need an app password" in told[0]
+    assert "the password is right" in doctor(server, ALICE, password=add_app_password(server, "phone"))[0]["log-in"]["says"]
+    old = add_app_password(server, "tablet", "--expires", "2099-01-01")
+    with contextlib.closing(sqlite3.connect(server.directory / "users.db")) as database:
+        database.execute("UPDATE app_passwords SET expires_s = 1 WHERE label = 'tablet'")
+        database.commit()
+    steps, told = doctor(server, ALICE, password=old, code=EX_NOPERM)
+    assert 'the app password "tablet" has expired' in steps["log-in"]["says"] and "no longer taken" in told[0]
+    server.run("user", "add", BOB, "--no-password")
+    steps, told = doctor(server, BOB, password="anything", code=EX_NOPERM)
+    assert steps["log-in"]["whose_move"] == "operator" and steps["log-in"]["mend"] == f"`poplar user passwd {BOB}` sets one"
+    assert "has no password yet" in told[0]
+
+
+def test_what_a_directory_says_of_passwords(server, tmp_path):
+    """Whose accounts they are, has the next move."""
+    server.stop()
+    (tmp_path / "old").write_text("locked@alpha.example:!\nnew@alpha.example:\nknown@alpha.example:{PLAIN}secret\n")
+    server.config_path.write_text(server.config_path.read_text() + f"""
+[auth]
+chain = ["users", "old"]
+[backend.old]
+driver = "passwd-file"
+file = "{tmp_path}/old"
+weak_schemes = true
+""")
+    server.start()
+    for user, word, mover in (("locked", "account is locked", "directory"), ("new", "no password yet", "directory"), ("known", "type it again", "customer")):
+        steps, told = doctor(server, f"{user}@alpha.example", password="anything", code=EX_NOPERM)
+        assert steps["log-in"]["whose_move"] == mover and word in told[0], (user, steps["log-in"], told)
+        assert ("[backend.old]" in steps["log-in"]["mend"]) == (mover == "directory"), steps["log-in"]
+
+
+def test_an_app_password_that_is_for_one_network(server):
+    password = add_app_password(server, "scanner", "--from", "192.0.2.0/24")
+    steps, told = doctor(server, ALICE, password=password)
+    assert steps["app password"]["health"] == "note" and "from 192.0.2.0/24 alone" in steps["app password"]["says"]
+    assert any("is for 192.0.2.0/24 alone" in text for text in told)
+    assert doctor(server, ALICE, "--from", "192.0.2.7", password=password)[0]["app password"]["health"] == "ok"
+    steps, _ = doctor(server, ALICE, "--from", "127.0.0.1", password=password, code=EX_NOPERM)
+    assert steps["app password"]["health"] == "fault" and "not from 127.0.0.1" in steps["app password"]["says"]
+    assert "app password" not in doctor(server, ALICE, "--from", "127.0.0.1", password=PASSWORDS[ALICE])[0]
+    for wrong in (("--from", "here", "--password"), ("--from", "192.0.2.7")):
+        assert server.run("doctor", ALICE, *wrong, check=False).returncode == EX_USAGE
+
+
+def test_settings_say_how_the_password_goes(server):
+    assert any("normal password" in text for text in doctor(server, ALICE)[1])
+    server.run("tenant", "set", "alpha", "--mechanisms", "SCRAM-SHA-256")
+    assert any("encrypted password" in text for text in doctor(server, ALICE)[1])
+
+
+def test_what_is_typed_does_nothing_to_the_terminal(server):
+    assert server.run("doctor", "", check=False).returncode == EX_USAGE, "an empty variable is not the server alone"
+    for typed in (b"\x1b[2J@alpha.example", b"\xff"):
+        done = server.run("doctor", typed, check=False)
+        assert b"\x1b" not in done.stdout and b"\xff" not in done.stdout and b"fault" in done.stdout, done
+    assert doctor(server, b"\xff", code=EX_DATAERR)[0]["address"]["says"] == "\\xff is no whole address"
+
+
 def test_a_directory_that_is_down(server):
     """One on whose port nobody listens."""
     server.stop()
-    server.config_path.write_text(server.config_path.read_text() + f"""
+    server.add_tenant("beta", "beta.example")
+    # Workers find it out each for itself.
+    server.config_path.write_text(server.config_path.read_text().replace("workers = 2", "workers = 1") + f"""
 [auth]
 chain = ["users", "directory"]
+penalty_delay_max_ms = 0
+refusal_step_ms = 0
 [backend.directory]
 plugin = "{BUILD / "auth/plugins/ldap.so"}"
 mode = "search-bind"
@@ -165,6 +338,16 @@ filter = "(mail=%{{login}})"
     steps, told = doctor(server, "carol@alpha.example", password="secret", code=EX_TEMPFAIL)
     assert steps["log-in"]["whose_move"] == "directory" and "directory" in steps["log-in"]["says"]
     assert "cannot be reached" in told[0]
+
+    def is_left_alone():
+        # Of one tenant alone it may be its own fault.
+        for nobody in ("carol@alpha.example", "dan@beta.example"):
+            server.try_login(nobody, "secret")
+        return server.metric("poplar_backend_breaker", backend="directory") > 0
+
+    wait_for("it is left alone", 30, is_left_alone)
+    steps, _ = doctor(server, code=EX_TEMPFAIL)
+    assert steps["back end directory"]["health"] == "fault" and steps["back end directory"]["whose_move"] == "directory"
 
 
 def pop3_listen(server):
@@ -242,6 +425,7 @@ def test_a_configuration_that_is_wrong(server):
     server.config_path.write_text(text.replace("[log]", '[log]\nlevle = "info"'))
     steps, told = doctor(server, ALICE, code=EX_CONFIG)
     assert "levle" in steps["configuration"]["says"] and list(steps) == ["configuration"] and told
+    assert steps["configuration"]["whose_move"] == "operator" and "poplar check" in steps["configuration"]["mend"]
     server.config_path.write_text(text)
 
 

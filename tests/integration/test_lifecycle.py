@@ -9,13 +9,13 @@ import socket
 import sqlite3
 import ssl
 import subprocess
-import sys
 import threading
 import time
 
 import pytest
 from conftest import ALICE, BOB, PASSWORDS
 from poplar_server import POPLAR, SLOWNESS, PoplarServer, lmtp_transaction, read_line, read_to_end, wait_for
+from refused_calls import IO_URING_SETUP, refusing
 
 
 def test_ready_until_draining(new_server):
@@ -254,22 +254,6 @@ def test_one_process_a_store(server):
     assert f"in use by process {server.process.pid}" in second.stderr.decode()
 
 
-REFUSE_IO_URING = """
-import ctypes, os, struct, sys
-# A seccomp filter that answers io_uring_setup (425) with the errno given, as container runtimes do.
-libc = ctypes.CDLL(None, use_errno=True)
-code = [(0x20, 0, 0, 0), (0x15, 0, 1, 425), (0x06, 0, 0, 0x00050000 | int(sys.argv[1])), (0x06, 0, 0, 0x7fff0000)]
-program = b"".join(struct.pack("HBBI", *line) for line in code)
-buffer = ctypes.create_string_buffer(program)
-class Filter(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
-argument = Filter(len(code), ctypes.addressof(buffer))
-assert libc.prctl(38, 1, 0, 0, 0) == 0
-assert libc.prctl(22, 2, ctypes.byref(argument), 0, 0) == 0
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-
-
 EX_UNAVAILABLE = 69
 MEND = "allow io_uring_setup, io_uring_enter and io_uring_register in its seccomp profile"
 
@@ -285,12 +269,10 @@ def old_kernel():
                 "or a sandbox hides it: {mend}"),
     (38, True, "this kernel ({release}) has no io_uring; Poplar needs Linux 6.1 or newer\n"),
 ], ids=["refused", "hidden", "old"])
-def test_without_io_uring_it_says_so(new_server, tmp_path, errno, old, sentence):
+def test_without_io_uring_it_says_so(new_server, errno, old, sentence):
     server = new_server()
     server.stop()
-    wrapper = tmp_path / "refuse.py"
-    wrapper.write_text(REFUSE_IO_URING)
-    command = [sys.executable, str(wrapper), str(errno), os.path.abspath(POPLAR), "serve", "--config", str(server.config_path)]
+    command = [*refusing(IO_URING_SETUP, errno), os.path.abspath(POPLAR), "serve", "--config", str(server.config_path)]
     result = subprocess.run(["setarch", "--uname-2.6", *command] if old else command, capture_output=True, timeout=60)
     assert result.returncode == EX_UNAVAILABLE
     expected = sentence.format(mend=MEND, release=old_kernel() if old else os.uname().release)

@@ -250,6 +250,13 @@ def test_the_dashboard_is_what_its_script_makes_and_names_metrics_that_there_are
     assert len(used) > 60 and used <= metrics, used - metrics
 
 
+def test_the_dashboard_shows_a_certificate_that_has_expired_and_the_loops_of_each_server():
+    panels = {panel["title"]: panel for panel in json.loads((OPS / "dashboard.json").read_text())["panels"]}
+    assert "min" not in panels["Certificates"]["fieldConfig"]["defaults"]
+    [busy] = panels["Busy time of the loops"]["targets"]
+    assert "sum by (instance, shard)" in busy["expr"] and "{{instance}}" in busy["legendFormat"]
+
+
 def test_each_expression_of_the_dashboard_is_sound(tmp_path):
     rules = tmp_path / "rules.yml"
     lines = ["groups:", "  - name: dashboard", "    rules:"]

@@ -324,6 +324,11 @@ def test_few_descriptors_lower_the_limits(new_server):
     client = wait_for("room is made", 30, lambda: server.try_login(ALICE, PASSWORDS[ALICE])[0])
     assert b"there is room for mail" in client.retr(1)[1]
     client.quit()
+    # It is said again only when it is another limit.
+    server.reconfigure("connections_per_address_max = 5000", "connections_per_address_max = 4999")
+    assert server.log().count(" descriptor_limit ") == 1
+    server.reconfigure("connections_per_address_max = 4999", "connections_max = 4999")
+    wait_for("it is another limit", 10, lambda: server.log().count(" descriptor_limit ") == 2)
 
 
 def test_ten_wrong_passwords_end_the_connection(server):

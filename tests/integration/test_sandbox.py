@@ -1,24 +1,23 @@
 """The sandbox of a server that runs, and of its plug-ins' processes: what the kernel says of them, and that all goes on working."""
 
+import errno
 import os
 import re
 import shutil
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from conftest import ALICE, PASSWORDS, populate
 from poplar_server import POPLAR, PoplarServer, wait_for
-from test_lifecycle import REFUSE_IO_URING
+from refused_calls import LANDLOCK_CREATE_RULESET, refusing
 from test_plugins import EXAMPLE, children, example_config, hosts
 
 pytestmark = pytest.mark.skipif(os.environ.get("POPLAR_SANITIZE") == "thread", reason="the thread sanitizer is not for sandboxes")
 
 ERIN = "erin@alpha.example"
 MESSAGE = b"Subject: in a sandbox\r\n\r\nhello\r\n"
-LANDLOCK_CREATE_RULESET = 444
 
 
 def facts(pid):
@@ -62,7 +61,7 @@ def test_every_process_is_confined(with_plugin):
     assert "auth-host" in words and str(EXAMPLE) in words and "--read" in words
     for part in ("privileges", "files", "calls"):
         assert server.metric("poplar_sandbox", part=part) == 1
-    assert re.search(r" sandbox files=true landlock=[1-9]\d* calls=true lacks=", server.log()), server.log()
+    assert re.search(r" sandbox privileges=true files=true landlock=[1-9]\d* calls=true lacks=", server.log()), server.log()
     server.deliver([ALICE, ERIN], MESSAGE)
     for user, password in ((ALICE, PASSWORDS[ALICE]), (ERIN, "secret")):
         client = server.pop3(user, password)
@@ -140,15 +139,9 @@ def test_off(new_server, tmp_path):
         server.run("store", "snapshot", str(tmp_path / "anywhere"))
 
 
-@pytest.fixture
-def without_landlock(tmp_path):
-    """A program that runs another where Landlock is refused, as in a container that does not know it."""
-    wrapper = tmp_path / "refuse.py"
-    wrapper.write_text(REFUSE_IO_URING.replace("425", str(LANDLOCK_CREATE_RULESET)))
-    return [sys.executable, str(wrapper), "38"]
-
-
-def test_what_the_kernel_lacks_is_told(tmp_path, without_landlock):
+def test_what_the_kernel_lacks_is_told(tmp_path):
+    """As in a container that does not know Landlock."""
+    without_landlock = refusing(LANDLOCK_CREATE_RULESET, errno.ENOSYS)
     server = populate(PoplarServer(tmp_path / "server", wrapper=without_landlock))
     with server:
         assert server.metric("poplar_sandbox", part="files") == 0

@@ -36,7 +36,7 @@ def test_users(database, new_poplar):
     # Without a password nobody logs in, whatever is tried.
     for name in ("fred", "gina"):
         assert server.verdict(f"{name}@alpha.example", "e") == "AUTH"
-    server.is_told("no password is stored")
+    server.is_told("no password is set")
     outcomes = server.outcomes("accounts")
     assert outcomes["unknown"] == 2 and outcomes["refused"] == 2 and outcomes["temporary"] == 0, outcomes
     # A change counts from the next question on.

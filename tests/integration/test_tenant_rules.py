@@ -179,6 +179,8 @@ def test_login_delay(server):
     assert capa(client) == ["LOGIN-DELAY 3600"]
     client.quit()
     assert verdict(server, ALICE) == "LOGIN-DELAY"
+    refusal = server.try_login(f"recent:{ALICE}", PASSWORDS[ALICE])[1]
+    assert "[LOGIN-DELAY]" in refusal, "another device, which shares the mailbox, shares this too"
     assert verdict(server, BOB) == "OK"  # Each maildrop by itself.
     other = server.pop3(CAROL, PASSWORDS[CAROL])
     assert capa(other) == []

@@ -143,7 +143,7 @@ poplar_outcome Accounts::HandOut(const Question& asked, const UserRow& user) con
       if (!user.has_password_column) {
         return asked.Say(POPLAR_TEMPORARY, "user_query gives no column password");
       }
-      if (!user.password.has_value()) return asked.Say(POPLAR_REFUSED, "no password is stored");
+      if (!user.password.has_value()) return asked.Say(POPLAR_REFUSED, "no password is set");
       asked.Set(POPLAR_STORED_PASSWORD, *user.password);
       return POPLAR_OK;
     case POPLAR_FETCH_VERIFIER:

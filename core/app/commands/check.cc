@@ -16,6 +16,7 @@
 #include "core/app/tenant_files.h"
 #include "core/app/tenant_sources.h"
 #include "core/base/clock.h"
+#include "core/setup/mail_settings.h"
 #include "core/tenant/config.h"
 #include "core/tenant/login_ways.h"
 
@@ -40,6 +41,7 @@ class Checker {
     CheckBackends();
     CheckMechanisms();
     CheckPenalties();
+    CheckSetup();
     CheckUsers();
     CheckTenants();
     std::ranges::sort(parsed_.faults, {}, [](const tenant::ConfigFault& fault) {
@@ -140,6 +142,14 @@ class Checker {
   void CheckPenalties() {
     const std::string why = wiring_.warn_of_penalties(parsed_.config);
     if (!why.empty()) warnings_.push_back(About("auth.penalty_delay_max_ms", why));
+  }
+
+  // A server that tells nobody may be called as it likes.
+  void CheckSetup() {
+    if (parsed_.config.setup.listen.empty()) return;
+    for (const setup::LostHost& lost : setup::LostHostsOf(setup::FactsOf(parsed_.config))) {
+      warnings_.push_back(About(std::string(lost.setting), lost.Why()));
+    }
   }
 
   void CheckUsers() {

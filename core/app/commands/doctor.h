@@ -12,7 +12,8 @@ namespace poplar::app {
 
 struct DoctorOptions {
   std::string config_path;
-  std::string address;  // Empty: of nobody.
+  std::string user_name;  // The customer's, as he types it; empty: of nobody.
+  std::string from;       // From where he comes, an IP address; empty: not told.
   bool password = false;
   bool password_from_stdin = false;
   bool json = false;

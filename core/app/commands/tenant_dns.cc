@@ -7,11 +7,28 @@
 #include "core/setup/dns_records.h"
 
 namespace poplar::app {
+namespace {
 
 using nlohmann::json;
 
+// Of a domain whose hosts are these.
+void WarnOfHosts(setup::SetupFacts facts, const setup::MailSettings& settings, Console& console) {
+  facts.pop3_host = settings.pop3.front().host;
+  facts.smtp_host = settings.smtp ? settings.smtp->host : "";
+  for (const setup::LostHost& lost : setup::LostHostsOf(facts)) {
+    const bool may_be_the_tenants = lost.setting != "setup.host";
+    console.err << "poplar: warning: " << lost.setting
+                << (may_be_the_tenants ? ", or the tenant's: " : ": ") << lost.Why() << '\n';
+  }
+}
+
+}  // namespace
+
 ExitCode TenantDns(const TenantDnsOptions& options, const tenant::Config& config,
                    Console& console) {
+  // As zones write it.
+  const std::string domain =
+      options.domain.substr(0, options.domain.size() - (options.domain.ends_with('.') ? 1 : 0));
   const auto users = OpenUsers(config);
   if (!users.ok()) return FailUsers(console, users.status());
   const auto policies = (*users)->TakePolicies();
@@ -20,18 +37,19 @@ ExitCode TenantDns(const TenantDnsOptions& options, const tenant::Config& config
   const auto shown = AskToShowItself(config);
   const setup::SetupFacts facts =
       setup::FactsOf(shown.ok() ? AsListening(config, shown->listeners) : config);
-  if (setup::OwnerOf(**policies, options.domain) == nullptr) {
-    return Fail(console, ExitCode::kNoUser,
-                "no tenant has the domain " + options.domain +
-                    " (`poplar tenant domain add` gives it one)");
+  if (setup::OwnerOf(**policies, domain) == nullptr) {
+    return Fail(
+        console, ExitCode::kNoUser,
+        "no tenant has the domain " + domain + " (`poplar tenant domain add` gives it one)");
   }
-  const auto settings = setup::SettingsOfDomain(facts, **policies, options.domain);
+  const auto settings = setup::SettingsOfDomain(facts, **policies, domain);
   if (!settings) {
     return Fail(console, ExitCode::kUnavailable,
-                "nobody of " + options.domain +
+                "nobody of " + domain +
                     " can fetch mail by TLS: its tenant has no POP3, or pop3s.listen and "
                     "tls.certificate are empty");
   }
+  WarnOfHosts(facts, *settings, console);
   const auto records = setup::DnsRecordsOf(*settings, facts.page_host);
   if (options.json) {
     json list = json::array();

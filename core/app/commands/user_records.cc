@@ -30,6 +30,12 @@ StatusOr<std::unique_ptr<auth::UserDatabase>> OpenUsers(const tenant::Config& co
                         "; make one with `poplar init DIR`, where DIR holds poplar.toml");
 }
 
+StatusOr<TenantPolicies> PoliciesOf(const tenant::Config& config) {
+  POP_ASSIGN_OR_RETURN(const auto users, OpenUsers(config));
+  POP_ASSIGN_OR_RETURN(std::optional<TenantPolicies> policies, users->TakePolicies());
+  return policies ? std::move(*policies) : TenantPolicies();
+}
+
 ExitCode FailUsers(Console& console, const Status& why) {
   const bool misnamed = why.code() == StatusCode::kFailedPrecondition;
   return Fail(console, misnamed ? ExitCode::kConfig : ExitCodeOf(why), Message(why));

@@ -8,12 +8,16 @@
 #include "auth/users/user_database.h"
 #include "core/app/console.h"
 #include "core/app/wiring.h"
+#include "core/base/mail_policy.h"
 #include "core/tenant/config.h"
 
 namespace poplar::app {
 
 // The configured database. One that is not there says how to make it.
 StatusOr<std::unique_ptr<auth::UserDatabase>> OpenUsers(const tenant::Config& config);
+
+// What it says of tenants.
+StatusOr<TenantPolicies> PoliciesOf(const tenant::Config& config);
 
 // Says why they could not be opened. kConfig: none is there, or it is none of this program's.
 ExitCode FailUsers(Console& console, const Status& why);

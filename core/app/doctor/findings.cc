@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/log_line.h"
+
 namespace poplar::app {
 namespace {
 
@@ -29,6 +31,13 @@ std::string_view Name(Mover mover) {
   constexpr std::array<std::string_view, 4> kNames = {"nobody", "operator", "directory",
                                                       "customer"};
   return kNames.at(static_cast<size_t>(mover));
+}
+
+void Findings::Add(Finding finding) {
+  for (std::string* text : {&finding.says, &finding.mend, &finding.to_customer}) {
+    *text = base::Printable(*text);
+  }
+  list_.push_back(std::move(finding));
 }
 
 void Findings::OurFault(std::string step, std::string says, std::string mend, ExitCode code) {
@@ -68,11 +77,11 @@ void Findings::Print(std::ostream& out, bool about_a_customer) const {
     out << Padded(Name(finding.health), kHealthWidth) << "  " << Padded(finding.step, widest)
         << "  " << finding.says << '\n';
     if (finding.health == Health::kFault) ++faults;
-    if (finding.mend.empty()) continue;
+    if (finding.mend.empty() && finding.mover == Mover::kNobody) continue;
     out << std::string(kHealthWidth + 2, ' ')
         << (finding.mover == Mover::kNobody ? "to do"
                                             : "the " + std::string(Name(finding.mover)) + "'s move")
-        << ": " << finding.mend << '\n';
+        << (finding.mend.empty() ? "" : ": " + finding.mend) << '\n';
   }
   out << '\n'
       << (faults == 0 ? "Nothing is wrong that can be seen from here."

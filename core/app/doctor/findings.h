@@ -57,7 +57,8 @@ class Findings {
   // Of the operator's making, with the words for that.
   void OurFault(std::string step, std::string says, std::string mend,
                 ExitCode code = ExitCode::kUnavailable);
-  void Add(Finding finding) { list_.push_back(std::move(finding)); }
+  // What came from outside (an address, a reply) is made printable.
+  void Add(Finding finding);
 
   const std::vector<Finding>& list() const { return list_; }
   // Of the first fault; kOk: there is none.

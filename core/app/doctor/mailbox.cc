@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "core/app/commands/ask_server.h"
-#include "core/app/commands/auth.h"
 #include "core/app/commands/user_records.h"
+#include "core/app/doctor/login.h"
 #include "core/app/table.h"
 #include "core/setup/domain_name.h"
 #include "core/setup/mail_settings.h"
@@ -16,13 +16,12 @@ namespace {
 
 using nlohmann::json;
 
-constexpr uint32_t kAuthTimeoutMs = 60'000;
 constexpr double kNearlyFull = 0.9;
 
-StatusOr<TenantPolicies> PoliciesOf(const tenant::Config& config) {
-  POP_ASSIGN_OR_RETURN(const auto users, OpenUsers(config));
-  POP_ASSIGN_OR_RETURN(std::optional<TenantPolicies> policies, users->TakePolicies());
-  return policies ? std::move(*policies) : TenantPolicies();
+// In the words of mail programs, by what those are told that set themselves up.
+std::string AuthenticationText(const setup::MailSettings& settings) {
+  return settings.password_is_sent ? "authentication: normal password"
+                                   : "authentication: encrypted password (not the normal one)";
 }
 
 class MailboxLook {
@@ -30,16 +29,13 @@ class MailboxLook {
   MailboxLook(const tenant::Config& config, const Patient& patient, Findings& findings)
       : config_(config), patient_(patient), findings_(findings) {}
 
-  // False: there is nothing behind it to look at. Here and below.
+  // False: there is nothing behind it to look at.
   bool LookAtDomain();
-  bool LookAtLogin();
-  void LookAtPenalties(const json& penalties);
   void LookAtContent();
   void LookAtSessions();
   void TellSettings();
 
  private:
-  bool Judge(const json& link);
   void Full(const std::string& step, const json& use, const json& quota, Mover mover,
             const std::string& mend, const std::string& to_customer);
 
@@ -54,7 +50,7 @@ bool MailboxLook::LookAtDomain() {
   if (domain.empty()) {
     findings_.Add({.step = "address",
                    .health = Health::kFault,
-                   .says = patient_.address + " is no whole address",
+                   .says = patient_.user_name + " is no whole address",
                    .mover = Mover::kCustomer,
                    .mend = "the user name is the whole address, like alice@example.org",
                    .to_customer =
@@ -96,98 +92,6 @@ bool MailboxLook::LookAtDomain() {
   }
   findings_.Good("tenant", domain + " is of " + owner->name);
   return true;
-}
-
-// What the one that decides says of the user.
-bool MailboxLook::Judge(const json& link) {
-  const std::string says = link.value("says", ""), backend = link.value("backend", "");
-  const std::string reason = link.value("reason", "");
-  Finding finding{.step = "log-in", .health = Health::kFault};
-  if (says == "ok" && link.value("refused", "").empty()) {
-    findings_.Good("log-in", std::string(patient_.password ? "the password is right" : "known") +
-                                 ", says " + backend);
-    return true;
-  }
-  if (says == "ok") {
-    finding.says = "known to " + backend + ", but not let in: " + link.value("refused", "");
-    finding.mover = Mover::kOperator;
-    finding.mend =
-        "the settings of the tenant or the user (`poplar tenant show`, `poplar user show`)";
-    finding.to_customer =
-        "Fetching mail this way is not part of your account. Your mail program "
-        "hears: " +
-        link.value("client_hears", "");
-    finding.code = ExitCode::kNoPermission;
-  } else if (says == "temporary") {
-    const bool ours = backend == tenant::kUsersBackend;
-    finding.says = backend + " cannot tell now: " + reason;
-    finding.mover = ours ? Mover::kOperator : Mover::kDirectory;
-    finding.mend = ours ? "the user database cannot be read: the log says why"
-                        : "whoever runs what [backend." + backend + "] names";
-    finding.to_customer =
-        "The directory that knows your password cannot be reached just now. Please "
-        "try again later: your mail is kept.";
-    finding.code = ExitCode::kTemporary;
-  } else if (says == "disabled") {
-    finding.says = "the account is disabled, says " + backend;
-    finding.mover = Mover::kOperator;
-    finding.mend = "`poplar user enable " + patient_.address + "`, or in the directory";
-    finding.to_customer = "Your account is switched off; please ask your administrator.";
-    finding.code = ExitCode::kNoPermission;
-  } else {
-    finding.says = backend + " refuses the password" + (reason.empty() ? "" : ": " + reason);
-    finding.mover = Mover::kCustomer;
-    finding.mend = "the right password, in every device; a new one: `poplar user passwd " +
-                   patient_.address + "`";
-    finding.to_customer =
-        "The password is not the one that we know. Please type it again in your mail "
-        "program, on every device; we can give you a new one.";
-    finding.code = ExitCode::kNoPermission;
-  }
-  findings_.Add(std::move(finding));
-  return false;
-}
-
-bool MailboxLook::LookAtLogin() {
-  json arguments = {{"address", patient_.address}};
-  if (patient_.password) arguments["password"] = patient_.password->Reveal();
-  const auto tested = AskServer(config_, "auth.test", std::move(arguments), kAuthTimeoutMs);
-  if (!tested.ok()) {
-    findings_.OurFault("log-in", std::string(Message(tested.status())), "see the server's log");
-    return false;
-  }
-  LookAtPenalties(tested->value("penalties", json::array()));
-  const json links = tested->value("links", json::array());
-  const json* const link = Decider(links, patient_.password ? "password" : "address");
-  if (link == nullptr) {
-    findings_.OurFault("log-in", "no back end of the chain can be asked so",
-                       "`poplar auth test " + patient_.address + "` shows the chain");
-    return false;
-  }
-  if (link->value("says", "") != "unknown") return Judge(*link);
-  findings_.Add({.step = "log-in",
-                 .health = Health::kFault,
-                 .says = "nobody is called " + patient_.address,
-                 .mover = Mover::kCustomer,
-                 .mend = "is it spelled rightly? If it shall be here: `poplar user add`, or the "
-                         "directory",
-                 .to_customer = "We know no mailbox " + patient_.address +
-                                ": please look whether the "
-                                "address is spelled rightly, in your mail program too.",
-                 .code = ExitCode::kNoUser});
-  return false;
-}
-
-// A right password that has to wait looks to a mail program like a server that hangs.
-void MailboxLook::LookAtPenalties(const json& penalties) {
-  for (const json& penalty : penalties) {
-    findings_.Note(
-        "penalty", PenaltyText(penalty),
-        "find who tries: each `login` in the log has its peer. Nothing has to be lifted",
-        "Wrong passwords were tried for your account, most likely by a device that still "
-        "has an old one. Until that ends, each log-in waits for some seconds. Please "
-        "correct the password on every device; some minutes later it is as before.");
-  }
 }
 
 void MailboxLook::Full(const std::string& step, const json& use, const json& quota, Mover mover,
@@ -244,6 +148,10 @@ void MailboxLook::LookAtSessions() {
       findings_.Good("sessions", who + "; it reads along (recent:)");
       continue;
     }
+    if (patient_.user_name != patient_.address) {
+      findings_.Good("sessions", who + ": it has the mailbox, which is nothing to a recent: one");
+      continue;
+    }
     findings_.Note("sessions", who + ": it has the mailbox, and others hear [IN-USE]",
                    "it ends by itself, or `poplar session kick " + session.value("id", "") + "`",
                    "Another device is fetching your mail just now; only one can at a time. Where "
@@ -262,30 +170,20 @@ void MailboxLook::TellSettings() {
             std::to_string(pop3.port) + " with " + (pop3.starttls ? "STARTTLS" : "SSL/TLS");
   }
   findings_.Add({.step = "settings",
-                 .says = text,
+                 .says = text + "; " + AuthenticationText(*settings_),
                  .to_customer = "These are the settings for fetching mail (POP3): " + text +
-                                "; the user name is " + patient_.address +
-                                "; the normal password."});
+                                "; the user name is " + patient_.user_name + "; " +
+                                AuthenticationText(*settings_) + "."});
 }
 
 }  // namespace
-
-std::string Pop3HostOf(const tenant::Config& config, const std::string& address) {
-  const setup::SetupFacts facts = setup::FactsOf(config);
-  const auto policies = PoliciesOf(config);
-  if (!policies.ok()) return facts.pop3_host;
-  const auto* const owner = setup::OwnerOf(*policies, setup::SplitAddress(address).domain);
-  if (owner == nullptr) return facts.pop3_host;
-  const std::string& own = policies->Of(owner->tenant).rules.pop3_host;
-  return own.empty() ? facts.pop3_host : own;
-}
 
 void LookAtMailbox(const tenant::Config& config, const Patient& patient, bool runs,
                    Findings& findings) {
   MailboxLook look(config, patient, findings);
   if (!look.LookAtDomain()) return;
   if (!runs) return findings.Skip("log-in", "no server answers");
-  if (look.LookAtLogin()) {
+  if (LookAtLogin(config, patient, findings)) {
     look.LookAtContent();
     look.LookAtSessions();
   }

@@ -38,6 +38,12 @@ Status ConnectFailed(int error_number, const std::string& name) {
   return ErrnoStatus(error_number, "cannot connect to " + name);
 }
 
+bool IsIpAddress(const std::string& host) {
+  in6_addr ignored{};
+  return inet_pton(AF_INET, host.c_str(), &ignored) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), &ignored) == 1;
+}
+
 std::string OpenSslError() {
   const unsigned long code = ERR_get_error();
   return code == 0 ? "the connection broke" : ERR_reason_error_string(code);
@@ -131,13 +137,11 @@ Status LineConnection::StartTls(const std::string& host, const TlsTrust& trust) 
   }
   ssl_.reset(SSL_new(context.get()));
   POP_CHECK(ssl_ != nullptr && SSL_set_fd(ssl_.get(), fd_.get()) == 1);
-  in6_addr ignored{};
-  const bool is_address = inet_pton(AF_INET, host.c_str(), &ignored) == 1 ||
-                          inet_pton(AF_INET6, host.c_str(), &ignored) == 1;
-  if (is_address) {
+  const bool is_address = IsIpAddress(host);
+  if (!is_address) SSL_set_tlsext_host_name(ssl_.get(), host.c_str());
+  if (is_address && !trust.only_note) {
     X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), host.c_str());
-  } else {
-    SSL_set_tlsext_host_name(ssl_.get(), host.c_str());
+  } else if (!trust.only_note) {
     SSL_set1_host(ssl_.get(), host.c_str());
   }
   if (SSL_connect(ssl_.get()) == 1) return OkStatus();
@@ -154,6 +158,14 @@ Status LineConnection::StartTls(const std::string& host, const TlsTrust& trust) 
 std::string LineConnection::certificate_fault() const {
   const long verified = SSL_get_verify_result(ssl_.get());
   return verified == X509_V_OK ? "" : X509_verify_cert_error_string(verified);
+}
+
+bool LineConnection::CertificateIsFor(const std::string& host) const {
+  X509* const certificate = SSL_get0_peer_certificate(ssl_.get());
+  if (certificate == nullptr) return false;
+  return IsIpAddress(host)
+             ? X509_check_ip_asc(certificate, host.c_str(), 0) == 1
+             : X509_check_host(certificate, host.c_str(), host.size(), 0, nullptr) == 1;
 }
 
 Status LineConnection::Write(std::string_view bytes) {

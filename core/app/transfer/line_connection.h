@@ -26,7 +26,7 @@ inline constexpr size_t kPeerLineBytesMax = 64 * 1024;
 struct TlsTrust {
   std::string ca_file;  // Empty: the system's.
   bool insecure = false;
-  // Goes on with one that is not trusted, but remembers why.
+  // Goes on with one that is not trusted, but remembers why. For whom it is, is not looked at.
   bool only_note = false;
 };
 
@@ -42,8 +42,10 @@ class LineConnection {
 
   // What was received in clear before is dropped.
   Status StartTls(const std::string& host, const TlsTrust& trust);
-  // With `only_note`: why the certificate is not trusted for the host; empty: it is.
+  // With `only_note`: why the certificate is not trusted; empty: it is.
   std::string certificate_fault() const;
+  // REQUIRES: TLS. Whether one of the certificate's names is this host's, or address.
+  bool CertificateIsFor(const std::string& host) const;
 
   Status Write(std::string_view bytes);
   // Without its line end, CRLF or LF.

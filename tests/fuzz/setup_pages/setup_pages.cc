@@ -43,6 +43,7 @@ void Run(std::string_view input) {
     input.remove_prefix(end == std::string_view::npos ? input.size()
                                                       : std::min(part.size() + 1, input.size()));
   }
+  POP_CHECK(AddressIn(parts[0]).size() <= parts[0].size());
   const bool posts = PageOf(parts[0]) == SetupPage::kAutodiscover;
   const SetupAnswer answer = AnswerTo({.method = posts ? "POST" : "GET",
                                        .path = parts[0],

@@ -31,6 +31,18 @@ TEST_F(CheckTest, SaysEveryFaultWithItsLine) {
   EXPECT_EQ(out_, "");
 }
 
+TEST_F(CheckTest, NamesThatMailProgramsAreToldAreToBeFound) {
+  const std::string text = "[setup]\npop3_host = \"mailhost\"\nhost = \"setup.example.org\"\n";
+  Write(config_path_, text);
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk) << err_;
+  EXPECT_THAT(err_, Not(HasSubstr("mailhost"))) << "nobody asks";
+  Write(config_path_, text + "listen = [\"127.0.0.1:8080\"]\n");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk) << err_;
+  EXPECT_THAT(err_, HasSubstr("setup.pop3_host: mail programs elsewhere find nothing by the name "
+                              "\"mailhost\""));
+  EXPECT_THAT(err_, Not(HasSubstr("setup.host")));
+}
+
 TEST_F(CheckTest, LooksAtWhatTheSettingsName) {
   Write(config_path_,
         "[server]\ncongestion_control = \"nonesuch\"\n[store]\npath = \"nowhere\"\n[users]\n"

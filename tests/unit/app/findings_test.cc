@@ -64,5 +64,25 @@ TEST(Findings, TheFirstFaultSaysTheCodeAndFaultsAloneAreToldOf) {
   EXPECT_EQ(shown["findings"][1]["whose_move"], "customer");
 }
 
+TEST(Findings, WhoseMoveItIsIsAlwaysSaid) {
+  Findings findings;
+  findings.OurFault("admin socket", "silent", "");
+  EXPECT_THAT(Text(findings), HasSubstr("silent\n         the operator's move\n"));
+}
+
+TEST(Findings, WhatSomebodyTypedDoesNothingToATerminal) {
+  Findings findings;
+  findings.Add({.step = "address",
+                .health = Health::kFault,
+                .says = "\x1b[2J\xff is no address",
+                .mover = Mover::kCustomer,
+                .mend = "not \x1b[2J",
+                .to_customer = "Not \x1b[2J.",
+                .code = ExitCode::kDataError});
+  EXPECT_THAT(Text(findings), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(Text(findings), HasSubstr("\\u001b[2J\\xff is no address"));
+  EXPECT_THAT(findings.ToJson().dump(), HasSubstr("\\\\xff")) << "JSON has no other octets";
+}
+
 }  // namespace
 }  // namespace poplar::app

@@ -53,8 +53,13 @@ TEST(PasswordPolicy, NeverTheAddress) {
     EXPECT_NE(Fault(known), "") << known;
   }
   EXPECT_THAT(Fault("alice2026"), HasSubstr("\"alice\" of the address"));
-  // What else is there counts.
+  // What else is there counts, and nothing but that.
   EXPECT_EQ(Fault("alice kelp sofa drum"), "");
+  EXPECT_EQ(Fault("alice.liddell@wonder-land.example lkjw93xz"), "");
+  for (const std::string weak : {"dragon12", "football1", "password", "abcdefgh"}) {
+    EXPECT_THAT(Fault("alice.liddell@wonder-land.example  " + weak), HasSubstr("too easy")) << weak;
+    EXPECT_THAT(Fault("Alice-" + weak), HasSubstr("too easy")) << weak;
+  }
   // However little is asked for.
   const PasswordPolicy any{.characters_min = 1, .strength_min = 0};
   EXPECT_NE(Fault("alice.liddell", any), "");

@@ -53,6 +53,11 @@ TEST(LogLineTest, QuotesWhatIsNotAWord) {
   EXPECT_EQ(Json({{"user", "a"}, {"n", -7}, {"tls", false}}), R"("user":"a","n":-7,"tls":false)");
 }
 
+TEST(LogLineTest, PrintableIsForTerminals) {
+  EXPECT_EQ(Printable("say \"b\u00fccher\" \\ twice"), "say \"b\u00fccher\" \\ twice");
+  EXPECT_EQ(Printable("\x1b[2J\xff\u202e"), "\\u001b[2J\\xff\\u202e");
+}
+
 // A reader that parts words at a space of Unicode's must not see two fields.
 TEST(LogLineTest, NoOtherSpaceEndsAWord) {
   for (const char* space : {"\xc2\xa0", "\xe2\x80\x82", "\xe3\x80\x80"}) {

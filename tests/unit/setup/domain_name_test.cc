@@ -33,9 +33,20 @@ TEST(DomainName, AddressesHaveTwoHalves) {
   EXPECT_EQ(SplitAddress("\"a@b\"@example.org").domain, "example.org");
   for (const std::string& wrong :
        {std::string(), std::string("alice"), std::string("@example.org"), std::string("alice@"),
-        std::string("al\nice@example.org"), std::string("al\0ice@example.org", 18),
-        std::string("al\xffice@example.org"), std::string(400, 'a') + "@example.org"}) {
+        std::string("al\nice@example.org"), std::string("al ice@example.org"),
+        std::string("al\0ice@example.org", 18), std::string("al\xffice@example.org"),
+        std::string(400, 'a') + "@example.org"}) {
     EXPECT_EQ(SplitAddress(wrong).domain, "") << wrong;
+  }
+}
+
+TEST(DomainName, OthersFindAHostByAWholeName) {
+  for (const char* const found : {"pop.example.org", "example.org", "pop.b\u00fccher.example"}) {
+    EXPECT_TRUE(IsPublicName(found)) << found;
+  }
+  for (const char* const lost : {"", "mailhost", "localhost", "localhost.localdomain", "192.0.2.1",
+                                 "mail.localhost", ".org", "a b.org"}) {
+    EXPECT_FALSE(IsPublicName(lost)) << lost;
   }
 }
 

@@ -43,6 +43,17 @@ TEST(MailSettings, WhatIsReachedFromOutsideMayBeAnother) {
   EXPECT_TRUE(settings->password_is_sent);
 }
 
+TEST(MailSettings, NamesThatNobodyFindsAreNamed) {
+  tenant::Config config = SampleConfig();
+  config.setup.listen = {{"127.0.0.1", 8080}};
+  EXPECT_TRUE(LostHostsOf(FactsOf(config)).empty());
+  config.server.hostname = "mailhost";
+  config.setup.smtp_host = "localhost";
+  EXPECT_EQ(LostHostsOf(FactsOf(config)), (std::vector<LostHost>{{"setup.pop3_host", "mailhost"},
+                                                                 {"setup.smtp_host", "localhost"},
+                                                                 {"setup.host", "mailhost"}}));
+}
+
 TEST(MailSettings, ATenantHasHostsOfItsOwn) {
   const auto settings = SettingsOfDomain(SampleFacts(), SamplePolicies(), "OTHER.example");
   ASSERT_TRUE(settings.has_value());

@@ -57,6 +57,18 @@ TEST(SetupPages, Autoconfig) {
   }
 }
 
+TEST(SetupPages, AnAddressInAQueryIsNoForms) {
+  EXPECT_EQ(AddressIn("/mail.mobileconfig?emailaddress=a+b@acme.example"), "a+b@acme.example");
+  EXPECT_EQ(AddressIn("/x?y=1&EmailAddress=a%2Bb%40acme.example&z"), "a+b@acme.example");
+  EXPECT_EQ(AddressIn("/x?emailaddress=a%20b@acme.example"), "a b@acme.example");
+  EXPECT_EQ(AddressIn("/x?emailaddress=a%2%zz%"), "a%2%zz%");
+  for (const char* const none : {"", "/", "/x?", "/x?&&", "/x?emailaddress",
+                                 "/x?emailaddress=", "/emailaddress=a@acme.example"}) {
+    EXPECT_EQ(AddressIn(none), "") << none;
+  }
+  EXPECT_EQ(Ask({.path = "/mail.mobileconfig", .address = "a b@acme.example"}).status, 400U);
+}
+
 TEST(SetupPages, TheHostSaysTheDomainWhereNoAddressDoes) {
   for (const std::string_view host :
        {"autoconfig.acme.example", "AutoConfig.acme.example:80", "acme.example"}) {
@@ -72,7 +84,7 @@ TEST(SetupPages, TheHostSaysTheDomainWhereNoAddressDoes) {
 TEST(SetupPages, NothingTellsWhetherThereIsAUser) {
   std::set<std::string> bodies;
   for (const char* const address :
-       {"alice@acme.example", "nobody@acme.example", "x y@acme.example"}) {
+       {"alice@acme.example", "nobody@acme.example", "x/y@acme.example"}) {
     bodies.insert(Ask({.path = kAutoconfig, .address = address}).body);
   }
   EXPECT_EQ(bodies.size(), 1U);
@@ -119,11 +131,11 @@ TEST(SetupPages, AppleProfile) {
 }
 
 TEST(SetupPages, WhatAClientSaysIsEscaped) {
-  const std::string evil = "<a href='x'>&\"@acme.example";
+  const std::string evil = "<a/href='x'>&\"@acme.example";
   const SetupAnswer apple = Ask({.path = "/mail.mobileconfig", .address = evil});
   EXPECT_EQ(apple.status, 200U);
-  EXPECT_THAT(apple.body, Not(HasSubstr("<a href")));
-  EXPECT_THAT(apple.body, HasSubstr("&lt;a href=&apos;x&apos;&gt;&amp;&quot;@acme.example"));
+  EXPECT_THAT(apple.body, Not(HasSubstr("<a/href")));
+  EXPECT_THAT(apple.body, HasSubstr("&lt;a/href=&apos;x&apos;&gt;&amp;&quot;@acme.example"));
   const SetupAnswer outlook = Outlook("&lt;b&gt;@acme.example");
   EXPECT_EQ(outlook.status, 200U);
   EXPECT_THAT(outlook.body, Not(HasSubstr("<b>")));

@@ -93,6 +93,15 @@ TEST_F(SetupServerTest, AProfileIsAFile) {
       HasSubstr("Content-Disposition: attachment; filename=\"acme.example.mobileconfig\"\r\n"));
 }
 
+TEST_F(SetupServerTest, AnAddressMayHoldAPlus) {
+  for (const char* const written : {"a+b@acme.example", "a%2Bb%40acme.example"}) {
+    EXPECT_THAT(Get(std::string("/mail.mobileconfig?emailaddress=") + written),
+                HasSubstr("<string>a+b@acme.example</string>"));
+  }
+  EXPECT_THAT(Get("/mail.mobileconfig?emailaddress=a%20b@acme.example"),
+              StartsWith("HTTP/1.1 400"));
+}
+
 TEST_F(SetupServerTest, APostIsReadAndBounded) {
   const std::string request =
       "<Autodiscover><Request><EMailAddress>a@acme.example</EMailAddress><AcceptableResponseSchema>"
