@@ -106,6 +106,7 @@ std::string_view TakeLine(std::string_view line, std::string_view default_domain
 
 PasswdUsers ParsePasswdFile(std::string_view text, std::string_view default_domain) {
   PasswdUsers users;
+  users.ends_with_line = text.empty() || text.ends_with('\n');
   for (uint64_t number = 1; !text.empty(); ++number) {
     std::string_view line = Take(text, '\n');
     if (line.ends_with('\r')) line.remove_suffix(1);

@@ -28,7 +28,8 @@ struct PasswdUser {
 struct PasswdUsers {
   std::unordered_map<std::string, PasswdUser> by_login;  // As LookupKey makes it.
   uint64_t lines_refused = 0;
-  std::string first_fault;  // "line 7: …", without anything secret.
+  std::string first_fault;     // "line 7: …", without anything secret.
+  bool ends_with_line = true;  // Its last one has an end, or there is none.
 };
 
 // `default_domain` is put to users without one; where it is empty they are refused. Comments and

@@ -3,12 +3,11 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
 #include "auth/users/address.h"
 #include "core/base/log.h"
+#include "core/base/text_file.h"
 
 namespace poplar::auth {
 namespace {
@@ -36,7 +35,8 @@ StatusOr<std::unique_ptr<PasswdFileBackend>> PasswdFileBackend::Open(
     const PasswdFileOptions& options, const PolicyBoard& tenants) {
   std::unique_ptr<PasswdFileBackend> backend(new PasswdFileBackend(options, tenants));
   POP_ASSIGN_OR_RETURN(const Stamp stamp, StampOf(options.path));
-  POP_RETURN_IF_ERROR(backend->Read(stamp));
+  POP_ASSIGN_OR_RETURN(PasswdUsers users, backend->Read());
+  backend->Take(std::move(users), stamp);
   return backend;
 }
 
@@ -62,27 +62,43 @@ StatusOr<PasswdFileBackend::Stamp> PasswdFileBackend::StampOf(const std::string&
                .changed_ns = file.st_mtim.tv_sec * int64_t{1'000'000'000} + file.st_mtim.tv_nsec};
 }
 
-Status PasswdFileBackend::Read(const Stamp& stamp) {
-  if (stamp.bytes > kPasswdFileBytesMax) {
-    return MakeStatus(StatusCode::kInvalidArgument, options_.path + " is larger than 1 GiB");
-  }
-  std::ifstream file(options_.path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file.good() && !file.eof()) {
-    return MakeStatus(StatusCode::kUnavailable, options_.path + " cannot be read");
-  }
-  auto users = std::make_shared<const PasswdUsers>(ParsePasswdFile(text, options_.default_domain));
-  base::Wipe(text.data(), text.size());
-  if (users->lines_refused > 0) {
-    base::Log(base::LogLevel::kError, "passwd_file_lines",
-              {{"file", options_.path},
-               {"left_out", users->lines_refused},
-               {"first", users->first_fault}});
+StatusOr<PasswdUsers> PasswdFileBackend::Read() const {
+  StatusOr<std::string> text = base::ReadTextFile(options_.path, kPasswdFileBytesMax);
+  if (!text.ok()) return Annotate(text.status(), options_.path);
+  PasswdUsers users = ParsePasswdFile(*text, options_.default_domain);
+  base::Wipe(text->data(), text->size());
+  return users;
+}
+
+void PasswdFileBackend::Take(PasswdUsers users, const Stamp& stamp) {
+  if (users.lines_refused > 0) {
+    base::Log(
+        base::LogLevel::kError, "passwd_file_lines",
+        {{"file", options_.path}, {"left_out", users.lines_refused}, {"first", users.first_fault}});
   }
   stamp_ = stamp;
+  auto taken = std::make_shared<const PasswdUsers>(std::move(users));
   const std::lock_guard<std::mutex> lock(mutex_);
-  users_ = std::move(users);
-  return OkStatus();
+  users_ = std::move(taken);
+}
+
+StatusOr<bool> PasswdFileBackend::ReadAgain(const Stamp& stamp) {
+  POP_ASSIGN_OR_RETURN(PasswdUsers users, Read());
+  POP_ASSIGN_OR_RETURN(const Stamp after, StampOf(options_.path));
+  if (after != stamp) return false;  // It was being written meanwhile.
+  const std::shared_ptr<const PasswdUsers> before = this->users();
+  std::string_view why;
+  if (users.by_login.empty() && !before->by_login.empty()) why = "there is no user in it";
+  // Whoever never ends the last line writes his files so.
+  if (!users.ends_with_line && before->ends_with_line) why = "its last line has no end";
+  if (!why.empty()) {
+    return MakeStatus(StatusCode::kFailedPrecondition,
+                      options_.path + ": " + std::string(why) +
+                          ", as if it had not been written to its end; the users that it had "
+                          "before stay");
+  }
+  Take(std::move(users), stamp);
+  return true;
 }
 
 std::shared_ptr<const PasswdUsers> PasswdFileBackend::users() const {
@@ -142,8 +158,18 @@ StatusOr<BackendChanges> PasswdFileBackend::TakeChanges() {
   if (options_.path.empty()) return changes;
   POP_ASSIGN_OR_RETURN(const Stamp stamp, StampOf(options_.path));
   if (stamp == stamp_) return changes;
-  POP_RETURN_IF_ERROR(Read(stamp));
-  changes.everything = true;
+  if (stamp != seen_) {
+    seen_ = stamp;
+    looks_ = 0;
+    fault_ = OkStatus();
+  }
+  if (++looks_ < kSettledLooks) return changes;
+  // A large one is not read every second to say the same.
+  if (fault_.code() == StatusCode::kFailedPrecondition) return fault_;
+  const StatusOr<bool> taken = ReadAgain(stamp);
+  fault_ = taken.status();
+  POP_RETURN_IF_ERROR(fault_);
+  changes.everything = *taken;
   return changes;
 }
 

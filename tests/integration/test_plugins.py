@@ -209,6 +209,16 @@ def test_a_passwd_file_of_dovecot(with_plugins, tmp_path):
     wait_for("the new password", 10, lambda: server.try_login(FRED, "another")[0] is not None)
     assert "[AUTH]" in server.try_login(FRED, "s3cret")[1]
     assert codes(server, [ERIN]) == [550]
+    # One that is emptied, or none any more, takes nobody away.
+    users.write_text("")
+    wait_for("the log says so", 10, lambda: "there is no user in it" in server.log())
+    assert codes(server, [FRED]) == [250]
+    users.unlink()
+    users.mkdir()
+    wait_for("the log says that, too", 20, lambda: "cannot read it: Is a directory" in server.log())
+    assert codes(server, [FRED]) == [250]
+    users.rmdir()
+    users.write_text(f"fred:{{PLAIN}}another\n")
     # Weak schemes only where that is allowed: the password may be right, so it is no wrong one.
     server.stop()
     server.config_path.write_text(server.config_path.read_text().replace("weak_schemes = true", "weak_schemes = false"))
@@ -431,8 +441,9 @@ def test_check_warns_of_too_few_threads(with_plugins):
     ('[auth]\nchain = []\n', b"nobody could log in"),
     ('[backend.x]\nfile = "x"\n', b"names no plug-in"),
     ('[auth]\nchain = ["x"]\n[backend.x]\ndriver = "passwd-file"\nfile = "/nowhere/users"\n', b"back end x: /nowhere/users"),
+    ('[auth]\nchain = ["x"]\n[backend.x]\ndriver = "passwd-file"\nfile = "/tmp"\n', b"back end x: /tmp: cannot read it: Is a directory"),
     ('[backend.x]\ndriver = "ldap"\n', b'write "plugin", "passwd-file" or "static"'),
-], ids=["missing", "setting", "version", "symbol", "name", "empty", "no-plugin", "no-file", "driver"])
+], ids=["missing", "setting", "version", "symbol", "name", "empty", "no-plugin", "no-file", "folder", "driver"])
 def test_a_wrong_configuration_is_a_fault_at_the_start(with_plugins, auth, fault):
     server = with_plugins(auth)
     result = server.run("serve", check=False)

@@ -1,5 +1,6 @@
 #include "auth/files/passwd_file.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -11,6 +12,8 @@
 
 namespace poplar::auth {
 namespace {
+
+using ::testing::HasSubstr;
 
 PasswdUser One(std::string_view line, std::string_view default_domain = "acme.example") {
   const PasswdUsers users = ParsePasswdFile(line, default_domain);
@@ -95,6 +98,18 @@ class PasswdFileBackendTest : public testing::Test {
     return std::move(*backend);
   }
 
+  // After as many looks as it takes.
+  static StatusOr<BackendChanges> Settled(PasswdFileBackend& backend) {
+    for (uint32_t look = 1; look < kSettledLooks; ++look) {
+      EXPECT_FALSE(backend.TakeChanges()->everything);
+    }
+    return backend.TakeChanges();
+  }
+  static bool TakesChanges(PasswdFileBackend& backend) { return Settled(backend)->everything; }
+  static std::string WhyNotTaken(PasswdFileBackend& backend) {
+    return std::string(Message(Settled(backend).status()));
+  }
+
   TempDir dir_;
   const std::string path_ = dir_.File("users");
   PolicyBoard board_;
@@ -122,13 +137,62 @@ TEST_F(PasswdFileBackendTest, ChangesAreReadAndAMissingFileChangesNothing) {
   const auto backend = Open();
   EXPECT_FALSE(backend->TakeChanges()->everything);
   Write("new@acme.example:{PLAIN}y\n");
-  EXPECT_TRUE(backend->TakeChanges()->everything);
+  EXPECT_TRUE(TakesChanges(*backend));
   EXPECT_EQ(backend->Resolve("new@acme.example").outcome, BackendOutcome::kOk);
   EXPECT_EQ(backend->Resolve("a@acme.example").outcome, BackendOutcome::kUnknown);
-  EXPECT_FALSE(backend->TakeChanges()->everything);
+  EXPECT_FALSE(TakesChanges(*backend));
   std::filesystem::remove(path_);
   EXPECT_FALSE(backend->TakeChanges().ok());
   EXPECT_EQ(backend->Resolve("new@acme.example").outcome, BackendOutcome::kOk);
+}
+
+TEST_F(PasswdFileBackendTest, OneThatIsBeingWrittenIsNotTaken) {
+  const auto backend = Open();
+  std::string text;
+  for (int i = 0; i < 5; ++i) {
+    text += "user" + std::to_string(i) + "@acme.example:{PLAIN}y\n";
+    Write(text);
+    for (uint32_t look = 1; look < kSettledLooks; ++look) {
+      EXPECT_FALSE(backend->TakeChanges()->everything);
+      EXPECT_EQ(backend->Resolve("a@acme.example").outcome, BackendOutcome::kOk);
+    }
+  }
+  EXPECT_TRUE(backend->TakeChanges()->everything);
+  EXPECT_EQ(backend->Resolve("a@acme.example").outcome, BackendOutcome::kUnknown);
+  EXPECT_EQ(backend->Resolve("user4@acme.example").outcome, BackendOutcome::kOk);
+}
+
+TEST_F(PasswdFileBackendTest, WhatLooksLikeAHalfKeepsTheUsersThatWere) {
+  const auto backend = Open();
+  for (const char* half : {"", "# users\n", "no address\n", "b@acme.example:{PLAI"}) {
+    Write(half);
+    EXPECT_THAT(WhyNotTaken(*backend), HasSubstr("the users that it had before stay")) << half;
+    EXPECT_EQ(backend->Resolve("a@acme.example").outcome, BackendOutcome::kOk) << half;
+  }
+  Write("b@acme.example:{PLAIN}x\n");
+  EXPECT_TRUE(TakesChanges(*backend));
+  EXPECT_EQ(backend->Resolve("a@acme.example").outcome, BackendOutcome::kUnknown);
+}
+
+TEST_F(PasswdFileBackendTest, WhoNeverEndsTheLastLineNeedNot) {
+  Write("a@acme.example:{PLAIN}x");
+  const auto backend = Open();
+  Write("bob@acme.example:{PLAIN}x");
+  EXPECT_TRUE(TakesChanges(*backend));
+  EXPECT_EQ(backend->Resolve("bob@acme.example").outcome, BackendOutcome::kOk);
+}
+
+TEST_F(PasswdFileBackendTest, WhatCannotBeReadKeepsTheUsersThatWere) {
+  const auto backend = Open();
+  std::filesystem::remove(path_);
+  std::filesystem::create_directory(path_);
+  EXPECT_THAT(WhyNotTaken(*backend), HasSubstr("users: cannot read it: Is a directory"));
+  EXPECT_EQ(backend->Resolve("a@acme.example").outcome, BackendOutcome::kOk);
+  EXPECT_EQ(PasswdFileBackend::Open(
+                {.name = "x", .path = path_, .default_domain = "", .weak_schemes = false}, board_)
+                .status()
+                .code(),
+            StatusCode::kInvalidArgument);
 }
 
 TEST_F(PasswdFileBackendTest, WithoutItsFileItDoesNotStart) {
