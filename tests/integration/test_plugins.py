@@ -444,8 +444,10 @@ def test_check_warns_of_too_few_threads(with_plugins):
     ('[auth]\nchain = ["x"]\n[backend.x]\ndriver = "passwd-file"\nfile = "/tmp"\n', b"back end x: /tmp: cannot read it: Is a directory"),
     (f'[auth]\nchain = ["x"]\n[backend.x]\nplugin = "{EXAMPLE.with_name("oauth.so")}"\nissuer = "i"\naudience = "a"\njwks_file = "/tmp"\n',
      b"back end x: jwks_file: /tmp cannot be read: it is no regular file"),
+    ('[auth]\nchain = ["x"]\n[backend.x]\ndriver = "static"\naddress = "probe@alpha.example"\npassword = "s3cret"\n',
+     b"back end x: password: "),
     ('[backend.x]\ndriver = "ldap"\n', b'write "plugin", "passwd-file" or "static"'),
-], ids=["missing", "setting", "version", "symbol", "name", "empty", "no-plugin", "no-file", "folder", "key-folder", "driver"])
+], ids=["missing", "setting", "version", "symbol", "name", "empty", "no-plugin", "no-file", "folder", "key-folder", "clear", "driver"])
 def test_a_wrong_configuration_is_a_fault_at_the_start(with_plugins, auth, fault):
     server = with_plugins(auth)
     result = server.run("serve", check=False)
