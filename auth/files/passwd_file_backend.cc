@@ -6,13 +6,24 @@
 #include <utility>
 
 #include "auth/users/address.h"
+#include "auth/users/networks.h"
 #include "core/base/log.h"
 #include "core/base/text_file.h"
 
 namespace poplar::auth {
 namespace {
 
-// What both questions have in common: whose the address is.
+constexpr std::string_view kLocked = "the account is locked";
+
+BackendAnswer Nobody() { return Say(BackendOutcome::kUnknown, "unknown user"); }
+
+// Null: there is none. Ends with `users`.
+const PasswdUser* Find(const PasswdUsers& users, std::string_view login) {
+  const auto found = users.by_login.find(std::string(login));
+  return found == users.by_login.end() ? nullptr : &found->second;
+}
+
+// What all questions have in common: whose the address is.
 BackendAnswer Known(const PasswdUser& user, std::string_view login, const TenantPolicies& tenants) {
   const TenantPolicies::Domain* const domain = tenants.OfDomain(login.substr(login.rfind('@') + 1));
   if (domain == nullptr) return Say(BackendOutcome::kUnknown, "unknown domain");
@@ -26,6 +37,29 @@ BackendAnswer Known(const PasswdUser& user, std::string_view login, const Tenant
       .tenant_name = domain->name,
       .quota = {.octets = user.quota.octets.value_or(domain->maildrop_quota.octets),
                 .messages = user.quota.messages.value_or(domain->maildrop_quota.messages)}};
+  return answer;
+}
+
+// Whether what is stored of him decides.
+bool IsHis(const BackendAnswer& answer) {
+  return answer.outcome == BackendOutcome::kOk || answer.outcome == BackendOutcome::kDisabled;
+}
+
+// Of a user who comes from there with what is his.
+BackendAnswer LoggedIn(const PasswdUser& user, std::string_view login,
+                       std::string_view client_address, const TenantPolicies& tenants) {
+  BackendAnswer answer = Known(user, login, tenants);
+  if (!IsHis(answer)) return answer;
+  const bool is_bound = !user.networks.empty();
+  const bool is_log_in = !client_address.empty();
+  if (is_bound && is_log_in && !InNetworks(user.networks, client_address)) {
+    return Say(BackendOutcome::kRefused, "allow_nets of the user does not have this address");
+  }
+  if (answer.outcome == BackendOutcome::kOk && user.disabled) {
+    return Say(BackendOutcome::kDisabled, "nologin");
+  }
+  if (is_bound && !is_log_in) answer.reason = "for " + user.networks + " alone";
+  answer.from_networks = user.networks;
   return answer;
 }
 
@@ -108,48 +142,53 @@ std::shared_ptr<const PasswdUsers> PasswdFileBackend::users() const {
 
 BackendAnswer PasswdFileBackend::Resolve(std::string_view address) {
   const auto all = users();
-  const auto found = all->by_login.find(std::string(address));
-  if (found == all->by_login.end()) return Say(BackendOutcome::kUnknown, "unknown user");
+  const PasswdUser* const user = Find(*all, address);
+  if (user == nullptr) return Nobody();
   // Whoever may not log in still gets mail.
-  return Known(found->second, address, *tenants_.Current());
+  BackendAnswer answer = Known(*user, address, *tenants_.Current());
+  answer.principal.may_log_in = !user->disabled;
+  if (user->locked) answer.reason = kLocked;
+  return answer;
 }
 
 BackendAnswer PasswdFileBackend::VerifyPassword(std::string_view login,
                                                 const base::Secret& /*password*/,
-                                                std::string_view /*client_address*/) {
+                                                std::string_view client_address) {
   const auto all = users();
-  const auto found = all->by_login.find(std::string(login));
-  if (found == all->by_login.end()) return Say(BackendOutcome::kUnknown, "unknown user");
-  const PasswdUser& user = found->second;
-  if (user.disabled) return Say(BackendOutcome::kRefused, "the account is locked");
-  if (user.stored_password.empty()) return Say(BackendOutcome::kRefused, "no password is set");
-  BackendAnswer answer = Known(user, login, *tenants_.Current());
-  if (answer.outcome == BackendOutcome::kOk) {
-    answer.stored_password = base::Secret(user.stored_password);
+  const PasswdUser* const user = Find(*all, login);
+  if (user == nullptr) return Nobody();
+  if (user->locked) return Say(BackendOutcome::kRefused, kLocked);
+  if (user->stored_password.empty()) return Say(BackendOutcome::kRefused, "no password is set");
+  BackendAnswer answer = LoggedIn(*user, login, client_address, *tenants_.Current());
+  // That he is disabled is told after the right password only.
+  if (IsHis(answer)) {
+    answer.stored_password = base::Secret(user->stored_password);
     answer.weak_schemes = options_.weak_schemes;
   }
   return answer;
 }
 
-BackendAnswer PasswdFileBackend::ResolveLogin(std::string_view login) {
+BackendAnswer PasswdFileBackend::ResolveLogin(std::string_view login,
+                                              std::string_view client_address) {
   const auto all = users();
-  const auto found = all->by_login.find(std::string(login));
-  if (found == all->by_login.end()) return Say(BackendOutcome::kUnknown, "unknown user");
-  if (found->second.disabled) return Say(BackendOutcome::kDisabled, "the account is locked");
-  return Known(found->second, login, *tenants_.Current());
+  const PasswdUser* const user = Find(*all, login);
+  if (user == nullptr) return Nobody();
+  if (user->locked) return Say(BackendOutcome::kDisabled, kLocked);
+  return LoggedIn(*user, login, client_address, *tenants_.Current());
 }
 
 BackendAnswer PasswdFileBackend::FetchVerifier(std::string_view login,
-                                               std::string_view /*mechanism*/) {
-  BackendAnswer answer = ResolveLogin(login);
-  if (answer.outcome != BackendOutcome::kOk && answer.outcome != BackendOutcome::kDisabled) {
-    return answer;
-  }
+                                               std::string_view /*mechanism*/,
+                                               std::string_view client_address) {
   const auto all = users();
-  const auto found = all->by_login.find(std::string(login));
-  if (found == all->by_login.end()) return Say(BackendOutcome::kUnknown, "unknown user");
-  answer.stored_verifier = base::Secret(found->second.stored_password);
-  answer.weak_schemes = options_.weak_schemes;
+  const PasswdUser* const user = Find(*all, login);
+  if (user == nullptr) return Nobody();
+  if (user->locked) return Say(BackendOutcome::kRefused, kLocked);
+  BackendAnswer answer = LoggedIn(*user, login, client_address, *tenants_.Current());
+  if (IsHis(answer)) {
+    answer.stored_verifier = base::Secret(user->stored_password);
+    answer.weak_schemes = options_.weak_schemes;
+  }
   return answer;
 }
 

@@ -44,11 +44,13 @@ class PasswdFileBackend final : public Backend {
     return {.password = true, .verifiers = true, .clear_text = options_.weak_schemes};
   }
   BackendAnswer Resolve(std::string_view address) override;
-  BackendAnswer ResolveLogin(std::string_view login) override;
+  BackendAnswer ResolveLogin(std::string_view login, std::string_view client_address) override;
   // Hands out what is stored, to be compared.
+  bool computes_hashes() const override { return false; }
   BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password,
                                std::string_view client_address) override;
-  BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism) override;
+  BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism,
+                              std::string_view client_address) override;
   // Reads the file again if it changed and has settled; then everything may be different. An error
   // says why what is there is not taken.
   StatusOr<BackendChanges> TakeChanges() override;

@@ -227,6 +227,21 @@ def test_a_passwd_file_of_dovecot(with_plugins, tmp_path):
     server.says("of a weak scheme (plain)")
 
 
+def test_extra_fields_of_a_passwd_file(with_plugins, tmp_path):
+    users = tmp_path / "passwd"
+    users.write_text(f"{ERIN}:{{PLAIN}}secret::::::nologin\n{FRED}:{{PLAIN}}secret::::::allow_nets=192.0.2.0/24\n"
+                     "gail@alpha.example:{PLAIN}secret::::::allow_nets=127.0.0.0/8\n")
+    server = with_plugins(replaced(built_in("old"), "file", f'"{users}"')).start()
+    assert codes(server, [ERIN, FRED]) == [250, 250]
+    assert "The user name or the password is wrong" in server.try_login(ERIN, "wrong")[1]
+    assert "This account is disabled" in server.try_login(ERIN, "secret")[1]
+    assert b"But clients are not let in: the account is disabled" in server.run("auth", "test", ERIN).stdout
+    assert "The user name or the password is wrong" in server.try_login(FRED, "secret")[1]
+    wait_for("the log says why", 10, lambda: "allow_nets of the user does not have this address" in server.log())
+    assert b"for 192.0.2.0/24 alone" in server.run("auth", "test", FRED, "--password-stdin", input=b"secret\n").stdout
+    server.pop3("gail@alpha.example", "secret").quit()
+
+
 def test_commands_for_whom_the_database_does_not_know(with_plugins, tmp_path):
     users = tmp_path / "passwd"
     users.write_text(f"{ERIN}:{{SSHA}}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0\n")
