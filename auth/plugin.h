@@ -94,7 +94,9 @@ struct poplar_answer; /* The host's. */
 struct poplar_host {
   uint32_t struct_bytes;
   /* Sets a field of the answer at hand; the bytes are copied. Setting it again replaces it (but see
-   * POPLAR_TENANT). Returns 0, or -1 where `field` is not known or there is no room for `bytes`. */
+   * POPLAR_TENANT). Returns 0, or -1 where `field` is not known, there is no room for `bytes`, or a
+   * quota is no number: an answer with OK or DISABLED is then TEMPORARY, unless the field is set
+   * again. */
   int (*set)(struct poplar_answer* answer, enum poplar_field field, const char* text, size_t bytes);
   /* A line in the server's log. Never a secret. */
   void (*log)(enum poplar_level level, const char* sentence);

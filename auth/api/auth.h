@@ -33,6 +33,7 @@ struct Principal {
   std::string tenant_name;  // For logs and metrics.
   Quota quota = {};         // Of the maildrop.
   bool pop3 = true;         // Its owner may fetch mail by it.
+  bool may_log_in = true;   // By whatever; else it only gets mail.
 };
 
 enum class Outcome : uint8_t {

@@ -46,8 +46,8 @@ struct SaslVerifierWanted {
   std::string mechanism;
 };
 
-// The end: who the client says it is. `authzid` is empty or equal to `user`. The password may be
-// empty; ShardAuth refuses it.
+// The end: who the client says it is. `authzid` is empty or `user`, in any case. The password may
+// be empty; ShardAuth refuses it.
 struct SaslCredentials {
   std::string authzid;
   std::string user;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "auth/users/address.h"
+#include "core/base/ip.h"
 #include "core/base/limits.h"
 
 namespace poplar::auth {
@@ -14,6 +15,7 @@ namespace {
 
 constexpr size_t kPasswordField = 1;
 constexpr size_t kExtraField = 7;
+constexpr std::string_view kLocal = "local";  // In the place of a network.
 
 // Up to `separator`, taken off with it.
 std::string_view Take(std::string_view& text, char separator) {
@@ -58,6 +60,16 @@ bool TakeQuotaRule(std::string_view rule, UserQuota& quota) {
   return true;
 }
 
+// As Dovecot has them: "127.0.0.0/8,192.0.2.7,local". Nobody comes to this server by what it calls
+// local, a socket of the machine's.
+bool AreNetworks(std::string_view list) {
+  while (!list.empty()) {
+    const std::string_view network = Take(list, ',');
+    if (network != kLocal && !base::IpNetwork::Parse(network).ok()) return false;
+  }
+  return true;
+}
+
 // Empty, or what is wrong.
 std::string_view TakeExtra(std::string_view extra, PasswdUser& user) {
   while (!extra.empty()) {
@@ -67,6 +79,8 @@ std::string_view TakeExtra(std::string_view extra, PasswdUser& user) {
       return "the quota rule is not understood";
     }
     if (key == "nologin") user.disabled = true;
+    // Nothing is nobody, not everybody.
+    if (key == "allow_nets") user.networks = value.empty() ? kLocal : value;
     if (key != "poplar_account") continue;
     if (value.empty() || value.size() > kAccountIdBytesMax) {
       return "poplar_account has 1 to 128 octets";
@@ -93,19 +107,22 @@ std::string_view TakeLine(std::string_view line, std::string_view default_domain
   user.account = login.substr(0, kAccountIdBytesMax);
   if (user.account != login) return "an address of more than 128 octets wants a poplar_account";
   const std::string_view password = fields[kPasswordField];
-  user.disabled = password.starts_with('!') || password.starts_with('*');
-  if (!user.disabled) user.stored_password = password;
+  user.locked = password.starts_with('!') || password.starts_with('*');
+  if (!user.locked) user.stored_password = password;
   const std::string_view fault = TakeExtra(line, user);
   if (!fault.empty()) return fault;
-  return users.by_login.emplace(std::move(login), std::move(user)).second
-             ? ""
-             : "the user is there twice";
+  const bool has_networks = AreNetworks(user.networks);
+  if (!users.by_login.emplace(std::move(login), std::move(user)).second) {
+    return "the user is there twice";
+  }
+  return has_networks ? "" : "allow_nets has what is no network; nobody is let in from there";
 }
 
 }  // namespace
 
 PasswdUsers ParsePasswdFile(std::string_view text, std::string_view default_domain) {
   PasswdUsers users;
+  users.ends_with_line = text.empty() || text.ends_with('\n');
   for (uint64_t number = 1; !text.empty(); ++number) {
     std::string_view line = Take(text, '\n');
     if (line.ends_with('\r')) line.remove_suffix(1);

@@ -3,18 +3,28 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
 #include "auth/users/address.h"
+#include "auth/users/networks.h"
 #include "auth/users/refusals.h"
 #include "core/base/log.h"
+#include "core/base/text_file.h"
 
 namespace poplar::auth {
 namespace {
 
-// What both questions have in common: whose the address is.
+constexpr std::string_view kAccountIsLocked = "the account is locked";
+
+BackendAnswer Nobody() { return Say(BackendOutcome::kUnknown, "unknown user"); }
+
+// Null: there is none. Ends with `users`.
+const PasswdUser* Find(const PasswdUsers& users, std::string_view login) {
+  const auto found = users.by_login.find(std::string(login));
+  return found == users.by_login.end() ? nullptr : &found->second;
+}
+
+// What all questions have in common: whose the address is.
 BackendAnswer Known(const PasswdUser& user, std::string_view login, const TenantPolicies& tenants) {
   const TenantPolicies::Domain* const domain = tenants.OfDomain(login.substr(login.rfind('@') + 1));
   if (domain == nullptr) return Say(BackendOutcome::kUnknown, "unknown domain");
@@ -31,13 +41,37 @@ BackendAnswer Known(const PasswdUser& user, std::string_view login, const Tenant
   return answer;
 }
 
+// Whether what is stored of him decides.
+bool IsHis(const BackendAnswer& answer) {
+  return answer.outcome == BackendOutcome::kOk || answer.outcome == BackendOutcome::kDisabled;
+}
+
+// Of a user who comes from there with what is his.
+BackendAnswer LoggedIn(const PasswdUser& user, std::string_view login,
+                       std::string_view client_address, const TenantPolicies& tenants) {
+  BackendAnswer answer = Known(user, login, tenants);
+  if (!IsHis(answer)) return answer;
+  const bool is_bound = !user.networks.empty();
+  const bool is_log_in = !client_address.empty();
+  if (is_bound && is_log_in && !InNetworks(user.networks, client_address)) {
+    return Say(BackendOutcome::kRefused, "allow_nets of the user does not have this address");
+  }
+  if (answer.outcome == BackendOutcome::kOk && user.disabled) {
+    return Say(BackendOutcome::kDisabled, "nologin");
+  }
+  if (is_bound && !is_log_in) answer.reason = "for " + user.networks + " alone";
+  answer.from_networks = user.networks;
+  return answer;
+}
+
 }  // namespace
 
 StatusOr<std::unique_ptr<PasswdFileBackend>> PasswdFileBackend::Open(
     const PasswdFileOptions& options, const PolicyBoard& tenants) {
   std::unique_ptr<PasswdFileBackend> backend(new PasswdFileBackend(options, tenants));
   POP_ASSIGN_OR_RETURN(const Stamp stamp, StampOf(options.path));
-  POP_RETURN_IF_ERROR(backend->Read(stamp));
+  POP_ASSIGN_OR_RETURN(PasswdUsers users, backend->Read());
+  backend->Take(std::move(users), stamp);
   return backend;
 }
 
@@ -63,27 +97,43 @@ StatusOr<PasswdFileBackend::Stamp> PasswdFileBackend::StampOf(const std::string&
                .changed_ns = file.st_mtim.tv_sec * int64_t{1'000'000'000} + file.st_mtim.tv_nsec};
 }
 
-Status PasswdFileBackend::Read(const Stamp& stamp) {
-  if (stamp.bytes > kPasswdFileBytesMax) {
-    return MakeStatus(StatusCode::kInvalidArgument, options_.path + " is larger than 1 GiB");
-  }
-  std::ifstream file(options_.path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file.good() && !file.eof()) {
-    return MakeStatus(StatusCode::kUnavailable, options_.path + " cannot be read");
-  }
-  auto users = std::make_shared<const PasswdUsers>(ParsePasswdFile(text, options_.default_domain));
-  base::Wipe(text.data(), text.size());
-  if (users->lines_refused > 0) {
-    base::Log(base::LogLevel::kError, "passwd_file_lines",
-              {{"file", options_.path},
-               {"left_out", users->lines_refused},
-               {"first", users->first_fault}});
+StatusOr<PasswdUsers> PasswdFileBackend::Read() const {
+  StatusOr<std::string> text = base::ReadTextFile(options_.path, kPasswdFileBytesMax);
+  if (!text.ok()) return Annotate(text.status(), options_.path);
+  PasswdUsers users = ParsePasswdFile(*text, options_.default_domain);
+  base::Wipe(text->data(), text->size());
+  return users;
+}
+
+void PasswdFileBackend::Take(PasswdUsers users, const Stamp& stamp) {
+  if (users.lines_refused > 0) {
+    base::Log(
+        base::LogLevel::kError, "passwd_file_lines",
+        {{"file", options_.path}, {"left_out", users.lines_refused}, {"first", users.first_fault}});
   }
   stamp_ = stamp;
+  auto taken = std::make_shared<const PasswdUsers>(std::move(users));
   const std::lock_guard<std::mutex> lock(mutex_);
-  users_ = std::move(users);
-  return OkStatus();
+  users_ = std::move(taken);
+}
+
+StatusOr<bool> PasswdFileBackend::ReadAgain(const Stamp& stamp) {
+  POP_ASSIGN_OR_RETURN(PasswdUsers users, Read());
+  POP_ASSIGN_OR_RETURN(const Stamp after, StampOf(options_.path));
+  if (after != stamp) return false;  // It was being written meanwhile.
+  const std::shared_ptr<const PasswdUsers> before = this->users();
+  std::string_view why;
+  if (users.by_login.empty() && !before->by_login.empty()) why = "there is no user in it";
+  // Whoever never ends the last line writes his files so.
+  if (!users.ends_with_line && before->ends_with_line) why = "its last line has no end";
+  if (!why.empty()) {
+    return MakeStatus(StatusCode::kFailedPrecondition,
+                      options_.path + ": " + std::string(why) +
+                          ", as if it had not been written to its end; the users that it had "
+                          "before stay");
+  }
+  Take(std::move(users), stamp);
+  return true;
 }
 
 std::shared_ptr<const PasswdUsers> PasswdFileBackend::users() const {
@@ -93,48 +143,53 @@ std::shared_ptr<const PasswdUsers> PasswdFileBackend::users() const {
 
 BackendAnswer PasswdFileBackend::Resolve(std::string_view address) {
   const auto all = users();
-  const auto found = all->by_login.find(std::string(address));
-  if (found == all->by_login.end()) return Say(BackendOutcome::kUnknown, "unknown user");
+  const PasswdUser* const user = Find(*all, address);
+  if (user == nullptr) return Nobody();
   // Whoever may not log in still gets mail.
-  return Known(found->second, address, *tenants_.Current());
+  BackendAnswer answer = Known(*user, address, *tenants_.Current());
+  answer.principal.may_log_in = !user->disabled;
+  if (user->locked) answer.reason = kAccountIsLocked;
+  return answer;
 }
 
 BackendAnswer PasswdFileBackend::VerifyPassword(std::string_view login,
                                                 const base::Secret& /*password*/,
-                                                std::string_view /*client_address*/) {
+                                                std::string_view client_address) {
   const auto all = users();
-  const auto found = all->by_login.find(std::string(login));
-  if (found == all->by_login.end()) return Say(BackendOutcome::kUnknown, "unknown user");
-  const PasswdUser& user = found->second;
-  if (user.disabled) return Say(BackendOutcome::kRefused, "the account is locked");
-  if (user.stored_password.empty()) return Say(BackendOutcome::kRefused, kNoPasswordIsSet);
-  BackendAnswer answer = Known(user, login, *tenants_.Current());
-  if (answer.outcome == BackendOutcome::kOk) {
-    answer.stored_password = base::Secret(user.stored_password);
+  const PasswdUser* const user = Find(*all, login);
+  if (user == nullptr) return Nobody();
+  if (user->locked) return Say(BackendOutcome::kRefused, kAccountIsLocked);
+  if (user->stored_password.empty()) return Say(BackendOutcome::kRefused, kNoPasswordIsSet);
+  BackendAnswer answer = LoggedIn(*user, login, client_address, *tenants_.Current());
+  // That he is disabled is told after the right password only.
+  if (IsHis(answer)) {
+    answer.stored_password = base::Secret(user->stored_password);
     answer.weak_schemes = options_.weak_schemes;
   }
   return answer;
 }
 
-BackendAnswer PasswdFileBackend::ResolveLogin(std::string_view login) {
+BackendAnswer PasswdFileBackend::ResolveLogin(std::string_view login,
+                                              std::string_view client_address) {
   const auto all = users();
-  const auto found = all->by_login.find(std::string(login));
-  if (found == all->by_login.end()) return Say(BackendOutcome::kUnknown, "unknown user");
-  if (found->second.disabled) return Say(BackendOutcome::kDisabled, "the account is locked");
-  return Known(found->second, login, *tenants_.Current());
+  const PasswdUser* const user = Find(*all, login);
+  if (user == nullptr) return Nobody();
+  if (user->locked) return Say(BackendOutcome::kDisabled, kAccountIsLocked);
+  return LoggedIn(*user, login, client_address, *tenants_.Current());
 }
 
 BackendAnswer PasswdFileBackend::FetchVerifier(std::string_view login,
-                                               std::string_view /*mechanism*/) {
-  BackendAnswer answer = ResolveLogin(login);
-  if (answer.outcome != BackendOutcome::kOk && answer.outcome != BackendOutcome::kDisabled) {
-    return answer;
-  }
+                                               std::string_view /*mechanism*/,
+                                               std::string_view client_address) {
   const auto all = users();
-  const auto found = all->by_login.find(std::string(login));
-  if (found == all->by_login.end()) return Say(BackendOutcome::kUnknown, "unknown user");
-  answer.stored_verifier = base::Secret(found->second.stored_password);
-  answer.weak_schemes = options_.weak_schemes;
+  const PasswdUser* const user = Find(*all, login);
+  if (user == nullptr) return Nobody();
+  if (user->locked) return Say(BackendOutcome::kRefused, kAccountIsLocked);
+  BackendAnswer answer = LoggedIn(*user, login, client_address, *tenants_.Current());
+  if (IsHis(answer)) {
+    answer.stored_verifier = base::Secret(user->stored_password);
+    answer.weak_schemes = options_.weak_schemes;
+  }
   return answer;
 }
 
@@ -143,8 +198,18 @@ StatusOr<BackendChanges> PasswdFileBackend::TakeChanges() {
   if (options_.path.empty()) return changes;
   POP_ASSIGN_OR_RETURN(const Stamp stamp, StampOf(options_.path));
   if (stamp == stamp_) return changes;
-  POP_RETURN_IF_ERROR(Read(stamp));
-  changes.everything = true;
+  if (stamp != seen_) {
+    seen_ = stamp;
+    looks_ = 0;
+    fault_ = OkStatus();
+  }
+  if (++looks_ < kSettledLooks) return changes;
+  // A large one is not read every second to say the same.
+  if (fault_.code() == StatusCode::kFailedPrecondition) return fault_;
+  const StatusOr<bool> taken = ReadAgain(stamp);
+  fault_ = taken.status();
+  POP_RETURN_IF_ERROR(fault_);
+  changes.everything = *taken;
   return changes;
 }
 

@@ -1,5 +1,7 @@
-// The back end over a passwd-file: read whole at the start and again when it changed, within about
-// a second. While it cannot be read, what was read last goes on.
+// The back end over a passwd-file: read whole at the start, and again when it changed and has been
+// left alone for a while, within some seconds. While it cannot be read, or looks as if somebody had
+// not written it to its end, what was read last goes on: mail for users who seem to be gone would
+// bounce.
 
 #pragma once
 
@@ -14,6 +16,8 @@
 namespace poplar::auth {
 
 inline constexpr uint64_t kPasswdFileBytesMax = 1 << 30;
+// A file that changed is taken when it is the same at so many looks in a row, a second apart.
+inline constexpr uint32_t kSettledLooks = 3;
 
 struct PasswdFileOptions {
   std::string name;  // Of the back end.
@@ -40,12 +44,15 @@ class PasswdFileBackend final : public Backend {
     return {.password = true, .verifiers = true, .clear_text = options_.weak_schemes};
   }
   BackendAnswer Resolve(std::string_view address) override;
-  BackendAnswer ResolveLogin(std::string_view login) override;
+  BackendAnswer ResolveLogin(std::string_view login, std::string_view client_address) override;
   // Hands out what is stored, to be compared.
+  bool computes_hashes() const override { return false; }
   BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password,
                                std::string_view client_address) override;
-  BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism) override;
-  // Reads the file again if it changed; then everything may be different.
+  BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism,
+                              std::string_view client_address) override;
+  // Reads the file again if it changed and has settled; then everything may be different. An error
+  // says why what is there is not taken.
   StatusOr<BackendChanges> TakeChanges() override;
 
  private:
@@ -60,12 +67,19 @@ class PasswdFileBackend final : public Backend {
       : options_(options), tenants_(tenants) {}
 
   static StatusOr<Stamp> StampOf(const std::string& path);
-  Status Read(const Stamp& stamp);
+  StatusOr<PasswdUsers> Read() const;
+  void Take(PasswdUsers users, const Stamp& stamp);
+  // True: it was taken. kFailedPrecondition: it never will be, as it is.
+  StatusOr<bool> ReadAgain(const Stamp& stamp);
   std::shared_ptr<const PasswdUsers> users() const;
 
   const PasswdFileOptions options_;
   const PolicyBoard& tenants_;
-  Stamp stamp_;  // Of what was read; for one thread at a time.
+  // For one thread at a time: of what was taken, and of what was seen last.
+  Stamp stamp_;
+  Stamp seen_;
+  uint32_t looks_ = 0;  // At which it was like that.
+  Status fault_;        // Why it was not taken.
   mutable std::mutex mutex_;
   std::shared_ptr<const PasswdUsers> users_;  // Guarded by mutex_.
 };

@@ -6,6 +6,8 @@
 #include <bit>
 #include <charconv>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "core/base/limits.h"
@@ -13,6 +15,8 @@
 // What the interface calls an answer: the frame that will carry it.
 struct poplar_answer {
   poplar::auth::AnswerFrame frame;
+  // What it was to say, and could not: who only looks at the outcome would take it for whole.
+  std::set<poplar_field> lacks = {};
 };
 
 namespace poplar::auth {
@@ -40,12 +44,8 @@ int AddTenant(std::string_view value, std::vector<std::string>& tenants) {
   return 0;
 }
 
-int SetField(poplar_answer* answer, poplar_field field, const char* text, size_t bytes) {
-  if (answer == nullptr || text == nullptr) return -1;
-  const std::string_view value(text, bytes);
-  AnswerFrame& frame = answer->frame;
-  if (field == POPLAR_TENANT) return AddTenant(value, frame.tenants);
-  if (bytes > kAnswerFieldBytesMax) return -1;
+int TakeField(AnswerFrame& frame, poplar_field field, std::string_view value) {
+  if (value.size() > kAnswerFieldBytesMax) return -1;
   switch (field) {
     case POPLAR_ACCOUNT:
       frame.account = value;
@@ -70,6 +70,30 @@ int SetField(poplar_answer* answer, poplar_field field, const char* text, size_t
       break;
   }
   return -1;
+}
+
+// A list of tenants goes on in another answer, and a reason that is too long is none.
+bool IsPartOfWhole(poplar_field field) {
+  return field >= POPLAR_ACCOUNT && field <= POPLAR_STORED_PASSWORD && field != POPLAR_REASON;
+}
+
+int SetField(poplar_answer* answer, poplar_field field, const char* text, size_t bytes) {
+  if (answer == nullptr || text == nullptr) return -1;
+  const std::string_view value(text, bytes);
+  if (field == POPLAR_TENANT) return AddTenant(value, answer->frame.tenants);
+  const int set = TakeField(answer->frame, field, value);
+  if (set == 0) {
+    answer->lacks.erase(field);
+  } else if (IsPartOfWhole(field)) {
+    answer->lacks.insert(field);
+  }
+  return set;
+}
+
+std::string WhyItLacks(poplar_field field) {
+  const bool is_number = field == POPLAR_QUOTA_OCTETS || field == POPLAR_QUOTA_MESSAGES;
+  return "the plug-in gave field " + std::to_string(field) +
+         (is_number ? ", a quota, what is no number" : " too many octets");
 }
 
 void MakeTemporary(AnswerFrame& frame, std::string reason) {
@@ -161,6 +185,9 @@ AnswerFrame Plugin::Ask(void* instance, const QuestionFrame& question) const {
   } else if (frame.outcome == POPLAR_OK && question.operation == POPLAR_FETCH_VERIFIER &&
              frame.verifier.empty()) {
     MakeTemporary(frame, "the plug-in gave no verifier");
+  } else if ((frame.outcome == POPLAR_OK || frame.outcome == POPLAR_DISABLED) &&
+             !answer.lacks.empty()) {
+    MakeTemporary(frame, WhyItLacks(*answer.lacks.begin()));
   }
   return std::move(frame);
 }

@@ -25,7 +25,7 @@ SaslStep ParsePlain(std::string_view message) {
   if (!IsUserLength(user)) return kUserLength;
   if (password.size() > kPasswordBytesMax) return kPasswordLength;
   if (HasNul(password)) return kNul;
-  if (!authzid.empty() && authzid != user) return kOtherUser;
+  if (!authzid.empty() && !EqualIgnoringCase(authzid, user)) return kOtherUser;
   return SaslCredentials{std::string(authzid), std::string(user), base::Secret(password)};
 }
 

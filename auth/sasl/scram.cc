@@ -89,7 +89,9 @@ class ScramMechanism : public SaslMechanism {
     if (!decoded) return kBadMessage;
     const std::optional<base::Secret> user = SaslPrep(*decoded);
     if (!user || !IsUserLength(user->Reveal())) return kUserLength;
-    if (!header->authzid.empty() && header->authzid != *decoded) return kOtherUser;
+    if (!header->authzid.empty() && !EqualIgnoringCase(header->authzid, *decoded)) {
+      return kOtherUser;
+    }
     nonce_.insert(0, *client_nonce);
     state_ = State::kVerifier;
     return SaslVerifierWanted{.user = std::string(user->Reveal()),

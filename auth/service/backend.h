@@ -35,7 +35,7 @@ struct BackendAnswer {
   std::string reason;              // For logs; never a secret.
   std::string backend = {};        // With kTemporary of a chain: whose failure it is.
   std::string app_password = {};   // As in AuthResult.
-  std::string from_networks = {};  // From where that may be used (auth/users/networks.h); or "".
+  std::string from_networks = {};  // From where that counts (auth/users/networks.h); or "".
   // With kOk or kDisabled to a question for a verifier: what is stored, whatever it is good for.
   base::Secret stored_verifier;
   Verifier verifier;  // What a chain made of it.
@@ -75,14 +75,17 @@ class Backend {
 
   virtual BackendAnswer Resolve(std::string_view address) = 0;
   // The same of somebody who logs in without a password: kDisabled where he may not.
-  virtual BackendAnswer ResolveLogin(std::string_view login) { return Resolve(login); }
+  // `client_address`, here and below, is empty where nobody logs in: an operator wants to know
+  // (ChainProbe).
+  virtual BackendAnswer ResolveLogin(std::string_view login, std::string_view client_address);
 
-  // Of those that `capabilities` names. An answer that costs a computation on this machine costs
-  // one for every known user, whatever is stored; kUnknown costs none (the chain makes up for it).
-  // `client_address` is empty where nobody logs in: an operator wants to know (ChainProbe).
+  // Of those that `capabilities` names. A back end that computes hashes itself does it for every
+  // known user, whatever is stored; kUnknown costs none (the chain makes up for it).
+  virtual bool computes_hashes() const { return true; }
   virtual BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password,
                                        std::string_view client_address);
-  virtual BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism);
+  virtual BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism,
+                                      std::string_view client_address);
   virtual BackendAnswer VerifyToken(std::string_view login, const base::Secret& token);
 
   // What changed since the last call, or since the start; called about once a second, by one thread

@@ -78,11 +78,15 @@ bool Replaces(BackendOutcome so_far, BackendOutcome answer, bool goes_on) {
   return true;
 }
 
+BackendAnswer Backend::ResolveLogin(std::string_view login, std::string_view /*client_address*/) {
+  return Resolve(login);
+}
 BackendAnswer Backend::VerifyPassword(std::string_view /*login*/, const base::Secret& /*password*/,
                                       std::string_view /*client_address*/) {
   return {};
 }
-BackendAnswer Backend::FetchVerifier(std::string_view /*login*/, std::string_view /*mechanism*/) {
+BackendAnswer Backend::FetchVerifier(std::string_view /*login*/, std::string_view /*mechanism*/,
+                                     std::string_view /*client_address*/) {
   return {};
 }
 BackendAnswer Backend::VerifyToken(std::string_view /*login*/, const base::Secret& /*token*/) {
@@ -216,6 +220,7 @@ void ChainWalk::Answered() {
         answer.principal = std::move(found_.principal);
         answer.reason = std::move(found_.reason);
         answer.remember_ms_max = found_.remember_ms_max;
+        answer.from_networks = std::move(found_.from_networks);
       }
       return Judge();
     case Step::kSpending:

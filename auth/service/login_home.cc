@@ -151,7 +151,7 @@ void LoginHome::OnEnd(Verification& verification) {
   if (result.outcome == Outcome::kTemporary) {
     UseStandby(verification.macs(), result);
   } else if (!verification.stale) {
-    KeepStandby(verification, result);
+    KeepStandby(verification, result, from_networks);
   }
   if (result.outcome == Outcome::kOk && !verification.stale && remember_us > 0) {
     Remembered remembered{verification.macs().login, result, std::move(from_networks),
@@ -177,12 +177,14 @@ void LoginHome::UseStandby(const LoginMacs& macs, AuthResult& result) {
             .reason = "as it was right before: " + result.reason};
 }
 
-void LoginHome::KeepStandby(const Verification& verification, const AuthResult& result) {
-  if (result.outcome == Outcome::kOk) {
-    // An app password has terms of its own, which only the database knows.
-    if (!result.app_password.empty()) return;
+void LoginHome::KeepStandby(const Verification& verification, const AuthResult& result,
+                            std::string_view from_networks) {
+  // What counts from some places or up to a day, only its back end can judge.
+  const bool has_terms = !result.app_password.empty() || !from_networks.empty();
+  if (result.outcome == Outcome::kOk && !has_terms) {
     standby_.Keep(verification.macs(), verification.login(), result.principal, reactor_.now_us());
-  } else if (result.outcome == Outcome::kRefused || result.outcome == Outcome::kDisabled) {
+  } else if (result.outcome == Outcome::kOk || result.outcome == Outcome::kRefused ||
+             result.outcome == Outcome::kDisabled) {
     standby_.Drop(verification.macs());
   }
 }

@@ -87,7 +87,8 @@ class LoginHome {
   bool IsAsBefore(std::string_view login, const Remembered& found);
   // A better result, if the tenant allows one.
   void UseStandby(const LoginMacs& macs, AuthResult& result);
-  void KeepStandby(const Verification& verification, const AuthResult& result);
+  void KeepStandby(const Verification& verification, const AuthResult& result,
+                   std::string_view from_networks);
   // What is being verified is not remembered.
   void MarkAllStale();
   void LeaveJoinable(Verification& verification);

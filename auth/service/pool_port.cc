@@ -10,21 +10,21 @@ namespace poplar::auth {
 namespace {
 
 BackendAnswer AskBackend(Backend& backend, const BackendQuestion& question) {
+  const std::string& from = question.client.address;
   switch (question.operation) {
     case Operation::kResolve:
       return backend.Resolve(question.login);
     case Operation::kResolveLogin:
-      return backend.ResolveLogin(question.login);
+      return backend.ResolveLogin(question.login, from);
     case Operation::kVerifyPassword: {
-      BackendAnswer answer =
-          backend.VerifyPassword(question.login, question.secret, question.client.address);
+      BackendAnswer answer = backend.VerifyPassword(question.login, question.secret, from);
       // Its promise (backend.h).
-      answer.computed =
-          answer.outcome != BackendOutcome::kUnknown && answer.stored_password.empty();
+      answer.computed = backend.computes_hashes() && answer.outcome != BackendOutcome::kUnknown &&
+                        answer.stored_password.empty();
       return answer;
     }
     case Operation::kFetchVerifier:
-      return backend.FetchVerifier(question.login, question.mechanism);
+      return backend.FetchVerifier(question.login, question.mechanism, from);
     case Operation::kVerifyToken:
       return backend.VerifyToken(question.login, question.secret);
   }

@@ -27,7 +27,8 @@ BackendAnswer Known(UserRecord user) {
                       .address = std::move(user.address),
                       .tenant_name = std::move(user.tenant_name),
                       .quota = user.quota,
-                      .pop3 = user.pop3};
+                      .pop3 = user.pop3,
+                      .may_log_in = user.enabled};
   return answer;
 }
 
@@ -183,7 +184,8 @@ void SqliteBackend::FlushUses() {
             {{"reason", Message(noted.status())}});
 }
 
-BackendAnswer SqliteBackend::ResolveLogin(std::string_view login) {
+BackendAnswer SqliteBackend::ResolveLogin(std::string_view login,
+                                          std::string_view /*client_address*/) {
   StatusOr<std::optional<LoginRecord>> found = Find(login);
   if (!found.ok()) return Fault(found.status());
   if (!found->has_value()) return Say(BackendOutcome::kUnknown, "unknown user");
@@ -192,7 +194,8 @@ BackendAnswer SqliteBackend::ResolveLogin(std::string_view login) {
   return LoggedIn(std::move(record.user));
 }
 
-BackendAnswer SqliteBackend::FetchVerifier(std::string_view login, std::string_view /*mechanism*/) {
+BackendAnswer SqliteBackend::FetchVerifier(std::string_view login, std::string_view /*mechanism*/,
+                                           std::string_view /*client_address*/) {
   StatusOr<std::optional<LoginRecord>> found = Find(login);
   if (!found.ok()) return Fault(found.status());
   if (!found->has_value()) return Say(BackendOutcome::kUnknown, "unknown user");

@@ -52,10 +52,11 @@ class SqliteBackend : public Backend {
   std::string_view name() const override { return "users"; }
   Capabilities capabilities() const override { return {.password = true, .verifiers = true}; }
   BackendAnswer Resolve(std::string_view address) override;
-  BackendAnswer ResolveLogin(std::string_view login) override;
+  BackendAnswer ResolveLogin(std::string_view login, std::string_view client_address) override;
   BackendAnswer VerifyPassword(std::string_view login, const base::Secret& password,
                                std::string_view client_address) override;
-  BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism) override;
+  BackendAnswer FetchVerifier(std::string_view login, std::string_view mechanism,
+                              std::string_view client_address) override;
   StatusOr<BackendChanges> TakeChanges() override;
 
  private:

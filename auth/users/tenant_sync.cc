@@ -146,10 +146,11 @@ Status UserDatabase::KeepDomains(const TenantRecord& tenant) {
   return OkStatus();
 }
 
-StatusOr<std::vector<std::string>> UserDatabase::SyncTenants(std::string_view kind,
+StatusOr<std::vector<TenantFault>> UserDatabase::SyncTenants(std::string_view kind,
                                                              std::span<const TenantSpec> specs,
                                                              const std::set<std::string>& untouched,
-                                                             const std::set<std::string>& others) {
+                                                             const std::set<std::string>& others,
+                                                             TenantSync sync) {
   POP_ASSIGN_OR_RETURN(const std::vector<TenantRecord> records, ListTenants());
   std::map<std::string_view, const TenantRecord*> known;
   for (const TenantRecord& record : records) known[record.name] = &record;
@@ -171,7 +172,7 @@ StatusOr<std::vector<std::string>> UserDatabase::SyncTenants(std::string_view ki
     if (!is_of_kind || named.contains(record.name) || untouched.contains(record.source)) continue;
     if (record.enabled || !record.domains.empty()) retired.push_back(&record);
   }
-  std::vector<std::string> faults;
+  std::vector<TenantFault> faults;
   std::vector<const TenantRecord*> stays;  // As they were, for a fault.
   if (changed.empty() && retired.empty()) return faults;
 
@@ -196,9 +197,10 @@ StatusOr<std::vector<std::string>> UserDatabase::SyncTenants(std::string_view ki
       continue;
     }
     if (!IsTheSpecs(applied)) return applied;
-    faults.push_back(spec->source + ": " + std::string(Message(applied)));
+    faults.push_back({spec->source, std::string(Message(applied))});
     if (found != known.end()) stays.push_back(found->second);
   }
+  if (sync == TenantSync::kJudge) return faults;
   for (const TenantRecord* record : stays) POP_RETURN_IF_ERROR(KeepDomains(*record));
   POP_RETURN_IF_ERROR(transaction.Commit());
   return faults;

@@ -124,6 +124,16 @@ struct UserDatabaseOptions {
   const base::Clock* clock = &base::SystemClock();
 };
 
+// Why a tenant stays as it was, whatever its source says.
+struct TenantFault {
+  std::string source;
+  std::string reason;
+
+  std::string ToString() const { return source + ": " + reason; }
+};
+
+enum class TenantSync : uint8_t { kKeep, kJudge };
+
 class UserDatabase {
  public:
   // Makes the file, for its owner's eyes only. kAlreadyExists: it is there.
@@ -164,12 +174,13 @@ class UserDatabase {
   // users and its mail; domains without users become free. Its id is its own when it comes back.
   // `untouched`: sources that cannot be read now; their tenants stay as they are. What is wrong
   // with one (its name, a domain of another's, a tenant of a source of the kinds `others`) is a
-  // sentence in the answer, and that one stays as it was. One whose source is of no kind that there
-  // is any more is taken over.
-  StatusOr<std::vector<std::string>> SyncTenants(std::string_view kind,
+  // fault in the answer, and that one stays as it was. One whose source is of no kind that there
+  // is any more is taken over. kJudge: only says what would be wrong.
+  StatusOr<std::vector<TenantFault>> SyncTenants(std::string_view kind,
                                                  std::span<const TenantSpec> specs,
                                                  const std::set<std::string>& untouched,
-                                                 const std::set<std::string>& others);
+                                                 const std::set<std::string>& others,
+                                                 TenantSync sync = TenantSync::kKeep);
   // From now on `source` says what the tenant is; empty: the commands do. It stays as it is.
   Status SetTenantSource(std::string_view name, std::string_view source);
   // Makes the tenant of this name what `spec` says, whoever said so before. kNotFound: no such

@@ -44,8 +44,8 @@ server::AdmissionVerdict Judge(const LinkReport& report, const TenantRules& rule
 }
 
 // What a client is told, without its line end.
-std::string ReplyTo(server::AdmissionVerdict verdict) {
-  std::string_view reply = pop3::ReplyTo(server::ToPop3(verdict));
+std::string LineOf(pop3::LoginOutcome outcome) {
+  std::string_view reply = pop3::ReplyTo(outcome);
   reply.remove_suffix(2);
   return std::string(reply);
 }
@@ -53,9 +53,15 @@ std::string ReplyTo(server::AdmissionVerdict verdict) {
 void AddAdmission(const LinkReport& report, const TenantPolicies& policies, json& link) {
   const TenantRules& rules = policies.Of(report.principal.tenant).rules;
   link["mechanisms"] = rules.mechanisms.Text();
+  if (!report.principal.may_log_in) {
+    link["refused"] = "the account is disabled";
+    link["client_hears"] = LineOf(pop3::LoginOutcome::kDisabled);
+    return;
+  }
   const server::AdmissionVerdict verdict = Judge(report, rules);
+  const bool admitted = verdict == server::AdmissionVerdict::kAdmitted;
   link["refused"] = server::Reason(verdict);
-  link["client_hears"] = verdict == server::AdmissionVerdict::kAdmitted ? "" : ReplyTo(verdict);
+  link["client_hears"] = admitted ? "" : LineOf(server::ToPop3(verdict));
 }
 
 json LinkToJson(const LinkReport& report, const TenantPolicies& policies) {

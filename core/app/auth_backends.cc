@@ -52,6 +52,9 @@ Status MakeBackend(const tenant::BackendConfig& backend, const PolicyBoard& tena
       return OkStatus();
     }
     case tenant::BackendDriver::kStatic:
+      // Weak ones his tenant may allow.
+      POP_RETURN_IF_ERROR(
+          Annotate(auth::CheckStoredHash(backend.password, auth::WeakSchemes::kAllow), "password"));
       source.backend = auth::PasswdFileBackend::OfOne({.name = backend.name,
                                                        .path = "",
                                                        .default_domain = "",

@@ -115,9 +115,7 @@ class AccountCommands {
 
   // A day, since 1970.
   static StatusOr<uint32_t> ParseDate(std::string_view text) {
-    POP_ASSIGN_OR_RETURN(const int64_t second,
-                         ParseSince(text, base::SystemClock().WallUs() / 1'000'000));
-    return static_cast<uint32_t>(second / 86'400);
+    return ParseDaySince(text, base::SystemClock().WallUs() / 1'000'000);
   }
 
   void AddTenantState(CLI::App* group) {

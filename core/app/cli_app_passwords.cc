@@ -16,10 +16,8 @@ using tenant::Config;
 // The last day on which it works, since 1970.
 StatusOr<uint32_t> ParseLastDay(std::string_view text) {
   constexpr int64_t kSecondsADay = 86'400;
-  const int64_t now_s = base::SystemClock().WallUs() / 1'000'000;
-  POP_ASSIGN_OR_RETURN(const int64_t second, ParseSince(text, now_s));
-  if (second / kSecondsADay >= now_s / kSecondsADay)
-    return static_cast<uint32_t>(second / kSecondsADay);
+  POP_ASSIGN_OR_RETURN(const uint32_t day, ParseDay(text));
+  if (day >= base::SystemClock().WallUs() / 1'000'000 / kSecondsADay) return day;
   return MakeStatus(StatusCode::kInvalidArgument,
                     "that day is over, so it would never work; write today or a later day");
 }

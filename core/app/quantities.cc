@@ -27,6 +27,9 @@ std::optional<uint64_t> TakeNumber(std::string_view& text) {
   return number;
 }
 
+constexpr uint64_t kDaySeconds = 86'400;
+constexpr uint64_t kWeekSeconds = 7 * kDaySeconds;
+
 struct Unit {
   std::string_view name;
   uint64_t amount;
@@ -80,6 +83,22 @@ std::optional<int64_t> ParseTimeOfDay(std::string_view text) {
   return int64_t{*hour} * 3600 + int64_t{*minute} * 60 + *second;
 }
 
+// "3d", in seconds.
+std::optional<int64_t> ParseAgo(std::string_view text, std::span<const Unit> units) {
+  constexpr uint64_t kAgoMax = auth::kPolicyDaysMax * kDaySeconds;
+  const std::optional<uint64_t> number = TakeNumber(text);
+  const std::optional<uint64_t> unit = AmountOf(text, units);
+  if (!number || !unit || *number > kAgoMax / *unit) return std::nullopt;
+  return static_cast<int64_t>(*number * *unit);
+}
+
+// Days since 1970 of such a text and nothing more.
+std::optional<uint32_t> DayOf(std::string_view text) {
+  const std::optional<int64_t> second = ParseDate(text);
+  if (!second || !text.empty() || *second < 0) return std::nullopt;
+  return static_cast<uint32_t>(static_cast<uint64_t>(*second) / kDaySeconds);
+}
+
 }  // namespace
 
 StatusOr<uint64_t> ParseSize(std::string_view text) {
@@ -121,21 +140,30 @@ StatusOr<uint32_t> ParseDays(std::string_view text) {
 }
 
 StatusOr<int64_t> ParseSince(std::string_view text, int64_t now_s) {
-  static constexpr Unit kUnits[] = {{"m", 60}, {"h", 3600}, {"d", 86'400}, {"w", 604'800}};
-  constexpr uint64_t kAgoMax = uint64_t{auth::kPolicyDaysMax} * 86'400;
+  static constexpr Unit kUnits[] = {
+      {"m", 60}, {"h", 3600}, {"d", kDaySeconds}, {"w", kWeekSeconds}};
+  if (const std::optional<int64_t> ago = ParseAgo(text, kUnits)) return now_s - *ago;
   std::string_view rest = text;
-  const std::optional<uint64_t> number = TakeNumber(rest);
-  const std::optional<uint64_t> unit = AmountOf(rest, kUnits);
-  if (number && unit && *number <= kAgoMax / *unit) {
-    return now_s - static_cast<int64_t>(*number * *unit);
-  }
-  rest = text;
   const std::optional<int64_t> day = ParseDate(rest);
   const std::optional<int64_t> second = rest.empty() ? 0 : ParseTimeOfDay(rest);
   if (!day || !second) {
     return Wrong(text, "write a time like 2026-11-24, 2026-11-24T10:00Z (UTC), or 2h or 3d ago");
   }
   return *day + *second;
+}
+
+StatusOr<uint32_t> ParseDay(std::string_view text) {
+  const std::optional<uint32_t> day = DayOf(text);
+  return day ? StatusOr<uint32_t>(*day) : Wrong(text, "write a day like 2026-11-24");
+}
+
+StatusOr<uint32_t> ParseDaySince(std::string_view text, int64_t now_s) {
+  static constexpr Unit kUnits[] = {{"d", kDaySeconds}, {"w", kWeekSeconds}};
+  const std::optional<int64_t> ago = ParseAgo(text, kUnits);
+  if (ago && *ago <= now_s) return static_cast<uint32_t>((now_s - *ago) / int64_t{kDaySeconds});
+  const std::optional<uint32_t> day = DayOf(text);
+  return day ? StatusOr<uint32_t>(*day)
+             : Wrong(text, "write a day like 2026-11-24, or 3d or 2w for so long ago");
 }
 
 }  // namespace poplar::app

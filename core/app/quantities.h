@@ -21,4 +21,9 @@ StatusOr<uint32_t> ParseDays(std::string_view text);
 // Seconds since 1970.
 StatusOr<int64_t> ParseSince(std::string_view text, int64_t now_s);
 
+// "2026-11-24" (UTC): days since 1970.
+StatusOr<uint32_t> ParseDay(std::string_view text);
+// The same, or how many days or weeks before `now_s`: "3d", "2w".
+StatusOr<uint32_t> ParseDaySince(std::string_view text, int64_t now_s);
+
 }  // namespace poplar::app

@@ -129,10 +129,10 @@ Status TenantFiles::Sync(auth::UserDatabase& database, std::set<std::string> spa
   }
   // Of two that want the same the first by name has it.
   std::ranges::sort(specs, {}, &TenantSpec::source);
-  POP_ASSIGN_OR_RETURN(const std::vector<std::string> faults,
+  POP_ASSIGN_OR_RETURN(const std::vector<auth::TenantFault> faults,
                        database.SyncTenants(KindOfFiles(folder_), specs, untouched, others_));
-  for (const std::string& fault : faults) {
-    base::Log(base::LogLevel::kError, "tenant_file_wrong", {{"reason", fault}});
+  for (const auth::TenantFault& fault : faults) {
+    base::Log(base::LogLevel::kError, "tenant_file_wrong", {{"reason", fault.ToString()}});
   }
   wrong_.Set(static_cast<int64_t>(untouched.size() + faults.size()));
   base::Log(base::LogLevel::kInfo, "tenant_files",

@@ -76,9 +76,9 @@ Status TenantQuery::Sync(const std::vector<std::string>& listed) {
   POP_ASSIGN_OR_RETURN(const std::unique_ptr<auth::UserDatabase> database,
                        auth::UserDatabase::Open(options_.database_path));
   POP_ASSIGN_OR_RETURN(
-      std::vector<std::string> refused,
+      const std::vector<auth::TenantFault> refused,
       database->SyncTenants(kind_, specs, untouched, {KindOfFiles(options_.tenant_folder)}));
-  for (std::string& fault : refused) faults.push_back(std::move(fault));
+  for (const auth::TenantFault& fault : refused) faults.push_back(fault.ToString());
   tenants_.Set(static_cast<int64_t>(listed.size()));
   faulty_.Set(static_cast<int64_t>(faults.size()));
   Tell(std::move(faults));

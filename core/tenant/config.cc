@@ -4,12 +4,23 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "core/tenant/config_reader.h"
 #include "core/tenant/settings.h"
 #include "core/tenant/text_file.h"
 
 namespace poplar::tenant {
+namespace {
+
+// The first of a list with commas, which is taken off it.
+std::string_view TakeName(std::string_view& list) {
+  const std::string_view name = list.substr(0, list.find(','));
+  list.remove_prefix(std::min(name.size() + 1, list.size()));
+  return name;
+}
+
+}  // namespace
 
 std::string AdminConfig::Beside(std::string_view name) const {
   return (std::filesystem::path(socket).parent_path() / name).string();
@@ -61,13 +72,21 @@ StatusOr<Config> LoadConfig(const std::string& path) {
 
 std::string MissingBackend(const Config& config, std::string_view chain) {
   while (!chain.empty()) {
-    const std::string_view name = chain.substr(0, chain.find(','));
-    chain.remove_prefix(std::min(name.size() + 1, chain.size()));
+    const std::string_view name = TakeName(chain);
     const bool is_there =
         name == kUsersBackend || std::ranges::any_of(config.backends, [name](const auto& backend) {
           return backend.name == name;
         });
     if (!is_there) return std::string(name);
+  }
+  return "";
+}
+
+std::string TwiceInChain(std::string_view chain) {
+  std::set<std::string_view> seen;
+  while (!chain.empty()) {
+    const std::string_view name = TakeName(chain);
+    if (!seen.insert(name).second) return std::string(name);
   }
   return "";
 }

@@ -265,6 +265,9 @@ std::string DefaultConfigText();
 // empty: there is none.
 std::string MissingBackend(const Config& config, std::string_view chain);
 
+// The first name that such a chain has twice; empty: there is none.
+std::string TwiceInChain(std::string_view chain);
+
 // Whether a plug-in's setting of that name is the path of a file.
 bool NamesFile(std::string_view plugin_setting);
 

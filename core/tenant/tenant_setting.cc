@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/base/tenant_rules.h"
+#include "core/tenant/config.h"
 #include "core/tenant/nearest.h"
 
 namespace poplar::tenant {
@@ -73,6 +74,11 @@ Status SetTenantSetting(TenantSpec& tenant, std::string_view name, std::string_v
   }
   const auto* const number = std::ranges::find(kNumbers, name, &NumberSetting::name);
   if (number != kNumbers.end()) return SetNumber(tenant, *number, text);
+  const std::string twice = name == "auth_chain" ? TwiceInChain(text) : "";
+  if (!twice.empty()) {
+    return MakeStatus(StatusCode::kInvalidArgument,
+                      "auth_chain: \"" + twice + "\" is there twice; remove one of the two");
+  }
   const Status set = SetTenantRule(tenant.policy.rules, name, text);
   return set.code() == StatusCode::kNotFound ? Unknown(name) : set;
 }

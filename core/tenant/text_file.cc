@@ -1,10 +1,8 @@
 #include "core/tenant/text_file.h"
 
-#include <cerrno>
 #include <cstdint>
-#include <cstdio>
-#include <memory>
 
+#include "core/base/text_file.h"
 #include "core/base/units.h"
 
 namespace poplar::tenant {
@@ -15,16 +13,7 @@ constexpr uint64_t kTextBytesMax = 1 * kMiB;
 }  // namespace
 
 StatusOr<std::string> ReadTextFile(const std::string& path) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"),
-                                                             &std::fclose);
-  if (file == nullptr) return ErrnoStatus(errno, "cannot open it");
-  std::string text(kTextBytesMax + 1, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), file.get()));
-  if (std::ferror(file.get()) != 0) return ErrnoStatus(errno, "cannot read it");
-  if (text.size() > kTextBytesMax)
-    return MakeStatus(StatusCode::kInvalidArgument,
-                      "it is larger than 1 MiB, so it is not a configuration; name the right file");
-  return text;
+  return base::ReadTextFile(path, kTextBytesMax);
 }
 
 // What the TOML reader says, in our words where they are clearer.

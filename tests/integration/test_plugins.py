@@ -216,12 +216,37 @@ def test_a_passwd_file_of_dovecot(with_plugins, tmp_path):
     wait_for("the new password", 10, lambda: server.try_login(FRED, "another")[0] is not None)
     assert "[AUTH]" in server.try_login(FRED, "s3cret")[1]
     assert codes(server, [ERIN]) == [550]
+    # One that is emptied, or none any more, takes nobody away.
+    users.write_text("")
+    wait_for("the log says so", 10, lambda: "there is no user in it" in server.log())
+    assert codes(server, [FRED]) == [250]
+    users.unlink()
+    users.mkdir()
+    wait_for("the log says that, too", 20, lambda: "cannot read it: Is a directory" in server.log())
+    assert codes(server, [FRED]) == [250]
+    users.rmdir()
+    users.write_text(f"fred:{{PLAIN}}another\n")
     # Weak schemes only where that is allowed: the password may be right, so it is no wrong one.
     server.stop()
     server.config_path.write_text(server.config_path.read_text().replace("weak_schemes = true", "weak_schemes = false"))
     server.start()
     assert "[SYS/TEMP]" in server.try_login(FRED, "another")[1]
     server.says("of a weak scheme (plain)")
+
+
+def test_extra_fields_of_a_passwd_file(with_plugins, tmp_path):
+    users = tmp_path / "passwd"
+    users.write_text(f"{ERIN}:{{PLAIN}}secret::::::nologin\n{FRED}:{{PLAIN}}secret::::::allow_nets=192.0.2.0/24\n"
+                     "gail@alpha.example:{PLAIN}secret::::::allow_nets=127.0.0.0/8\n")
+    server = with_plugins(replaced(built_in("old"), "file", f'"{users}"')).start()
+    assert codes(server, [ERIN, FRED]) == [250, 250]
+    assert "The user name or the password is wrong" in server.try_login(ERIN, "wrong")[1]
+    assert "This account is disabled" in server.try_login(ERIN, "secret")[1]
+    assert b"But clients are not let in: the account is disabled" in server.run("auth", "test", ERIN).stdout
+    assert "The user name or the password is wrong" in server.try_login(FRED, "secret")[1]
+    wait_for("the log says why", 10, lambda: "allow_nets of the user does not have this address" in server.log())
+    assert b"for 192.0.2.0/24 alone" in server.run("auth", "test", FRED, "--password-stdin", input=b"secret\n").stdout
+    server.pop3("gail@alpha.example", "secret").quit()
 
 
 def test_commands_for_whom_the_database_does_not_know(with_plugins, tmp_path):
@@ -438,8 +463,13 @@ def test_check_warns_of_too_few_threads(with_plugins):
     ('[auth]\nchain = []\n', b"nobody could log in"),
     ('[backend.x]\nfile = "x"\n', b"names no plug-in"),
     ('[auth]\nchain = ["x"]\n[backend.x]\ndriver = "passwd-file"\nfile = "/nowhere/users"\n', b"back end x: /nowhere/users"),
+    ('[auth]\nchain = ["x"]\n[backend.x]\ndriver = "passwd-file"\nfile = "/tmp"\n', b"back end x: /tmp: cannot read it: Is a directory"),
+    (f'[auth]\nchain = ["x"]\n[backend.x]\nplugin = "{EXAMPLE.with_name("oauth.so")}"\nissuer = "i"\naudience = "a"\njwks_file = "/tmp"\n',
+     b"back end x: jwks_file: /tmp cannot be read: it is no regular file"),
+    ('[auth]\nchain = ["x"]\n[backend.x]\ndriver = "static"\naddress = "probe@alpha.example"\npassword = "s3cret"\n',
+     b"back end x: password: "),
     ('[backend.x]\ndriver = "ldap"\n', b'write "plugin", "passwd-file" or "static"'),
-], ids=["missing", "setting", "version", "symbol", "name", "empty", "no-plugin", "no-file", "driver"])
+], ids=["missing", "setting", "version", "symbol", "name", "empty", "no-plugin", "no-file", "folder", "key-folder", "clear", "driver"])
 def test_a_wrong_configuration_is_a_fault_at_the_start(with_plugins, auth, fault):
     server = with_plugins(auth)
     result = server.run("serve", check=False)

@@ -89,7 +89,10 @@ def test_it_is_the_mail_of_the_last_days_whatever_its_order(server, tmp_path):
     client.quit()
     server.reconfigure("[pop3]\n", "[pop3]\nrecent_days = 3\n")
     assert sorted(subjects(server.pop3(RECENT, PASSWORDS[ALICE]))) == sorted(["1", "2", "2 days"])
+    tested = server.run("auth", "test", RECENT, "--password-stdin", input=PASSWORDS[ALICE].encode() + b"\n").stdout
+    assert tested.endswith(b"The password is right, says users.\n"), tested
     server.reconfigure("recent_days = 3", "recent_days = 0")
+    assert server.run("auth", "test", RECENT, check=False).returncode == 67
     with pytest.raises(poplib.error_proto, match="AUTH"):
         server.pop3(RECENT, PASSWORDS[ALICE])
 

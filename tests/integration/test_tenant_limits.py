@@ -3,10 +3,11 @@
 import poplib
 import socket
 import ssl
+import time
 
 import pytest
 from conftest import ALICE, BOB, CAROL, PASSWORDS
-from poplar_server import wait_for
+from poplar_server import read_to_end, wait_for
 
 EX_USAGE, EX_NOUSER = 64, 67
 SHARD_BITS = 10  # Of a session's id; core/server/session_registry.h
@@ -106,6 +107,49 @@ def test_sessions_of_an_address_hold_over_workers(quick):
     wait_for("the place is free", 10, lambda: late[0].log_in(*users[6]) == "OK")
     assert late[1].log_in(*users[7]) == said[3]
     assert server.metric("poplar_tenant_sessions", tenant="alpha") == 6
+
+
+BURST, PER_S = 10, 1  # Of a limit of 60 a minute.
+
+
+def holds(let_in, began_s):
+    """Not more than one worker alone would let in, however slow this machine is."""
+    return BURST <= let_in <= BURST + PER_S * (time.monotonic() - began_s) * 1.05 + 1
+
+
+def test_logins_a_minute_hold_over_workers(quick):
+    server = quick
+    set_rules(server, "alpha", logins_per_minute=60)
+    waiting = clients_on_each_worker(server, "127.0.0.2", 20)
+    let_in = 0
+    began_s = time.monotonic()
+
+    def enough(wanted):
+        nonlocal waiting, let_in
+        for client in waiting:
+            client.sock.sendall(f"USER {ALICE}\r\nPASS {PASSWORDS[ALICE]}\r\n".encode())
+        said = [(client, (client.file.readline(), client.file.readline())[1]) for client in waiting]
+        waiting = [client for client, text in said if text.startswith(b"-ERR [SYS/TEMP] Too many sessions or log-ins")]
+        let_in += len(said) - len(waiting)  # That her maildrop is in use is another matter.
+        assert holds(let_in, began_s), let_in
+        return let_in >= wanted
+
+    enough(BURST)
+    wait_for("some more, as time goes by", 60, lambda: enough(BURST + 3))
+    assert refused(server, "logins_per_minute") >= 40 - BURST
+
+
+def test_deliveries_a_minute_hold_over_workers(quick):
+    server = quick
+    set_rules(server, "alpha", deliveries_per_minute=60)
+    connections = [server.raw("lmtp") for _ in range(16)]  # The kernel spreads them over the workers.
+    words = ["LHLO mta.test", "MAIL FROM:<a@mta.test>", *[f"RCPT TO:<{ALICE}>"] * 5, "QUIT"]
+    began_s = time.monotonic()
+    for connection in connections:
+        connection.sendall("".join(word + "\r\n" for word in words).encode())
+    refusals = sum(read_to_end(connection).count(b"\r\n451 4.7.1") for connection in connections)
+    assert holds(16 * 5 - refusals, began_s), refusals
+    assert refused(server, "deliveries_per_minute") == refusals
 
 
 def test_one_session_an_address_keeps_nobody_else_out(quick):

@@ -102,6 +102,13 @@ def test_pop3_off_of_one_user(server):
     client.quit()
 
 
+def test_who_may_not_log_in_is_told_to_the_operator(server):
+    server.run("user", "disable", BOB)
+    code, said = auth_test(server, BOB, secret=False)
+    assert code == 0 and "Found by users. But clients are not let in: the account is disabled; they hear" in said, said
+    assert "not let in" not in auth_test(server, ALICE, secret=False)[1]
+
+
 def test_tls_is_required_of_one_tenant(server):
     set_rule(server, "alpha", require_tls="true")
     comes_true(server, ALICE, "SYS/PERM")

@@ -1,7 +1,9 @@
 #include "auth/plugins/common/question.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <cstdint>
 
 namespace poplar::plugins {
 
@@ -25,7 +27,11 @@ bool Question::Set(poplar_field field, std::string_view value) const {
 }
 
 void Question::SetQuota(poplar_field field, std::string_view value, const std::string& what) const {
-  if (Set(field, value)) return;
+  // What the host is given must be one.
+  uint64_t number = 0;
+  const auto parsed = std::from_chars(value.data(), value.data() + value.size(), number);
+  const bool is_number = parsed.ec == std::errc() && parsed.ptr == value.data() + value.size();
+  if (is_number && Set(field, value)) return;
   const std::string sentence =
       what + " is no number, so the quota is that of the tenant's maildrops";
   host_.log(POPLAR_WARNING, sentence.c_str());

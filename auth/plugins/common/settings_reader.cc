@@ -3,9 +3,15 @@
 #include <unistd.h>
 
 #include <charconv>
-#include <fstream>
+
+#include "auth/plugins/common/secret_file.h"
 
 namespace poplar::plugins {
+namespace {
+
+constexpr size_t kSecretFileBytesMax = 64 * 1024;
+
+}  // namespace
 
 SettingsReader::SettingsReader(const poplar_setting* settings, std::string page, std::string& fault)
     : page_(std::move(page)), fault_(fault) {
@@ -54,12 +60,12 @@ void SettingsReader::Secret(const std::string& name, std::string& to) {
   Text(name, to);
   const std::optional<std::string> path = Text(name + "_file");
   if (!path.has_value()) return;
-  std::ifstream file(*path);
-  if (!to.empty()) {
-    Fault(name + " and " + name + "_file: write one of them");
-  } else if (!std::getline(file, to)) {
-    Fault(name + "_file: the first line of " + *path + " cannot be read");
-  }
+  if (!to.empty()) return Fault(name + " and " + name + "_file: write one of them");
+  std::string why;
+  const std::optional<SecretText> text = ReadSecretFile(*path, kSecretFileBytesMax, why);
+  if (!text.has_value()) return Fault(name + "_file: " + why);
+  if (text->empty()) return Fault(name + "_file: " + *path + " is empty");
+  to = std::string_view(*text).substr(0, text->find('\n'));
 }
 
 void SettingsReader::Times(Limits& to) {

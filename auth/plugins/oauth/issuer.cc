@@ -2,31 +2,15 @@
 
 #include <algorithm>
 #include <ctime>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "auth/plugins/common/question.h"
+#include "auth/plugins/common/secret_file.h"
 #include "auth/plugins/oauth/jwt.h"
 
 namespace poplar::oauth {
-namespace {
-
-std::optional<plugins::SecretText> ReadFile(const std::string& path, std::string& fault) {
-  std::ifstream file(path, std::ios::binary);
-  plugins::SecretText text((std::istreambuf_iterator<char>(file)),
-                           std::istreambuf_iterator<char>());
-  if (file.bad() || !file.is_open() || text.size() > kReplyBytesMax) {
-    fault = path + " cannot be read";
-    return std::nullopt;
-  }
-  return text;
-}
-
-}  // namespace
-
 Issuer::Issuer(Settings settings, const poplar_host& host)
     : settings_(std::move(settings)),
       host_(host),
@@ -34,8 +18,9 @@ Issuer::Issuer(Settings settings, const poplar_host& host)
           settings_.introspection_url.empty() ? settings_.jwks_url : settings_.introspection_url,
           settings_, host),
       keys_([this](Deadline deadline, std::string& fault) {
-        return settings_.jwks_file.empty() ? endpoint_.Get(deadline, fault)
-                                           : ReadFile(settings_.jwks_file, fault);
+        return settings_.jwks_file.empty()
+                   ? endpoint_.Get(deadline, fault)
+                   : plugins::ReadSecretFile(settings_.jwks_file, kReplyBytesMax, fault);
       }) {}
 
 poplar_outcome Issuer::Ask(const poplar_question& question, poplar_answer* answer) {

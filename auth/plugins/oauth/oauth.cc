@@ -8,6 +8,7 @@
 #include "auth/plugin.h"
 #include "auth/plugins/common/entry.h"
 #include "auth/plugins/common/http_client.h"
+#include "auth/plugins/common/secret_file.h"
 #include "auth/plugins/oauth/issuer.h"
 #include "auth/plugins/oauth/settings.h"
 
@@ -18,6 +19,11 @@ std::unique_ptr<Issuer> MakeIssuer(const poplar_setting* settings, const poplar_
                                    std::string& fault) {
   std::optional<Settings> read = ReadSettings(settings, fault);
   if (!read.has_value()) return nullptr;
+  if (!read->jwks_file.empty() &&
+      !plugins::ReadSecretFile(read->jwks_file, kReplyBytesMax, fault).has_value()) {
+    fault = "jwks_file: " + fault;
+    return nullptr;
+  }
   return std::make_unique<Issuer>(std::move(*read), host);
 }
 

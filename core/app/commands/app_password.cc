@@ -1,5 +1,6 @@
 #include "core/app/commands/app_password.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "auth/schemes/app_password.h"
@@ -31,6 +32,12 @@ json ToJson(const AppPasswordRecord& record) {
 
 ExitCode AppPasswordAdd(const AppPasswordAddOptions& options, const tenant::Config& config,
                         Console& console) {
+  // A list without networks is no limit, which is not what was asked for.
+  if (std::ranges::find(options.networks, "") != options.networks.end()) {
+    return Fail(console, ExitCode::kUsage,
+                "--from is empty: write a network like 192.0.2.0/24, or leave it out where it may "
+                "work from anywhere");
+  }
   const auto users = OpenUsers(config);
   if (!users.ok()) return FailUsers(console, users.status());
   const auth::NewAppPassword made = auth::MakeAppPassword();

@@ -5,6 +5,7 @@
 
 #include "core/app/commands/ask_server.h"
 #include "core/app/table.h"
+#include "core/base/recent_name.h"
 
 namespace poplar::app {
 namespace {
@@ -149,7 +150,10 @@ ExitCode AuthTest(const AuthTestOptions& options, const tenant::Config& config, 
   if (options.secret != TestedSecret::kNone && secret->empty()) {
     return Fail(console, ExitCode::kUsage, "nothing was given to be tried");
   }
-  json arguments = {{"address", options.address}};
+  // As at a log-in, it is no part of the name.
+  std::string_view login = options.address;
+  if (config.pop3.recent_days > 0) TakeRecentPrefix(login);
+  json arguments = {{"address", login}};
   if (options.secret == TestedSecret::kPassword) arguments["password"] = secret->Reveal();
   if (options.secret == TestedSecret::kToken) arguments["token"] = secret->Reveal();
   const auto result = AskServer(config, "auth.test", std::move(arguments), kChainTimeoutMs);

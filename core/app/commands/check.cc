@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
+#include <set>
 #include <sstream>
 #include <string_view>
 #include <tuple>
@@ -154,8 +156,11 @@ class Checker {
 
   void CheckUsers() {
     const std::string& database = parsed_.config.users.database;
-    const auto opened = auth::UserDatabase::Open(database);
-    if (opened.ok()) return CheckTenantsOf(**opened);
+    auto opened = auth::UserDatabase::Open(database);
+    if (opened.ok()) {
+      users_ = std::move(*opened);
+      return CheckTenantsOf(*users_);
+    }
     std::string message(Message(opened.status()));
     if (opened.status().code() == StatusCode::kNotFound)
       message = "there is no user database at " + database + "; make one with `poplar init " +
@@ -214,8 +219,15 @@ class Checker {
     if (folder.empty()) return;
     const auto paths = TenantFilesIn(folder);
     if (!paths.ok()) return Fault("users.tenants", std::string(Message(paths.status())));
+    std::vector<TenantSpec> specs;
+    std::set<std::string> untouched;
     for (const std::string& path : *paths) {
       tenant::ParsedTenant parsed = tenant::ReadTenant(path);
+      if (parsed.faults.empty()) {
+        specs.push_back(parsed.tenant);
+      } else {
+        untouched.insert(parsed.tenant.source);
+      }
       for (tenant::ConfigFault& fault : parsed.faults) parsed_.faults.push_back(std::move(fault));
       const std::string missing =
           tenant::MissingBackend(parsed_.config, parsed.tenant.policy.rules.auth_chain);
@@ -229,6 +241,22 @@ class Checker {
       if (!why.empty() && rules != TenantRules()) warnings_.push_back({path, 0, why});
       const std::string waits = MailOf(rules);
       if (!waits.empty()) warnings_.push_back({path, 0, waits});
+    }
+    JudgeTenants(std::move(specs), untouched);
+  }
+
+  // By what only the database knows: whose a domain or a name is already.
+  void JudgeTenants(std::vector<TenantSpec> specs, const std::set<std::string>& untouched) {
+    if (users_ == nullptr || specs.empty()) return;
+    const tenant::UsersConfig& users = parsed_.config.users;
+    std::ranges::sort(specs, {}, &TenantSpec::source);  // As the server takes them.
+    const auto faults =
+        users_->SyncTenants(KindOfFiles(users.tenants), specs, untouched,
+                            {KindOfBackend(users.tenants_backend)}, auth::TenantSync::kJudge);
+    if (!faults.ok()) return Fault("users.database", std::string(Message(faults.status())));
+    for (const auth::TenantFault& fault : *faults) {
+      const std::filesystem::path file = std::filesystem::path(fault.source).filename();
+      parsed_.faults.push_back({std::filesystem::path(users.tenants) / file, 0, fault.reason});
     }
   }
 
@@ -246,6 +274,7 @@ class Checker {
   const Wiring& wiring_;
   tenant::ParsedConfig& parsed_;
   std::vector<tenant::ConfigFault> warnings_;
+  std::unique_ptr<auth::UserDatabase> users_;  // Null: it cannot be opened.
   std::map<std::string, bool> plugins_know_;
   // Each plug-in is asked once, of however many tenants.
   const KnowsAddresses knows_addresses_ = [this](const tenant::BackendConfig& backend) {

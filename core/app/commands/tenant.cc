@@ -1,8 +1,10 @@
 #include "core/app/commands/tenant.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "auth/users/address.h"
 #include "core/app/commands/limits_text.h"
 #include "core/app/commands/session.h"
 #include "core/app/commands/user_records.h"
@@ -42,10 +44,30 @@ void Apply(const TenantLimits& limits, TenantRecord& record) {
 Status CheckChain(const TenantLimits& limits, const tenant::Config& config) {
   TenantRecord record;
   Apply(limits, record);
-  const std::string missing = tenant::MissingBackend(config, record.policy.rules.auth_chain);
-  if (missing.empty()) return OkStatus();
+  const std::string& chain = record.policy.rules.auth_chain;
+  const std::string missing = tenant::MissingBackend(config, chain);
+  if (!missing.empty()) {
+    return MakeStatus(StatusCode::kInvalidArgument,
+                      "auth_chain: there is no [backend." + missing + "] in the configuration");
+  }
+  const std::string twice = tenant::TwiceInChain(chain);
+  if (twice.empty()) return OkStatus();
   return MakeStatus(StatusCode::kInvalidArgument,
-                    "auth_chain: there is no [backend." + missing + "] in the configuration");
+                    "auth_chain: \"" + twice + "\" is there twice; remove one of the two");
+}
+
+// With one of another's, who leaves his domain out would be nobody.
+Status CheckDefaultDomain(const TenantLimits& limits, const std::string& name,
+                          const std::vector<std::string>& domains) {
+  TenantRecord record;
+  Apply(limits, record);
+  const std::string& wanted = record.policy.rules.default_domain;
+  const bool has_it = std::ranges::any_of(
+      domains, [&](const std::string& domain) { return auth::LookupKey(domain) == wanted; });
+  if (wanted.empty() || has_it) return OkStatus();
+  return MakeStatus(
+      StatusCode::kInvalidArgument,
+      "default_domain: the tenant " + name + " has no domain " + wanted + "; give it that first");
 }
 
 void Print(const TenantRecord& record, Console& console) {
@@ -143,6 +165,8 @@ ExitCode TenantAdd(const TenantAddOptions& options, const tenant::Config& config
                    const Wiring& wiring, Console& console) {
   const Status named = CheckChain(options.limits, config);
   if (!named.ok()) return Fail(console, named);
+  const Status has_domain = CheckDefaultDomain(options.limits, options.name, options.domains);
+  if (!has_domain.ok()) return Fail(console, has_domain);
   const auto users = OpenUsers(config);
   if (!users.ok()) return FailUsers(console, users.status());
   const auto added = (*users)->AddTenant(
@@ -169,6 +193,10 @@ ExitCode TenantSet(const TenantSetOptions& options, const tenant::Config& config
     const Status handed = HandOver(options, config, **users, console);
     if (!handed.ok()) return Fail(console, handed);
   }
+  const auto known = (*users)->FindTenant(options.name);
+  if (!known.ok()) return Fail(console, known.status());
+  const Status has_domain = CheckDefaultDomain(options.limits, options.name, known->domains);
+  if (!has_domain.ok()) return Fail(console, has_domain);
   const auto changed = options.limits.empty()
                            ? (*users)->FindTenant(options.name)
                            : (*users)->ChangeTenant(options.name, [&](TenantRecord& record) {

@@ -104,6 +104,11 @@ void PrintTable(const std::vector<UsageRecord>& records, const json& storage, bo
 
 ExitCode TenantUsage(const TenantUsageOptions& options, const tenant::Config& config,
                      Console& console) {
+  if (options.since.value_or(0) > options.until.value_or(UINT32_MAX)) {
+    return Fail(console, ExitCode::kUsage,
+                "--since " + DayText(*options.since) + " is after --until " +
+                    DayText(*options.until) + ": there is no day to show");
+  }
   const auto users = OpenUsers(config);
   if (!users.ok()) return FailUsers(console, users.status());
   auto records = ReadUsage(options, config);

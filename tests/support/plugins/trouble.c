@@ -95,6 +95,11 @@ static enum poplar_outcome known(const struct trouble* trouble,
           : snprintf(account, sizeof account, "%sof %s", trouble->prefix, question->login);
   trouble->host->set(answer, POPLAR_ACCOUNT, account, (size_t)length);
   trouble->host->set(answer, POPLAR_QUOTA_MESSAGES, "7", 1);
+  if (is(question, "quota")) trouble->host->set(answer, POPLAR_QUOTA_OCTETS, "-5", 2);
+  if (is(question, "again")) {
+    trouble->host->set(answer, POPLAR_QUOTA_OCTETS, "5 MB", 4);
+    trouble->host->set(answer, POPLAR_QUOTA_OCTETS, "12345", 5);
+  }
   switch (question->operation) {
     case POPLAR_RESOLVE:
       return POPLAR_OK;
@@ -149,6 +154,11 @@ static enum poplar_outcome list_tenants(const struct trouble* trouble,
 static void* flood(void* host) {
   for (;;) ((const struct poplar_host*)host)->log(POPLAR_INFO, "again and again");
   return NULL;
+}
+
+static int is_ordinary(const struct poplar_question* question) {
+  return is(question, "ok") || is(question, "slow") || is(question, "deadline") ||
+         is(question, "quota") || is(question, "again");
 }
 
 static enum poplar_outcome trouble_ask(void* instance, const struct poplar_question* question,
@@ -217,7 +227,7 @@ static enum poplar_outcome trouble_ask(void* instance, const struct poplar_quest
     while (access(trouble->hold, F_OK) == 0) usleep(1000);
     return known(trouble, question, answer);
   }
-  if (is(question, "ok") || is(question, "slow") || is(question, "deadline")) {
+  if (is_ordinary(question)) {
     return known(trouble, question, answer);
   }
   return POPLAR_UNKNOWN;

@@ -122,6 +122,30 @@ TEST_F(CheckTest, NobodyWhoCouldLogInIsAWarning) {
                               "can serve APOP\n"));
 }
 
+TEST_F(CheckTest, FilesOfTenantsThatCannotHaveWhatTheyWant) {
+  ASSERT_EQ(RunHere({"tenant", "add", "made", "--domain", "made.example"}), ExitCode::kOk) << err_;
+  const std::filesystem::path folder = folder_ / "tenants.d";
+  std::filesystem::create_directories(folder);
+  Write(folder / "a.toml", "domains = [\"a.example\", \"shared.example\"]\n");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk) << err_;
+  Write(folder / "b.toml", "domains = [\"shared.example\"]\n");
+  Write(folder / "c.toml", "domains = [\"made.example\"]\n");
+  Write(folder / "d.toml", "domains = [\"no domain!\"]\n");
+  Write(folder / "made.toml", "domains = [\"other.example\"]\n");
+  Write(folder / "no name.toml", "domains = [\"e.example\"]\n");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kConfig);
+  const std::string in = folder.string();
+  EXPECT_THAT(err_,
+              AllOf(HasSubstr(in + "/b.toml: the domain shared.example belongs to"),
+                    HasSubstr(in + "/c.toml: the domain made.example belongs to"),
+                    HasSubstr(in + "/d.toml: that is no domain"),
+                    HasSubstr(in + "/made.toml: `poplar tenant` has made"),
+                    HasSubstr(in + "/no name.toml: a tenant's name"), Not(HasSubstr("a.toml"))));
+  // And nobody has got anything.
+  ASSERT_EQ(RunHere({"tenant", "list"}), ExitCode::kOk);
+  EXPECT_THAT(out_, Not(HasSubstr("a.example")));
+}
+
 TEST_F(CheckTest, TenantsOfWhomNobodySpeaksAnyMore) {
   const std::string database = folder_ / "users.db";
   for (const char* name : {"acme", "beta"}) {

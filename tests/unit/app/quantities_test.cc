@@ -51,5 +51,19 @@ TEST(Quantities, Times) {
   }
 }
 
+TEST(Quantities, DaysOfTheCalendar) {
+  EXPECT_EQ(*ParseDay("1970-01-02"), 1U);
+  EXPECT_EQ(*ParseDay("2026-11-24"), 20'781U);
+  EXPECT_EQ(*ParseDaySince("2026-11-24", kNow), 20'781U);
+  EXPECT_EQ(*ParseDaySince("0d", kNow), kNow / 86'400);
+  EXPECT_EQ(*ParseDaySince("2w", kNow), kNow / 86'400 - 14);
+  for (const char* wrong : {"", "2026-11-31", "2026-11-24T10:00Z", "2026-11-24 ", "1969-12-31",
+                            "2h", "90m", "99999d"}) {
+    EXPECT_EQ(ParseDay(wrong).status().code(), StatusCode::kInvalidArgument) << wrong;
+    EXPECT_EQ(ParseDaySince(wrong, kNow).status().code(), StatusCode::kInvalidArgument) << wrong;
+  }
+  EXPECT_FALSE(ParseDay("3d").ok());
+}
+
 }  // namespace
 }  // namespace poplar::app

@@ -1,6 +1,7 @@
 #include "core/app/tenant_files.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -84,6 +85,15 @@ TEST_F(TenantFilesTest, TheFirstLookDisablesNobody) {
   Look();
   EXPECT_FALSE(Served("acme"));
   EXPECT_TRUE(Served("other"));
+}
+
+// Whoever opened it to read would wait for ever.
+TEST_F(TenantFilesTest, OneThatIsAFifoHoldsUpNobody) {
+  ASSERT_EQ(::mkfifo(PathOf("fifo").c_str(), 0600), 0);
+  Look();
+  EXPECT_TRUE(Served("acme") && Served("other"));
+  EXPECT_FALSE(Served("fifo"));
+  EXPECT_EQ(files_->wrong().Read(), 1);
 }
 
 }  // namespace

@@ -1,11 +1,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "auth/schemes/password_hasher.h"
 #include "auth/users/address.h"
 #include "auth/users/user_database.h"
+#include "core/app/table.h"
 #include "tests/unit/app/command_test.h"
 
 namespace poplar::app {
@@ -272,14 +274,64 @@ TEST_F(UsersTest, AnAppPasswordThatWouldNeverWorkIsRefused) {
   const auto add = [&](const std::string& label, const std::string& expires) {
     return RunHere({"user", "app-password", "add", "a@acme.example", label, "--expires", expires});
   };
-  for (const char* past : {"2026-01-31", "1970-01-01", "2d"}) {
+  for (const char* past : {"2026-01-31", "1970-01-01"}) {
     EXPECT_EQ(add("past", past), ExitCode::kUsage) << past;
     EXPECT_THAT(err_, HasSubstr("that day is over, so it would never work")) << past;
   }
-  EXPECT_EQ(add("today", "0d"), ExitCode::kOk) << err_;
+  for (const char* no_day : {"2d", "2999-12-31T10:00Z", "soon"}) {
+    EXPECT_EQ(add("no day", no_day), ExitCode::kUsage) << no_day;
+    EXPECT_THAT(err_, AllOf(HasSubstr("write a day like 2026-11-24"), Not(HasSubstr("ago"))));
+  }
+  const std::string today = TimeText(std::time(nullptr)).substr(0, 10);
+  EXPECT_EQ(add("today", today), ExitCode::kOk) << err_;
   EXPECT_EQ(add("later", "2999-12-31"), ExitCode::kOk) << err_;
   EXPECT_EQ(RunHere({"user", "app-password", "list", "a@acme.example", "--json"}), ExitCode::kOk);
   EXPECT_EQ(json::parse(out_).size(), 2U);
+}
+
+TEST_F(UsersTest, AnAppPasswordFromNoNetworkIsNotOneFromAnywhere) {
+  AddTenant();
+  RunHere({"user", "add", "a@acme.example", "--no-password"});
+  const std::vector<std::string> add = {"user", "app-password", "add", "a@acme.example", "phone"};
+  for (const std::vector<std::string>& from :
+       {std::vector<std::string>{"--from", ""}, {"--from", "192.0.2.0/24", "--from", ""}}) {
+    std::vector<std::string> words = add;
+    words.insert(words.end(), from.begin(), from.end());
+    EXPECT_EQ(RunHere(words), ExitCode::kUsage);
+    EXPECT_THAT(err_, HasSubstr("--from is empty"));
+  }
+  EXPECT_EQ(RunHere({"user", "app-password", "list", "a@acme.example", "--json"}), ExitCode::kOk);
+  EXPECT_EQ(json::parse(out_), json::array());
+}
+
+TEST_F(UsersTest, UsageOfNoDayAtAll) {
+  AddTenant();
+  EXPECT_EQ(RunHere({"tenant", "usage", "--since", "2026-11-30", "--until", "2026-11-01"}),
+            ExitCode::kUsage);
+  EXPECT_THAT(err_, HasSubstr("--since 2026-11-30 is after --until 2026-11-01"));
+  EXPECT_EQ(RunHere({"tenant", "usage", "--since", "2026-11-29T10:00Z"}), ExitCode::kUsage);
+  EXPECT_THAT(err_, HasSubstr("write a day like 2026-11-24"));
+  EXPECT_EQ(RunHere({"tenant", "usage", "--since", "2026-11-30", "--until", "2026-11-30"}),
+            ExitCode::kOk)
+      << err_;
+}
+
+TEST_F(UsersTest, SettingsOfATenantThatCannotBeMeant) {
+  AddTenant();
+  EXPECT_EQ(RunHere({"tenant", "set", "acme", "--auth-chain", "users,users"}),
+            ExitCode::kDataError);
+  EXPECT_THAT(err_, HasSubstr("auth_chain: \"users\" is there twice"));
+  EXPECT_EQ(RunHere({"tenant", "set", "acme", "--default-domain", "other.example"}),
+            ExitCode::kDataError);
+  EXPECT_THAT(err_, HasSubstr("the tenant acme has no domain other.example"));
+  EXPECT_EQ(RunHere({"tenant", "set", "acme", "--default-domain", "acme.example"}), ExitCode::kOk);
+  EXPECT_EQ(RunHere({"tenant", "add", "beta", "--domain", "Beta.example", "--default-domain",
+                     "beta.test"}),
+            ExitCode::kDataError);
+  EXPECT_EQ(RunHere({"tenant", "add", "beta", "--domain", "Beta.example", "--default-domain",
+                     "beta.example"}),
+            ExitCode::kOk)
+      << err_;
 }
 
 TEST_F(UsersTest, Pop3OfOneUser) {

@@ -65,7 +65,8 @@ class GateBackend : public Backend {
     if (known) answer.outcome = BackendOutcome::kRefused;
     return answer;
   }
-  BackendAnswer FetchVerifier(std::string_view login, std::string_view /*mechanism*/) override {
+  BackendAnswer FetchVerifier(std::string_view login, std::string_view /*mechanism*/,
+                              std::string_view /*client_address*/) override {
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto user = users_.find(std::string(login));
     if (user == users_.end()) return Unknown();

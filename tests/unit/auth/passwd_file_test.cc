@@ -1,5 +1,6 @@
 #include "auth/files/passwd_file.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -11,6 +12,8 @@
 
 namespace poplar::auth {
 namespace {
+
+using ::testing::HasSubstr;
 
 PasswdUser One(std::string_view line, std::string_view default_domain = "acme.example") {
   const PasswdUsers users = ParsePasswdFile(line, default_domain);
@@ -46,14 +49,24 @@ TEST(PasswdFile, ExtraFields) {
   EXPECT_EQ(One("a:x::::::userdb_quota_rule=*:storage=100").quota.octets, 102'400U);
   EXPECT_EQ(One("a:x::::::userdb_quota_rule=*:bytes=100").quota.octets, 100U);
   EXPECT_EQ(One("a:x::::::userdb_quota_rule=Trash:storage=1").quota.octets, std::nullopt);
-  EXPECT_EQ(One("a:x::::::allow_nets=127.0.0.1").quota, UserQuota());
+}
+
+TEST(PasswdFile, WhereUsersMayComeFrom) {
+  EXPECT_EQ(One("a:x").networks, "");
+  EXPECT_EQ(One("a:x::::::allow_nets=127.0.0.0/8,::1 nologin").networks, "127.0.0.0/8,::1");
+  EXPECT_EQ(One("a:x::::::allow_nets=local").networks, "local");
+  EXPECT_NE(One("a:x::::::allow_nets=").networks, "") << "nobody, not everybody";
+  const PasswdUsers users =
+      ParsePasswdFile("a:x::::::allow_nets=192.0.2.7/24,198.51.100.7\n", "acme.example");
+  EXPECT_EQ(users.by_login.size(), 1U) << "his mail must not bounce";
+  EXPECT_THAT(users.first_fault, HasSubstr("line 1: allow_nets has what is no network"));
 }
 
 TEST(PasswdFile, LockedAndEmptyPasswords) {
-  EXPECT_TRUE(One("a:!$6$x$y").disabled);
-  EXPECT_TRUE(One("a:*").disabled);
+  EXPECT_TRUE(One("a:!$6$x$y").locked);
+  EXPECT_TRUE(One("a:*").locked);
   EXPECT_EQ(One("a:!$6$x$y").stored_password, "");
-  EXPECT_FALSE(One("a:").disabled);
+  EXPECT_FALSE(One("a:").locked);
   EXPECT_EQ(One("a").stored_password, "");
 }
 
@@ -95,6 +108,18 @@ class PasswdFileBackendTest : public testing::Test {
     return std::move(*backend);
   }
 
+  // After as many looks as it takes.
+  static StatusOr<BackendChanges> Settled(PasswdFileBackend& backend) {
+    for (uint32_t look = 1; look < kSettledLooks; ++look) {
+      EXPECT_FALSE(backend.TakeChanges()->everything);
+    }
+    return backend.TakeChanges();
+  }
+  static bool TakesChanges(PasswdFileBackend& backend) { return Settled(backend)->everything; }
+  static std::string WhyNotTaken(PasswdFileBackend& backend) {
+    return std::string(Message(Settled(backend).status()));
+  }
+
   TempDir dir_;
   const std::string path_ = dir_.File("users");
   PolicyBoard board_;
@@ -122,13 +147,62 @@ TEST_F(PasswdFileBackendTest, ChangesAreReadAndAMissingFileChangesNothing) {
   const auto backend = Open();
   EXPECT_FALSE(backend->TakeChanges()->everything);
   Write("new@acme.example:{PLAIN}y\n");
-  EXPECT_TRUE(backend->TakeChanges()->everything);
+  EXPECT_TRUE(TakesChanges(*backend));
   EXPECT_EQ(backend->Resolve("new@acme.example").outcome, BackendOutcome::kOk);
   EXPECT_EQ(backend->Resolve("a@acme.example").outcome, BackendOutcome::kUnknown);
-  EXPECT_FALSE(backend->TakeChanges()->everything);
+  EXPECT_FALSE(TakesChanges(*backend));
   std::filesystem::remove(path_);
   EXPECT_FALSE(backend->TakeChanges().ok());
   EXPECT_EQ(backend->Resolve("new@acme.example").outcome, BackendOutcome::kOk);
+}
+
+TEST_F(PasswdFileBackendTest, OneThatIsBeingWrittenIsNotTaken) {
+  const auto backend = Open();
+  std::string text;
+  for (int i = 0; i < 5; ++i) {
+    text += "user" + std::to_string(i) + "@acme.example:{PLAIN}y\n";
+    Write(text);
+    for (uint32_t look = 1; look < kSettledLooks; ++look) {
+      EXPECT_FALSE(backend->TakeChanges()->everything);
+      EXPECT_EQ(backend->Resolve("a@acme.example").outcome, BackendOutcome::kOk);
+    }
+  }
+  EXPECT_TRUE(backend->TakeChanges()->everything);
+  EXPECT_EQ(backend->Resolve("a@acme.example").outcome, BackendOutcome::kUnknown);
+  EXPECT_EQ(backend->Resolve("user4@acme.example").outcome, BackendOutcome::kOk);
+}
+
+TEST_F(PasswdFileBackendTest, WhatLooksLikeAHalfKeepsTheUsersThatWere) {
+  const auto backend = Open();
+  for (const char* half : {"", "# users\n", "no address\n", "b@acme.example:{PLAI"}) {
+    Write(half);
+    EXPECT_THAT(WhyNotTaken(*backend), HasSubstr("the users that it had before stay")) << half;
+    EXPECT_EQ(backend->Resolve("a@acme.example").outcome, BackendOutcome::kOk) << half;
+  }
+  Write("b@acme.example:{PLAIN}x\n");
+  EXPECT_TRUE(TakesChanges(*backend));
+  EXPECT_EQ(backend->Resolve("a@acme.example").outcome, BackendOutcome::kUnknown);
+}
+
+TEST_F(PasswdFileBackendTest, WhoNeverEndsTheLastLineNeedNot) {
+  Write("a@acme.example:{PLAIN}x");
+  const auto backend = Open();
+  Write("bob@acme.example:{PLAIN}x");
+  EXPECT_TRUE(TakesChanges(*backend));
+  EXPECT_EQ(backend->Resolve("bob@acme.example").outcome, BackendOutcome::kOk);
+}
+
+TEST_F(PasswdFileBackendTest, WhatCannotBeReadKeepsTheUsersThatWere) {
+  const auto backend = Open();
+  std::filesystem::remove(path_);
+  std::filesystem::create_directory(path_);
+  EXPECT_THAT(WhyNotTaken(*backend), HasSubstr("users: cannot read it: Is a directory"));
+  EXPECT_EQ(backend->Resolve("a@acme.example").outcome, BackendOutcome::kOk);
+  EXPECT_EQ(PasswdFileBackend::Open(
+                {.name = "x", .path = path_, .default_domain = "", .weak_schemes = false}, board_)
+                .status()
+                .code(),
+            StatusCode::kInvalidArgument);
 }
 
 TEST_F(PasswdFileBackendTest, WithoutItsFileItDoesNotStart) {
@@ -144,17 +218,61 @@ TEST_F(PasswdFileBackendTest, WithoutAPassword) {
   const auto backend = Open();
   EXPECT_TRUE(backend->capabilities().verifiers);
   EXPECT_TRUE(backend->capabilities().clear_text);
-  const BackendAnswer answer = backend->FetchVerifier("a@acme.example", "APOP");
+  const BackendAnswer answer = backend->FetchVerifier("a@acme.example", "APOP", "");
   EXPECT_EQ(answer.outcome, BackendOutcome::kOk);
   EXPECT_EQ(answer.stored_verifier.Reveal(), "{PLAIN}x");
   EXPECT_TRUE(answer.weak_schemes);
   EXPECT_EQ(answer.principal.tenant, TenantId(4));
-  EXPECT_EQ(backend->FetchVerifier("b@closed.example", "APOP").outcome, BackendOutcome::kDisabled);
-  EXPECT_EQ(backend->FetchVerifier("nobody@acme.example", "APOP").outcome,
+  EXPECT_EQ(backend->FetchVerifier("b@closed.example", "APOP", "").outcome,
+            BackendOutcome::kDisabled);
+  EXPECT_EQ(backend->FetchVerifier("nobody@acme.example", "APOP", "").outcome,
             BackendOutcome::kUnknown);
-  EXPECT_EQ(backend->ResolveLogin("a@acme.example").outcome, BackendOutcome::kOk);
-  EXPECT_EQ(backend->ResolveLogin("d@acme.example").outcome, BackendOutcome::kDisabled) << "locked";
-  EXPECT_EQ(backend->ResolveLogin("nobody@acme.example").outcome, BackendOutcome::kUnknown);
+  EXPECT_EQ(backend->ResolveLogin("a@acme.example", "").outcome, BackendOutcome::kOk);
+  EXPECT_EQ(backend->ResolveLogin("d@acme.example", "").outcome, BackendOutcome::kDisabled)
+      << "locked";
+  EXPECT_EQ(backend->ResolveLogin("nobody@acme.example", "").outcome, BackendOutcome::kUnknown);
+}
+
+// Of whom it is told after the right password only, by whatever mechanism.
+TEST_F(PasswdFileBackendTest, WhoMayNotLogIn) {
+  Write("a@acme.example:{PLAIN}x::::::nologin\nb@closed.example:{PLAIN}x\n");
+  const auto backend = Open();
+  for (const char* disabled : {"a@acme.example", "b@closed.example"}) {
+    const BackendAnswer answer = backend->VerifyPassword(disabled, base::Secret("?"), "192.0.2.1");
+    EXPECT_EQ(answer.outcome, BackendOutcome::kDisabled);
+    EXPECT_EQ(answer.stored_password.Reveal(), "{PLAIN}x");
+    const BackendAnswer verifier = backend->FetchVerifier(disabled, "APOP", "192.0.2.1");
+    EXPECT_EQ(verifier.outcome, BackendOutcome::kDisabled);
+    EXPECT_EQ(verifier.stored_verifier.Reveal(), "{PLAIN}x");
+    EXPECT_EQ(backend->ResolveLogin(disabled, "192.0.2.1").outcome, BackendOutcome::kDisabled);
+  }
+  const BackendAnswer mail = backend->Resolve("a@acme.example");
+  EXPECT_EQ(mail.outcome, BackendOutcome::kOk);
+  EXPECT_FALSE(mail.principal.may_log_in);
+}
+
+TEST_F(PasswdFileBackendTest, FromElsewhereNothingOfHisIsHandedOut) {
+  Write("a@acme.example:{PLAIN}x::::::allow_nets=192.0.2.0/24,local\n");
+  const auto backend = Open();
+  const std::string user = "a@acme.example";
+  for (const char* from : {"192.0.2.9", ""}) {
+    const BackendAnswer answer = backend->VerifyPassword(user, base::Secret("?"), from);
+    EXPECT_EQ(answer.outcome, BackendOutcome::kOk) << from;
+    EXPECT_EQ(answer.from_networks, "192.0.2.0/24,local");
+    EXPECT_EQ(backend->FetchVerifier(user, "APOP", from).outcome, BackendOutcome::kOk);
+    EXPECT_EQ(backend->ResolveLogin(user, from).outcome, BackendOutcome::kOk);
+  }
+  for (const char* from : {"198.51.100.1", "::1", "a name"}) {
+    const BackendAnswer answer = backend->VerifyPassword(user, base::Secret("?"), from);
+    EXPECT_EQ(answer.outcome, BackendOutcome::kRefused) << from;
+    EXPECT_TRUE(answer.stored_password.empty());
+    EXPECT_THAT(answer.reason, HasSubstr("allow_nets"));
+    const BackendAnswer verifier = backend->FetchVerifier(user, "APOP", from);
+    EXPECT_EQ(verifier.outcome, BackendOutcome::kRefused) << from;
+    EXPECT_TRUE(verifier.stored_verifier.empty());
+    EXPECT_EQ(backend->ResolveLogin(user, from).outcome, BackendOutcome::kRefused) << from;
+  }
+  EXPECT_EQ(backend->Resolve(user).outcome, BackendOutcome::kOk);
 }
 
 }  // namespace

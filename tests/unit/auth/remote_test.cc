@@ -76,7 +76,7 @@ TEST_F(RemoteTest, StoredPasswordsAreComparedHere) {
 
 TEST_F(RemoteTest, LiesAreTemporaryFaults) {
   StartTrouble();
-  for (const char* user : {"lie", "longlie", "strange", "down"}) {
+  for (const char* user : {"lie", "longlie", "strange", "quota", "down"}) {
     EXPECT_EQ(Login(kFirst, std::string(user) + "@acme.example", "secret").outcome,
               Outcome::kTemporary)
         << user;
@@ -84,6 +84,9 @@ TEST_F(RemoteTest, LiesAreTemporaryFaults) {
               ResolveOutcome::kTemporary)
         << user;
   }
+  EXPECT_EQ(Login(kFirst, "quota@acme.example", "secret").reason,
+            "trouble: the plug-in gave field 3, a quota, what is no number");
+  EXPECT_EQ(Login(kFirst, "again@acme.example", "secret").principal.quota.octets, 12'345U);
 }
 
 TEST_F(RemoteTest, ACrashedHostIsStartedAnew) {

@@ -157,6 +157,7 @@ std::string UserOf(const SaslStep& step) {
 TEST(ScramFirstTest, NamesAreDecodedAndPrepared) {
   EXPECT_EQ(UserOf(First("n,,n=a=2Cb=3Dc,r=x")), "a,b=c");
   EXPECT_EQ(UserOf(First("n,a=a=2Cb,n=a=2Cb,r=x")), "a,b");
+  EXPECT_EQ(UserOf(First("n,a=Tim,n=tim,r=x")), "tim");
   EXPECT_EQ(UserOf(First("n,,n=I\xc2\xadX,r=x")), "IX") << "RFC 4013 §3, example 1";
   EXPECT_EQ(UserOf(First("n,,n=\xe2\x85\xa8,r=x")), "IX") << "example 5";
   EXPECT_EQ(UserOf(First("n,,n=user,r=x,ext=may be,more=here")), "user");

@@ -62,6 +62,8 @@ TEST(Rfc4616Test, WithoutInitialResponse) {
 }
 
 TEST(Rfc4616Test, UnusualButAllowed) {
+  EXPECT_TRUE(IsLogin(PlainStep(Plain("Tim@Example.ORG", "tim@example.org", "pw")),
+                      "tim@example.org", "pw"));
   EXPECT_TRUE(IsLogin(PlainStep(Plain("", "j\xc3\xb6rg@example.org", "p\xc3\xa4ss w:\x01\xff")),
                       "j\xc3\xb6rg@example.org", "p\xc3\xa4ss w:\x01\xff"));
   EXPECT_TRUE(IsLogin(PlainStep(Plain("", "tim", "")), "tim", "")) << "refused later, by name";

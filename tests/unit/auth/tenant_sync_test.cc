@@ -8,6 +8,7 @@ namespace poplar::auth {
 namespace {
 
 using testing::ElementsAre;
+using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -25,7 +26,10 @@ class TenantSyncTest : public testing::Test {
                                 const std::set<std::string>& untouched = {}) {
     const auto faults = users_->SyncTenants("tenants.d/", specs, untouched, {"backend.sql/"});
     EXPECT_TRUE(faults.ok()) << faults.status().ToString();
-    return faults.ok() ? *faults : std::vector<std::string>{"failed"};
+    if (!faults.ok()) return {"failed"};
+    std::vector<std::string> texts;
+    for (const TenantFault& fault : *faults) texts.push_back(fault.ToString());
+    return texts;
   }
   TenantRecord Find(const std::string& name) {
     const auto found = users_->FindTenant(name);
@@ -121,6 +125,21 @@ TEST_F(TenantSyncTest, WhoCannotHaveWhatIsSaidKeepsWhatHeHad) {
   EXPECT_THAT(Find("b").domains, ElementsAre("a.test", "b.example"));
 }
 
+TEST_F(TenantSyncTest, JudgingChangesNothing) {
+  EXPECT_THAT(Sync({Spec("a", {"a.example"}), Spec("b", {"b.example"})}), IsEmpty());
+  const auto watch = *UserDatabase::Open(directory_.File("users.db"));
+  const std::vector<TenantSpec> next = {Spec("a", {"b.example"}), Spec("c", {"a.example"}),
+                                        Spec("no name", {"x.example"})};
+  const auto faults = users_->SyncTenants("tenants.d/", next, {}, {}, TenantSync::kJudge);
+  ASSERT_TRUE(faults.ok()) << faults.status();
+  ASSERT_EQ(faults->size(), 1U);
+  EXPECT_EQ(faults->front().source, "tenants.d/no name.toml");
+  EXPECT_THAT(Find("a").domains, ElementsAre("a.example"));
+  EXPECT_TRUE(Find("b").enabled);
+  EXPECT_FALSE(users_->FindTenant("c").ok());
+  EXPECT_FALSE(watch->TakeChanges()->everything);
+}
+
 TEST_F(TenantSyncTest, WhatIsAsItShouldBeChangesNothing) {
   EXPECT_THAT(Sync({Spec("a", {"a.example", "A.Example", "a.test"})}), IsEmpty());
   EXPECT_THAT(Find("a").domains, ElementsAre("a.example", "a.test"));
@@ -174,7 +193,8 @@ TEST_F(TenantSyncTest, WhoseSourceThereIsNoMoreAnotherMayTake) {
   renamed.policy.rules.require_tls = true;
   const std::vector<TenantSpec> specs = {renamed};
   EXPECT_THAT(*users_->SyncTenants("customers.d/", specs, {}, {"tenants.d/"}),
-              ElementsAre(HasSubstr("tenants.d/a.toml says already what tenant a is")));
+              ElementsAre(Field(&TenantFault::reason,
+                                HasSubstr("tenants.d/a.toml says already what tenant a is"))));
   EXPECT_THAT(Find("a").domains, ElementsAre("a.example", "a.test"));
   EXPECT_THAT(*users_->SyncTenants("customers.d/", specs, {}, {"backend.sql/"}), IsEmpty());
   EXPECT_EQ(Find("a").source, "customers.d/a.toml");

@@ -70,6 +70,8 @@ TEST(TenantFileTest, EveryFaultIsToldWithItsLine) {
                           HasSubstr("acme.toml:4: there is no setting \"sesions_max\" of a tenant; "
                                     "did you mean sessions_max?"),
                           HasSubstr("acme.toml:5: login_delay_s: \"soon\" is not seconds")));
+  EXPECT_THAT(FaultsOf("domains = ['acme.example']\nauth_chain = ['users', 'ldap', 'users']\n"),
+              ElementsAre(HasSubstr("acme.toml:2: auth_chain: \"users\" is there twice")));
   EXPECT_THAT(FaultsOf(""), ElementsAre(HasSubstr("domains is missing")));
   EXPECT_THAT(FaultsOf("domains = [1]"), ElementsAre(HasSubstr("domains: write a list")));
   EXPECT_THAT(FaultsOf("[limits]\nx = 1\n"), ElementsAre(HasSubstr("no setting \"limits\"")));

@@ -97,7 +97,7 @@ TEST(LdapSettings, ServiceAccount) {
   EXPECT_EQ(FaultOf(With(named, {{"bind_password_file", path}, {"bind_password", "x"}})),
             "bind_password and bind_password_file: write one of them");
   EXPECT_EQ(FaultOf(With(named, {{"bind_password_file", path + "x"}})),
-            "bind_password_file: the first line of " + path + "x cannot be read");
+            "bind_password_file: " + path + "x cannot be read: No such file or directory");
   const std::string apart = "bind_dn and bind_password (or bind_password_file) belong together";
   EXPECT_EQ(FaultOf(named), apart);
   EXPECT_EQ(FaultOf(With(named, {{"bind_password", ""}})), apart);
