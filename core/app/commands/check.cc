@@ -14,6 +14,7 @@
 #include "auth/users/user_database.h"
 #include "core/app/certificate.h"
 #include "core/app/certificate_check.h"
+#include "core/app/commands/check_places.h"
 #include "core/app/commands/user_records.h"
 #include "core/app/tenant_files.h"
 #include "core/app/tenant_sources.h"
@@ -39,6 +40,7 @@ class Checker {
     CheckTls();
     CheckCongestionControl();
     CheckStandards();
+    CheckWhereItListens();
     CheckStore();
     CheckBackends();
     CheckMechanisms();
@@ -115,10 +117,25 @@ class Checker {
     }
   }
 
+  void CheckWhereItListens() {
+    for (const PlaceFinding& found : CheckPlaces(parsed_.config)) {
+      if (found.fault) {
+        Fault(found.setting, found.message);
+      } else {
+        warnings_.push_back(About(found.setting, found.message));
+      }
+    }
+  }
+
   void CheckStore() {
     const std::string& store = parsed_.config.store.path;
     std::error_code error;
-    if (std::filesystem::is_directory(store, error)) return;
+    if (std::filesystem::is_directory(store, error)) {
+      const bool named = parsed_.lines.contains("store.partitions");
+      const std::string why = named ? WhyPartitionsDoNotCount(parsed_.config.store) : "";
+      if (!why.empty()) warnings_.push_back(About("store.partitions", why));
+      return;
+    }
     const bool has_users = std::filesystem::exists(parsed_.config.users.database, error);
     Fault("store.path", "there is no store at " + store +
                             (has_users ? ", though there are users: is its file system mounted?"

@@ -57,6 +57,29 @@ TEST_F(CheckTest, LooksAtWhatTheSettingsName) {
             HasSubstr(":8: tls.certificate: cannot read"), HasSubstr(":9: tls.client_ca: ")));
 }
 
+TEST_F(CheckTest, WhatStandsWhereItWouldListen) {
+  Write(config_path_,
+        "[lmtp]\nsocket = \"tls/cert.pem\"\n[pop3]\nlisten = [\"192.0.2.1:1110\", "
+        "\"127.0.0.1:1110\"]\n[admin]\nsocket = \"users.db\"\n");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kConfig);
+  EXPECT_THAT(err_, AllOf(HasSubstr(":2: lmtp.socket: "), HasSubstr("is not a socket"),
+                          HasSubstr(":6: admin.socket: "),
+                          HasSubstr(":4: pop3.listen: this machine does not have the address "
+                                    "192.0.2.1 now")));
+  EXPECT_THAT(err_, Not(HasSubstr("127.0.0.1")));
+}
+
+TEST_F(CheckTest, PartitionsAreTheStores) {
+  Write(config_path_, "[store]\npartitions = 7\n");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk) << err_;
+  EXPECT_EQ(err_, "") << "it has none that could be counted";
+  for (const char* name : {"p000", "p001", "p-x", "peter"}) {
+    std::filesystem::create_directories(folder_ / "store" / name);
+  }
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk) << err_;
+  EXPECT_THAT(err_, HasSubstr(":2: store.partitions: the store has 2, and keeps them"));
+}
+
 TEST_F(CheckTest, BackEndsThatTheStartWouldRefuse) {
   Write(config_path_,
         "[auth]\nchain = [\"users\", \"flat\"]\n[backend.flat]\nplugin = \"flat.so\"\n");
