@@ -1,5 +1,5 @@
-// Where the start would fail to listen, and a store that is not as the settings have it: what `poplar
-// check` can see without taking an address or opening the store. Blocks for a moment.
+// Where the start would fail to listen, and a store that is not as the settings have it: what
+// `poplar check` can see without taking an address or opening the store. Blocks for a moment.
 
 #pragma once
 
