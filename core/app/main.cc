@@ -7,6 +7,7 @@
 
 int main(int argc, char** argv) {
   const poplar::app::Wiring wiring{.init_store = &poplar::app::InitStore,
+                                   .look_at_store = &poplar::app::LookAtStore,
                                    .store = {.verify = &poplar::app::VerifyStore,
                                              .stats = &poplar::app::StoreStats,
                                              .compact = &poplar::app::CompactStore,

@@ -112,9 +112,13 @@ class Checker {
   }
 
   void CheckStore() {
+    const Status found = wiring_.look_at_store(parsed_.config);
+    if (found.ok()) return;
+    if (found.code() != StatusCode::kNotFound) {
+      return Fault("store.path", std::string(Message(found)));
+    }
     const std::string& store = parsed_.config.store.path;
     std::error_code error;
-    if (std::filesystem::is_directory(store, error)) return;
     const bool has_users = std::filesystem::exists(parsed_.config.users.database, error);
     Fault("store.path", "there is no store at " + store +
                             (has_users ? ", though there are users: is its file system mounted?"

@@ -142,6 +142,50 @@ TEST_F(DamageTest, ADamagedSuperblockHasACopy) {
   EXPECT_EQ(OpenCrashed().code(), StatusCode::kDataLoss);
 }
 
+// A restore that was cut off: what is there is no place for a new store.
+TEST_F(DamageTest, AStoreWithoutASuperblockIsMadeNoNewOne) {
+  Crash();
+  const std::string sound = ReadFile(folder_.path() + "/superblock");
+  fs::remove(crashed_.path() + "/superblock");
+  auto files = ContentsOf(crashed_.path());
+  EXPECT_EQ(after_.Create(crashed_.path(), 1).code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(ContentsOf(crashed_.path()), files);
+  VerifyOptions verify;
+  verify.path = crashed_.path();
+  EXPECT_EQ(VerifyStore(verify)->damages, 1U);
+  ASSERT_TRUE(OpenCrashed().ok());
+  ExpectAllThere();
+  ASSERT_TRUE(after_.Close().ok());
+  EXPECT_EQ(ReadFile(crashed_.path() + "/superblock"), sound);
+
+  fs::remove(crashed_.path() + "/superblock");
+  for (const char* const copy : {"damaged", "missing"}) {
+    FlipAt(crashed_.path() + "/superblock.copy", 49);
+    if (copy == std::string("missing")) fs::remove(crashed_.path() + "/superblock.copy");
+    files = ContentsOf(crashed_.path());
+    for (const Status& refused : {OpenCrashed(), after_.Create(crashed_.path(), 1)}) {
+      EXPECT_EQ(refused.code(), StatusCode::kDataLoss) << copy;
+      EXPECT_NE(Message(refused).find("put `superblock` back"), std::string::npos) << refused;
+    }
+    EXPECT_EQ(ContentsOf(crashed_.path()), files);
+  }
+  WriteFile(crashed_.path() + "/superblock", sound);
+  ASSERT_TRUE(OpenCrashed().ok());
+  ExpectAllThere();
+}
+
+// It holds nothing that anybody could miss.
+TEST_F(DamageTest, WhatAMakingThatWasCutOffLeftIsNoStore) {
+  const std::string path = crashed_.path() + "/store";
+  fs::create_directories(path + "/p000/log");
+  fs::create_directories(path + "/lost+found");
+  WriteFile(path + "/lock", "1\n");
+  WriteFile(path + "/superblock.copy.tmp", "half");
+  EXPECT_EQ(after_.Open(SmallStoreOptions(path)).code(), StatusCode::kNotFound);
+  ASSERT_TRUE(after_.Create(path, 1).ok());
+  ASSERT_TRUE(after_.Open(SmallStoreOptions(path)).ok());
+}
+
 // One of an older build.
 TEST_F(DamageTest, AStoreWithoutACopyOfTheSuperblockGetsOne) {
   Crash();
