@@ -345,9 +345,10 @@ def test_refusals(server, tmp_path):
     assert code("import", "maildir", "--user", ALICE, maildir, "--uidl", "guess") == 65
     assert code("import", "maildir", "--user", ALICE, maildir, "--pop3-uidl-format", "%m") == 65
     (tmp_path / "Maildir/cur/1275660000.M1P1.z:2,S").write_bytes(b"\x1f\x8b\x08\0packed")
+    (tmp_path / "Maildir/cur/1275660000.M2P1.z:2,S").symlink_to("/etc/passwd")
     result = server.run("import", "maildir", "--user", ALICE, maildir, check=False)
     assert result.returncode == 65
-    assert b"3 imported, 0 there before, 1 failed" in result.stdout and b"is compressed" in result.stdout
+    assert b"3 imported, 0 there before, 2 failed" in result.stdout and b"is compressed" in result.stdout and b"is a link" in result.stdout
     assert len(listing(server, ALICE)) == 3
 
 

@@ -1,6 +1,6 @@
 #include "core/app/transfer/mbox.h"
 
-#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -12,6 +12,7 @@
 
 #include "core/app/transfer/dates.h"
 #include "core/app/transfer/maildir.h"
+#include "core/app/transfer/source_folder.h"
 #include "core/base/fd.h"
 
 namespace poplar::app {
@@ -255,9 +256,13 @@ class Mbox final : public MailboxSource {
 }  // namespace
 
 StatusOr<std::unique_ptr<MailboxSource>> OpenMbox(const std::string& path,
-                                                  const MboxOptions& options) {
-  base::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
-  if (!fd.valid()) return ErrnoStatus(errno, path);
+                                                  const MboxOptions& options, size_t found_from) {
+  POP_ASSIGN_OR_RETURN(base::UniqueFd fd, OpenNamed(path, found_from, kFileSourceFlags));
+  struct stat found{};
+  if (fstat(fd.get(), &found) != 0) return ErrnoStatus(errno, path);
+  if (!S_ISREG(found.st_mode)) {
+    return MakeStatus(StatusCode::kInvalidArgument, path + " is no file");
+  }
   auto mbox = std::make_unique<Mbox>(path, options, std::move(fd));
   POP_RETURN_IF_ERROR(mbox->Scan());
   return mbox;

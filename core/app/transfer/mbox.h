@@ -23,8 +23,10 @@ struct MboxOptions {
   UidlFormat format;          // Dovecot's.
 };
 
+// Links are followed as source_folder.h says. kInvalidArgument: it is no mbox, or no file.
 StatusOr<std::unique_ptr<MailboxSource>> OpenMbox(const std::string& path,
-                                                  const MboxOptions& options);
+                                                  const MboxOptions& options,
+                                                  size_t found_from = std::string::npos);
 
 // Takes one `>` off the front of lines that begin with `>From `, or with more of them (mboxrd).
 class FromUnquoter {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -113,6 +114,20 @@ TEST_F(MboxTest, WhatIsNoMbox) {
   ASSERT_TRUE(Open("\n\n" + Message("A: 1\n\n")).ok());
   EXPECT_EQ(source_->messages().size(), 1U);
   EXPECT_EQ(OpenMbox(path_ + "-none", options_).status().code(), StatusCode::kNotFound);
+}
+
+TEST_F(MboxTest, WhatIsNoFileIsNotWaitedFor) {
+  std::filesystem::remove(path_);
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  EXPECT_EQ(OpenMbox(path_, options_).status().code(), StatusCode::kInvalidArgument);
+  std::filesystem::remove(path_);
+  ASSERT_TRUE(Open(Message("A: 1\n\n")).ok());
+  const std::string link = path_ + "-link";
+  std::filesystem::create_symlink(path_, link);
+  EXPECT_TRUE(OpenMbox(link, options_).ok());
+  EXPECT_EQ(OpenMbox(link, options_, link.rfind('/') + 1).status().code(),
+            StatusCode::kInvalidArgument);
+  std::filesystem::remove(link);
 }
 
 TEST_F(MboxTest, LongLinesAndLargeMessages) {
