@@ -18,6 +18,7 @@
 
 #include "core/app/transfer/dates.h"
 #include "core/app/transfer/mail_writers.h"
+#include "core/app/transfer/mbox.h"
 #include "core/app/transfer/output_file.h"
 #include "core/app/transfer/source_folder.h"
 #include "core/app/transfer/uidlists.h"
@@ -258,7 +259,7 @@ class MboxFile final : public MailFolder {
 
   Status Add(const Pop3Message& message, ByteSource& source) override {
     const uint64_t before = file_.bytes();
-    std::string head = "From MAILER-DAEMON ";
+    std::string head(kExportedFrom);
     AppendFromDate(message.received_us / kUsASecond, head);
     POP_RETURN_IF_ERROR(file_.Write(head + "\nX-UIDL: " + message.uidl + "\n"));
     LineEndConverter converter;

@@ -3,7 +3,8 @@
 //
 // UIDLs are those of servers that keep their numbers in the file: X-UID fields with the validity of
 // X-IMAPbase or X-IMAP (Dovecot, UW IMAP, in Dovecot's format), or X-UIDL fields (qpopper and
-// others).
+// others), of which the first counts, as it does there. In a file that an export of ours wrote it
+// is the export's own field that counts, and the message is given without it.
 
 #pragma once
 
@@ -16,6 +17,9 @@
 #include "core/app/transfer/uidl_format.h"
 
 namespace poplar::app {
+
+// By this an export marks that it put an X-UIDL field in front of the message, as its first line.
+inline constexpr std::string_view kExportedFrom = "From poplar-export ";
 
 struct MboxOptions {
   bool header_first = false;  // X-UIDL counts more than X-UID.

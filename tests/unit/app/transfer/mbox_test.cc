@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/app/transfer/mail_folder.h"
+
 namespace poplar::app {
 namespace {
 
@@ -74,6 +76,38 @@ TEST_F(MboxTest, UidlsOfServersThatNumber) {
   ASSERT_TRUE(OpenMbox(path_, options_).ok());
   source_ = *OpenMbox(path_, options_);
   EXPECT_THAT(Uidls(), ElementsAre("h1", "h2", "h3"));
+}
+
+// As for the servers that write it.
+TEST_F(MboxTest, OfSeveralUidlsInAHeaderTheFirstCounts) {
+  ASSERT_TRUE(Open(Message("X-UIDL:\nx-uidl: first\nX-UIDL: second\n\n")).ok());
+  EXPECT_THAT(Uidls(), ElementsAre("first"));
+}
+
+// Whatever the messages say of themselves.
+TEST_F(MboxTest, WhatAnExportPutInFrontIsTakenOff) {
+  const std::vector<std::string> mails = {"X-IMAP: 55 3\nX-UIDL: theirs\n\nx\n",
+                                          "X-UID: 2\nX-UIDL: theirs\nA: 1\n\nFrom me\n",
+                                          "X-IMAPbase: 9 9\n\n>From you\n", "\nno header\n"};
+  std::filesystem::remove(path_);
+  const auto folder = *OpenMboxFile(path_);
+  std::vector<Pop3Message> listed;
+  for (const std::string& mail : mails) {
+    Pop3Message& message = listed.emplace_back();
+    message.uidl = "ours-" + std::to_string(listed.size());
+    message.received_us = 1'275'568'496'000'000;
+    const std::string mail_path = path_ + "-mail";
+    std::ofstream(mail_path) << mail;
+    ASSERT_TRUE(folder->Add(message, **OpenFileSource(mail_path)).ok());
+    std::filesystem::remove(mail_path);
+  }
+  ASSERT_TRUE(folder->Finish(listed).ok());
+  for (const bool header_first : {false, true}) {
+    options_.header_first = header_first;
+    source_ = *OpenMbox(path_, options_);
+    EXPECT_THAT(Uidls(), ElementsAre("ours-1", "ours-2", "ours-3", "ours-4"));
+    EXPECT_EQ(Texts(), mails);
+  }
 }
 
 TEST_F(MboxTest, TheFoldersOwnMessageIsNoMail) {
