@@ -338,6 +338,9 @@ def test_refusals(server, tmp_path):
     assert code("import", "maildir", "--user", ALICE, str(tmp_path / "missing")) == 66
     assert code("import", "maildir", "--map", str(tmp_path / "missing")) == 66
     assert code("export", "maildir", "--map", str(tmp_path / "missing")) == 66
+    assert code("export", "maildir", "--user", ALICE, "/proc/x") == 73
+    assert code("export", "mbox", "--user", ALICE, str(tmp_path / "missing/x")) == 73
+    assert code("export", "mbox", "--user", "nobody@alpha.example", str(tmp_path / "x")) == 67
     assert code("import", "maildir", maildir) == 64
     assert code("import", "maildir", "--user", ALICE, maildir, "--uidl", "guess") == 65
     assert code("import", "maildir", "--user", ALICE, maildir, "--pop3-uidl-format", "%m") == 65
