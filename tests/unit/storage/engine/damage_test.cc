@@ -218,6 +218,78 @@ TEST_F(DamageTest, AMissingLogIsNoEmptyPartition) {
   EXPECT_EQ(after_.List(0, Key("alice")).size(), 1U);
 }
 
+TEST_F(DamageTest, AForeignFileInALogIsLeftAlone) {
+  Crash();
+  const std::string log = crashed_.path() + "/p000/log/";
+  for (const char* const name : {"FFFFFFFF.seg", "+0000001.seg", "00000001.seg.old"}) {
+    WriteFile(log + name, "foreign");
+  }
+  ASSERT_TRUE(OpenCrashed().ok());
+  ExpectAllThere();
+  EXPECT_EQ(after_.Metric("poplar_store_damages_total"), 0);
+  EXPECT_EQ(ReadFile(log + "FFFFFFFF.seg"), "foreign");
+  ASSERT_TRUE(after_.Close().ok());
+  fs::create_symlink("nowhere", log + "0000ffff.seg");
+  EXPECT_EQ(OpenCrashed().code(), StatusCode::kUnavailable);  // Not kNotFound: there is a store.
+}
+
+class PlacesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(fixture_.Create(path_, 2).ok());
+    ASSERT_TRUE(fixture_.Open(SmallStoreOptions(path_)).ok());
+    for (int i = 0; i < 8; ++i) fixture_.MustDeliver(0, User(i), MakeMessage(1, 300));
+    ASSERT_TRUE(fixture_.Close().ok());
+  }
+  static MaildropKey User(int number) { return Key("user" + std::to_string(number)); }
+  void Swap(const std::string& part) {
+    fs::rename(path_ + "/p000" + part, path_ + "/aside");
+    fs::rename(path_ + "/p001" + part, path_ + "/p000" + part);
+    fs::rename(path_ + "/aside", path_ + "/p001" + part);
+  }
+  void ExpectAllThere() {
+    ASSERT_TRUE(fixture_.Open(SmallStoreOptions(path_)).ok());
+    for (int i = 0; i < 8; ++i) EXPECT_EQ(fixture_.List(0, User(i)).size(), 1U);
+    ASSERT_TRUE(fixture_.Close().ok());
+  }
+
+  TemporaryFolder folder_;
+  const std::string path_ = folder_.path() + "/store";
+  StoreFixture fixture_{1};
+};
+
+// Everybody would be shown an empty mailbox.
+TEST_F(PlacesTest, PartitionsThatChangedPlacesAreRefused) {
+  for (const char* const part : {"", "/log"}) {
+    Swap(part);
+    const auto files = ContentsOf(path_);
+    const Status refused = fixture_.Open(SmallStoreOptions(path_));
+    EXPECT_EQ(refused.code(), StatusCode::kDataLoss);
+    EXPECT_NE(Message(refused).find("partition folder p000 holds partition 1"), std::string::npos)
+        << refused;
+    EXPECT_EQ(ContentsOf(path_), files);
+    VerifyOptions verify;
+    verify.path = path_;
+    EXPECT_GT(VerifyStore(verify)->damages, 0U);
+    Swap(part);
+    ExpectAllThere();
+  }
+}
+
+// An index is made anew.
+TEST_F(PlacesTest, IndexesThatChangedPlacesCostNothing) {
+  Swap("/index");
+  ExpectAllThere();
+}
+
+// Also where no segment stands behind what the index knows of.
+TEST_F(PlacesTest, AFolderThatHoldsNoMailOfItsOwnIsNotTakenForEmpty) {
+  fs::remove_all(path_ + "/p001/log");
+  fs::create_directory(path_ + "/p001/log");
+  Swap("");
+  EXPECT_EQ(fixture_.Open(SmallStoreOptions(path_)).code(), StatusCode::kDataLoss);
+}
+
 // In the record's head, or in the message.
 class DamagedRecordTest : public DamageTest, public testing::WithParamInterface<int> {};
 INSTANTIATE_TEST_SUITE_P(Places, DamagedRecordTest, testing::Values(-20, 0, 1500));
