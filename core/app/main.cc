@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   // A write beyond the limit of a file's size fails as one to a full disk does, and is answered so.
   signal(SIGXFSZ, SIG_IGN);
   const poplar::app::Wiring wiring{.init_store = &poplar::app::InitStore,
+                                   .look_at_store = &poplar::app::LookAtStore,
                                    .store = {.verify = &poplar::app::VerifyStore,
                                              .stats = &poplar::app::StoreStats,
                                              .compact = &poplar::app::CompactStore,

@@ -31,8 +31,10 @@ constexpr timespec kLookPeriod{.tv_sec = 5, .tv_nsec = 0};
 // its file system is not mounted, and then a new one is the last that anybody wants.
 std::string HintFor(const tenant::Config& config) {
   std::error_code error;
-  const bool users_without_store = std::filesystem::exists(config.users.database, error) &&
-                                   !std::filesystem::exists(config.store.path, error);
+  const bool no_store = !std::filesystem::exists(config.store.path, error) ||
+                        std::filesystem::is_empty(config.store.path, error);
+  const bool users_without_store =
+      no_store && std::filesystem::exists(config.users.database, error);
   return users_without_store
              ? " (but " + config.users.database + " is: is the store's file system mounted?)"
              : " (`poplar init` makes what a server needs)";

@@ -79,6 +79,10 @@ Status InitStore(const tenant::Config& config) {
   return storage::CreateStore(config.store.path, {.partitions = config.store.partitions});
 }
 
+Status LookAtStore(const tenant::Config& config) {
+  return storage::ReadSuperblock(storage::SystemEnv(), config.store.path).status();
+}
+
 ExitCode VerifyStore(const tenant::Config& config, bool as_json, Console& console) {
   ProgressBar bar(console.err, !as_json && ErrorIsTerminal());
   storage::VerifyOptions options;

@@ -15,6 +15,9 @@ namespace poplar::app {
 // Makes an empty store where the configuration says. kAlreadyExists: one is there; it was kept.
 Status InitStore(const tenant::Config& config);
 
+// Whether one is there, by its superblock alone. kNotFound: nothing is. kDataLoss: parts of one.
+Status LookAtStore(const tenant::Config& config);
+
 // `poplar store verify`: each damage is a line on standard error, the sum goes to standard output.
 // kIoError where anything is damaged.
 ExitCode VerifyStore(const tenant::Config& config, bool json, Console& console);

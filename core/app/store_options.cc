@@ -32,9 +32,10 @@ storage::StoreOptions StoreOptionsOf(const tenant::StoreConfig& config,
 
 Status MayWriteStore(const tenant::StoreConfig& config) {
   struct stat superblock{};
-  if (geteuid() != 0 || stat((config.path + "/superblock").c_str(), &superblock) != 0) {
-    return OkStatus();
-  }
+  const bool found = std::ranges::any_of(storage::kSuperblockNames, [&](const char* name) {
+    return stat((config.path + "/" + name).c_str(), &superblock) == 0;
+  });
+  if (geteuid() != 0 || !found) return OkStatus();
   if (superblock.st_uid == 0) return OkStatus();
   const passwd* const owner = getpwuid(superblock.st_uid);
   const std::string name =

@@ -47,6 +47,8 @@ struct AuthHostCommand {
 struct Wiring {
   // Makes an empty store where the configuration says. kAlreadyExists: one is there; it was kept.
   std::function<Status(const tenant::Config& config)> init_store;
+  // Whether a store is where the configuration says, at a first look. kNotFound: nothing is there.
+  std::function<Status(const tenant::Config& config)> look_at_store;
   // `poplar store …`.
   StoreWiring store;
   // `poplar serve`.

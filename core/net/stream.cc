@@ -167,14 +167,11 @@ StreamEnd Stream::FailBody(const StatusOr<size_t>& read) {
 }
 
 bool Stream::AppendSmallBody(io::Body& body,
-                             const std::function<void(base::ByteBuffer&)>& append_head) {
+                             const std::function<size_t(std::string_view)>& append) {
   static thread_local std::array<char, kSmallSealedBodyBytesMax> read;
-  const uint64_t bytes = body.wire_bytes();
-  if (bytes > SmallBodyBytesMax(wire_) || !body.TryReadAll({read.data(), bytes})) return false;
-  append_head(output_);
-  output_.Append({read.data(), bytes});
+  if (!IsSmall(body) || !body.TryReadAll({read.data(), body.wire_bytes()})) return false;
+  env_.metrics.small.bytes.Add(append({read.data(), body.wire_bytes()}));
   env_.metrics.small.uses.Add();
-  env_.metrics.small.bytes.Add(bytes);
   return true;
 }
 

@@ -105,11 +105,14 @@ class Stream {
   [[nodiscard]] StreamEnd FailBody(const StatusOr<size_t>& read);
   // Why a body failed by either; OK: none has.
   const Status& body_failure() const { return body_sender_.failure(); }
-  // Appends the body to output() behind what `append_head` puts there, if it is small and needs no
-  // wait; replies to pipelined commands then leave together. The head is asked for when the body
-  // has been read: it is a promise. False: nothing was appended or asked for; SendBody.
+  // Whether it is copied into output() where that needs no wait.
+  bool IsSmall(const io::Body& body) const { return body.wire_bytes() <= SmallBodyBytesMax(wire_); }
+  // Hands a small body, once all of it was read without a wait, to `append`, which puts a head and
+  // it, or its beginning, into output() and says how much of it; replies to pipelined commands then
+  // leave together. The head is a promise, so it comes after the reading. False: `append` was not
+  // called.
   [[nodiscard]] bool AppendSmallBody(io::Body& body,
-                                     const std::function<void(base::ByteBuffer&)>& append_head);
+                                     const std::function<size_t(std::string_view)>& append);
 
   // --- TLS. The driver (its log-in timeout) limits how long it takes.
   void StartTls(std::shared_ptr<const TlsContext> context, TlsStart start,

@@ -1,5 +1,6 @@
 // RETR and TOP: which lane a message takes. A small one is copied behind its head, so that
-// pipelined replies leave in one send; a larger one goes to the stream, which has lanes of its own.
+// pipelined replies leave in one send, and is all read before that promises it; a larger one goes
+// to the stream, which has lanes of its own.
 
 #include <algorithm>
 #include <array>
@@ -14,13 +15,14 @@
 namespace poplar::server {
 namespace {
 
-// A header is read in pieces of this size; most fit one.
-constexpr size_t kHeaderPieceBytes = 8 * kKiB;
+// What is looked at is read in pieces of this size; most headers fit one.
+constexpr size_t kPieceBytes = 8 * kKiB;
 
 constexpr uint64_t kEgressStepMs = 1'000;
 
-// The first opens the file: only then can the body be read, and be found damaged. Another is free.
-constexpr int kLooksBeforeOk = 2;
+// At a small body that is not in memory. The first opens the file, and may bring the body with the
+// head; before the second all of it is read; the third knows whether it was found damaged then.
+constexpr int kLooksBeforeOk = 3;
 
 }  // namespace
 
@@ -33,21 +35,21 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
   }
   const uint64_t since_us = services_.reactor().now_us();
   const storage::MessagePosition position = view_->PositionOf(action.message);
-  std::unique_ptr<io::Body> body = maildrop_->OpenBody(position);
+  const std::unique_ptr<io::Body> owned = maildrop_->OpenBody(position);
+  io::Body* const body = owned.get();
   if (!session_.takes_utf8_headers()) {
     const uint64_t header_bytes = maildrop_->Info(position).header_bytes;
-    io::Body* const looked_at = body.get();
-    const bool utf8 = co_await HeaderHoldsUtf8(looked_at, header_bytes);
+    const bool utf8 = co_await HeaderHoldsUtf8(body, header_bytes);
     if (utf8) {
       session_.BodyFailed(pop3::BodyFailure::kNeedsUtf8, stream_.output());
       co_return true;
     }
   }
-  bool small = !action.top_lines && AppendSmall(*body);
-  for (int look = 0; !small && look < kLooksBeforeOk; ++look) {
-    io::Completion<Status> verified;
-    body->Verify(verified);
-    const Status status = co_await verified;
+  bool small = AppendSmall(*body, action.top_lines);
+  const int looks = stream_.IsSmall(*body) ? kLooksBeforeOk : 1;
+  for (int look = 0; !small && look < looks; ++look) {
+    const bool read = look == 1;
+    const Status status = co_await LookAt(body, read);
     if (!status.ok()) {
       // What another session has deleted under one that only reads is no fault of ours.
       if (status.code() != StatusCode::kNotFound) {
@@ -57,24 +59,21 @@ io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
       session_.BodyFailed(ToPop3(status), stream_.output());
       co_return true;
     }
-    // Reading the head may have brought the rest with it; where that is damaged, the next says so.
-    small = !action.top_lines && AppendSmall(*body);
+    small = AppendSmall(*body, action.top_lines);
   }
-  if (small) {
-    session_.BodySent();
-    CountOctets(body->wire_bytes());
-    CountSent(action.message);
-    CountRetr(action.message, *body, since_us);
-    co_return true;
+  bool sent = small;
+  if (!small) {
+    session_.BodyReady(stream_.output());
+    if (action.top_lines) {
+      sent = co_await SendTop(action.message, body, *action.top_lines);
+    } else {
+      sent = co_await SendWhole(action.message, body);
+    }
   }
-  session_.BodyReady(stream_.output());
-  io::Body* const read = body.get();
-  bool sent = false;
   if (action.top_lines) {
-    sent = co_await SendTop(action.message, read, *action.top_lines);
     services_.metrics.top_us.Observe(services_.reactor().now_us() - since_us);
   } else {
-    sent = co_await SendWhole(action.message, read);
+    if (sent) CountSent(action.message);
     CountRetr(action.message, *body, since_us);
   }
   if (sent) {
@@ -98,8 +97,44 @@ void Pop3Driver::LogBodyFailed(pop3::MessageIndex message, const io::Body& body,
              {"wire_bytes", body.wire_bytes()}});
 }
 
-bool Pop3Driver::AppendSmall(io::Body& body) {
-  return stream_.AppendSmallBody(body, [this](base::ByteBuffer& out) { session_.BodyReady(out); });
+bool Pop3Driver::AppendSmall(io::Body& body, std::optional<uint32_t> top_lines) {
+  return stream_.AppendSmallBody(body, [&](std::string_view text) {
+    session_.BodyReady(stream_.output());
+    std::string_view ending;
+    if (top_lines) {
+      pop3::TopCutter cutter(*top_lines);
+      text = text.substr(0, cutter.Pass(text));
+      ending = cutter.Ending();
+    }
+    stream_.output().Append(text);
+    stream_.output().Append(ending);
+    CountOctets(text.size());
+    return text.size();
+  });
+}
+
+io::Task<Status> Pop3Driver::ReadThrough(io::Body* body) {
+  std::array<char, kPieceBytes> piece;
+  for (uint64_t at = 0; at < body->wire_bytes();) {
+    io::Completion<StatusOr<size_t>> read;
+    body->Read(at, piece, read);
+    const StatusOr<size_t> bytes = co_await read;
+    if (!bytes.ok()) co_return bytes.status();
+    if (*bytes == 0) co_return MakeStatus(StatusCode::kDataLoss, "the message is cut short");
+    at += *bytes;
+  }
+  co_return OkStatus();
+}
+
+io::Task<Status> Pop3Driver::LookAt(io::Body* body, bool read) {
+  if (read) {
+    const Status status = co_await ReadThrough(body);
+    if (!status.ok()) co_return status;
+  }
+  io::Completion<Status> verified;
+  body->Verify(verified);
+  const Status status = co_await verified;
+  co_return status;
 }
 
 void Pop3Driver::CountRetr(pop3::MessageIndex message, const io::Body& body, uint64_t since_us) {
@@ -149,7 +184,7 @@ io::Task<bool> Pop3Driver::WaitForEgress(uint64_t wait_ms) {
 
 // False also where it cannot be read: sending finds out why.
 io::Task<bool> Pop3Driver::HeaderHoldsUtf8(io::Body* body, uint64_t header_bytes) {
-  std::array<char, kHeaderPieceBytes> piece;
+  std::array<char, kPieceBytes> piece;
   uint64_t at = 0;
   while (at < header_bytes) {
     const size_t asked = std::min<uint64_t>(piece.size(), header_bytes - at);
@@ -178,9 +213,7 @@ io::Task<bool> Pop3Driver::SendWhole(pop3::MessageIndex message, io::Body* body)
   if (end == net::StreamEnd::kBodyFailed) {
     LogBodyFailed(message, *body, sent_bytes, stream_.body_failure());
   }
-  if (!Judge(end)) co_return false;
-  CountSent(message);
-  co_return true;
+  co_return Judge(end);
 }
 
 io::Task<bool> Pop3Driver::SendTop(pop3::MessageIndex message, io::Body* body,
@@ -194,7 +227,7 @@ io::Task<bool> Pop3Driver::SendTop(pop3::MessageIndex message, io::Body* body,
       const bool flushed = co_await Flush();
       if (!flushed) co_return false;
     }
-    const std::span<char> tail = stream_.output().Tail(kHeaderPieceBytes).first(kHeaderPieceBytes);
+    const std::span<char> tail = stream_.output().Tail(kPieceBytes).first(kPieceBytes);
     io::Completion<StatusOr<size_t>> read;
     body->Read(at, tail, read);
     const StatusOr<size_t> bytes = co_await read;

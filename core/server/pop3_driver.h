@@ -119,9 +119,14 @@ class Pop3Driver : public Connection {
   io::Task<bool> HeaderHoldsUtf8(io::Body* body, uint64_t header_bytes);
   io::Task<bool> SendWhole(pop3::MessageIndex message, io::Body* body);
   io::Task<bool> SendTop(pop3::MessageIndex message, io::Body* body, uint32_t body_lines);
-  // The head and the whole message into the output. False, and nothing done: it is not small, or
-  // not in memory.
-  bool AppendSmall(io::Body& body);
+  // The head and the message, of TOP as many lines of it, into the output. False, and nothing done:
+  // it is not small, or not in memory.
+  bool AppendSmall(io::Body& body, std::optional<uint32_t> top_lines);
+  // Whether it is there and sound, as far as that is told without reading it; `read`: after all of
+  // it was read.
+  io::Task<Status> LookAt(io::Body* body, bool read);
+  // Brings it into memory, or says why it cannot be read.
+  static io::Task<Status> ReadThrough(io::Body* body);
   // That a fault of ours kept the message, or what follows `sent_bytes` of it, from the client.
   void LogBodyFailed(pop3::MessageIndex message, const io::Body& body, uint64_t sent_bytes,
                      const Status& why);

@@ -79,14 +79,15 @@ class EngineStore : public Store {
   virtual CompactionState Compaction() = 0;
 };
 
-// Makes an empty store in `path`, which need not exist. kAlreadyExists: there is one.
+// Makes an empty store in `path`, which need not exist. kAlreadyExists: there is one. kDataLoss:
+// something is there, perhaps what is left of one; nothing was touched.
 Status CreateStore(const std::string& path, const CreateOptions& options);
 
 // Recovers what a crash left and opens the store. Blocks; from a thread that is no shard's.
 // `shards` and `disk` outlive the store; `disk` needs at least two threads, better four.
 // kNotFound: no store there. kFailedPrecondition: in use by another process, or of a format that
-// this build does not know. kDataLoss: the superblock is damaged. Other damage is set aside, named
-// in the log and counted.
+// this build does not know. kDataLoss: the superblock and its copy are lost. Other damage is set
+// aside, named in the log and counted.
 StatusOr<std::unique_ptr<EngineStore>> OpenStore(const StoreOptions& options, io::ShardSet& shards,
                                                  io::OffloadPool& disk);
 

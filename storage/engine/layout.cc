@@ -1,5 +1,6 @@
 #include "storage/engine/layout.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "core/base/log.h"
@@ -26,19 +27,61 @@ StatusOr<Superblock> ReadSuperblockFile(Env& env, const std::string& path) {
   return superblock;
 }
 
+namespace {
+
+// What cannot be listed is a file, or nobody knows what is in it.
+bool IsEmptyTree(Env& env, const std::string& directory) {
+  const auto names = env.List(directory);
+  if (!names.ok()) return false;
+  return std::ranges::all_of(
+      *names, [&](const std::string& name) { return IsEmptyTree(env, directory + "/" + name); });
+}
+
+// Left by a CreateStore that was cut off, or a file system's own.
+bool IsNobodysMail(const std::string& name) {
+  return name == "lock" || name == "lost+found" ||
+         std::ranges::any_of(kSuperblockNames,
+                             [&](const char* of) { return name == std::string(of) + ".tmp"; });
+}
+
+// Whether anything stands in `store` that may be of a store, or of somebody.
+StatusOr<bool> HoldsAnything(Env& env, const std::string& store) {
+  const auto names = env.List(store);
+  if (names.status().code() == StatusCode::kNotFound) return false;
+  if (!names.ok()) return names.status();
+  return std::ranges::any_of(*names, [&](const std::string& name) {
+    return !IsNobodysMail(name) && !IsEmptyTree(env, store + "/" + name);
+  });
+}
+
+Status LostSuperblock(const std::string& why) {
+  return MakeStatus(StatusCode::kDataLoss,
+                    why +
+                        ": put `superblock` back from a backup or a snapshot of this store, or "
+                        "restore all of it (\"A part of the store is missing\" in OPERATIONS.md)");
+}
+
+}  // namespace
+
 StatusOr<Superblock> ReadSuperblock(Env& env, const std::string& store) {
   const std::string first = store + "/" + kSuperblockNames[0];
   StatusOr<Superblock> superblock = ReadSuperblockFile(env, first);
   const StatusCode code = superblock.status().code();
-  if (code == StatusCode::kNotFound) {
-    return MakeStatus(StatusCode::kNotFound, store + ": no store is there");
-  }
   if (superblock.ok() || code == StatusCode::kFailedPrecondition) return superblock;
   StatusOr<Superblock> copy = ReadSuperblockFile(env, store + "/" + kSuperblockNames[1]);
-  if (!copy.ok()) return superblock;
-  base::Log(base::LogLevel::kWarning, "store_superblock_damaged",
-            {{"file", first}, {"why", superblock.status().ToString()}, {"used", "its copy"}});
-  return copy;
+  if (copy.ok()) {
+    base::Log(base::LogLevel::kWarning, "store_superblock_damaged",
+              {{"file", first}, {"why", superblock.status().ToString()}, {"used", "its copy"}});
+    return copy;
+  }
+  const Status why = code == StatusCode::kNotFound ? copy.status() : superblock.status();
+  if (why.code() == StatusCode::kDataLoss) return LostSuperblock(std::string(Message(why)));
+  if (why.code() != StatusCode::kNotFound) return why;
+  POP_ASSIGN_OR_RETURN(const bool holds_anything, HoldsAnything(env, store));
+  if (holds_anything) {
+    return LostSuperblock(store + " is not empty, but neither `superblock` nor its copy is there");
+  }
+  return MakeStatus(StatusCode::kNotFound, store + ": no store is there");
 }
 
 Status WriteSuperblock(Env& env, const std::string& store, const Superblock& superblock) {

@@ -16,11 +16,12 @@ std::string PartitionDirectory(const std::string& store, uint32_t partition);
 // The folder that `path` stands in.
 std::string ParentOf(std::string path);
 
-// The two files that hold it, alike; the first is the one that makes a folder a store.
+// The two files that hold it, alike.
 inline constexpr std::array<const char*, 2> kSuperblockNames = {"superblock", "superblock.copy"};
 
-// Where the first is damaged the second counts, and a line in the log says so. kNotFound: no store
-// is there. Else as DecodeSuperblock.
+// Where the first is damaged or missing the second counts, and a line in the log says so.
+// kNotFound: no store is there, nor anything else that somebody might miss. kDataLoss: something is
+// there, but neither of the two is sound. Else as DecodeSuperblock.
 StatusOr<Superblock> ReadSuperblock(Env& env, const std::string& store);
 // Of one of the two.
 StatusOr<Superblock> ReadSuperblockFile(Env& env, const std::string& path);

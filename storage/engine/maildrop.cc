@@ -13,6 +13,7 @@ namespace poplar::storage {
 namespace {
 
 constexpr const char* kSegmentMissing = "the message's segment is missing";
+constexpr const char* kSegmentCut = "the message's segment is cut short";
 constexpr const char* kBodyUnsound = "the message's octets are not what was delivered";
 
 }  // namespace
@@ -246,7 +247,7 @@ Status StoredBody::Damaged(std::string_view what) const {
 const char* StoredBody::HeadFault(size_t got) {
   const std::optional<uint64_t> salt = grant_->segments->SaltOf(entry_.lsn.segment());
   if (!salt.has_value()) return kSegmentMissing;
-  if (got != head_bytes_) return "the message's segment is cut short";
+  if (got != head_bytes_) return kSegmentCut;
   const auto record = DecodeRecordHead({head_.data(), head_bytes_}, entry_.lsn, *salt);
   if (!record.has_value() || record->tenant != grant_->key.tenant ||
       record->account != grant_->key.account || record->id != entry_.id ||
@@ -263,9 +264,16 @@ bool StoredBody::IsSound(std::span<const char> body) const {
   return Checksum({body.data(), body.size()}) == body_checksum_;
 }
 
+bool StoredBody::EndsEarly() const {
+  char last = '\0';
+  const iovec piece{&last, sizeof last};
+  return !in_blob() && segment_->TryRead({&piece, 1}, data_offset() + entry_.wire_bytes - 1) == 0;
+}
+
 Status StoredBody::CheckHead(size_t got) {
   const char* const fault = HeadFault(got);
-  return fault == nullptr ? OkStatus() : Damaged(fault);
+  if (fault != nullptr) return Damaged(fault);
+  return EndsEarly() ? Damaged(kSegmentCut) : OkStatus();
 }
 
 void StoredBody::Answer(const Status& status) {

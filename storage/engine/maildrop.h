@@ -70,6 +70,8 @@ class StoredBody final : public io::Body, private io::OffloadJob {
   void StartRead();
   void OnRead(int32_t result);
   void AnswerRead(StatusOr<size_t> result);
+  // Whether its segment ends before it does. A blob's length is known when it is opened.
+  bool EndsEarly() const;
   // What is wrong with the head that was read, or null.
   const char* HeadFault(size_t got);
   // The same, and names it.

@@ -345,7 +345,10 @@ Status CheckFormats(const RecoveryOptions& options) {
   if (index.ok()) {
     const auto meta = (*index)->ReadMeta();
     if (meta.status().code() == StatusCode::kFailedPrecondition) return meta.status();
-    if (meta.ok() && meta->has_value()) checkpoint = (*meta)->checkpoint;
+    // What another partition's index knows says nothing of this log.
+    const bool own = meta.ok() && meta->has_value() && (*meta)->partition == options.partition &&
+                     (*meta)->store_id == options.superblock.store_id;
+    if (own) checkpoint = (*meta)->checkpoint;
   }
   return CheckLogFormat(options, checkpoint);
 }
@@ -355,7 +358,7 @@ Status CheckLogFormat(const RecoveryOptions& options, Lsn checkpoint) {
                                 options.superblock.store_id, options.partition, checkpoint};
   // Damage is named when the log is read.
   Status status = SurveyLog(survey, [](const Damage&) {}).status();
-  if (status.code() != StatusCode::kNotFound) return status;
+  if (options.env->List(survey.directory).status().code() != StatusCode::kNotFound) return status;
   return MakeStatus(
       StatusCode::kDataLoss,
       "its log is missing: mount or put back what stood there, or see \"A part of the "

@@ -316,14 +316,21 @@ void LogOpened(const EngineContext& context, const std::vector<RecoveredPartitio
              {"damages", damages}});
 }
 
+// An empty store in the place of one that cannot be read would be the end of its mail.
+Status CheckNoStore(Env& env, const std::string& path) {
+  const Status found = ReadSuperblock(env, path).status();
+  if (found.code() == StatusCode::kNotFound) return OkStatus();
+  const bool store = found.ok() || found.code() == StatusCode::kFailedPrecondition;
+  return store ? MakeStatus(StatusCode::kAlreadyExists, path + ": a store is there already")
+               : found;
+}
+
 }  // namespace
 
 Status CreateStore(const std::string& path, const CreateOptions& options) {
   Env& env = options.env != nullptr ? *options.env : SystemEnv();
   const base::Clock& clock = options.clock != nullptr ? *options.clock : base::SystemClock();
-  if (env.OpenToRead(path + "/superblock").ok()) {
-    return MakeStatus(StatusCode::kAlreadyExists, path + ": a store is there already");
-  }
+  POP_RETURN_IF_ERROR(CheckNoStore(env, path));
   Superblock superblock;
   superblock.partitions = options.partitions != 0
                               ? options.partitions
@@ -341,6 +348,7 @@ Status CreateStore(const std::string& path, const CreateOptions& options) {
 
   POP_RETURN_IF_ERROR(MakeDirectoryIfMissing(env, path));
   POP_ASSIGN_OR_RETURN(const auto lock, env.Lock(path + "/lock"));
+  POP_RETURN_IF_ERROR(CheckNoStore(env, path));  // Nobody has made one meanwhile.
   POP_RETURN_IF_ERROR(MakeDirectoryIfMissing(env, path + "/incoming"));
   for (uint32_t p = 0; p < superblock.partitions; ++p) {
     const std::string directory = PartitionDirectory(path, p);

@@ -82,8 +82,8 @@ class File {
   virtual StatusOr<uint64_t> Bytes() const = 0;
 
   // --- On a reactor.
-  // What is in the page cache, without waiting: octets read (maybe fewer than asked), or -errno
-  // (-EAGAIN: it would wait).
+  // What is in the page cache, without waiting: octets read (maybe fewer than asked; 0: the file
+  // ends there), or -errno (-EAGAIN: it would wait).
   virtual ssize_t TryRead(std::span<const iovec> into, uint64_t offset) const = 0;
   virtual void StartRead(io::Reactor& reactor, DiskOp& op, std::span<char> into,
                          uint64_t offset) const = 0;

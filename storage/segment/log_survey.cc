@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 
 #include "storage/segment/preparer.h"
 
@@ -25,11 +26,35 @@ Status TellUnreadable(const LogSurveyOptions& options, const SurveyedSegment& se
                                     "out of the way");
 }
 
+// Whoever's mail is looked for here would find another's folder, and so an empty mailbox.
+Status TellMisplaced(const LogSurveyOptions& options, const SegmentHead& head,
+                     const DamageHandler& on_damage) {
+  const auto folder = [](uint32_t partition) {
+    char name[16];
+    std::snprintf(name, sizeof name, "p%03u", partition);
+    return std::string(name);
+  };
+  const std::string what = "partition folder " + folder(options.partition) + " holds partition " +
+                           std::to_string(head.partition);
+  if (options.unreadable_is_damage) {
+    on_damage({Lsn(head.number, 0), kBlockBytes, what, MaildropKey(), MessageId(0)});
+    return OkStatus();
+  }
+  return MakeStatus(StatusCode::kDataLoss, what + ", as its segment " + SegmentName(head.number) +
+                                               " says: give each folder the place of its own (" +
+                                               folder(head.partition) + ")");
+}
+
 // Head and first batch. A damaged head costs nothing: a batch head has the salt, too.
 Status Look(const LogSurveyOptions& options, SurveyedSegment& segment,
             const DamageHandler& on_damage) {
-  POP_ASSIGN_OR_RETURN(const auto file,
-                       options.env->OpenToRead(SegmentPath(options.directory, segment.number)));
+  const auto opened = options.env->OpenToRead(SegmentPath(options.directory, segment.number));
+  if (opened.status().code() == StatusCode::kNotFound) {  // A link to nowhere has a name.
+    const Status why = MakeStatus(StatusCode::kUnavailable, Message(opened.status()));
+    return TellUnreadable(options, segment, why, on_damage);
+  }
+  POP_RETURN_IF_ERROR(opened.status());
+  const auto& file = *opened;
   POP_ASSIGN_OR_RETURN(segment.bytes, file->Bytes());
   std::string begin(kFirstBatchOffset + kBatchHeadBytes, '\0');
   Status why;
@@ -40,6 +65,9 @@ Status Look(const LogSurveyOptions& options, SurveyedSegment& segment,
   const std::string_view view = begin;
   const auto head = DecodeSegmentHead(view.substr(0, kBlockBytes));
   if (head.status().code() == StatusCode::kFailedPrecondition) return head.status();
+  if (head.ok() && head->store_id == options.store_id && head->partition != options.partition) {
+    POP_RETURN_IF_ERROR(TellMisplaced(options, *head, on_damage));
+  }
   const bool sound_head = head.ok() && head->number == segment.number &&
                           head->store_id == options.store_id &&
                           head->partition == options.partition;
@@ -106,8 +134,10 @@ std::optional<uint32_t> SegmentNumberOf(std::string_view name) {
   uint32_t number = 0;
   const char* const end = name.data() + kDigits;
   const auto parsed = std::from_chars(name.data(), end, number, 16);
-  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
-  return number;
+  // Another way to write a number is no name of ours.
+  const bool is_ours =
+      parsed.ec == std::errc() && parsed.ptr == end && name.starts_with(SegmentName(number));
+  return is_ours ? std::optional(number) : std::nullopt;
 }
 
 StatusOr<LogSurvey> SurveyLog(const LogSurveyOptions& options, const DamageHandler& on_damage) {

@@ -40,15 +40,16 @@ struct LogSurveyOptions {
   StoreId store_id{};
   uint32_t partition = 0;
   Lsn from;  // What lies before it is known, and had been flushed.
-  // A segment of which nothing can be read is told as damage. For tools that change nothing: a
-  // start waits for the disk.
+  // A segment of which nothing can be read, or of another partition, is told as damage. For tools
+  // that change nothing: a start waits for the disk.
   bool unreadable_is_damage = false;
 };
 
 using DamageHandler = std::function<void(const Damage&)>;
 
 // Damaged heads go to `on_damage`. kFailedPrecondition: a segment of a version that this build does
-// not know. An error of the disk where nothing of a head can be read: that is no damage.
+// not know. kDataLoss: one of another partition of this store, so the folder stands in the wrong
+// place. An error of the disk where nothing of a head can be read: that is no damage.
 StatusOr<LogSurvey> SurveyLog(const LogSurveyOptions& options, const DamageHandler& on_damage);
 
 // The whole segment; blocks that cannot be read, tried twice, are zeros, and told to `on_damage`.

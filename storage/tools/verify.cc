@@ -382,7 +382,8 @@ StatusOr<VerifyReport> VerifyStore(const VerifyOptions& options) {
   VerifyReport report;
   for (const char* name : kSuperblockNames) {
     const Status sound = ReadSuperblockFile(*filled.env, filled.path + "/" + name).status();
-    if (sound.code() != StatusCode::kDataLoss) continue;  // A copy need not be there yet.
+    const bool missing = sound.code() == StatusCode::kNotFound && name == kSuperblockNames.front();
+    if (sound.code() != StatusCode::kDataLoss && !missing) continue;  // An old store has no copy.
     ++report.damages;
     const Damage damage{Lsn(), 0, std::string(Message(sound)), {}, MessageId(0)};
     if (filled.on_damage) filled.on_damage(0, damage);

@@ -218,6 +218,29 @@ def test_a_part_that_is_missing(spread, part):
     assert spread.stopped("poplar store verify").endswith(": all sound\n")
 
 
+def test_the_superblock_is_missing(spread):
+    server = spread.server
+    store = server.directory / "store"
+    kept = mail_of(server, spread.people)
+    server.stop()
+    sound = (store / "superblock").read_bytes()
+    (store / "superblock").unlink()
+    server.start()
+    server.says("store_superblock_damaged")
+    assert (store / "superblock").read_bytes() == sound and mail_of(server, spread.people) == kept
+    server.stop()
+    for path in store.glob("superblock*"):
+        path.unlink()
+    there = sorted(store.rglob("*"))
+    assert "put `superblock` back" in refusal(server, EX_IOERR)
+    for command in (["init", str(server.directory)], ["doctor", "--config", str(server.config_path)]):
+        result = server.run(*command, config=False, check=False)
+        assert result.returncode != 0 and b"put `superblock` back" in result.stdout + result.stderr, result
+    assert sorted(store.rglob("*")) == there
+    spread.stopped(quoted(MISSING, "cp -a .*superblock"))
+    assert mail_of(server, spread.people) == kept
+
+
 def test_all_of_the_store_is_missing(spread):
     server = spread.server
     server.stop()

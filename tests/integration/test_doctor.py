@@ -167,6 +167,24 @@ echo; echo ---; {POPLAR} doctor --json --config {server.config_path}"""
     assert before["disk of users"]["health"] == "ok" and after["disk of users"]["health"] == "fault"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+def test_a_small_disk_of_the_store(server, tmp_path):
+    """It takes mail until the segments that are laid out are full: so it is told."""
+    server.stop()
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    server.config_path.write_text(server.config_path.read_text().replace('path = "store"', f'path = "{disk}"\nsegment_mib = 8'))
+    server.wrapper = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o size=200m tmpfs {disk} && cp -a {server.directory}/store/. {disk} && exec "$@"', "sh"]
+    if subprocess.run([*server.wrapper, "true"], capture_output=True, timeout=60).returncode:
+        pytest.skip("nothing can be mounted here")
+    server.start()
+    server.deliver([ALICE], b"Subject: taken\r\n\r\nx\r\n")
+    inside = ["nsenter", f"--target={server.process.pid}", "--mount"]
+    done = subprocess.run([*inside, POPLAR, "doctor", "--json", "--config", str(server.config_path)], capture_output=True, timeout=60)
+    [found] = [finding for finding in json.loads(done.stdout)["findings"] if finding["step"] == "disk"]
+    assert found["health"] == "fault" and "deferred as soon as those that are there are full" in found["says"], found
+
+
 def test_a_customer_who_is_well(server):
     server.deliver([ALICE], b"Subject: hello\r\n\r\nhello\r\n")
     steps, told = doctor(server, ALICE, password=PASSWORDS[ALICE])

@@ -217,8 +217,7 @@ def test_upgrade(filled):
     (superblock.parent / "superblock.copy").write_bytes(content)
     assert filled.run("store", "upgrade", check=False).returncode == EX_IOERR
     # Where there is no store, the configuration names a wrong place.
-    superblock.unlink()
-    (superblock.parent / "superblock.copy").unlink()
+    shutil.rmtree(superblock.parent)
     for command in (["upgrade"], ["stats"], ["verify"], ["rebuild-index"], ["dump", "segment", "1"], ["dump", "maildrop", BOB]):
         assert filled.run("store", *command, check=False).returncode == EX_CONFIG, command
 

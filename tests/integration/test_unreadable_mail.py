@@ -49,6 +49,13 @@ def flip(path, at):
         file.write(bytes([octet ^ 1]))
 
 
+def forget(path):
+    """Takes the file out of memory, where its file system can."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def logged_in(server, port):
     """Of TLS, an end without close_notify raises."""
     connection = server.raw(port, timeout=60)
@@ -155,24 +162,44 @@ def test_what_cannot_be_opened_now_may_be_later(server, port):
     assert " store_body_damaged " not in server.log()
 
 
-def test_a_small_body_that_is_damaged(server, port):
-    """Whoever asks for all of it is told; TOP finds out when it has promised it."""
-    server.deliver([ALICE], message(b"small", 5))
+@pytest.mark.parametrize("cold", [False, True])
+def test_a_small_body_that_is_damaged(server, port, cold):
+    """It is all read before it is promised, wherever the damage is."""
+    server.deliver([ALICE], message(b"small", 70))
     server.deliver([ALICE], SOUND)
     path, _, body = place(server, b"small")
-    flip(path, body)
+    flip(path, body + 70 * len(LINES) - 3)
+    if cold:
+        forget(path)
     connection = logged_in(server, port)
-    reply = ask(connection, b"RETR 1")
-    assert reply.startswith(b"-ERR [SYS/PERM] "), reply
+    for command in (b"RETR 1", b"TOP 1 3", b"RETR 1"):
+        reply = ask(connection, command)
+        assert reply.startswith(b"-ERR [SYS/PERM] "), (command, reply)
+        if cold:
+            forget(path)
     assert fetch(connection, b"RETR 2").endswith(SOUND + b".\r\n")
-    connection.sendall(b"TOP 1 100\r\n")
-    read_to_cut(connection)
-    assert counted(server) == (1, 1, 1)
-    server.says(" end=body_failed")
-    assert [(fields["message"], fields["sent_bytes"]) for fields in faults(server, 2)] == [("1", "0")] * 2
-    other = logged_in(server, port)
-    assert fetch(other, b"TOP 2 0").endswith(b"\r\n\r\n.\r\n")
-    quit_well(other)
+    assert fetch(connection, b"TOP 2 0").endswith(b"\r\n\r\n.\r\n")
+    assert ask(connection, b"DELE 1").startswith(b"+OK")
+    quit_well(connection)
+    assert counted(server) == (3, 0, 0)
+    assert {(fields["message"], fields["sent_bytes"]) for fields in faults(server, 3)} == {("1", "0")}
+
+
+@pytest.mark.parametrize("lines", [70, 2_000])
+def test_a_segment_that_ends_in_a_body(server, port, lines):
+    content = message(b"short", lines)
+    server.deliver([ALICE], SOUND)
+    server.deliver([ALICE], content)
+    path, _, body = place(server, b"short")
+    os.truncate(path, body + 5_000)
+    connection = logged_in(server, port)
+    for command in (b"RETR 2", b"TOP 2 3"):
+        reply = ask(connection, command)
+        assert reply.startswith(b"-ERR [SYS/PERM] "), (command, reply)
+    assert fetch(connection, b"RETR 1").endswith(SOUND + b".\r\n")
+    assert ask(connection, b"DELE 2").startswith(b"+OK")
+    quit_well(connection)
+    assert counted(server) == (2, 0, 0)
 
 
 @pytest.mark.parametrize("command", [b"RETR 1", b"TOP 1 1000000"])

@@ -84,6 +84,7 @@ class SimDisk::SimFile final : public File {
       std::span<char> part(static_cast<char*>(piece.iov_base), piece.iov_len);
       const bool cut_short = disk_.options_.cold_cache && !part.empty() && disk_.dice_.OneIn(8);
       if (cut_short) part = part.subspan(0, disk_.dice_.Below(part.size()));
+      if (cut_short && part.empty() && done == 0) return -EAGAIN;  // 0 is a file's end.
       const int64_t got = disk_.ReadNow(*inode_, offset + static_cast<uint64_t>(done), part);
       done += got;
       if (got < static_cast<int64_t>(piece.iov_len)) break;

@@ -128,18 +128,23 @@ class Checker {
   }
 
   void CheckStore() {
+    const Status found = wiring_.look_at_store(parsed_.config);
+    if (found.ok()) return CheckPartitions();
+    if (found.code() != StatusCode::kNotFound) {
+      return Fault("store.path", std::string(Message(found)));
+    }
     const std::string& store = parsed_.config.store.path;
     std::error_code error;
-    if (std::filesystem::is_directory(store, error)) {
-      const bool named = parsed_.lines.contains("store.partitions");
-      const std::string why = named ? WhyPartitionsDoNotCount(parsed_.config.store) : "";
-      if (!why.empty()) warnings_.push_back(About("store.partitions", why));
-      return;
-    }
     const bool has_users = std::filesystem::exists(parsed_.config.users.database, error);
     Fault("store.path", "there is no store at " + store +
                             (has_users ? ", though there are users: is its file system mounted?"
                                        : "; make one with `poplar init " + Folder() + "`"));
+  }
+
+  void CheckPartitions() {
+    if (!parsed_.lines.contains("store.partitions")) return;
+    const std::string why = WhyPartitionsDoNotCount(parsed_.config.store);
+    if (!why.empty()) warnings_.push_back(About("store.partitions", why));
   }
 
   // As the start does: it ends where one of them does not work.

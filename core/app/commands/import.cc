@@ -36,7 +36,7 @@ StatusOr<Opener> FileOpener(const ImportCommandOptions& options) {
     const MaildirOptions maildir{source, header_first, format};
     return [maildir](const MailboxTask& task) -> StatusOr<OpenedMailbox> {
       OpenedMailbox opened;
-      POP_ASSIGN_OR_RETURN(opened.source, OpenMaildir(task.place, maildir));
+      POP_ASSIGN_OR_RETURN(opened.source, OpenMaildir(task.place, maildir, task.found_from));
       return opened;
     };
   }
@@ -50,7 +50,7 @@ StatusOr<Opener> FileOpener(const ImportCommandOptions& options) {
   const MboxOptions mbox{header_first, options.mboxo, format};
   return [mbox](const MailboxTask& task) -> StatusOr<OpenedMailbox> {
     OpenedMailbox opened;
-    POP_ASSIGN_OR_RETURN(opened.source, OpenMbox(task.place, mbox));
+    POP_ASSIGN_OR_RETURN(opened.source, OpenMbox(task.place, mbox, task.found_from));
     return opened;
   };
 }

@@ -27,6 +27,7 @@ StatusOr<std::vector<std::pair<std::string, std::string>>> ReadPairs(const std::
 // What a report ends the command with; kOk where all is well.
 ExitCode CodeOf(const MailboxReport& report) {
   if (report.no_source) return ExitCode::kNoInput;
+  if (report.no_target) return ExitCode::kCannotCreate;
   if (!report.status.ok()) return ExitCodeOf(report.status);
   const bool differs = report.comparison.has_value() && !report.comparison->all_there();
   return report.failed > 0 || differs ? ExitCode::kDataError : ExitCode::kOk;

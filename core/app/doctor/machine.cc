@@ -121,8 +121,12 @@ void LookAtDisk(const tenant::Config& config, Findings& findings) {
   if ((disk.f_flag & ST_RDONLY) != 0) {
     findings.OurFault("disk", config.store.path + " is on a file system that is read-only",
                       "dmesg says why; check the file system and mount it again");
-  } else if (free_bytes <= kReserveBytes) {
-    findings.OurFault("disk", says + ": mail is deferred", make_room);
+  } else if (free_bytes < kReserveBytes + config.store.segment_mib * kMiB) {
+    findings.OurFault("disk",
+                      says +
+                          ": no further log segment can be laid out, so mail is deferred as soon "
+                          "as those that are there are full",
+                      make_room);
   } else if (free_bytes < kLowBytes || free_bytes < all_bytes / 100 * kLowShare) {
     findings.Note("disk", says, make_room);
   } else {

@@ -6,6 +6,9 @@
 // does not show it, and of each message UID, date and whether it is expunged or archived. Later
 // indexes are refused. What they do not say is taken from the configuration of the old server: its
 // `uidl_format`.
+//
+// Links are followed: nobody but Cyrus writes into its spool, and an operator whose files lie in
+// several places makes a folder of links to all of them.
 
 #pragma once
 

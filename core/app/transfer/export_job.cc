@@ -28,10 +28,13 @@ class MailboxExport {
     POP_ASSIGN_OR_RETURN(const std::unique_ptr<Pop3Client> client,
                          Pop3Client::OpenExport(options_.export_socket, task_.address));
     POP_ASSIGN_OR_RETURN(const std::vector<Pop3Message> listed, client->List());
-    POP_ASSIGN_OR_RETURN(const std::unique_ptr<MailFolder> folder,
-                         options_.format == ExportFormat::kMaildir
-                             ? OpenMaildirFolder(task_.place, options_.uidl_format)
-                             : OpenMboxFile(task_.place));
+    const auto opened = options_.format == ExportFormat::kMaildir
+                            ? OpenMaildirFolder(task_.place, options_.uidl_format)
+                            : OpenMboxFile(task_.place);
+    const StatusCode code = opened.status().code();
+    report_.no_target = code == StatusCode::kNotFound || code == StatusCode::kUnavailable;
+    if (!opened.ok()) return opened.status();
+    const std::unique_ptr<MailFolder>& folder = *opened;
     uint64_t bytes = 0;
     for (const Pop3Message& message : listed) bytes += message.octets;
     report_.messages = listed.size();

@@ -18,7 +18,9 @@
 
 #include "core/app/transfer/dates.h"
 #include "core/app/transfer/mail_writers.h"
+#include "core/app/transfer/mbox.h"
 #include "core/app/transfer/output_file.h"
+#include "core/app/transfer/source_folder.h"
 #include "core/app/transfer/uidlists.h"
 #include "core/base/units.h"
 
@@ -111,7 +113,8 @@ class MaildirFolder final : public MailFolder {
       }
       if (error) return ErrnoStatus(error.value(), path_ + folder);
     }
-    const auto text = ReadSmallFile(list_path_, kUidlistBytesMax);
+    POP_ASSIGN_OR_RETURN(const SourceFolder folder, SourceFolder::Open(path_));
+    const auto text = folder.ReadSmallFile("dovecot-uidlist", kUidlistBytesMax);
     if (text.status().code() == StatusCode::kNotFound) return OkStatus();
     if (!text.ok()) return text.status();
     auto list = ParseDovecotUidlist(*text);
@@ -256,7 +259,7 @@ class MboxFile final : public MailFolder {
 
   Status Add(const Pop3Message& message, ByteSource& source) override {
     const uint64_t before = file_.bytes();
-    std::string head = "From MAILER-DAEMON ";
+    std::string head(kExportedFrom);
     AppendFromDate(message.received_us / kUsASecond, head);
     POP_RETURN_IF_ERROR(file_.Write(head + "\nX-UIDL: " + message.uidl + "\n"));
     LineEndConverter converter;

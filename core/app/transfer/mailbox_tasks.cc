@@ -92,6 +92,8 @@ StatusOr<std::vector<MailboxTask>> ExpandTree(std::string_view pattern) {
   }
   const std::string absolute = fs::absolute(std::string(pattern)).lexically_normal().string();
   std::string_view rest = absolute;
+  const size_t found_from =
+      absolute.rfind('/', std::min(absolute.find("%u"), absolute.find("%d"))) + 1;
   std::vector<FoundFolder> found(1);
   while (!rest.empty()) {
     const std::string_view component = rest.substr(0, rest.find('/'));
@@ -100,7 +102,9 @@ StatusOr<std::vector<MailboxTask>> ExpandTree(std::string_view pattern) {
   }
   std::vector<MailboxTask> tasks;
   tasks.reserve(found.size());
-  for (const FoundFolder& each : found) tasks.push_back({each.user + "@" + each.domain, each.path});
+  for (const FoundFolder& each : found) {
+    tasks.push_back({each.user + "@" + each.domain, each.path, found_from});
+  }
   std::sort(tasks.begin(), tasks.end(), [](const MailboxTask& a, const MailboxTask& b) {
     return a.address != b.address ? a.address < b.address : a.place < b.place;
   });

@@ -1,15 +1,14 @@
 #include "core/app/transfer/maildir.h"
 
-#include <dirent.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <unordered_map>
 #include <utility>
 
 #include "core/app/transfer/peeked_source.h"
+#include "core/app/transfer/source_folder.h"
 #include "core/app/transfer/uidlists.h"
 
 namespace poplar::app {
@@ -18,8 +17,11 @@ namespace {
 constexpr size_t kHeaderBytesMax = 64 * 1024;
 constexpr int64_t kSecondUs = 1'000'000;
 
+constexpr const char* kDovecotList = "dovecot-uidlist";
+constexpr const char* kCourierList = "courierpop3dsizelist";
+
 struct MaildirFile {
-  std::string path;
+  std::string place;  // In the Maildir: "cur/…".
   std::string base_name;
   int64_t received_us = 0;
   uint64_t bytes = 0;
@@ -42,19 +44,6 @@ bool ArrivedBefore(const MaildirFile& a, const MaildirFile& b) {
   return a_second != b_second ? a_second < b_second : a.base_name < b.base_name;
 }
 
-// Names in a folder, but for hidden ones.
-StatusOr<std::vector<std::string>> NamesIn(const std::string& path, bool hidden) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir(path.c_str()), &closedir);
-  if (folder == nullptr) return ErrnoStatus(errno, path);
-  std::vector<std::string> names;
-  errno = 0;
-  while (const dirent* entry = readdir(folder.get())) {
-    if ((entry->d_name[0] == '.') == hidden) names.emplace_back(entry->d_name);
-  }
-  if (errno != 0) return ErrnoStatus(errno, path);
-  return names;
-}
-
 bool LooksCompressed(std::string_view begin) {
   using std::string_view_literals::operator""sv;
   constexpr std::array<std::string_view, 4> kMagics = {"\x1f\x8b"sv, "BZh9"sv,
@@ -67,12 +56,16 @@ bool LooksCompressed(std::string_view begin) {
 
 class Maildir final : public MailboxSource {
  public:
-  Maildir(std::string path, MaildirOptions options)
-      : path_(std::move(path)), options_(std::move(options)) {}
+  Maildir(std::string path, MaildirOptions options, SourceFolder folder)
+      : path_(std::move(path)), options_(std::move(options)), folder_(std::move(folder)) {}
 
   Status Scan() {
     POP_RETURN_IF_ERROR(FindFiles("new"));
     POP_RETURN_IF_ERROR(FindFiles("cur"));  // So what moves there meanwhile is not missed.
+    if (no_files_ > 0) {
+      notes_.push_back(std::to_string(no_files_) + (no_files_ == 1 ? " is a link" : " are links") +
+                       ", or no files: links in a mailbox are not followed");
+    }
     POP_RETURN_IF_ERROR(CountSubfolders());
     POP_RETURN_IF_ERROR(TakeOldUidls());
     if (options_.header_first) TakeHeaders();
@@ -82,7 +75,7 @@ class Maildir final : public MailboxSource {
     UidlGiver giver;
     for (const MaildirFile& file : files_) {
       SourceMessage& message = messages_.emplace_back();
-      message.name = file.path;
+      message.name = path_ + "/" + file.place;
       message.received_us = file.received_us;
       message.bytes = file.bytes;
       message.stable_name = file.base_name;
@@ -92,39 +85,37 @@ class Maildir final : public MailboxSource {
   }
 
   StatusOr<std::unique_ptr<ByteSource>> Open(size_t message) override {
-    const std::string& path = files_[message].path;
-    auto opened = OpenFileSource(path);
+    auto opened = folder_.OpenFile(files_[message].place);
     if (opened.status().code() == StatusCode::kNotFound) {  // Its flags changed meanwhile.
-      POP_ASSIGN_OR_RETURN(const std::string now, PathNow(files_[message]));
-      opened = OpenFileSource(now);
+      POP_ASSIGN_OR_RETURN(const std::string now, PlaceNow(files_[message]));
+      opened = folder_.OpenFile(now);
     }
     if (!opened.ok()) return opened.status();
     std::unique_ptr<ByteSource> source = std::move(*opened);
     constexpr size_t kMagicBytes = 8;
     POP_ASSIGN_OR_RETURN(std::string begin, ReadBegin(*source, kMagicBytes));
     if (LooksCompressed(begin)) {
-      return MakeStatus(StatusCode::kDataLoss, path + " is compressed; unpack it first");
+      return MakeStatus(StatusCode::kDataLoss,
+                        messages_[message].name + " is compressed; unpack it first");
     }
     return std::make_unique<PeekedSource>(std::move(source), std::move(begin));
   }
 
  private:
   Status FindFiles(const std::string& folder) {
-    POP_ASSIGN_OR_RETURN(const std::vector<std::string> names,
-                         NamesIn(path_ + "/" + folder, false));
+    POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, folder_.Names(folder));
     for (const std::string& name : names) {
+      if (name.starts_with('.')) continue;
       MaildirFile file;
-      file.path = path_ + "/" + folder + "/" + name;
+      file.place = folder + "/" + name;
       file.base_name = MaildirBaseName(name);
-      struct stat found{};
-      if (stat(file.path.c_str(), &found) != 0) {
-        if (errno == ENOENT) continue;  // Its flags changed just now, or it was deleted.
-        return ErrnoStatus(errno, file.path);
-      }
-      if (!S_ISREG(found.st_mode) || file.base_name.empty()) continue;
+      POP_ASSIGN_OR_RETURN(const auto found, folder_.Look(file.place));
+      if (!found.has_value()) continue;  // Its flags changed just now, or it was deleted.
+      if (S_ISDIR(found->st_mode) || file.base_name.empty()) continue;
+      if (!S_ISREG(found->st_mode)) ++no_files_;  // Named when it is its turn.
       file.received_us = ReceivedUsOf(
-          file.base_name, found.st_mtim.tv_sec * kSecondUs + found.st_mtim.tv_nsec / 1000);
-      file.bytes = static_cast<uint64_t>(found.st_size);
+          file.base_name, found->st_mtim.tv_sec * kSecondUs + found->st_mtim.tv_nsec / 1000);
+      file.bytes = static_cast<uint64_t>(found->st_size);
       const auto [place, is_new] = places_.emplace(file.base_name, files_.size());
       if (is_new) {
         files_.push_back(std::move(file));
@@ -135,20 +126,20 @@ class Maildir final : public MailboxSource {
     return OkStatus();
   }
 
-  StatusOr<std::string> PathNow(const MaildirFile& file) const {
-    POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesIn(path_ + "/cur", false));
+  StatusOr<std::string> PlaceNow(const MaildirFile& file) const {
+    POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, folder_.Names("cur"));
     for (const std::string& name : names) {
-      if (MaildirBaseName(name) == file.base_name) return path_ + "/cur/" + name;
+      if (MaildirBaseName(name) == file.base_name) return "cur/" + name;
     }
-    return MakeStatus(StatusCode::kNotFound, file.path + " was deleted meanwhile");
+    return MakeStatus(StatusCode::kNotFound, path_ + "/" + file.place + " was deleted meanwhile");
   }
 
   Status CountSubfolders() {
-    POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesIn(path_, true));
+    POP_ASSIGN_OR_RETURN(const std::vector<std::string> names, folder_.Names("."));
     const auto is_maildir = [this](const std::string& name) {
-      struct stat found{};
-      return name != "." && name != ".." &&
-             stat((path_ + "/" + name + "/cur").c_str(), &found) == 0 && S_ISDIR(found.st_mode);
+      if (!name.starts_with('.')) return false;
+      const auto found = folder_.Look(name + "/cur");
+      return found.ok() && found->has_value() && S_ISDIR((*found)->st_mode);
     };
     const auto subfolders = std::count_if(names.begin(), names.end(), is_maildir);
     if (subfolders > 0) {
@@ -162,16 +153,16 @@ class Maildir final : public MailboxSource {
   Status TakeOldUidls() {
     UidlSource source = options_.uidls;
     const auto has = [this](const char* name) {
-      struct stat found{};
-      return stat((path_ + "/" + name).c_str(), &found) == 0;
+      const auto found = folder_.Look(name);
+      return found.ok() && found->has_value();
     };
-    if (source == UidlSource::kAuto && has("dovecot-uidlist")) source = UidlSource::kDovecot;
-    if (source == UidlSource::kAuto && has("courierpop3dsizelist")) source = UidlSource::kCourier;
+    if (source == UidlSource::kAuto && has(kDovecotList)) source = UidlSource::kDovecot;
+    if (source == UidlSource::kAuto && has(kCourierList)) source = UidlSource::kCourier;
     switch (source) {
       case UidlSource::kDovecot:
         return TakeDovecot();
       case UidlSource::kCourier:
-        return TakeCourier(has("courierpop3dsizelist"));
+        return TakeCourier(has(kCourierList));
       case UidlSource::kFilename:
         for (MaildirFile& file : files_) file.old_uidl = file.base_name;
         return OkStatus();
@@ -190,7 +181,7 @@ class Maildir final : public MailboxSource {
 
   Status TakeDovecot() {
     POP_ASSIGN_OR_RETURN(const std::string text,
-                         ReadSmallFile(path_ + "/dovecot-uidlist", kUidlistBytesMax));
+                         folder_.ReadSmallFile(kDovecotList, kUidlistBytesMax));
     POP_ASSIGN_OR_RETURN(const DovecotUidlist list, ParseDovecotUidlist(text));
     const auto by_name = ByBaseName();
     for (const DovecotUidlist::Entry& entry : list.entries) {
@@ -211,7 +202,7 @@ class Maildir final : public MailboxSource {
       return OkStatus();
     }
     POP_ASSIGN_OR_RETURN(const std::string text,
-                         ReadSmallFile(path_ + "/courierpop3dsizelist", kUidlistBytesMax));
+                         folder_.ReadSmallFile(kCourierList, kUidlistBytesMax));
     POP_ASSIGN_OR_RETURN(const CourierList list, ParseCourierList(text));
     const auto by_name = ByBaseName();
     for (const CourierList::Entry& entry : list.entries) {
@@ -224,7 +215,7 @@ class Maildir final : public MailboxSource {
   void TakeHeaders() {
     for (MaildirFile& file : files_) {
       if (file.listed) continue;
-      const auto source = OpenFileSource(file.path);
+      const auto source = folder_.OpenFile(file.place);
       if (!source.ok()) continue;  // Named when it is its turn.
       const auto begin = ReadBegin(**source, kHeaderBytesMax);
       if (!begin.ok()) continue;
@@ -235,6 +226,8 @@ class Maildir final : public MailboxSource {
 
   const std::string path_;
   const MaildirOptions options_;
+  const SourceFolder folder_;
+  uint64_t no_files_ = 0;
   std::vector<MaildirFile> files_;
   std::unordered_map<std::string, size_t> places_;  // By base name, while the files are found.
 };
@@ -270,8 +263,10 @@ std::string_view HeaderField(std::string_view text, std::string_view name) {
 }
 
 StatusOr<std::unique_ptr<MailboxSource>> OpenMaildir(const std::string& path,
-                                                     const MaildirOptions& options) {
-  auto maildir = std::make_unique<Maildir>(path, options);
+                                                     const MaildirOptions& options,
+                                                     size_t found_from) {
+  POP_ASSIGN_OR_RETURN(SourceFolder folder, SourceFolder::Open(path, found_from));
+  auto maildir = std::make_unique<Maildir>(path, options, std::move(folder));
   POP_RETURN_IF_ERROR(maildir->Scan());
   return maildir;
 }

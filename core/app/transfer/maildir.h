@@ -26,9 +26,11 @@ struct MaildirOptions {
   UidlFormat format;          // Dovecot's.
 };
 
-// Reads the folder and its list. kNotFound and others: it cannot be read, or is no Maildir.
+// Reads the folder and its list. kNotFound and others: it cannot be read, or is no Maildir. Links
+// are followed as source_folder.h says.
 StatusOr<std::unique_ptr<MailboxSource>> OpenMaildir(const std::string& path,
-                                                     const MaildirOptions& options);
+                                                     const MaildirOptions& options,
+                                                     size_t found_from = std::string::npos);
 
 // When the file says that the message arrived: what its name begins with (seconds, and `M` with
 // microseconds), or its modification time, whichever is earlier. A copy of a mailbox often has

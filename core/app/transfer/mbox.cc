@@ -1,6 +1,6 @@
 #include "core/app/transfer/mbox.h"
 
-#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -12,6 +12,7 @@
 
 #include "core/app/transfer/dates.h"
 #include "core/app/transfer/maildir.h"
+#include "core/app/transfer/source_folder.h"
 #include "core/base/fd.h"
 
 namespace poplar::app {
@@ -40,6 +41,7 @@ struct FoundMessage {
   int64_t received_us = 0;
   uint32_t uid = 0;
   std::string uidl;
+  bool is_exported = false;  // By us, with `uidl` in front.
   bool is_folder_data = false;
   XXH128_hash_t hash{};
 };
@@ -64,6 +66,7 @@ class Scanner {
         message.place = {at + bytes, at + bytes};
         message.received_us = *second * 1'000'000;
         XXH3_128bits_reset(state_);
+        at_exported_ = begin.starts_with(kExportedFrom);
         blanks_ = 0;
         in_header_ = true;
         after_blank_ = false;
@@ -71,6 +74,7 @@ class Scanner {
       }
     }
     if (found_.empty()) return begin.empty();
+    if (std::exchange(at_exported_, false) && TakeExported(begin, at + bytes)) return true;
     after_blank_ = begin.empty();
     if (after_blank_) blank_at_ = at;
     if (!in_header_ || !IsBookkeeping(begin)) Hash(begin, bytes);
@@ -84,6 +88,17 @@ class Scanner {
     if (found_.empty()) return;
     found_.back().place.end = std::max(found_.back().place.begin, end);
     found_.back().hash = XXH3_128bits_digest(state_);
+  }
+
+  // The field that an export put in front: no part of the message.
+  bool TakeExported(std::string_view line, uint64_t behind) {
+    const std::string_view uidl = HeaderField(line, "X-UIDL");
+    if (uidl.empty()) return false;
+    FoundMessage& message = found_.back();
+    message.uidl = uidl;
+    message.is_exported = true;
+    message.place = {behind, behind};
+    return true;
   }
 
   // What servers change while a message lies there.
@@ -113,11 +128,11 @@ class Scanner {
     const std::string_view uidl = HeaderField(line, "X-UIDL");
     std::string_view base = HeaderField(line, "X-IMAPbase");
     if (!uid.empty()) ParseWhole(uid, message.uid);
-    if (!uidl.empty()) message.uidl = uidl;
+    if (message.uidl.empty()) message.uidl = uidl;
     if (found_.size() > 1) return true;  // The rest stands in the first message.
     if (base.empty()) {
       base = HeaderField(line, "X-IMAP");
-      message.is_folder_data = message.is_folder_data || !base.empty();
+      message.is_folder_data = !message.is_exported && (message.is_folder_data || !base.empty());
     }
     if (!base.empty()) ParseWhole(base.substr(0, base.find(' ')), uid_validity_);
     return true;
@@ -128,6 +143,7 @@ class Scanner {
   uint32_t uid_validity_ = 0;
   bool after_blank_ = true;
   bool in_header_ = false;
+  bool at_exported_ = false;  // Behind the From line of an export.
   uint64_t blank_at_ = 0;
   uint64_t blanks_ = 0;  // Since the last line that was hashed.
 };
@@ -199,7 +215,8 @@ class Mbox final : public MailboxSource {
  private:
   std::string OldUidl(const FoundMessage& found, uint32_t uid_validity) const {
     const bool has_uid = found.uid != 0 && uid_validity != 0;
-    if (!has_uid || (options_.header_first && !found.uidl.empty())) return found.uidl;
+    const bool by_header = found.is_exported || (options_.header_first && !found.uidl.empty());
+    if (!has_uid || by_header) return found.uidl;
     return options_.format.Expand({found.uid, uid_validity, "", ""});
   }
 
@@ -255,9 +272,13 @@ class Mbox final : public MailboxSource {
 }  // namespace
 
 StatusOr<std::unique_ptr<MailboxSource>> OpenMbox(const std::string& path,
-                                                  const MboxOptions& options) {
-  base::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
-  if (!fd.valid()) return ErrnoStatus(errno, path);
+                                                  const MboxOptions& options, size_t found_from) {
+  POP_ASSIGN_OR_RETURN(base::UniqueFd fd, OpenNamed(path, found_from, kFileSourceFlags));
+  struct stat found{};
+  if (fstat(fd.get(), &found) != 0) return ErrnoStatus(errno, path);
+  if (!S_ISREG(found.st_mode)) {
+    return MakeStatus(StatusCode::kInvalidArgument, path + " is no file");
+  }
   auto mbox = std::make_unique<Mbox>(path, options, std::move(fd));
   POP_RETURN_IF_ERROR(mbox->Scan());
   return mbox;

@@ -3,7 +3,8 @@
 //
 // UIDLs are those of servers that keep their numbers in the file: X-UID fields with the validity of
 // X-IMAPbase or X-IMAP (Dovecot, UW IMAP, in Dovecot's format), or X-UIDL fields (qpopper and
-// others).
+// others), of which the first counts, as it does there. In a file that an export of ours wrote it
+// is the export's own field that counts, and the message is given without it.
 
 #pragma once
 
@@ -17,14 +18,19 @@
 
 namespace poplar::app {
 
+// By this an export marks that it put an X-UIDL field in front of the message, as its first line.
+inline constexpr std::string_view kExportedFrom = "From poplar-export ";
+
 struct MboxOptions {
   bool header_first = false;  // X-UIDL counts more than X-UID.
   bool mboxo = false;         // Only `>From ` loses its `>`, not `>>From `.
   UidlFormat format;          // Dovecot's.
 };
 
+// Links are followed as source_folder.h says. kInvalidArgument: it is no mbox, or no file.
 StatusOr<std::unique_ptr<MailboxSource>> OpenMbox(const std::string& path,
-                                                  const MboxOptions& options);
+                                                  const MboxOptions& options,
+                                                  size_t found_from = std::string::npos);
 
 // Takes one `>` off the front of lines that begin with `>From `, or with more of them (mboxrd).
 class FromUnquoter {

@@ -14,6 +14,8 @@ namespace poplar::app {
 struct MailboxTask {
   std::string address;  // Here.
   std::string place;    // The path, or the login on the other server.
+  // From that octet of a path on it was found in folders, not named.
+  size_t found_from = std::string::npos;
 };
 
 // Runs `work` for each task, `jobs` at a time; after a signal (StopFlag) the rest is not begun.

@@ -53,6 +53,7 @@ struct MailboxReport {
   std::optional<Comparison> comparison;
   Status status;           // Why it is not complete.
   bool no_source = false;  // That is since there is nothing at `place`.
+  bool no_target = false;  // Or since nothing can be made there.
 
   void AddFailure(std::string failure) {
     ++failed;

@@ -194,7 +194,7 @@ function storeText(r) {
   const live = total(r.now, "poplar_store_log_live_bytes");
   if (live === null) return "";
   const words = [`The logs take ${octets(total(r.now, "poplar_store_log_disk_bytes"))} for ${octets(live)} of mail, in ${short(total(r.now, "poplar_store_segments"))} segments.`];
-  if (total(r.now, "poplar_store_starved_partitions") > 0) words.push("No room for further segments: mail is deferred.");
+  if (total(r.now, "poplar_store_starved_partitions") > 0) words.push("No room for further segments: mail is, or soon will be, deferred.");
   if (total(r.now, "poplar_store_resting_partitions") > 0) words.push("The index cannot be written: mail is deferred.");
   const damages = total(r.now, "poplar_store_damages_total");
   if (damages > 0) words.push(`Damage was found in ${short(damages)} places.`);

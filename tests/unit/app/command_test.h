@@ -30,6 +30,11 @@ class CommandTest : public ::testing::Test {
                  ? OkStatus()
                  : MakeStatus(StatusCode::kAlreadyExists, config.store.path);
     };
+    wiring_.look_at_store = [](const tenant::Config& config) {
+      return std::filesystem::is_directory(config.store.path)
+                 ? OkStatus()
+                 : MakeStatus(StatusCode::kNotFound, config.store.path);
+    };
     wiring_.check_backends = [](const tenant::Config&) { return std::vector<BackendFault>(); };
     wiring_.knows_addresses = [](const tenant::BackendConfig&) { return true; };
     wiring_.warn_of_host_threads = [](const tenant::Config&) { return std::string(); };

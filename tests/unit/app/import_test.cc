@@ -88,7 +88,7 @@ TEST_F(ImportTest, WithoutAServerADryRunAsksTheDatabase) {
   EXPECT_EQ(out_, "1 maildrop, 1 message, 1 will keep their UIDLs\n");
   Write(folder_ / "map", "a@b\t" + (folder_ / "Maildir").string() + "\nc@d\t/nowhere\n");
   EXPECT_EQ(Import({"maildir", "--map", folder_ / "map", "--dry-run"}), ExitCode::kNoInput);
-  EXPECT_THAT(err_, HasSubstr("poplar: c@d: /nowhere/new: "));
+  EXPECT_THAT(err_, HasSubstr("poplar: c@d: /nowhere: "));
   EXPECT_THAT(out_, HasSubstr("2 maildrops, 1 message"));
   EXPECT_EQ(private_socket_, "");
 }

@@ -244,7 +244,12 @@ io::Task<StreamEnd> TestServer::RunLine(Stream* stream, std::string line) {
   } else if (line.starts_with("BODY ")) {
     FileBody& body = *bodies_[std::stoul(line.substr(5))];
     const std::string head = "+OK " + std::to_string(body.wire_bytes()) + "\n";
-    if (!stream->AppendSmallBody(body, [&](base::ByteBuffer& out) { out.Append(head); })) {
+    const auto append = [&](std::string_view bytes) {
+      stream->output().Append(head);
+      stream->output().Append(bytes);
+      return bytes.size();
+    };
+    if (!stream->AppendSmallBody(body, append)) {
       output.Append(head);
       stream->SendBody(body, done);
       co_return co_await done;

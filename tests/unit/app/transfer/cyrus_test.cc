@@ -122,7 +122,8 @@ TEST(OpenCyrus, FilesByTheirUids) {
   IndexBytes made(17, 160, 112, true);
   made.Add(12, 5, 0).Add(7, 6, 0).Add(8, 6, 1U << 31);
   std::ofstream(path + "/cyrus.index") << made.bytes;
-  std::ofstream(path + "/12.") << "Subject: twelve\r\n\r\n";
+  std::ofstream(path + "/elsewhere") << "Subject: twelve\r\n\r\n";
+  std::filesystem::create_symlink(path + "/elsewhere", path + "/12.");  // As an operator does.
   std::ofstream(path + "/8.") << "expunged";
   const auto uidls = [&](const char* format) {
     std::vector<std::string> all;

@@ -53,7 +53,10 @@ TEST(ExpandTree, FindsEveryMaildrop) {
   const auto tasks = ExpandTree(root + "/%d/%u/Maildir");
   ASSERT_TRUE(tasks.ok()) << tasks.status();
   std::vector<std::string> found;
-  for (const MailboxTask& task : *tasks) found.push_back(task.address + " " + task.place);
+  for (const MailboxTask& task : *tasks) {
+    found.push_back(task.address + " " + task.place);
+    EXPECT_EQ(task.place.substr(0, task.found_from), root + "/");
+  }
   EXPECT_THAT(found, ElementsAre("ann@a.example " + root + "/a.example/ann/Maildir",
                                  "bob@a.example " + root + "/a.example/bob/Maildir",
                                  "carl@b.example " + root + "/b.example/carl/Maildir",

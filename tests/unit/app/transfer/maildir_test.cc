@@ -134,6 +134,43 @@ TEST_F(MaildirTest, WhatIsLeftOut) {
   EXPECT_EQ(OpenMaildir(path_ + "/cur", options_).status().code(), StatusCode::kNotFound);
 }
 
+// Whoever imports it may read more than its owner.
+TEST_F(MaildirTest, NothingIsReadThroughALink) {
+  namespace fs = std::filesystem;
+  const std::string secret = path_ + "/secret";
+  Write("secret", "3 V9 N8\n1 Pabc :1.h\n");
+  Write("cur/1.h:2,", "one");
+  fs::create_symlink(secret, path_ + "/cur/2.h:2,");
+  fs::create_symlink(path_ + "/nowhere", path_ + "/new/3.h");
+  ASSERT_EQ(mkfifo((path_ + "/new/4.h").c_str(), 0600), 0);
+  EXPECT_THAT(Uidls(), ElementsAre("1.h", "2.h", "3.h", "4.h"));
+  EXPECT_THAT(source_->notes(),
+              testing::Contains("3 are links, or no files: links in a mailbox are not followed"));
+  EXPECT_EQ(Read(0), "one");
+  EXPECT_THAT(Read(1), testing::HasSubstr("cur/2.h:2, is a link"));
+  EXPECT_THAT(Read(2), testing::HasSubstr("new/3.h is a link"));
+  EXPECT_THAT(Read(3), testing::HasSubstr("new/4.h is no file"));
+  fs::remove(path_ + "/cur/1.h:2,");  // After it was found.
+  fs::create_symlink(secret, path_ + "/cur/1.h:2,");
+  EXPECT_THAT(Read(0), testing::HasSubstr("is a link"));
+
+  for (const char* const list : {"/dovecot-uidlist", "/courierpop3dsizelist"}) {
+    fs::create_symlink(secret, path_ + list);
+    EXPECT_EQ(OpenMaildir(path_, options_).status().code(), StatusCode::kInvalidArgument) << list;
+    fs::remove(path_ + list);
+  }
+  // What was named may be a link, what was found in folders not.
+  const std::string link = path_ + "/link";
+  fs::create_symlink(path_, link);
+  EXPECT_TRUE(OpenMaildir(link, options_).ok());
+  EXPECT_TRUE(OpenMaildir(path_, options_, path_.rfind('/') + 1).ok());
+  EXPECT_EQ(OpenMaildir(link, options_, link.rfind('/') + 1).status().code(),
+            StatusCode::kInvalidArgument);
+  fs::rename(path_ + "/new", path_ + "/elsewhere");
+  fs::create_symlink(path_ + "/elsewhere", path_ + "/new");
+  EXPECT_EQ(OpenMaildir(path_, options_).status().code(), StatusCode::kInvalidArgument);
+}
+
 TEST(ReceivedUsOf, TheEarlierOfNameAndFile) {
   constexpr int64_t kModified = 1'500'000'000'000'000;
   EXPECT_EQ(ReceivedUsOf("1400000000.M123456P7.h", kModified), 1'400'000'000'123'456);

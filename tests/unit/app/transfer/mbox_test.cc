@@ -2,9 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
+
+#include "core/app/transfer/mail_folder.h"
 
 namespace poplar::app {
 namespace {
@@ -75,6 +78,38 @@ TEST_F(MboxTest, UidlsOfServersThatNumber) {
   EXPECT_THAT(Uidls(), ElementsAre("h1", "h2", "h3"));
 }
 
+// As for the servers that write it.
+TEST_F(MboxTest, OfSeveralUidlsInAHeaderTheFirstCounts) {
+  ASSERT_TRUE(Open(Message("X-UIDL:\nx-uidl: first\nX-UIDL: second\n\n")).ok());
+  EXPECT_THAT(Uidls(), ElementsAre("first"));
+}
+
+// Whatever the messages say of themselves.
+TEST_F(MboxTest, WhatAnExportPutInFrontIsTakenOff) {
+  const std::vector<std::string> mails = {"X-IMAP: 55 3\nX-UIDL: theirs\n\nx\n",
+                                          "X-UID: 2\nX-UIDL: theirs\nA: 1\n\nFrom me\n",
+                                          "X-IMAPbase: 9 9\n\n>From you\n", "\nno header\n"};
+  std::filesystem::remove(path_);
+  const auto folder = *OpenMboxFile(path_);
+  std::vector<Pop3Message> listed;
+  for (const std::string& mail : mails) {
+    Pop3Message& message = listed.emplace_back();
+    message.uidl = "ours-" + std::to_string(listed.size());
+    message.received_us = 1'275'568'496'000'000;
+    const std::string mail_path = path_ + "-mail";
+    std::ofstream(mail_path) << mail;
+    ASSERT_TRUE(folder->Add(message, **OpenFileSource(mail_path)).ok());
+    std::filesystem::remove(mail_path);
+  }
+  ASSERT_TRUE(folder->Finish(listed).ok());
+  for (const bool header_first : {false, true}) {
+    options_.header_first = header_first;
+    source_ = *OpenMbox(path_, options_);
+    EXPECT_THAT(Uidls(), ElementsAre("ours-1", "ours-2", "ours-3", "ours-4"));
+    EXPECT_EQ(Texts(), mails);
+  }
+}
+
 TEST_F(MboxTest, TheFoldersOwnMessageIsNoMail) {
   ASSERT_TRUE(Open(Message("Subject: DON'T DELETE THIS MESSAGE\nX-IMAP: 55 3\nStatus: RO\n\nx\n") +
                    Message("X-UID: 2\n\n"))
@@ -113,6 +148,20 @@ TEST_F(MboxTest, WhatIsNoMbox) {
   ASSERT_TRUE(Open("\n\n" + Message("A: 1\n\n")).ok());
   EXPECT_EQ(source_->messages().size(), 1U);
   EXPECT_EQ(OpenMbox(path_ + "-none", options_).status().code(), StatusCode::kNotFound);
+}
+
+TEST_F(MboxTest, WhatIsNoFileIsNotWaitedFor) {
+  std::filesystem::remove(path_);
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  EXPECT_EQ(OpenMbox(path_, options_).status().code(), StatusCode::kInvalidArgument);
+  std::filesystem::remove(path_);
+  ASSERT_TRUE(Open(Message("A: 1\n\n")).ok());
+  const std::string link = path_ + "-link";
+  std::filesystem::create_symlink(path_, link);
+  EXPECT_TRUE(OpenMbox(link, options_).ok());
+  EXPECT_EQ(OpenMbox(link, options_, link.rfind('/') + 1).status().code(),
+            StatusCode::kInvalidArgument);
+  std::filesystem::remove(link);
 }
 
 TEST_F(MboxTest, LongLinesAndLargeMessages) {

@@ -142,6 +142,50 @@ TEST_F(DamageTest, ADamagedSuperblockHasACopy) {
   EXPECT_EQ(OpenCrashed().code(), StatusCode::kDataLoss);
 }
 
+// A restore that was cut off: what is there is no place for a new store.
+TEST_F(DamageTest, AStoreWithoutASuperblockIsMadeNoNewOne) {
+  Crash();
+  const std::string sound = ReadFile(folder_.path() + "/superblock");
+  fs::remove(crashed_.path() + "/superblock");
+  auto files = ContentsOf(crashed_.path());
+  EXPECT_EQ(after_.Create(crashed_.path(), 1).code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(ContentsOf(crashed_.path()), files);
+  VerifyOptions verify;
+  verify.path = crashed_.path();
+  EXPECT_EQ(VerifyStore(verify)->damages, 1U);
+  ASSERT_TRUE(OpenCrashed().ok());
+  ExpectAllThere();
+  ASSERT_TRUE(after_.Close().ok());
+  EXPECT_EQ(ReadFile(crashed_.path() + "/superblock"), sound);
+
+  fs::remove(crashed_.path() + "/superblock");
+  for (const char* const copy : {"damaged", "missing"}) {
+    FlipAt(crashed_.path() + "/superblock.copy", 49);
+    if (copy == std::string("missing")) fs::remove(crashed_.path() + "/superblock.copy");
+    files = ContentsOf(crashed_.path());
+    for (const Status& refused : {OpenCrashed(), after_.Create(crashed_.path(), 1)}) {
+      EXPECT_EQ(refused.code(), StatusCode::kDataLoss) << copy;
+      EXPECT_NE(Message(refused).find("put `superblock` back"), std::string::npos) << refused;
+    }
+    EXPECT_EQ(ContentsOf(crashed_.path()), files);
+  }
+  WriteFile(crashed_.path() + "/superblock", sound);
+  ASSERT_TRUE(OpenCrashed().ok());
+  ExpectAllThere();
+}
+
+// It holds nothing that anybody could miss.
+TEST_F(DamageTest, WhatAMakingThatWasCutOffLeftIsNoStore) {
+  const std::string path = crashed_.path() + "/store";
+  fs::create_directories(path + "/p000/log");
+  fs::create_directories(path + "/lost+found");
+  WriteFile(path + "/lock", "1\n");
+  WriteFile(path + "/superblock.copy.tmp", "half");
+  EXPECT_EQ(after_.Open(SmallStoreOptions(path)).code(), StatusCode::kNotFound);
+  ASSERT_TRUE(after_.Create(path, 1).ok());
+  ASSERT_TRUE(after_.Open(SmallStoreOptions(path)).ok());
+}
+
 // One of an older build.
 TEST_F(DamageTest, AStoreWithoutACopyOfTheSuperblockGetsOne) {
   Crash();
@@ -172,6 +216,78 @@ TEST_F(DamageTest, AMissingLogIsNoEmptyPartition) {
   ASSERT_TRUE(OpenCrashed().ok());
   after_.MustDeliver(0, Key("alice"), MakeMessage(1));
   EXPECT_EQ(after_.List(0, Key("alice")).size(), 1U);
+}
+
+TEST_F(DamageTest, AForeignFileInALogIsLeftAlone) {
+  Crash();
+  const std::string log = crashed_.path() + "/p000/log/";
+  for (const char* const name : {"FFFFFFFF.seg", "+0000001.seg", "00000001.seg.old"}) {
+    WriteFile(log + name, "foreign");
+  }
+  ASSERT_TRUE(OpenCrashed().ok());
+  ExpectAllThere();
+  EXPECT_EQ(after_.Metric("poplar_store_damages_total"), 0);
+  EXPECT_EQ(ReadFile(log + "FFFFFFFF.seg"), "foreign");
+  ASSERT_TRUE(after_.Close().ok());
+  fs::create_symlink("nowhere", log + "0000ffff.seg");
+  EXPECT_EQ(OpenCrashed().code(), StatusCode::kUnavailable);  // Not kNotFound: there is a store.
+}
+
+class PlacesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(fixture_.Create(path_, 2).ok());
+    ASSERT_TRUE(fixture_.Open(SmallStoreOptions(path_)).ok());
+    for (int i = 0; i < 8; ++i) fixture_.MustDeliver(0, User(i), MakeMessage(1, 300));
+    ASSERT_TRUE(fixture_.Close().ok());
+  }
+  static MaildropKey User(int number) { return Key("user" + std::to_string(number)); }
+  void Swap(const std::string& part) {
+    fs::rename(path_ + "/p000" + part, path_ + "/aside");
+    fs::rename(path_ + "/p001" + part, path_ + "/p000" + part);
+    fs::rename(path_ + "/aside", path_ + "/p001" + part);
+  }
+  void ExpectAllThere() {
+    ASSERT_TRUE(fixture_.Open(SmallStoreOptions(path_)).ok());
+    for (int i = 0; i < 8; ++i) EXPECT_EQ(fixture_.List(0, User(i)).size(), 1U);
+    ASSERT_TRUE(fixture_.Close().ok());
+  }
+
+  TemporaryFolder folder_;
+  const std::string path_ = folder_.path() + "/store";
+  StoreFixture fixture_{1};
+};
+
+// Everybody would be shown an empty mailbox.
+TEST_F(PlacesTest, PartitionsThatChangedPlacesAreRefused) {
+  for (const char* const part : {"", "/log"}) {
+    Swap(part);
+    const auto files = ContentsOf(path_);
+    const Status refused = fixture_.Open(SmallStoreOptions(path_));
+    EXPECT_EQ(refused.code(), StatusCode::kDataLoss);
+    EXPECT_NE(Message(refused).find("partition folder p000 holds partition 1"), std::string::npos)
+        << refused;
+    EXPECT_EQ(ContentsOf(path_), files);
+    VerifyOptions verify;
+    verify.path = path_;
+    EXPECT_GT(VerifyStore(verify)->damages, 0U);
+    Swap(part);
+    ExpectAllThere();
+  }
+}
+
+// An index is made anew.
+TEST_F(PlacesTest, IndexesThatChangedPlacesCostNothing) {
+  Swap("/index");
+  ExpectAllThere();
+}
+
+// Also where no segment stands behind what the index knows of.
+TEST_F(PlacesTest, AFolderThatHoldsNoMailOfItsOwnIsNotTakenForEmpty) {
+  fs::remove_all(path_ + "/p001/log");
+  fs::create_directory(path_ + "/p001/log");
+  Swap("");
+  EXPECT_EQ(fixture_.Open(SmallStoreOptions(path_)).code(), StatusCode::kDataLoss);
 }
 
 // In the record's head, or in the message.
