@@ -305,7 +305,7 @@ def test_an_upgrade_under_load(tree, packages, tmp_path, closing):
         check_that_the_next_one_serves_soon(booted)
         assert "inherited=true" in said and "drain_cut" not in said
         # The unit's own restrictions leave the server's sandbox its calls.
-        assert re.search(r" sandbox files=(true|false) landlock=\d+ calls=true ", said), said
+        assert re.search(r" sandbox privileges=true files=(true|false) landlock=\d+ calls=true ", said), said
         check_that_fail2ban_bans(booted)
         check_that_it_waits_until_it_is_mended(booted)
         check_backup_and_restore(booted, next(iter(users)))
