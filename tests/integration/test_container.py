@@ -102,7 +102,7 @@ def test_it_serves(new_container):
     config.write_text(config.read_text() + '\n[backend.flat]\nplugin = "/usr/lib/poplar/example.so"\nfile = "passwd"\n')
     config.write_text(config.read_text().replace('#chain = ["users"]', 'chain = ["flat", "users"]'))
     container.start()
-    assert "sandbox files=" in container.log()
+    assert re.search(r" sandbox privileges=\w+ files=", container.log())
     with smtplib.LMTP("127.0.0.1", port(container, "lmtp"), local_hostname="mta.test", timeout=30) as client:
         client.ehlo_or_helo_if_needed()
         assert [code for code, _ in lmtp_transaction(client, [ALICE], b"Subject: contained\r\n\r\nhello\r\n")] == [250]
