@@ -30,6 +30,7 @@ PER_HOST_MAX = 50_000  # of the server's addresses: a client has so many ports f
 HOSTS = [f"127.0.0.{1 + number}" for number in range(STEPS[-1] // PER_HOST_MAX)]
 SPARE_DESCRIPTORS = 500
 MEMORY_LEFT_MIN = 0.1  # of the machine's
+EACH_BYTES_MIN = 16 << 10  # with both ends and the client: more users than this allows need not be known
 STEP_SECONDS_MAX = 1800
 VM_SECONDS_MAX = 7200
 FOREVER_SECONDS = 86_000
@@ -96,10 +97,10 @@ def measure_here(lab):
 
 
 def affordable(steps):
-    """As many as there may be descriptors, of the server and of each client."""
+    """As many as there may be descriptors, of the server and of each client, and at most as there is memory for."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    fitting = [step for step in steps if step + SPARE_DESCRIPTORS <= descriptors]
-    return fitting or [descriptors - SPARE_DESCRIPTORS]
+    most = min(descriptors - SPARE_DESCRIPTORS, memory("MemTotal") // EACH_BYTES_MIN)
+    return [step for step in steps if step <= most] or [most]
 
 
 def grow(lab, server, steps):

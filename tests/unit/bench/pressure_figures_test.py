@@ -171,6 +171,9 @@ class ConnectionsTest(unittest.TestCase):
     def test_no_more_than_there_are_descriptors(self):
         with mock.patch("resource.getrlimit", return_value=(21_000, 21_000)):
             self.assertEqual(connections.affordable(connections.STEPS)[-1], 20_000)
+        with mock.patch("resource.getrlimit", return_value=(1 << 20, 1 << 20)), \
+                mock.patch.object(connections, "memory", return_value=4 << 30):
+            self.assertEqual(connections.affordable(connections.STEPS)[-1], 200_000)
         with mock.patch("resource.getrlimit", return_value=(900, 900)):
             self.assertEqual(connections.affordable(connections.STEPS), [400])
 
