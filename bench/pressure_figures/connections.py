@@ -69,6 +69,7 @@ def in_virtual_machine(lab):
             kind, _, rest = words.strip().partition(" ")
             if kind == SAMPLE:
                 samples.append(tuple(float(number) for number in rest.split()))
+                say(f"{samples[-1][0]:,.0f} sessions")
             elif kind == MACHINE:
                 machine = f"virtual machine, {rest}"
             else:
