@@ -21,26 +21,35 @@ FLOODS = {"log-ins": ("session", 48), "fetches": ("fetch", 48),
           "deliveries": ("lmtp", 48, "--octets", "4096"),
           # None of them is remembered: each computes a hash.
           "wrong passwords": ("session", 48)}
+# Of the others: what log-ins of theirs cost.
+REMEMBERED, COMPUTED = "", "[users]\nrehash = false\ncache_seconds = 0\n"
 
 
 def measure(lab):
-    with lab.server("fairness", addresses(GUESTS, 0, USERS)) as server:
+    yield from measure_others(lab, "others' sessions", REMEMBERED, FLOODS)
+    # They, too, wait for who computes hashes.
+    yield from measure_others(lab, "others' sessions with a hash each", COMPUTED, ("log-ins", "wrong passwords"))
+
+
+def measure_others(lab, who, settings, floods):
+    folder = "fairness" if settings == REMEMBERED else "fairness-computed"
+    with lab.server(folder, addresses(GUESTS, 0, USERS), settings=settings) as server:
         server.tool("tenant", "add", "flood", "--domain", "flood.test", "--config", server.config)
         server.add_users(addresses(FLOOD, 0, USERS), PASSWORD)
         server.start()
         lab.fill(server, FLOOD, USERS, USERS * MAIL_EACH, MAIL_OCTETS)
         quiet = guests_p99_us(lab, server)
-        free = {name: under(lab, server, name) for name in FLOODS}
+        free = {name: under(lab, server, name) for name in floods}
         server.tool("tenant", "set", "flood", *LIMITS, "--config", server.config)
-        limited = {name: under(lab, server, name) for name in FLOODS}
-    say(f"quiet {quiet} free {free} limited {limited}")
-    for name in FLOODS:
-        yield row(f"{name} of a tenant without limits", free[name], quiet, limit=None)
-        yield row(f"{name} of a tenant with limits", limited[name], quiet, limit=SLOWER_MAX)
+        limited = {name: under(lab, server, name) for name in floods}
+    say(f"{who}: quiet {quiet} free {free} limited {limited}")
+    for name in floods:
+        yield row(who, f"{name} of a tenant without limits", free[name], quiet, limit=None)
+        yield row(who, f"{name} of a tenant with limits", limited[name], quiet, limit=SLOWER_MAX)
 
 
-def row(title, p99_us, quiet_us, limit):
-    return Row(f"p99 of others' sessions, flood of {title}", f"{p99_us / 1e3:.2f} ms",
+def row(who, title, p99_us, quiet_us, limit):
+    return Row(f"p99 of {who}, flood of {title}", f"{p99_us / 1e3:.2f} ms",
                f"{quiet_us / 1e3:.2f} ms without a flood", quotient(p99_us, quiet_us, title), limit)
 
 
@@ -58,7 +67,7 @@ def under(lab, server, flood):
 
 
 def guests_p99_us(lab, server):
-    """Each has logged in before, so that no password is computed."""
+    """Each has logged in before, so that no password is computed where any is remembered."""
     lab.run(server, "session", GUESTS, USERS, 2, warmup=0)
     return statistics.median(
         lab.run(server, "session", GUESTS, USERS, 2)["operations"]["session"]["p99_us"]
