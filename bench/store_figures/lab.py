@@ -38,11 +38,11 @@ class Lab:
         return find_plugin(self.build, name)
 
     @contextlib.contextmanager
-    def server(self, name, users=(), **settings):
-        """A new server that is prepared, not started; ended when the block is left. `settings`: those of
-        Poplar."""
-        server = StoreServer(f"{self.directory}/{name}", self.poplar, cores=self.server_cores,
-                             **settings)
+    def server(self, name, users=(), settings="", **more):
+        """A new server that is prepared, not started; ended when the block is left. `settings`, `more`: as
+        Poplar has them."""
+        server = StoreServer(f"{self.directory}/{name}", self.poplar, settings=settings,
+                             cores=self.server_cores, **more)
         server.name = f"Poplar-{name}"
         server.prepare(users, PASSWORD)
         try:
