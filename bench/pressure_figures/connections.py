@@ -8,6 +8,7 @@ import contextlib
 import os
 import platform
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -123,6 +124,8 @@ def grow(lab, server, steps):
                 there += count
                 wait_until(lambda want=there: server.metrics()["poplar_pop3_sessions"] >= want,
                            STEP_SECONDS_MAX, f"{there:,} sessions", clients[-1].check)
+                # Ten times a second it would look through all of them for one that is late.
+                clients[-1].process.send_signal(signal.SIGSTOP)
             seconds = time.monotonic() - begin
             own = server.anonymous_bytes()
             theirs = sum(anonymous_bytes(each.process.pid) for each in clients)
