@@ -1,16 +1,13 @@
 #include "storage/engine/layout.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "core/base/log.h"
 
 namespace poplar::storage {
 
 std::string PartitionDirectory(const std::string& store, uint32_t partition) {
-  char name[16];
-  std::snprintf(name, sizeof name, "/p%03u", partition);
-  return store + name;
+  return store + "/" + PartitionName(partition);
 }
 
 std::string ParentOf(std::string path) {

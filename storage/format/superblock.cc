@@ -1,5 +1,7 @@
 #include "storage/format/superblock.h"
 
+#include <cstdio>
+
 #include "storage/format/bytes.h"
 #include "storage/format/checksum.h"
 
@@ -18,6 +20,12 @@ bool ValidTag(std::string_view tag) {
 }
 
 }  // namespace
+
+std::string PartitionName(uint32_t partition) {
+  char name[16];
+  std::snprintf(name, sizeof name, "p%03u", partition);
+  return name;
+}
 
 std::string EncodeSuperblock(const Superblock& superblock) {
   std::string block(kBlockBytes, '\0');

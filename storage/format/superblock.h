@@ -16,6 +16,9 @@ inline constexpr uint32_t kBlockBytes = 4096;
 inline constexpr uint32_t kFormatVersion = 1;
 inline constexpr uint32_t kPartitionsMax = 999;
 
+// Of a partition's folder: "p007".
+std::string PartitionName(uint32_t partition);
+
 using StoreId = std::array<char, 16>;
 
 // Bits that an older reader may ignore.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 
 #include "storage/segment/preparer.h"
 
@@ -29,20 +28,15 @@ Status TellUnreadable(const LogSurveyOptions& options, const SurveyedSegment& se
 // Whoever's mail is looked for here would find another's folder, and so an empty mailbox.
 Status TellMisplaced(const LogSurveyOptions& options, const SegmentHead& head,
                      const DamageHandler& on_damage) {
-  const auto folder = [](uint32_t partition) {
-    char name[16];
-    std::snprintf(name, sizeof name, "p%03u", partition);
-    return std::string(name);
-  };
-  const std::string what = "partition folder " + folder(options.partition) + " holds partition " +
-                           std::to_string(head.partition);
+  const std::string what = "partition folder " + PartitionName(options.partition) +
+                           " holds partition " + std::to_string(head.partition);
   if (options.unreadable_is_damage) {
     on_damage({Lsn(head.number, 0), kBlockBytes, what, MaildropKey(), MessageId(0)});
     return OkStatus();
   }
   return MakeStatus(StatusCode::kDataLoss, what + ", as its segment " + SegmentName(head.number) +
                                                " says: give each folder the place of its own (" +
-                                               folder(head.partition) + ")");
+                                               PartitionName(head.partition) + ")");
 }
 
 // Head and first batch. A damaged head costs nothing: a batch head has the salt, too.

@@ -78,6 +78,9 @@ TEST_F(CheckTest, PartitionsAreTheStores) {
   }
   EXPECT_EQ(RunHere({"check"}), ExitCode::kOk) << err_;
   EXPECT_THAT(err_, HasSubstr(":2: store.partitions: the store has 2, and keeps them"));
+  Write(config_path_, "[store]\npartitions = 0\n");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk) << err_;
+  EXPECT_EQ(err_, "") << "it asks for none";
 }
 
 TEST_F(CheckTest, BackEndsThatTheStartWouldRefuse) {
