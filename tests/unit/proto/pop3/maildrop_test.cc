@@ -120,6 +120,28 @@ TEST(Listing, SizesOfAllLengths) {
   EXPECT_EQ(out.view(), RowsOf(maildrop, Listing::Column::kOctets));
 }
 
+// Every digit in every place.
+class ManySizesView : public test::MemoryMaildrop {
+ public:
+  uint32_t count() const override { return 20'000; }
+  void CopyOctets(MessageIndex first, std::span<uint64_t> into) const override {
+    for (uint32_t i = 0; i < into.size(); ++i) {
+      into[i] = (first.value() + i) * 7'654'321ULL % 123'456'789;
+    }
+  }
+};
+
+TEST(Listing, SizesOfAllDigits) {
+  const ManySizesView view;
+  Maildrop maildrop;
+  maildrop.Open(view);
+  Listing listing;
+  listing.Start(Listing::Column::kOctets);
+  base::ByteBuffer out;
+  while (listing.under_way()) listing.Fill(maildrop, 1 << 20, out);
+  EXPECT_EQ(out.view(), RowsOf(maildrop, Listing::Column::kOctets));
+}
+
 TEST(Listing, EverythingDeletedAndNothingThere) {
   const test::MemoryMaildrop view = Messages(70);
   Maildrop maildrop;
