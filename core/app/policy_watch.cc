@@ -106,8 +106,9 @@ Status PolicyWatch::Look() {
   if (!policies.has_value()) return OkStatus();
   FillLimits(limits, *policies);
   if (*policies == *board_.Current()) return OkStatus();
-  base::Log(base::LogLevel::kInfo, "policies_changed", {{"tenants", policies->by_tenant.size()}});
+  const size_t tenants = policies->by_tenant.size();
   board_.Publish(std::make_shared<TenantPolicies>(std::move(*policies)));
+  base::Log(base::LogLevel::kInfo, "policies_changed", {{"tenants", tenants}});
   return OkStatus();
 }
 
