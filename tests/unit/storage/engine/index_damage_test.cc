@@ -5,11 +5,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <thread>
 
 #include "storage/engine/stats.h"
 #include "storage/index/map_fault.h"
@@ -144,6 +146,15 @@ class IndexDamageTest : public testing::Test {
     return said ? kSaidSo : kFine;
   }
 
+  // A partition tells it at its next tick.
+  static bool IsUnsound(StoreFixture& fixture) {
+    for (int i = 0; i < 200; ++i) {
+      if (fixture.Metric("poplar_store_index_unsound") > 0) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+
   // A start, a delivery to each before anybody logs in, a stop; and a start again, which has all of
   // it, or says that something is amiss.
   int DeliverFirst() const {
@@ -167,8 +178,7 @@ class IndexDamageTest : public testing::Test {
         if (opened.maildrop->count() != kKept + 1) return kWrong;
         (void)fixture.Commit(0, std::move(opened.maildrop), {});
       }
-      said = said || fixture.Metric("poplar_store_damages_total") > 0 ||
-             fixture.Metric("poplar_store_index_unsound") > 0;
+      said = said || fixture.Metric("poplar_store_damages_total") > 0 || IsUnsound(fixture);
       if (!fixture.Close().ok()) said = true;
     }
     return said ? kSaidSo : kFine;
@@ -247,8 +257,10 @@ TEST_F(IndexDamageTest, AFlippedBitInAKeyIsNoEmptyMaildrop) {
       }
     }
   }
-  EXPECT_GE(flips, 60);
-  EXPECT_GT(noticed, flips / 4);  // The others hit pages that are free.
+  // A key stands in two databases, and in pages that are free: how many depends on what commits of
+  // the index came together. Those are read by nobody.
+  EXPECT_GE(flips, 2 * 2 * static_cast<int>(wanted.size()));
+  EXPECT_GT(noticed, 2 * static_cast<int>(wanted.size()));
 }
 
 // The same where mail comes before anybody asks what is there.
