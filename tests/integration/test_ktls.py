@@ -17,7 +17,7 @@ from poplar_server import PoplarServer, needs, read_line, strict_tls, wait_for
 TCP_ULP, SOL_TLS, TLS_TX = 31, 282, 1  # Of linux/tcp.h, linux/socket.h, linux/tls.h.
 TLS_STAT = Path("/proc/net/tls_stat")
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
-SIZES = (1_000, 4_096, 16_000, 32_768, 65_536, 1_000_000, 25_000_000)
+SIZES = (1_000, 4_096, 16_000, 32_768, 65_536, 1_000_000, 26_000_000)
 # Passwords are not what this is about, and a machine in software is slow.
 CHEAP = 'hash = "sha512crypt"\n[auth]\nscram_iterations = 4096'
 BIG = SIZES.index(1_000_000) + 1
@@ -182,17 +182,20 @@ def test_messages_of_all_sizes(mailbox, mode, version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_slow_readers(mailbox, version):
-    """The socket fills in the middle of a record, again and again, on several connections at a time."""
+@pytest.mark.parametrize("mode", ["pop3s", "stls"])
+def test_slow_readers(mailbox, mode, version):
+    """The socket fills in the middle of a record, again and again, on several connections at a time; one of them takes the largest."""
     server, bodies = mailbox
     faults = []
 
     def read_slowly(user, seed):
         rng = random.Random(seed)
         try:
-            client = connect(server, context_of(server, version), receive_buffer=4_096 << seed)
+            largest = user == ALICE
+            client = connect(server, context_of(server, version), mode, receive_buffer=262_144 if largest else 4_096 << seed)
             log_in(client, user)
-            retr(client, BIG if user == ALICE else 1, bodies[BIG - 1], lambda: time.sleep(rng.random() * 0.02))
+            number, body = (len(SIZES), bodies[-1]) if largest else (1, bodies[BIG - 1])
+            retr(client, number, body, lambda: time.sleep(rng.random() * (0.002 if largest else 0.02)))
             quit_well(client)
         except Exception as error:  # noqa: BLE001 - told by the test itself.
             faults.append(error)
@@ -252,8 +255,13 @@ def s_client(server, *exchanges):
     told = bytearray()
 
     def comes(what):
-        told.extend(process.stdout.read() or b"")
-        return what in told
+        """A piece at a time, so that the middle of a message is one."""
+        before = len(told)
+        try:
+            told.extend(os.read(process.stdout.fileno(), 65_536))
+        except BlockingIOError:
+            return False
+        return told.find(what, max(0, before - len(what))) >= 0
 
     try:
         for line, answer in [("", b"+OK"), *exchanges]:
@@ -292,6 +300,15 @@ def test_a_new_key_that_the_client_wants_of_the_server(mailbox):
     log_in(other)
     retr(other, 5, bodies[4])
     quit_well(other)
+
+
+def test_a_new_key_that_is_wanted_in_the_middle_of_a_message(mailbox):
+    """What is under way comes to its end, under the key that there is; then the connection ends in order."""
+    server, _ = mailbox
+    ends = server.metric("poplar_tls_key_update_ends_total")
+    told = s_client(server, *LOG_IN, (f"retr {len(SIZES)}", b"\nSubject: "), ("K", b"\n.\r\n"))
+    assert b"error" not in told.lower()[-2_000:], told[-2_000:]
+    assert server.metric("poplar_tls_key_update_ends_total") == ends + 1
 
 
 def test_switched_off(new_server):
