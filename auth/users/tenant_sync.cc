@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
+#include <span>
+#include <string>
 #include <utility>
 
 #include "auth/users/address.h"
@@ -97,6 +100,24 @@ class Savepoint {
   bool open_ = false;
 };
 
+// A list that was cut short, or a copy of a folder that was, is no order to bounce the mail of half
+// of all customers.
+std::optional<TenantFault> TooManyGone(std::span<const TenantRecord> records,
+                                       std::span<const TenantRecord* const> gone,
+                                       std::string_view kind) {
+  const auto gone_now =
+      std::ranges::count_if(gone, [](const TenantRecord* record) { return record->enabled; });
+  if (gone_now <= kTenantsGoneMax) return std::nullopt;
+  const auto there = std::ranges::count_if(records, [&](const TenantRecord& record) {
+    return record.enabled && !record.source.empty() && record.source.starts_with(kind);
+  });
+  if (gone_now * 2 <= there) return std::nullopt;
+  return TenantFault{std::string(kind),
+                     std::to_string(gone_now) + " of " + std::to_string(there) +
+                         " tenants are gone at once; they stay as they were. If they are to go, "
+                         "`poplar tenant disable` them"};
+}
+
 // What is wrong with a spec and not with the database.
 bool IsTheSpecs(const Status& status) {
   return status.code() == StatusCode::kInvalidArgument ||
@@ -174,6 +195,10 @@ StatusOr<std::vector<TenantFault>> UserDatabase::SyncTenants(std::string_view ki
   }
   std::vector<TenantFault> faults;
   std::vector<const TenantRecord*> stays;  // As they were, for a fault.
+  if (auto fault = TooManyGone(records, retired, kind)) {
+    faults.push_back(*std::move(fault));
+    retired.clear();
+  }
   if (changed.empty() && retired.empty()) return faults;
 
   SqliteTransaction transaction(*connection_);

@@ -132,6 +132,9 @@ struct TenantFault {
   std::string ToString() const { return source + ": " + reason; }
 };
 
+// So many tenants of one kind of source may go at once, or more if they are not more than half.
+inline constexpr ptrdiff_t kTenantsGoneMax = 10;
+
 enum class TenantSync : uint8_t { kKeep, kJudge };
 
 class UserDatabase {
@@ -172,6 +175,8 @@ class UserDatabase {
   // Makes the tenants of one kind of source, those whose `source` begins with `kind`, what `specs`
   // say, in one transaction. One that is no longer among them is disabled and keeps its id, its
   // users and its mail; domains without users become free. Its id is its own when it comes back.
+  // Where more than kTenantsGoneMax and more than half are not, all of these stay as they were, and
+  // that is a fault in the answer: what they are disabled for is said by SetTenantEnabled.
   // `untouched`: sources that cannot be read now; their tenants stay as they are. What is wrong
   // with one (its name, a domain of another's, a tenant of a source of the kinds `others`) is a
   // fault in the answer, and that one stays as it was. One whose source is of no kind that there

@@ -131,10 +131,18 @@ Status TenantFiles::Sync(auth::UserDatabase& database, std::set<std::string> spa
   std::ranges::sort(specs, {}, &TenantSpec::source);
   POP_ASSIGN_OR_RETURN(const std::vector<auth::TenantFault> faults,
                        database.SyncTenants(KindOfFiles(folder_), specs, untouched, others_));
-  for (const auth::TenantFault& fault : faults) {
-    base::Log(base::LogLevel::kError, "tenant_file_wrong", {{"reason", fault.ToString()}});
-  }
   wrong_.Set(static_cast<int64_t>(untouched.size() + faults.size()));
+  std::vector<std::string> texts;
+  for (const auth::TenantFault& fault : faults) texts.push_back(fault.ToString());
+  std::ranges::sort(texts);
+  looks_since_sync_ = 0;
+  // A retry that found what was told says nothing.
+  if (!pending_ && texts == told_) return OkStatus();
+  for (const std::string& text : texts) {
+    if (!pending_ && std::ranges::binary_search(told_, text)) continue;
+    base::Log(base::LogLevel::kError, "tenant_file_wrong", {{"reason", text}});
+  }
+  told_ = std::move(texts);
   base::Log(base::LogLevel::kInfo, "tenant_files",
             {{"folder", folder_}, {"tenants", specs.size()}, {"wrong", wrong + faults.size()}});
   return OkStatus();
@@ -156,7 +164,8 @@ Status TenantFiles::Look(auth::UserDatabase& database) {
   }
   const bool is_first = files_.empty();
   pending_ = Read(found) || pending_;
-  if (!pending_) return OkStatus();
+  const bool is_retry = !told_.empty() && ++looks_since_sync_ >= kLooksPerRetry;
+  if (!pending_ && !is_retry) return OkStatus();
   std::set<std::string> spared;
   if (is_first) {
     POP_ASSIGN_OR_RETURN(spared, Fileless(database));

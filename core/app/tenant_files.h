@@ -2,6 +2,7 @@
 // at the folder again and again, reads the files that changed, and hands all of it on. One that is
 // wrong is told in the log, once for each change of it, and its tenant stays as it was. One that is
 // missing is believed to be gone at the second look in a row: it may be about to be written anew.
+// What the database has against one may change without a file: that is tried again now and then.
 //
 // One thread's.
 
@@ -22,6 +23,8 @@ namespace poplar::app {
 
 class TenantFiles {
  public:
+  static constexpr int kLooksPerRetry = 30;
+
   // Empty: no folder, and Look does nothing.
   // `others`: the kinds of other sources, whose tenants are theirs.
   explicit TenantFiles(std::string folder, std::set<std::string> others = {})
@@ -67,7 +70,9 @@ class TenantFiles {
   const std::set<std::string> others_;
   std::unordered_map<std::string, File> files_;  // By name.
   base::Gauge wrong_;
-  bool pending_ = true;  // The database has not taken it yet.
+  bool pending_ = true;            // The database has not taken it yet.
+  std::vector<std::string> told_;  // What it had against them at the last sync; in order.
+  int looks_since_sync_ = 0;
 };
 
 // The files of the folder that tell of tenants, by path. None where there is no such folder.

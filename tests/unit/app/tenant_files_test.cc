@@ -88,6 +88,24 @@ TEST_F(TenantFilesTest, TheFirstLookDisablesNobody) {
 }
 
 // Whoever opened it to read would wait for ever.
+// Until it is said of enough of them that they are to go.
+TEST_F(TenantFilesTest, MostOfThemAtOnceStay) {
+  for (int i = 0; i < 20; ++i) Write("t" + std::to_string(i));
+  Look();
+  for (int i = 0; i < 20; ++i) Remove("t" + std::to_string(i));
+  Look();
+  Look();
+  EXPECT_TRUE(Served("t0") && Served("t19"));
+  EXPECT_EQ(files_->wrong().Read(), 1);
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(users_->SetTenantEnabled("t" + std::to_string(i), false).ok());
+  }
+  for (int look = 0; look < TenantFiles::kLooksPerRetry; ++look) Look();
+  EXPECT_FALSE(Served("t0") || Served("t19"));
+  EXPECT_TRUE(Served("acme"));
+  EXPECT_EQ(files_->wrong().Read(), 0);
+}
+
 TEST_F(TenantFilesTest, OneThatIsAFifoHoldsUpNobody) {
   ASSERT_EQ(::mkfifo(PathOf("fifo").c_str(), 0600), 0);
   Look();

@@ -202,6 +202,40 @@ TEST_F(TenantSyncTest, WhoseSourceThereIsNoMoreAnotherMayTake) {
   EXPECT_THAT(Find("a").domains, ElementsAre("a.example"));
 }
 
+// A list that is cut short bounces nobody's mail.
+TEST_F(TenantSyncTest, HalfOfThemAreNotGoneAtOnce) {
+  std::vector<TenantSpec> specs;
+  for (int i = 100; i < 124; ++i) {
+    const std::string name = "t" + std::to_string(i);
+    specs.push_back(Spec(name, {name + ".example"}));
+  }
+  EXPECT_THAT(Sync(specs), IsEmpty());
+
+  const std::vector<TenantSpec> few(specs.begin(), specs.begin() + 11);
+  TenantSpec other = Spec("other", {"other.example"});
+  std::vector<TenantSpec> cut = few;
+  cut.push_back(other);
+  EXPECT_THAT(Sync(cut), ElementsAre(HasSubstr("13 of 24 tenants are gone at once")));
+  EXPECT_TRUE(Find("t123").enabled);
+  EXPECT_THAT(Find("t123").domains, ElementsAre("t123.example"));
+  EXPECT_TRUE(Find("other").enabled);  // What it says of others counts.
+
+  // Those of files that are wrong are not gone.
+  std::set<std::string> wrong;
+  for (const TenantSpec& spec : specs) wrong.insert(spec.source);
+  EXPECT_THAT(Sync(cut, wrong), IsEmpty());
+
+  // Some were meant, and it is not more than half now.
+  EXPECT_TRUE(users_->SetTenantEnabled("t111", false).ok());
+  EXPECT_THAT(Sync(cut), IsEmpty());
+  EXPECT_FALSE(Find("t123").enabled);
+  EXPECT_THAT(Find("t111").domains, IsEmpty());
+
+  // A provider of a few has all of them in mind.
+  EXPECT_THAT(Sync({other}), ElementsAre(HasSubstr("11 of 12 tenants are gone")));
+  EXPECT_THAT(Sync({other, specs[0]}), IsEmpty());
+}
+
 TEST_F(TenantSyncTest, AnOperatorHandsOneOver) {
   ASSERT_TRUE(users_->AddTenant("a", std::vector<std::string>{"a.example", "a.test"}).ok());
   const TenantId id = Find("a").id;
