@@ -32,6 +32,8 @@ namespace {
 constexpr int kExitOk = 0;
 constexpr int kExitFault = 70;
 constexpr int kOutdatedLookMs = 2'000;
+// What was asked is given so long before an end; a call may hang.
+constexpr int kFinishMs = 2'000;
 
 // How long lines that were left out may stay untold.
 constexpr int kTellLeftOutMs = 1'000;
@@ -91,10 +93,11 @@ class AuthHost {
   int Run() {
     log_fd = sockets_.control.get();
     if (!LoadPlugin()) return kExitFault;
-    while (TakeSome() && !IsOutdated()) {
-    }
+    bool outdated = false;
+    while (!outdated && TakeSome()) outdated = IsOutdated();
+    if (outdated) FinishWhatWasAsked();
     // Threads may be inside a plug-in that never returns.
-    std::_Exit(kExitOk);
+    std::_Exit(outdated ? kAuthHostOutdated : kExitOk);
   }
 
  private:
@@ -154,6 +157,25 @@ class AuthHost {
     return true;
   }
 
+  // Whoever asks from now on cannot send, and waits for the next process.
+  void FinishWhatWasAsked() {
+    for (const base::UniqueFd& shard : sockets_.shards) {
+      ::shutdown(shard.get(), SHUT_RD);
+      bool ended = false;
+      TakeQuestions(shard.get(), ended);
+    }
+    std::unique_lock<std::mutex> lock(mutex_);
+    idle_.wait_for(lock, std::chrono::milliseconds(kFinishMs),
+                   [this] { return questions_.empty() && answering_ == 0; });
+  }
+
+  void TakeQuestions(int fd, bool& ended) {
+    while (const auto frame = Receive(fd, ended)) {
+      Question question{.fd = fd, .frame = {}};
+      if (Decode(frame->Reveal(), question.frame)) Queue(std::move(question));
+    }
+  }
+
   // False: the server has gone.
   bool TakeSome() {
     std::vector<pollfd> waited;
@@ -168,11 +190,7 @@ class AuthHost {
       while (const auto frame = Receive(waited[0].fd, ended)) Control(frame->Reveal());
     }
     for (size_t i = 1; i < waited.size() && !ended; ++i) {
-      if (waited[i].revents == 0) continue;
-      while (const auto frame = Receive(waited[i].fd, ended)) {
-        Question question{.fd = waited[i].fd, .frame = {}};
-        if (Decode(frame->Reveal(), question.frame)) Queue(std::move(question));
-      }
+      if (waited[i].revents != 0) TakeQuestions(waited[i].fd, ended);
     }
     return !ended;
   }
@@ -215,6 +233,7 @@ class AuthHost {
       asked_.wait(lock, [this] { return !questions_.empty(); });
       const Question question = std::move(questions_.front());
       questions_.pop_front();
+      ++answering_;
       const auto found = instances_.find(question.frame.instance);
       AnswerFrame answer;
       answer.id = question.frame.id;
@@ -231,6 +250,7 @@ class AuthHost {
       lock.unlock();
       SendFrame(question.fd, Encode(answer));
       lock.lock();
+      if (--answering_ == 0) idle_.notify_all();
     }
   }
 
@@ -251,6 +271,8 @@ class AuthHost {
   std::array<char, kFrameBytesMax> packet_;
   std::mutex mutex_;
   std::condition_variable asked_;
+  std::condition_variable idle_;            // Nothing is being answered.
+  uint32_t answering_ = 0;                  // Guarded by mutex_: threads that do.
   std::deque<Question> questions_;          // Guarded by mutex_.
   std::map<uint32_t, Instance> instances_;  // Guarded by mutex_.
 };

@@ -20,6 +20,10 @@ struct AuthHostSockets {
   std::vector<base::UniqueFd> shards;
 };
 
+// The exit code of one that ended because it is outdated. Its questions are answered by then, and
+// further ones were not taken.
+inline constexpr int kAuthHostOutdated = 75;
+
 // Descriptors of the started process: the control socket, then one a shard.
 inline constexpr int kAuthHostControlFd = 3;
 
@@ -29,7 +33,7 @@ struct AuthHostOptions {
   // told instead of loading the plug-in.
   std::function<Status()> confine = [] { return OkStatus(); };
   // Asked now and then: something that the process may read was replaced by what it may not. It
-  // ends then, and is started anew.
+  // ends then, with kAuthHostOutdated, and is started anew.
   std::function<bool()> outdated = [] { return false; };
 };
 

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "auth/host/auth_host.h"
 #include "core/base/clock.h"
 
 namespace poplar::auth {
@@ -124,19 +125,23 @@ bool HostProcess::TakeLogs(const LogSink& sink) {
   return true;
 }
 
-std::string HostProcess::HowItEnded() {
+HostEnd HostProcess::HowItEnded() {
   end_.reset();
   const std::optional<int> ended = spawner_.WaitStatus(pid_);
-  if (!ended.has_value()) return "it closed its socket";
+  if (!ended.has_value()) return {.why = "it closed its socket"};
   reaped_ = true;
   const int status = *ended;
   if (!WIFSIGNALED(status)) {
-    return "it ended with exit code " + std::to_string(WEXITSTATUS(status));
+    const int code = WEXITSTATUS(status);
+    if (code == kAuthHostOutdated) {
+      return {.why = "a file that it reads was replaced", .outdated = true};
+    }
+    return {.why = "it ended with exit code " + std::to_string(code)};
   }
   const int signal = WTERMSIG(status);
   const char* const name = ::sigdescr_np(signal);
-  return "it was ended by signal " + std::to_string(signal) + " (" +
-         (name == nullptr ? "unknown" : name) + ")";
+  return {.why = "it was ended by signal " + std::to_string(signal) + " (" +
+                 (name == nullptr ? "unknown" : name) + ")"};
 }
 
 }  // namespace poplar::auth

@@ -35,6 +35,11 @@ inline constexpr size_t kPluginLinesALookMax = 256;
 // That come while something else is waited for; the rest is counted.
 inline constexpr size_t kPluginLinesKeptMax = 256;
 
+struct HostEnd {
+  std::string why;        // By which signal, or with which exit code; a sentence.
+  bool outdated = false;  // As it should: a file that it reads was replaced.
+};
+
 class HostProcess {
  public:
   // Starts it and loads the plug-in. kInvalidArgument: the plug-in is not fit, with a sentence;
@@ -62,8 +67,8 @@ class HostProcess {
   using LogSink = std::function<void(const LogFrame& frame)>;
   // What came on the control socket, kPluginLinesALookMax at most. False: the process has ended.
   bool TakeLogs(const LogSink& sink);
-  // Of one that has ended: by which signal, or with which exit code; a sentence.
-  std::string HowItEnded();
+  // Of one that has ended.
+  HostEnd HowItEnded();
   // Octets of memory that are its own; 0: not known.
   uint64_t resident_bytes() const { return spawner_.ResidentBytes(pid_); }
 

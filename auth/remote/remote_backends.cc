@@ -245,18 +245,23 @@ void RemoteBackends::Look(Host& host, uint64_t now_us, bool check_memory) {
   if (!alive) {
     End(host, host.process->HowItEnded(), now_us);
   } else if (host.replace.exchange(false, std::memory_order_relaxed)) {
-    End(host, "too many of its calls do not come back", now_us);
+    End(host, {.why = "too many of its calls do not come back"}, now_us);
   } else if (check_memory && host.process->resident_bytes() > options_.host_bytes_max) {
-    End(host, "it has too much memory", now_us);
+    End(host, {.why = "it has too much memory"}, now_us);
   }
 }
 
-void RemoteBackends::End(Host& host, const std::string& why, uint64_t now_us) {
+void RemoteBackends::End(Host& host, const HostEnd& end, uint64_t now_us) {
   if (stop_.stop_requested()) return;  // That is why.
-  base::Log(base::LogLevel::kError, "auth_host_ended",
-            {{"plugin", host.process->name()}, {"pid", host.process->pid()}, {"why", why}});
+  base::Log(end.outdated ? base::LogLevel::kInfo : base::LogLevel::kError, "auth_host_ended",
+            {{"plugin", host.process->name()}, {"pid", host.process->pid()}, {"why", end.why}});
   host.process.reset();
   shards_.RunOnEach([&](io::Shard& shard) { host.links[shard.index().value()]->Disconnect(); });
+  if (end.outdated) {
+    host.not_before_us = now_us;
+    return;
+  }
+  host.restarts.Add();
   if (now_us - host.started_us > kSettledUs) host.pause_us = kRestartPauseUs;
   host.not_before_us = now_us + host.pause_us;
   host.pause_us = std::min(host.pause_us * 2, kRestartPauseUsMax);
@@ -265,7 +270,6 @@ void RemoteBackends::End(Host& host, const std::string& why, uint64_t now_us) {
 void RemoteBackends::Restart(Host& host, uint64_t now_us) {
   StatusOr<std::unique_ptr<HostProcess>> process = StartProcess(host);
   if (stop_.stop_requested()) return;
-  host.restarts.Add();
   if (!process.ok()) {
     base::Log(base::LogLevel::kError, "auth_host_failed",
               {{"plugin", host.plugin}, {"why", Message(process.status())}});

@@ -86,7 +86,7 @@ class RemoteBackends {
   void Run(Host& host);
   void Look(Host& host, uint64_t now_us, bool check_memory);
   // `host`'s process is over.
-  void End(Host& host, const std::string& why, uint64_t now_us);
+  void End(Host& host, const HostEnd& end, uint64_t now_us);
   void Restart(Host& host, uint64_t now_us);
 
   const RemoteBackendsOptions options_;

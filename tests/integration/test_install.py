@@ -78,6 +78,8 @@ def test_the_example_is_built_outside_of_the_tree(prefix, as_installed, tmp_path
     page = indented("PLUGINS.md")
     command = re.search(r"^cc .* example\.c$", page, re.M)[0].replace(PREFIX, str(prefix))
     subprocess.run([*shlex.split(command), "-Werror"], check=True, cwd=tmp_path, timeout=60)
+    (tmp_path / "least.c").write_text(re.search(r"^#define _GNU_SOURCE.*?^const struct poplar_plugin\*.*?\n", page, re.M | re.S)[0])
+    subprocess.run([*shlex.split(command.replace("example", "least")), "-Wextra", "-Werror"], check=True, cwd=tmp_path, timeout=60)
     auth = re.search(r'^\[auth\]\n.*?^file = .*?\n', page, re.M | re.S)[0]
     user = re.search(r"^alice@acme\.example\t.*\n", page, re.M)[0].replace("@acme.", "@alpha.")
     server = BackendServer(tmp_path / "poplar", auth, {"users.txt": user}, plugin=f'"{tmp_path}/example.so"', file='"users.txt"')

@@ -57,7 +57,7 @@ TEST(HostLauncherTest, TellsHowOneEnded) {
   ASSERT_TRUE(host.ok()) << host.status();
   ::kill((*host)->pid(), SIGTERM);
   while ((*host)->TakeLogs([](const LogFrame&) {})) std::this_thread::yield();
-  EXPECT_EQ((*host)->HowItEnded(), "it was ended by signal 15 (Terminated)");
+  EXPECT_EQ((*host)->HowItEnded().why, "it was ended by signal 15 (Terminated)");
 }
 
 // More than one packet holds.

@@ -115,6 +115,28 @@ TEST_F(RemoteTest, AKilledHostIsStartedAnew) {
   }
 }
 
+// What it was asked is answered first, and who comes then waits for the next.
+TEST_F(RemoteTest, AReplacedFileLosesNoQuestion) {
+  const TempDir dir;
+  const std::string plugin = dir.File("trouble.so");
+  std::filesystem::copy_file(PluginPath("trouble"), plugin);
+  Start({{.name = "trouble", .plugin = plugin, .settings = {}}});
+  for (int round = 0; round < 2; ++round) {
+    const std::vector<pid_t> before = Hosts();
+    std::filesystem::copy_file(PluginPath("trouble"), dir.File("new.so"));
+    std::filesystem::rename(dir.File("new.so"), plugin);
+    EXPECT_TRUE(Eventually([&] {
+      for (const ShardIndex shard : {kFirst, kSecond}) {
+        EXPECT_EQ(Login(shard, "ok@acme.example", "secret").outcome, Outcome::kOk);
+      }
+      const std::vector<pid_t> now = Hosts();
+      return now.size() == 1 && now != before;
+    }));
+  }
+  EXPECT_EQ(Login(kFirst, "ok@acme.example", "secret").outcome, Outcome::kOk);
+  EXPECT_EQ(Metric("poplar_auth_host_restarts_total"), 0);
+}
+
 // One that dies at the start, before its metrics are there.
 TEST_F(RemoteTest, AHostThatIsGoneHasItsMetrics) {
   const TempDir dir;
@@ -257,7 +279,7 @@ TEST_F(RemoteTest, HowAHostEnded) {
     EXPECT_TRUE(host.ok()) << host.status();
     ::kill((*host)->pid(), signal);
     while ((*host)->TakeLogs([](const LogFrame&) {})) std::this_thread::yield();
-    return (*host)->HowItEnded();
+    return (*host)->HowItEnded().why;
   };
   EXPECT_EQ(end_of(SIGKILL), "it was ended by signal 9 (Killed)");
   EXPECT_EQ(end_of(SIGTERM), "it was ended by signal 15 (Terminated)");
