@@ -7,11 +7,6 @@
 #include "auth/service/shard_auth.h"
 
 namespace poplar::auth {
-namespace {
-
-constexpr uint64_t kPollFairKey = kFairKeys;  // Beyond every domain's.
-
-}  // namespace
 
 ChangeWatch::ChangeWatch(AuthContext& context, ShardAuthImpl& here)
     : context_(context),

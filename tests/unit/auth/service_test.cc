@@ -172,6 +172,25 @@ TEST_F(ServiceTest, AFullQueueIsTemporary) {
   EXPECT_EQ(queued->Get().outcome, Outcome::kRefused);
 }
 
+TEST_F(ServiceTest, AFullQueueIsHeldAgainstStrangersOnly) {
+  hash_pool_options_ = {.name = "hash", .threads = 1, .queued_max = 1};
+  options_.throttle.free_address = 0;
+  Start();
+  EXPECT_EQ(Login(kFirst, kAlice, "secret", "192.0.2.1").outcome, Outcome::kOk);
+  gate_->Close();
+  const auto working = StartLogin(kFirst, kAlice, "a", "192.0.2.2");
+  gate_->WaitUntilAsked(2);
+  const auto queued = StartLogin(kFirst, kAlice, "b", "192.0.2.3");
+  EXPECT_EQ(Login(kFirst, kAlice, "c", "192.0.2.1").outcome, Outcome::kTemporary);
+  EXPECT_EQ(Metric("poplar_auth_penalties_total"), 0);
+  EXPECT_EQ(Login(kSecond, kAlice, "c", "192.0.2.9").outcome, Outcome::kTemporary);
+  EXPECT_EQ(Metric("poplar_auth_penalties_total", "address"), 1);
+  EXPECT_EQ(Metric("poplar_auth_penalties_total"), 1);
+  gate_->Open();
+  working->Get();
+  queued->Get();
+}
+
 TEST_F(ServiceTest, ABackEndThatHangsIsTemporaryAndIsNotRemembered) {
   options_.deadline_ms = 30;
   hash_pool_options_.threads = 1;
