@@ -201,6 +201,11 @@ void ShardAuthImpl::Forget(const BackendChanges& changes) {
     home_.Forget(hasher_.OfName(login));
     resolved_.Erase(login);
   }
+  if (!changes.tenants.empty()) {
+    home_.ForgetTenants(changes.tenants);
+    resolved_.EraseIf(
+        [&](const Principal& principal) { return changes.tenants.contains(principal.tenant); });
+  }
   for (const std::string& address : changes.addresses) {
     home_.ForgetAddress(address);
     resolved_.EraseIf([&](const Principal& principal) { return IsAddressOf(principal, address); });

@@ -119,6 +119,30 @@ TEST_F(ServiceTest, NobodyJoinsAComputationFromBeforeAChange) {
   EXPECT_EQ(Login(kSecond, kAlice, "secret").outcome, Outcome::kRefused);
 }
 
+TEST_F(ServiceTest, WhatIsVerifiedWhileATenantChangesIsRememberedOfTheOthers) {
+  Start();
+  const auto tell = [&](uint64_t tenant) {
+    const double told = Metric("poplar_auth_changes_total");
+    for (int i = 1; i <= 2; ++i) {  // When the second one is taken, the first is dealt with.
+      gate_->Tell({.logins = {}, .tenants = {TenantId(tenant)}});
+      ASSERT_TRUE(Eventually([&] { return Metric("poplar_auth_changes_total") == told + i; }));
+    }
+  };
+  gate_->Close();
+  const auto of_its_own = StartLogin(kFirst, kAlice, "secret");
+  gate_->WaitUntilAsked(1);
+  tell(7);
+  const auto of_anothers = StartLogin(kFirst, kAlice, "secret");
+  gate_->WaitUntilAsked(2);  // It joined nobody.
+  tell(8);
+  gate_->Open();
+  EXPECT_EQ(of_its_own->Get().outcome, Outcome::kOk);
+  EXPECT_EQ(of_anothers->Get().outcome, Outcome::kOk);
+  EXPECT_EQ(Login(kSecond, kAlice, "secret").reason, kFromCache);
+  tell(7);
+  EXPECT_NE(Login(kSecond, kAlice, "secret").reason, kFromCache);
+}
+
 TEST_F(ServiceTest, NobodyJoinsAComputationFromBeforeTheDomainWent) {
   Start();
   gate_->Close();
