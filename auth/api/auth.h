@@ -62,6 +62,8 @@ struct AuthResult {
   // With kTemporary: nobody can be asked, and the password is not the one that was right before. It
   // counts as a failure, or an outage would be a time for guessing.
   bool is_guess = false;
+  // With kTemporary: too many wait. It is held against a place where the name is not known.
+  bool not_asked = false;
 };
 
 // Where a request comes from; for throttling and logs.

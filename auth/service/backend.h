@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "auth/api/auth.h"
@@ -64,6 +65,8 @@ struct BackendChanges {
   std::vector<std::string> logins;
   // Likewise, but by who logged in or was found, with whatever name.
   std::vector<std::string> addresses = {};
+  // Likewise, of whoever is their user; what is kept for outages stays.
+  std::unordered_set<TenantId> tenants = {};
 };
 
 class Backend {

@@ -38,6 +38,7 @@ class BackendCall {
 
   BackendQuestion question;
   uint64_t deadline_us = 0;  // Of the reactor's clock: it is answered by then, come what may.
+  uint64_t fair_key = 0;     // Whose turn it takes in a pool's queue (fair_key.h).
   BackendAnswer answer;
 
   // On the shard that asked, once for each time that it asked, perhaps from within Ask. May

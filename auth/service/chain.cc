@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "auth/service/fair_key.h"
-
 namespace poplar::auth {
 namespace {
 
@@ -137,7 +135,7 @@ bool Chain::idle() const {
 
 void Chain::Compare(base::Secret stored, WeakSchemes weak, BackendCall& call) {
   computations_.Ask(
-      hash_pool_, FairKey(call.question.login),
+      hash_pool_, call.fair_key,
       [&hashers = hashers_, stored = std::move(stored), weak,
        password = call.question.secret.Copy()] {
         BackendAnswer compared = CompareWith(hashers, stored, weak, password);
@@ -149,7 +147,7 @@ void Chain::Compare(base::Secret stored, WeakSchemes weak, BackendCall& call) {
 
 void Chain::SpendOne(BackendCall& call) {
   computations_.Ask(
-      hash_pool_, FairKey(call.question.login),
+      hash_pool_, call.fair_key,
       [&hashers = hashers_, password = call.question.secret.Copy()] {
         hashers.SpendOne(password);
         return BackendAnswer();
@@ -166,7 +164,7 @@ void Chain::MakeVerifier(const base::Secret& stored, WeakSchemes weak, BackendCa
     return call.Answered();
   }
   computations_.Ask(
-      hash_pool_, FairKey(question.login),
+      hash_pool_, call.fair_key,
       [&verifiers = verifiers_, mechanism = question.mechanism, login = question.login,
        stored = stored.Copy(), weak, taken = std::move(made)]() mutable {
         BackendAnswer answer;
@@ -183,6 +181,7 @@ void Chain::MakeVerifier(const base::Secret& stored, WeakSchemes weak, BackendCa
 ChainWalk::ChainWalk(Chain& chain, BackendQuestion asked, uint64_t deadline_ms, Ended ended)
     : chain_(chain), ended_(std::move(ended)), order_(chain.OrderOf(asked.login)) {
   question = std::move(asked);
+  fair_key = chain.FairKeyOf(question.login);
   deadline_us = chain.now_us() + deadline_ms * 1000;
 }
 

@@ -23,6 +23,7 @@
 #include "auth/schemes/hasher_pool.h"
 #include "auth/service/backend_call.h"
 #include "auth/service/chain_orders.h"
+#include "auth/service/fair_key.h"
 #include "auth/service/pool_port.h"
 #include "auth/service/verifiers.h"
 
@@ -56,6 +57,8 @@ class Chain {
   const std::vector<ChainLink>& links() const { return links_; }
   // Whom to ask about a name, in order.
   std::shared_ptr<const ChainOrder> OrderOf(std::string_view login) { return orders_.Of(login); }
+  // Whose turn its questions take.
+  uint64_t FairKeyOf(std::string_view login) { return FairKey(orders_.Tenants(), login); }
   uint64_t now_us() const { return reactor_.now_us(); }
 
   // Answers `call` by whether its password is what `stored` is of: kOk, kRefused, or kTemporary

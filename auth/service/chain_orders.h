@@ -35,6 +35,8 @@ class ChainOrders {
   // Of a login name or an address in lower case; never null.
   std::shared_ptr<const ChainOrder> Of(std::string_view login);
   std::shared_ptr<const ChainOrder> Of(TenantId tenant);
+  // By which they are.
+  const TenantPolicies& Tenants() { return tenants_.Current(); }
   // All that somebody is asked about by: the configured ones, and those that tenants name.
   std::shared_ptr<const ChainOrder> OfAll();
 

@@ -107,6 +107,7 @@ void ChainProbe::AskNext() {
   report.backend = port.name();
   report.probed = ProbedAt(asked_++ % questions_a_link());
   question = QuestionOf(report.probed);
+  fair_key = chain_.FairKeyOf(login_);
   answer = {};
   comparing_ = false;
   begun_us_ = base::SystemClock().MonotonicUs();

@@ -7,11 +7,6 @@
 #include "auth/service/shard_auth.h"
 
 namespace poplar::auth {
-namespace {
-
-constexpr uint64_t kPollFairKey = kFairKeys;  // Beyond every domain's.
-
-}  // namespace
 
 ChangeWatch::ChangeWatch(AuthContext& context, ShardAuthImpl& here)
     : context_(context),
@@ -47,6 +42,7 @@ void ChangeWatch::Poll::Ask() {
     changes.everything |= taken->everything;
     changes.standby |= taken->standby;
     for (std::string& login : taken->logins) changes.logins.push_back(std::move(login));
+    changes.tenants.merge(taken->tenants);
   }
 }
 
@@ -56,8 +52,9 @@ void ChangeWatch::OnPolled() {
     here_.faults().Note(backend, Message(fault), here_.now_us());
   }
   BackendChanges changes = std::exchange(poll_.changes, {});
-  if (!changes.everything && changes.logins.empty()) return Again();
-  here_.metrics().changes.Add(changes.everything ? 1 : changes.logins.size());
+  const size_t told = changes.logins.size() + changes.tenants.size();
+  if (!changes.everything && told == 0) return Again();
+  here_.metrics().changes.Add(changes.everything ? 1 : told);
   forgetting_
       .Add(std::make_unique<Forgetting>(context_, std::move(changes),
                                         [this](Forgetting& ended) {

@@ -1,23 +1,30 @@
-// Whose turn a question takes in a pool's queue.
+// Whose turn a question takes in a pool's queue: that of the tenant whose domain the name has.
+//
+// Pools keep a queue for each key for ever, and strangers make up domains: those that no tenant has
+// share one, so that any number of them get one tenant's turns.
 
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string_view>
+
+#include "auth/users/address.h"
+#include "core/base/mail_policy.h"
 
 namespace poplar::auth {
 
-// Pools are fair between keys and keep a queue for each for ever: so domains, which strangers make
-// up, share this many.
-inline constexpr uint64_t kFairKeys = 1024;
+// Below them are the store's: a tenant's log-ins do not wait for its own mail.
+inline constexpr uint64_t kFairKeys = uint64_t{1} << 63;
+inline constexpr uint64_t kNobodysFairKey = kFairKeys;
+inline constexpr uint64_t kNoDomainFairKey = kFairKeys + 1;  // Of names without one.
+inline constexpr uint64_t kPollFairKey = kFairKeys + 2;      // Of nobody's log-in.
+inline constexpr uint64_t kTenantFairKeys = kFairKeys + (uint64_t{1} << 62);
 
-// Of the domain of a login name or address.
-inline uint64_t FairKey(std::string_view login) {
-  const size_t at = login.rfind('@');
-  const std::string_view domain =
-      at == std::string_view::npos ? std::string_view() : login.substr(at + 1);
-  return std::hash<std::string_view>()(domain) % kFairKeys;
+// Of a login name or address as LookupKey makes it.
+inline uint64_t FairKey(const TenantPolicies& tenants, std::string_view login) {
+  if (login.find('@') == std::string_view::npos) return kNoDomainFairKey;
+  const TenantPolicies::Domain* const domain = tenants.OfDomain(DomainOf(login));
+  return domain == nullptr ? kNobodysFairKey : kTenantFairKeys + domain->tenant.value();
 }
 
 }  // namespace poplar::auth

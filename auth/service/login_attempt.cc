@@ -79,6 +79,7 @@ void LoginAttempt::Answer(const AuthResult& result) {
   result_.reason = std::string_view(result.reason).substr(0, kReasonBytesMax);
   result_.app_password = result.app_password;
   result_.is_guess = result.is_guess;
+  result_.not_asked = result.not_asked;
   GiveBack();
 }
 
@@ -100,6 +101,8 @@ void LoginAttempt::Finish() {
   if (result_.outcome == Outcome::kRefused || result_.is_guess) {
     source_.CountFailure(origin_.source, question_.macs.login.low, question_.login,
                          question_.client);
+  } else if (result_.not_asked) {
+    source_.CountNotAsked(origin_.source, question_.login, question_.client);
   } else if (result_.outcome == Outcome::kOk) {
     source_.CountSuccess(origin_.source);
   }

@@ -1,6 +1,7 @@
 #include "auth/service/login_home.h"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -16,6 +17,7 @@ class LoginHome::Verification {
  public:
   Verification(LoginHome& home, const LoginQuestion& question)
       : generation(home.tenants_.generation()),
+        tenant(home.TenantOf(question.login)),
         macs_(question.macs),
         login_(question.login),
         client_address_(question.client.address),
@@ -34,7 +36,8 @@ class LoginHome::Verification {
   BackendAnswer& answer() { return walk_.result(); }
   const std::shared_ptr<const ChainOrder>& order() const { return walk_.order(); }
 
-  const uint64_t generation;  // Of the policies, when it was asked.
+  const uint64_t generation;             // Of the policies, when it was asked,
+  const std::optional<TenantId> tenant;  // and whose the domain was then.
   // Something changed about its name since it was asked: not to be remembered, nor to be joined.
   bool stale = false;
 
@@ -69,6 +72,11 @@ LoginHome::LoginHome(AuthContext& context, Chain& chain, io::Reactor& reactor, A
       standby_(context.tenants, context.options.password_cache_entries_max) {}
 
 LoginHome::~LoginHome() { POP_CHECK(idle()); }
+
+std::optional<TenantId> LoginHome::TenantOf(std::string_view login) {
+  const TenantPolicies::Domain* const owner = tenants_.Current().OfDomain(DomainOf(login));
+  return owner == nullptr ? std::nullopt : std::optional(owner->tenant);
+}
 
 bool LoginHome::IsAsBefore(std::string_view login, const Remembered& found) {
   return Serves(tenants_.Current(), DomainOf(login), found.result.principal.tenant) &&
@@ -135,6 +143,19 @@ void LoginHome::ForgetAddress(std::string_view address) {
   MarkAllStale();  // Whoever that will be.
 }
 
+// An answer is remembered only of whose the domain was when it was asked: so these are all.
+void LoginHome::ForgetTenants(const std::unordered_set<TenantId>& tenants) {
+  remembered_.EraseIf([&](const Remembered& remembered) {
+    return tenants.contains(remembered.result.principal.tenant);
+  });
+  metrics_.cache_entries.Set(static_cast<int64_t>(remembered_.size()));
+  absl::erase_if(joinable_, [&](const auto& entry) {
+    const bool theirs = entry.second->tenant && tenants.contains(*entry.second->tenant);
+    if (theirs) entry.second->stale = true;
+    return theirs;
+  });
+}
+
 void LoginHome::MarkAllStale() {
   for (const auto& [equal, verification] : joinable_) verification->stale = true;
   joinable_.clear();
@@ -147,13 +168,16 @@ void LoginHome::OnEnd(Verification& verification) {
   CountFault(answer, reactor_.now_us(), metrics_, faults_);
   std::string from_networks = std::move(answer.from_networks);
   const uint64_t remember_us = uint64_t{answer.remember_ms_max} * 1'000;
+  const bool not_asked = answer.queue_full;
   AuthResult result = ToAuthResult(std::move(answer));
   if (result.outcome == Outcome::kTemporary) {
+    result.not_asked = not_asked;
     UseStandby(verification.macs(), result);
   } else if (!verification.stale) {
     KeepStandby(verification, result, from_networks);
   }
-  if (result.outcome == Outcome::kOk && !verification.stale && remember_us > 0) {
+  const bool is_its_tenants = verification.tenant == result.principal.tenant;
+  if (result.outcome == Outcome::kOk && is_its_tenants && !verification.stale && remember_us > 0) {
     Remembered remembered{verification.macs().login, result, std::move(from_networks),
                           reactor_.now_us() + remember_us, verification.order()};
     remembered.result.reason = kFromCache;

@@ -1,11 +1,11 @@
 // The log-ins whose names belong to one shard: what is remembered of them, and those that are being
 // verified. Equal ones under way (name, password, and the client's address) share one computation.
 //
-// A log-in is remembered only if it was right and nothing was changed about its name (Forget) since
-// it was asked. One password a name is remembered, the last. It counts while the policies say of
-// its tenant what they said when it was asked: that the domain is its own, that it is not switched
-// off, and whom it asks. Answers go by them, and they may be published after somebody was told to
-// forget.
+// A log-in is remembered only if it was right and nothing was changed about its name (Forget) or
+// its tenant since it was asked. One password a name is remembered, the last. It counts while the
+// policies say of its tenant what they said when it was asked: that the domain is its own, that it
+// is not switched off, and whom it asks. Answers go by them, and they may be published after
+// somebody was told to forget.
 //
 // Lives on that shard.
 
@@ -13,8 +13,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -65,6 +67,8 @@ class LoginHome {
   void Forget(const Mac& name);
   // Whoever has that address, by whatever name he logged in. `address` as LookupKey makes it.
   void ForgetAddress(std::string_view address);
+  // What was answered of their users. What is kept for outages stays.
+  void ForgetTenants(const std::unordered_set<TenantId>& tenants);
   // `standby`: what is kept for outages as well.
   void ForgetAll(bool standby);
 
@@ -83,6 +87,8 @@ class LoginHome {
   using Equal = std::pair<Mac, std::string>;  // Log-in, and the client's address.
 
   void OnEnd(Verification& verification);
+  // Whose the domain of that name is.
+  std::optional<TenantId> TenantOf(std::string_view login);
   // Would it be asked as it was, and be of the same tenant?
   bool IsAsBefore(std::string_view login, const Remembered& found);
   // A better result, if the tenant allows one.

@@ -54,7 +54,7 @@ void AuthMetrics::Register(base::MetricRegistry& registry) const {
   registry.Add(backend_failures, "poplar_auth_backend_failures_total",
                "Questions that a back end could not answer.");
   registry.Add(changes, "poplar_auth_changes_total",
-               "Changed log-ins whose cached answers were dropped.");
+               "Changed log-ins, and tenants, whose cached answers were dropped.");
 }
 
 }  // namespace poplar::auth

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "auth/service/fair_key.h"
 #include "auth/service/pool_call.h"
 
 namespace poplar::auth {
@@ -109,7 +108,7 @@ void PoolPort::Ask(BackendCall& call) {
   io::OffloadPool& pool =
       call.question.operation == Operation::kVerifyPassword ? *pools_.hash : *pools_.lookup;
   asker_.Ask(
-      pool, FairKey(call.question.login),
+      pool, call.fair_key,
       [&backend = backend_, question = call.question.Copy()] {
         return AskBackend(backend, question);
       },

@@ -97,6 +97,16 @@ void ShardAuthImpl::CountFailure(const LoginSource& source, std::optional<uint64
                                  const std::string& login, const ClientInfo& client) {
   const Throttle::Counted counted = context_.throttle.AddFailure(source, guess, now_us());
   if (counted.repeated) metrics_.repeated_failures.Add();
+  TellOf(counted, login, client);
+}
+
+void ShardAuthImpl::CountNotAsked(const LoginSource& source, const std::string& login,
+                                  const ClientInfo& client) {
+  TellOf(context_.throttle.AddNotAsked(source, now_us()), login, client);
+}
+
+void ShardAuthImpl::TellOf(const Throttle::Counted& counted, const std::string& login,
+                           const ClientInfo& client) {
   for (size_t i = 0; i < kPenalties; ++i) {
     if (!counted.begun[i]) continue;
     const auto penalty = static_cast<PenaltyOf>(i);
@@ -190,6 +200,11 @@ void ShardAuthImpl::Forget(const BackendChanges& changes) {
   for (const std::string& login : changes.logins) {
     home_.Forget(hasher_.OfName(login));
     resolved_.Erase(login);
+  }
+  if (!changes.tenants.empty()) {
+    home_.ForgetTenants(changes.tenants);
+    resolved_.EraseIf(
+        [&](const Principal& principal) { return changes.tenants.contains(principal.tenant); });
   }
   for (const std::string& address : changes.addresses) {
     home_.ForgetAddress(address);

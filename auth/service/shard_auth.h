@@ -67,6 +67,8 @@ class ShardAuthImpl : public ShardAuth {
   void CountFailure(const LoginSource& source, std::optional<uint64_t> guess,
                     const std::string& login, const ClientInfo& client);
   void CountSuccess(const LoginSource& source);
+  // One that came when too many waited.
+  void CountNotAsked(const LoginSource& source, const std::string& login, const ClientInfo& client);
   void AnswerLogin(AuthResult result, io::Completion<AuthResult>& done);
   void EndAttempt(LoginAttempt& attempt) { attempts_.End(attempt); }
 
@@ -90,6 +92,9 @@ class ShardAuthImpl : public ShardAuth {
   void EndToken(const TokenQuestion& asked, AuthResult result);
   // Of a login name as LookupKey makes it.
   LoginSource SourceOf(const std::string& login, const Mac& name, const ClientInfo& client);
+
+  // Of the penalties that began.
+  void TellOf(const Throttle::Counted& counted, const std::string& login, const ClientInfo& client);
 
   AuthContext& context_;
   io::Shard& shard_;

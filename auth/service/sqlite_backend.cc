@@ -265,6 +265,7 @@ StatusOr<BackendChanges> SqliteBackend::TakeChanges() {
     changes.everything = taken->everything;
     changes.standby = taken->unknown;
     changes.logins = std::move(taken->keys);
+    changes.tenants = std::move(taken->tenants);
     return changes;
   }
   // Another file, or a fault before this: what happened meanwhile is not known.

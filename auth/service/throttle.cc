@@ -124,9 +124,6 @@ Penalty Throttle::Judge(const LoginSource& source, uint64_t now_us) const {
 Throttle::Counted Throttle::AddFailure(const LoginSource& source, std::optional<uint64_t> guess,
                                        uint64_t now_us) {
   Counted counted;
-  const auto begun = [&](PenaltyOf of, bool begins) {
-    counted.begun[static_cast<size_t>(of)] |= begins;
-  };
   last_.Set(source.user, source.place);
   const uint64_t pair = PairOf(source.user, source.place);
   const bool known = known_.Contains(source.user, pair, now_us);
@@ -134,17 +131,26 @@ Throttle::Counted Throttle::AddFailure(const LoginSource& source, std::optional<
   counted.repeated =
       guess && guesses_.Add(*guess, SeededMix(seed_, *guess ^ source.place.address), now_us);
   if (counted.repeated) {
-    begun(PenaltyOf::kRepeats, repeats_.Add(known ? pair : source.place.address, now_us));
+    counted.Note(PenaltyOf::kRepeats, repeats_.Add(known ? pair : source.place.address, now_us));
     return counted;
   }
-  if (known) begun(PenaltyOf::kAddress, addresses_.Add(pair, now_us));
-  begun(PenaltyOf::kAddress, addresses_.Add(source.place.address, now_us));
-  if (source.place.network != 0) {
-    begun(PenaltyOf::kNetwork, networks_.Add(source.place.network, now_us));
-  }
-  begun(PenaltyOf::kUser, users_.Add(source.user, now_us));
-  begun(PenaltyOf::kTenant, tenants_.Add(source.tenant, now_us));
+  if (known) counted.Note(PenaltyOf::kAddress, addresses_.Add(pair, now_us));
+  AddAtPlace(source.place, counted, now_us);
+  counted.Note(PenaltyOf::kUser, users_.Add(source.user, now_us));
+  counted.Note(PenaltyOf::kTenant, tenants_.Add(source.tenant, now_us));
   return counted;
+}
+
+Throttle::Counted Throttle::AddNotAsked(const LoginSource& source, uint64_t now_us) {
+  Counted counted;
+  const bool known = known_.Contains(source.user, PairOf(source.user, source.place), now_us);
+  if (!known) AddAtPlace(source.place, counted, now_us);
+  return counted;
+}
+
+void Throttle::AddAtPlace(const ClientPlace& place, Counted& counted, uint64_t now_us) {
+  counted.Note(PenaltyOf::kAddress, addresses_.Add(place.address, now_us));
+  if (place.network != 0) counted.Note(PenaltyOf::kNetwork, networks_.Add(place.network, now_us));
 }
 
 std::vector<HeldPenalty> Throttle::Held(uint64_t user, uint64_t tenant, uint64_t now_us) const {

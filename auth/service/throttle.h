@@ -8,6 +8,7 @@
 // - The same wrong password for the same name from the same place counts once (a phone with an old
 //   one), as long as it is not tried more than twice a second for long: that is a load of its own.
 // - A name counts whether anybody has it or not, by the hash of how it was given.
+// - One that found the queue full counts for its place, where the name is not known.
 //
 // One set of fixed tables for all shards (guilt_table.h, recent_set.h). Any thread.
 
@@ -87,9 +88,14 @@ class Throttle {
     bool repeated = false;  // That guess was counted before.
     std::array<bool, kPenalties>
         begun{};  // By PenaltyOf: who comes next waits, and did not before.
+
+    void Note(PenaltyOf of, bool begins) { begun[static_cast<size_t>(of)] |= begins; }
   };
   // `guess`: a keyed hash of name and password, if that can be known.
   Counted AddFailure(const LoginSource& source, std::optional<uint64_t> guess, uint64_t now_us);
+  // One that nobody looked at, as too many wait: its place keeps the queue full, unless the name is
+  // known there. The name and its tenant are whose they are; the right password may have been told.
+  Counted AddNotAsked(const LoginSource& source, uint64_t now_us);
   // All that hold for a name: from anywhere, and at the place where it failed last.
   std::vector<HeldPenalty> Held(uint64_t user, uint64_t tenant, uint64_t now_us) const;
   // A log-in that was right.
@@ -98,6 +104,8 @@ class Throttle {
  private:
   // Of a name at a place.
   uint64_t PairOf(uint64_t user, const ClientPlace& place) const;
+  // A failure, of whatever name.
+  void AddAtPlace(const ClientPlace& place, Counted& counted, uint64_t now_us);
 
   const uint64_t seed_;
   GuiltTable addresses_;  // Also names at places where they are known.

@@ -165,9 +165,33 @@ constexpr char kVersion5[] = R"sql(
 ALTER TABLE users ADD COLUMN pop3 INTEGER NOT NULL DEFAULT 1 CHECK (pop3 IN (0, 1));
 )sql";
 
+// A change of a tenant is told with its id, beside the empty key that a server of an earlier
+// version understands: only what is remembered of that tenant's users has to be forgotten.
+constexpr char kVersion6[] = R"sql(
+ALTER TABLE changes ADD COLUMN tenant INTEGER;
+DROP TRIGGER tenant_change_is_told;
+CREATE TRIGGER tenant_change_is_told AFTER UPDATE ON tenants
+  BEGIN
+    INSERT INTO changes (address_key, tenant) VALUES ('', OLD.id);
+    INSERT INTO changes (address_key, tenant) SELECT '', NEW.id WHERE NEW.id <> OLD.id;
+  END;
+DROP TRIGGER tenant_setting_is_told;
+CREATE TRIGGER tenant_setting_is_told AFTER INSERT ON tenant_settings
+  BEGIN INSERT INTO changes (address_key, tenant) VALUES ('', NEW.tenant); END;
+DROP TRIGGER tenant_setting_change_is_told;
+CREATE TRIGGER tenant_setting_change_is_told AFTER UPDATE ON tenant_settings
+  BEGIN
+    INSERT INTO changes (address_key, tenant) VALUES ('', OLD.tenant);
+    INSERT INTO changes (address_key, tenant) SELECT '', NEW.tenant WHERE NEW.tenant <> OLD.tenant;
+  END;
+DROP TRIGGER tenant_setting_removal_is_told;
+CREATE TRIGGER tenant_setting_removal_is_told AFTER DELETE ON tenant_settings
+  BEGIN INSERT INTO changes (address_key, tenant) VALUES ('', OLD.tenant); END;
+)sql";
+
 // What makes each version of the one before.
 constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2, kVersion3,
-                                                            kVersion4, kVersion5};
+                                                            kVersion4, kVersion5, kVersion6};
 
 // From the tables of `version` (0: none) to today's. REQUIRES: a transaction.
 Status Upgrade(SqliteConnection& connection, int64_t version) {

@@ -9,7 +9,7 @@
 
 namespace poplar::auth {
 
-inline constexpr int64_t kSchemaVersion = 5;
+inline constexpr int64_t kSchemaVersion = 6;
 
 // Makes the tables, in one transaction. kAlreadyExists: `path` is a user database already;
 // kFailedPrecondition: it holds something else.

@@ -56,7 +56,7 @@ StatusOr<UserChanges> UserDatabase::TakeChanges() {
   if (version == data_version_) return changes;
 
   SqliteQuery query(*connection_,
-                    "SELECT sequence, address_key FROM changes WHERE sequence >= ?1 "
+                    "SELECT sequence, address_key, tenant FROM changes WHERE sequence >= ?1 "
                     "ORDER BY sequence");
   // The last one that was told is asked for again. When it is not there, the journal was cut
   // beyond it, or the file was put back to an earlier state.
@@ -72,15 +72,18 @@ StatusOr<UserChanges> UserDatabase::TakeChanges() {
       continue;
     }
     std::string key = query.Text(1);
-    if (key.empty()) {
+    if (!key.empty()) {
+      changes.keys.push_back(std::move(key));
+    } else if (!query.NumberOrNull(2)) {
       changes.everything = true;
     } else {
-      changes.keys.push_back(std::move(key));
+      changes.tenants.emplace(static_cast<uint64_t>(query.Number(2)));
     }
   }
   if (!joined) {
     changes.everything = changes.unknown = true;
     changes.keys.clear();
+    changes.tenants.clear();
   }
   data_version_ = version;
   changes_sequence_ = sequence;

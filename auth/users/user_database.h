@@ -23,6 +23,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "core/base/clock.h"
@@ -114,9 +115,10 @@ struct RemovedAccount {
 
 // What changed since a caller looked last, for those who cache answers.
 struct UserChanges {
-  bool everything = false;        // A tenant changed, or too much to tell.
-  bool unknown = false;           // With `everything`: users may have changed that are not named.
-  std::vector<std::string> keys;  // LookupKey of each user that changed or went.
+  bool everything = false;               // Too much to tell, or somebody said so by hand.
+  bool unknown = false;                  // With `everything`: users may have changed, too.
+  std::vector<std::string> keys;         // LookupKey of each user that changed or went.
+  std::unordered_set<TenantId> tenants;  // Those that changed, or whose settings did.
 };
 
 struct UserDatabaseOptions {

@@ -35,6 +35,8 @@ constexpr uint32_t kCertificateLooksMax = 1024;  // That wait; handshakes beyond
 // At 10 a reactor that was busy just before found itself beyond its share when it woke, and waited
 // for the scheduler's next tick, 4 ms: others' p99 under a flood of log-ins was four times as long.
 constexpr int kHashNice = 16;
+// Of each tenant, however many of others' wait: about what a household asks at once.
+constexpr uint32_t kQueuedAlways = 8;
 
 // Sockets live in folders that nobody else made (a tmpfs that is empty after a boot).
 Status MakeFolderOf(const std::string& socket_path) {
@@ -86,9 +88,12 @@ Status Service::MakeShardsAndPools() {
   options.count = config_.server.workers;
   POP_ASSIGN_OR_RETURN(shards_, io::ShardSet::Start(options));
   hash_pool_ = std::make_unique<io::OffloadPool>(
-      io::OffloadPoolOptions{.name = "hash", .threads = io::GrantedCores(), .nice = kHashNice});
-  disk_pool_ = std::make_unique<io::OffloadPool>(
-      io::OffloadPoolOptions{.name = "disk", .threads = kDiskThreads});
+      io::OffloadPoolOptions{.name = "hash",
+                             .threads = io::GrantedCores(),
+                             .nice = kHashNice,
+                             .queued_always_per_key = kQueuedAlways});
+  disk_pool_ = std::make_unique<io::OffloadPool>(io::OffloadPoolOptions{
+      .name = "disk", .threads = kDiskThreads, .queued_always_per_key = kQueuedAlways});
   certificate_pool_ = std::make_unique<io::OffloadPool>(
       io::OffloadPoolOptions{.name = "certs",
                              .threads = kCertificateThreads,

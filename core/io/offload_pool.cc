@@ -89,11 +89,10 @@ OffloadPool::~OffloadPool() {
 bool OffloadPool::Submit(Reactor& home, uint64_t key, OffloadJob& job) {
   POP_CHECK(!job.pending_);
   OffloadKeyQueue& queue = FindKey(key);
-  if (!AddBounded(queue.queued, options_.queued_max_per_key)) {
-    refused_.fetch_add(1, std::memory_order_relaxed);
-    return false;
-  }
-  if (!AddBounded(queued_, options_.queued_max)) {
+  const uint32_t of_key = queue.queued.fetch_add(1, std::memory_order_relaxed);
+  const bool has_few = of_key < options_.queued_always_per_key;
+  const uint32_t most = has_few ? options_.queued_max * kQueuedHardFactor : options_.queued_max;
+  if (of_key >= options_.queued_max_per_key || !AddBounded(queued_, most)) {
     queue.queued.fetch_sub(1, std::memory_order_relaxed);
     refused_.fetch_add(1, std::memory_order_relaxed);
     return false;
@@ -202,7 +201,7 @@ void OffloadPool::Register(base::MetricRegistry& registry) const {
   };
   add_limit(options_.threads, "poplar_offload_threads", "Threads of a pool.");
   add_limit(options_.queued_max, "poplar_offload_queued_max",
-            "Jobs that may wait; those beyond are refused.");
+            "Jobs that may wait; beyond it only those of tenants that have few.");
   registry.AddComputed(
       base::MetricRegistry::Kind::kGauge, [this] { return static_cast<double>(queued()); },
       "poplar_offload_queued", "Jobs that no thread took yet.", labels);

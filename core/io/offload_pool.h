@@ -56,12 +56,18 @@ class OffloadJob {
   io::WorkFor<&OffloadJob::RunDone> done_{this};
 };
 
+// A queue that is that full takes longer than anybody waits.
+inline constexpr uint32_t kQueuedHardFactor = 8;
+
 struct OffloadPoolOptions {
   std::string name;      // Of its threads and metrics: "hash", "disk".
   uint32_t threads = 1;  // 0: by hand (Take, Run).
   int nice = 0;
   uint32_t queued_max = 1024;  // Over all keys. What a thread works at does not count.
   uint32_t queued_max_per_key = 256;
+  // Beyond queued_max a key with fewer jobs than this in the queue still gets another in, up to
+  // kQueuedHardFactor times queued_max: who fills the queue shuts out nobody else. 0: none does.
+  uint32_t queued_always_per_key = 0;
 };
 
 class OffloadPool {

@@ -32,6 +32,11 @@ class GateBackend : public Backend {
     const std::lock_guard<std::mutex> lock(mutex_);
     down_ = down;
   }
+  // At the next question for changes.
+  void Tell(BackendChanges changes) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    changes_ = std::move(changes);
+  }
   void Close() { SetOpen(false); }
   void Open() { SetOpen(true); }
   // Password questions so far, also those that wait at the gate.
@@ -44,6 +49,10 @@ class GateBackend : public Backend {
     changed_.wait(lock, [&] { return asked_ >= times; });
   }
 
+  StatusOr<BackendChanges> TakeChanges() override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return std::exchange(changes_, {});
+  }
   std::string_view name() const override { return "gate"; }
   Capabilities capabilities() const override { return capabilities_; }
   BackendAnswer Resolve(std::string_view address) override {
@@ -111,6 +120,7 @@ class GateBackend : public Backend {
   std::condition_variable changed_;
   std::map<std::string, std::string> users_;
   std::map<std::string, std::string> addresses_;
+  BackendChanges changes_;
   bool open_ = true;
   bool down_ = false;
   int asked_ = 0;

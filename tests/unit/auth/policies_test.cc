@@ -166,7 +166,18 @@ TEST_F(PoliciesTest, ChangesAreToldToThoseWhoRememberAnswers) {
   EXPECT_THAT(of_user.keys, testing::Contains("alice@example.org"));
   ASSERT_TRUE(
       database_->ChangeTenant("acme", [](TenantRecord& t) { t.maildrop_quota.octets = 1; }).ok());
-  EXPECT_TRUE(server->TakeChanges()->everything);
+  const TenantId acme = database_->FindTenant("acme")->id;
+  EXPECT_THAT(server->TakeChanges()->tenants, testing::ElementsAre(acme));
+  ASSERT_TRUE(database_->AddTenant("other", {}).ok());
+  for (const bool weak : {true, false}) {
+    ASSERT_TRUE(
+        database_
+            ->ChangeTenant("acme", [&](TenantRecord& t) { t.policy.rules.weak_schemes = weak; })
+            .ok());
+    const UserChanges of_setting = *server->TakeChanges();
+    EXPECT_FALSE(of_setting.everything);
+    EXPECT_THAT(of_setting.tenants, testing::ElementsAre(acme));
+  }
 }
 
 TEST_F(PoliciesTest, AFileOfVersion1IsUpgradedWhenItIsOpened) {

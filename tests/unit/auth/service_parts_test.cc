@@ -98,10 +98,17 @@ TEST(LoginHasherTest, IsSipHash) {
   EXPECT_EQ(hasher.OfName(fifteen).low, 0xd9c3cf970fec087eU);
 }
 
-TEST(FairKeyTest, IsTheDomains) {
-  EXPECT_EQ(FairKey("a@example.org"), FairKey("b@example.org"));
-  EXPECT_EQ(FairKey("a"), FairKey("b"));
-  EXPECT_LT(FairKey("a@example.net"), kFairKeys);
+TEST(FairKeyTest, IsTheTenantsAndOneForAllThatNobodyHas) {
+  TenantPolicies tenants;
+  tenants.by_domain["example.org"] = {.tenant = TenantId(1), .name = "acme"};
+  tenants.by_domain["example.net"] = {.tenant = TenantId(1), .name = "acme"};
+  tenants.by_domain["example.com"] = {.tenant = TenantId(2), .name = "other"};
+  EXPECT_EQ(FairKey(tenants, "a@example.org"), FairKey(tenants, "b@example.net"));
+  EXPECT_NE(FairKey(tenants, "a@example.org"), FairKey(tenants, "a@example.com"));
+  EXPECT_EQ(FairKey(tenants, "a@x.test"), FairKey(tenants, "b@y.test"));
+  EXPECT_NE(FairKey(tenants, "a@x.test"), FairKey(tenants, "a@example.org"));
+  EXPECT_EQ(FairKey(tenants, "a"), FairKey(tenants, "b"));
+  EXPECT_NE(FairKey(tenants, "a"), FairKey(tenants, "a@x.test"));
 }
 
 TEST(FaultLogTest, SpeaksOnceInAWhile) {

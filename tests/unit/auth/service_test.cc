@@ -119,6 +119,30 @@ TEST_F(ServiceTest, NobodyJoinsAComputationFromBeforeAChange) {
   EXPECT_EQ(Login(kSecond, kAlice, "secret").outcome, Outcome::kRefused);
 }
 
+TEST_F(ServiceTest, WhatIsVerifiedWhileATenantChangesIsRememberedOfTheOthers) {
+  Start();
+  const auto tell = [&](uint64_t tenant) {
+    const double told = Metric("poplar_auth_changes_total");
+    for (int i = 1; i <= 2; ++i) {  // When the second one is taken, the first is dealt with.
+      gate_->Tell({.logins = {}, .tenants = {TenantId(tenant)}});
+      ASSERT_TRUE(Eventually([&] { return Metric("poplar_auth_changes_total") == told + i; }));
+    }
+  };
+  gate_->Close();
+  const auto of_its_own = StartLogin(kFirst, kAlice, "secret");
+  gate_->WaitUntilAsked(1);
+  tell(7);
+  const auto of_anothers = StartLogin(kFirst, kAlice, "secret");
+  gate_->WaitUntilAsked(2);  // It joined nobody.
+  tell(8);
+  gate_->Open();
+  EXPECT_EQ(of_its_own->Get().outcome, Outcome::kOk);
+  EXPECT_EQ(of_anothers->Get().outcome, Outcome::kOk);
+  EXPECT_EQ(Login(kSecond, kAlice, "secret").reason, kFromCache);
+  tell(7);
+  EXPECT_NE(Login(kSecond, kAlice, "secret").reason, kFromCache);
+}
+
 TEST_F(ServiceTest, NobodyJoinsAComputationFromBeforeTheDomainWent) {
   Start();
   gate_->Close();
@@ -170,6 +194,25 @@ TEST_F(ServiceTest, AFullQueueIsTemporary) {
   gate_->Open();
   EXPECT_EQ(working->Get().outcome, Outcome::kRefused);
   EXPECT_EQ(queued->Get().outcome, Outcome::kRefused);
+}
+
+TEST_F(ServiceTest, AFullQueueIsHeldAgainstStrangersOnly) {
+  hash_pool_options_ = {.name = "hash", .threads = 1, .queued_max = 1};
+  options_.throttle.free_address = 0;
+  Start();
+  EXPECT_EQ(Login(kFirst, kAlice, "secret", "192.0.2.1").outcome, Outcome::kOk);
+  gate_->Close();
+  const auto working = StartLogin(kFirst, kAlice, "a", "192.0.2.2");
+  gate_->WaitUntilAsked(2);
+  const auto queued = StartLogin(kFirst, kAlice, "b", "192.0.2.3");
+  EXPECT_EQ(Login(kFirst, kAlice, "c", "192.0.2.1").outcome, Outcome::kTemporary);
+  EXPECT_EQ(Metric("poplar_auth_penalties_total"), 0);
+  EXPECT_EQ(Login(kSecond, kAlice, "c", "192.0.2.9").outcome, Outcome::kTemporary);
+  EXPECT_EQ(Metric("poplar_auth_penalties_total", "address"), 1);
+  EXPECT_EQ(Metric("poplar_auth_penalties_total"), 1);
+  gate_->Open();
+  working->Get();
+  queued->Get();
 }
 
 TEST_F(ServiceTest, ABackEndThatHangsIsTemporaryAndIsNotRemembered) {

@@ -63,6 +63,29 @@ TEST_F(SqliteServiceTest, AChangedQuotaIsKnownToAllShards) {
   EXPECT_TRUE(becomes({50, 2}));
 }
 
+TEST_F(SqliteServiceTest, ATenantThatChangesLeavesTheOthersRemembered) {
+  const std::vector<std::string> domains = {"example.net"};
+  ASSERT_TRUE(database_->AddTenant("other", domains).ok());
+  const auto is_remembered = [&] {
+    const bool login =
+        Login(kFirst, "alice@example.org", "secret").reason.starts_with("from cache");
+    const bool address = Resolve(kFirst, "alice@example.org").reason == "from cache";
+    return login && address;
+  };
+  is_remembered();
+  const auto change = [&](const std::string& tenant) {
+    ASSERT_TRUE(
+        database_->ChangeTenant(tenant, [](TenantRecord& t) { ++t.maildrop_quota.octets; }).ok());
+  };
+  change("other");
+  EXPECT_TRUE(Eventually([&] { return Metric("poplar_auth_changes_total") == 1; }));
+  change("other");  // When it is taken, the first one is dealt with.
+  EXPECT_TRUE(Eventually([&] { return Metric("poplar_auth_changes_total") == 2; }));
+  EXPECT_TRUE(is_remembered());
+  change("acme");
+  EXPECT_TRUE(Eventually([&] { return !is_remembered(); }));
+}
+
 TEST_F(SqliteServiceTest, RightWrongAndUnknown) {
   for (const ShardIndex shard : {kFirst, kSecond}) {
     const AuthResult right = Login(shard, "ALICE@example.org", "secret");

@@ -137,7 +137,7 @@ TEST_F(TenantSyncTest, JudgingChangesNothing) {
   EXPECT_THAT(Find("a").domains, ElementsAre("a.example"));
   EXPECT_TRUE(Find("b").enabled);
   EXPECT_FALSE(users_->FindTenant("c").ok());
-  EXPECT_FALSE(watch->TakeChanges()->everything);
+  EXPECT_THAT(watch->TakeChanges()->tenants, IsEmpty());
 }
 
 TEST_F(TenantSyncTest, WhatIsAsItShouldBeChangesNothing) {
@@ -148,7 +148,7 @@ TEST_F(TenantSyncTest, WhatIsAsItShouldBeChangesNothing) {
   // Alice keeps one of them there, however often it is asked for without it.
   for (int i = 0; i < 2; ++i) EXPECT_THAT(Sync({Spec("a", {"a.example"})}), IsEmpty());
   EXPECT_THAT(Find("a").domains, ElementsAre("a.example", "a.test"));
-  EXPECT_FALSE(watch->TakeChanges()->everything);
+  EXPECT_THAT(watch->TakeChanges()->tenants, IsEmpty());
 }
 
 TEST_F(TenantSyncTest, WhatCannotBeReadStaysAsItIs) {

@@ -303,6 +303,19 @@ TEST_F(ThrottleTest, RepeatedAtOnceItIsALoad) {
   EXPECT_EQ(DelayMs(source, kSecondUs), 0U);
 }
 
+TEST_F(ThrottleTest, WhoFillsTheQueueWaitsAndNobodyElse) {
+  Succeed(From("192.0.2.1"));
+  for (int i = 0; i < 100; ++i) {
+    throttle_->AddNotAsked(From("192.0.2.1"), 0);
+    throttle_->AddNotAsked(From("203.0.113.1"), 0);
+  }
+  EXPECT_EQ(DelayMs(From("192.0.2.1")), 0U) << "he is known there";
+  EXPECT_EQ(DelayMs(From("192.0.2.1", kBob)), 0U);
+  EXPECT_EQ(throttle_->Judge(From("203.0.113.1", kBob), 0).because, PenaltyOf::kAddress);
+  EXPECT_EQ(DelayMs(From("203.0.113.1", kBob)), 4000U);
+  EXPECT_EQ(DelayMs(From("203.0.113.2")), 0U) << "neither the name nor its tenant did it";
+}
+
 TEST_F(ThrottleTest, WhatHoldsIsTold) {
   EXPECT_TRUE(throttle_->Held(kAlice, kTenant, 0).empty());
   for (int i = 0; i < 7; ++i) Fail(From("192.0.2.1"));

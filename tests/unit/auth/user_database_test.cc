@@ -101,7 +101,7 @@ TEST_F(UserDatabaseTest, OpenTellsWhatItFound) {
   Sql("PRAGMA user_version = 99");
   const Status status = UserDatabase::Open(path_).status();
   EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.ToString(), HasSubstr("schema version 99, this program knows version 5"));
+  EXPECT_THAT(status.ToString(), HasSubstr("schema version 99, this program knows version 6"));
 }
 
 TEST_F(UserDatabaseTest, TenantsAndDomains) {
@@ -296,8 +296,12 @@ TEST_F(UserDatabaseTest, ChangesByOthersAreTold) {
               ElementsAre("bob@example.org", "rob@example.org", "alice@example.org"));
 
   ASSERT_TRUE(database_->SetTenantEnabled("acme", false).ok());
-  EXPECT_TRUE(watcher->TakeChanges()->everything);
-  EXPECT_FALSE(watcher->TakeChanges()->everything);
+  const UserChanges of_tenant = *watcher->TakeChanges();
+  EXPECT_FALSE(of_tenant.everything);
+  EXPECT_THAT(of_tenant.tenants, ElementsAre(database_->FindTenant("acme")->id));
+  EXPECT_THAT(watcher->TakeChanges()->tenants, IsEmpty());
+  Sql("INSERT INTO changes (address_key) VALUES ('')");
+  EXPECT_TRUE(watcher->TakeChanges()->everything) << "of nobody in particular";
 
   Sql("UPDATE users SET hash = '' WHERE address = 'rob@example.org'");
   EXPECT_THAT(watcher->TakeChanges()->keys, ElementsAre("rob@example.org")) << "by hand";

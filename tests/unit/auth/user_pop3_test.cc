@@ -67,6 +67,11 @@ TEST(UserPop3Test, UsersOfAFileOfVersion4HaveIt) {
     EXPECT_TRUE((*login)->user.pop3);
     EXPECT_TRUE((*login)->require_app_password);
     ASSERT_TRUE((*opened)->SetUserPop3("eve@old.example", false).ok());
+    const auto watcher = *UserDatabase::Open(path);
+    ASSERT_TRUE((*opened)->SetTenantEnabled("old", false).ok());
+    const UserChanges changes = *watcher->TakeChanges();
+    EXPECT_FALSE(changes.everything);
+    EXPECT_THAT(changes.tenants, ElementsAre(TenantId(1)));
   }
   EXPECT_FALSE((*UserDatabase::Open(path))->FindUser("eve@old.example")->pop3);
 }

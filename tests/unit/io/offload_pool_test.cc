@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <functional>
@@ -148,6 +149,27 @@ TEST(OffloadPoolTest, BoundsItsQueueAndEachKey) {
     if (entry.name == "poplar_offload_refused_total") found = entry.read() == 3.0;
   }
   EXPECT_TRUE(found);
+}
+
+TEST(OffloadPoolTest, AFullQueueStillTakesTheFewOfOtherKeys) {
+  const auto reactor = MakeReactor();
+  OffloadPool pool({.name = "test", .threads = 0, .queued_max = 3, .queued_always_per_key = 2});
+  std::deque<Job> jobs;
+  const auto submit = [&](uint64_t key) {
+    jobs.emplace_back([] {});
+    return pool.Submit(*reactor, key, jobs.back());
+  };
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(submit(1));
+  EXPECT_FALSE(submit(1));
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(submit(2));
+  EXPECT_FALSE(submit(2)) << "it has as many as everybody may";
+  uint64_t key = 3;
+  while (submit(key)) ++key;
+  EXPECT_EQ(pool.queued(), 3 * kQueuedHardFactor);
+  while (OffloadJob* const job = pool.Take()) pool.Run(*job);
+  ASSERT_TRUE(TurnUntil(*reactor, [&] {
+    return std::ranges::none_of(jobs, [](const Job& job) { return job.pending(); });
+  }));
 }
 
 TEST(OffloadPoolTest, FinishesWhatIsQueuedAtItsEnd) {
