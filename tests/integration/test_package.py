@@ -205,7 +205,11 @@ def test_installed_upgraded_removed_and_purged(tree, packages, tmp_path, closing
     everything = tree.folder / "var/lib/poplar"
     everything.mkdir()
     (everything / "lost+found").mkdir(mode=0o700)
-    tree.install(packages["poplar"], packages["poplar-ldap"])
+    # Its `init` fails; the next one mends that.
+    (everything / "store").touch()
+    assert "mend that" in tree.install(packages["poplar"], packages["poplar-ldap"]).stdout.decode()
+    (everything / "store").unlink()
+    tree.run("dpkg-reconfigure", "poplar")
     listed = tree.run("ls", "-ln", "/var/lib/poplar").stdout.decode()
     uid = tree.run("id", "-u", "poplar").stdout.decode().strip()
     assert {path.name for path in everything.iterdir()} >= {"store", "users.db", "tls"}, listed
@@ -241,6 +245,13 @@ def test_installed_upgraded_removed_and_purged(tree, packages, tmp_path, closing
     server.poplar("deliver", ALICE, input=b"Subject: x\n\nof the second version\n")
     assert len(server.fetch()) == 2
     server.drain()
+
+    # A disk that is not mounted: nothing is made beneath it.
+    disk = everything.rename(tmp_path / "disk")
+    assert "is its disk mounted?" in tree.run("dpkg-reconfigure", "poplar").stderr.decode()
+    assert not list(everything.iterdir())
+    everything.rmdir()
+    disk.rename(everything)
 
     tree.run("apt-get", "remove", "-q", "-y", "poplar")
     assert not (tree.folder / "usr/bin/poplar").exists() and not (tree.folder / "usr/lib/poplar").exists()
@@ -312,8 +323,12 @@ def test_an_upgrade_under_load(tree, packages, tmp_path, closing):
         check_sockets_that_moved(booted, next(iter(users)))
 
         booted.run("apt-get", "remove", "-q", "-y", "poplar")
-        for port in (24, 110, 995):
+        for port in (24, 995):
             assert refuses(port), f"port {port} still listens"
+        booted.run("apt-get", "install", "-q", "-y", f"/packages/{upgrade.name}")
+        assert not refuses(24) and not refuses(995), "an installation after a removal starts all"
+        wait_for("the server is there", 60, lambda: main_process(booted) != b"0")
+        booted.run("apt-get", "remove", "-q", "-y", "poplar")
 
 
 def set_up_fail2ban(tree):
