@@ -125,6 +125,11 @@ def test_so_would_the_operators(render, check_manifests, name):
     ("pop3s.enabled=false,pop3.service.shared=true", "pop3.service.shared needs the Service of POP3S"),
     ("tls.secretName=x,tls.certManager.enabled=true", "write one of them"),
     ("tls.certManager.enabled=true,tls.certManager.issuerRef.name=x", "the certificate has no name: write config.server.hostname"),
+    ("tls.certManager.privateKey.algorithm=RSA", r"RSA has no key of 256 bits: write a size of 2048, 3072, 4096\."),
+    ("tls.certManager.privateKey.size=2048", "ECDSA has no key of 2048 bits"),
+    ("tls.hosts[0].host=a.example,tls.hosts[0].secretName=x,tls.hosts[1].host=a.example,tls.hosts[1].secretName=y", "a.example twice"),
+    ("replicas=2,pop3s.service.type=NodePort,pop3s.service.nodePort=30995", "pop3s.service.nodePort is one port, and each of the 2 stores"),
+    ("replicas=2,pop3s.service.type=NodePort,pop3.service.shared=true,pop3.service.nodePort=30110", "pop3.service.nodePort is one port"),
     ("config.backend.api.plugin=/usr/lib/poplar/http.so", "networkPolicy.egress lets the pods connect to nobody"),
 ])
 def test_what_is_refused(run_helm, setting, words):

@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 import subprocess
+import textwrap
 import time
 import urllib.parse
 import urllib.request
@@ -209,6 +210,17 @@ def test_alert_rules_are_sound_and_each_is_tested():
     tests = (OPS / "alerts_test.yml").read_text()
     for rule in alert_rules():
         assert f'ALERTS{{alertname="{rule["alert"]}"' in tests, rule["alert"]
+
+
+def test_prometheus_takes_what_the_first_page_says(tmp_path):
+    page = (ROOT / "README.md").read_text()
+    lines = textwrap.dedent(re.search(r"prometheus\.yml <<END\n(.*?)^    END$", page, re.M | re.S)[1])
+    named = re.findall(r"/usr/share/poplar/([\w.]+)", page)
+    assert sorted(named) == ["alerts.yml", "dashboard.json"] and "job_name: poplar\n" in lines
+    config = tmp_path / "prometheus.yml"
+    config.write_text(lines.replace("/usr/share/poplar", str(OPS)))
+    result = subprocess.run([needs("promtool"), "check", "config", str(config)], capture_output=True, timeout=60)
+    assert result.returncode == 0 and f"{len(alert_rules())} rules found" in result.stdout.decode(), result.stdout.decode() + result.stderr.decode()
 
 
 def anchors(page):

@@ -205,7 +205,11 @@ def test_installed_upgraded_removed_and_purged(tree, packages, tmp_path, closing
     everything = tree.folder / "var/lib/poplar"
     everything.mkdir()
     (everything / "lost+found").mkdir(mode=0o700)
-    tree.install(packages["poplar"], packages["poplar-ldap"])
+    # Its `init` fails; the next one mends that.
+    (everything / "store").touch()
+    assert "mend that" in tree.install(packages["poplar"], packages["poplar-ldap"]).stdout.decode()
+    (everything / "store").unlink()
+    tree.run("dpkg-reconfigure", "poplar")
     listed = tree.run("ls", "-ln", "/var/lib/poplar").stdout.decode()
     uid = tree.run("id", "-u", "poplar").stdout.decode().strip()
     assert {path.name for path in everything.iterdir()} >= {"store", "users.db", "tls"}, listed
@@ -241,6 +245,13 @@ def test_installed_upgraded_removed_and_purged(tree, packages, tmp_path, closing
     server.poplar("deliver", ALICE, input=b"Subject: x\n\nof the second version\n")
     assert len(server.fetch()) == 2
     server.drain()
+
+    # A disk that is not mounted: nothing is made beneath it.
+    disk = everything.rename(tmp_path / "disk")
+    assert "is its disk mounted?" in tree.run("dpkg-reconfigure", "poplar").stderr.decode()
+    assert not list(everything.iterdir())
+    everything.rmdir()
+    disk.rename(everything)
 
     tree.run("apt-get", "remove", "-q", "-y", "poplar")
     assert not (tree.folder / "usr/bin/poplar").exists() and not (tree.folder / "usr/lib/poplar").exists()
@@ -312,8 +323,12 @@ def test_an_upgrade_under_load(tree, packages, tmp_path, closing):
         check_sockets_that_moved(booted, next(iter(users)))
 
         booted.run("apt-get", "remove", "-q", "-y", "poplar")
-        for port in (24, 110, 995):
+        for port in (24, 995):
             assert refuses(port), f"port {port} still listens"
+        booted.run("apt-get", "install", "-q", "-y", f"/packages/{upgrade.name}")
+        assert not refuses(24) and not refuses(995), "an installation after a removal starts all"
+        wait_for("the server is there", 60, lambda: main_process(booted) != b"0")
+        booted.run("apt-get", "remove", "-q", "-y", "poplar")
 
 
 def set_up_fail2ban(tree):
@@ -404,8 +419,8 @@ def check_backup_and_restore(booted, user):
 
 
 def check_sockets_that_moved(booted, user):
-    """As the operator's page moves them; the doctor and what customers are told go with them."""
-    lines = operators_example(r"\[Socket\]").replace("192.0.2.1:110", "127.0.0.1:2110").replace("[2001:db8::1]:110", "127.0.0.2:2110")
+    """As the operator's page moves them, before the network has the addresses; the doctor and what customers are told go with them."""
+    lines = operators_example(r"\[Socket\]").replace(":110", ":2110")
     folder = "/etc/systemd/system/poplar-pop3.socket.d"
     booted.run("sh", "-e", "-c", f"mkdir -p {folder}; cat > {folder}/override.conf; systemctl daemon-reload", input=lines.encode())
     page = OPERATIONS.read_text()
@@ -413,13 +428,15 @@ def check_sockets_that_moved(booted, user):
     for command in re.findall(r"`([^`]+)`", commands):
         booted.run(*command.split())
     assert refuses(110)
+    for address in ("192.0.2.1/32", "2001:db8::1/128"):
+        subprocess.run([needs("ip"), "address", "add", address, "dev", "lo"], check=True, capture_output=True, timeout=60)
 
     def doctor():
         found = json.loads(booted.run("poplar", "doctor", user, "--json", check=False).stdout)["findings"]
         return [(finding["step"], finding["health"], finding["says"]) for finding in found]
 
     found = doctor()
-    assert ("port pop3", "ok", "127.0.0.1:2110 answers") in found and ("port pop3", "ok", "127.0.0.2:2110 answers") in found, found
+    assert ("port pop3", "ok", "192.0.2.1:2110 answers") in found and ("port pop3", "ok", "[2001:db8::1]:2110 answers") in found, found
     assert not [finding for finding in found if finding[1] == "fault"], found
     assert "port 2110 with STARTTLS" in next(says for step, _, says in found if step == "settings")
     booted.run("systemctl", "stop", "poplar")
