@@ -82,6 +82,15 @@ void AuthService::Register(base::MetricRegistry& registry) const {
       [hashers = context_->pools.hashers] { return static_cast<double>(hashers->rehashed()); },
       "poplar_auth_rehashed_total",
       "Stored hashes replaced by ones of the configured scheme, after a log-in.");
+  registry.AddComputed(
+      base::MetricRegistry::Kind::kCounter,
+      [this] { return static_cast<double>(context_->throttle.known_forgotten()); },
+      "poplar_auth_known_forgotten_total",
+      "Names that are strangers again at places where they were known, for want of room.");
+  registry.AddComputed(
+      base::MetricRegistry::Kind::kGauge,
+      [this] { return static_cast<double>(context_->options.throttle.known_max); },
+      "poplar_auth_known_max", "Names at places, each by itself, that may be known.");
   const auto add_limit = [&](uint64_t of_each_shard, std::string_view name, std::string_view help) {
     registry.AddComputed(
         base::MetricRegistry::Kind::kGauge,

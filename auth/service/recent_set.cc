@@ -60,6 +60,9 @@ bool RecentSet::Add(uint64_t bucket, uint64_t item, uint64_t now_us) {
   }
   const bool counts = was_there && oldest + limits_.ttl_s > now_s;
   if (counts && oldest + limits_.ttl_s / kFreshPart >= now_s) return true;
+  if (!was_there && !IsOld(place->load(std::memory_order_relaxed), now_s)) {
+    forgotten_.fetch_add(1, std::memory_order_relaxed);
+  }
   // Of two that take one place at once, the last one stays.
   place->store((spot.tag << kSecondBits) | (now_s & kSecondMask), std::memory_order_relaxed);
   return counts;

@@ -26,6 +26,8 @@ class RecentSet {
   bool Contains(uint64_t bucket, uint64_t item, uint64_t now_us) const;
   // Seen now. True: it was there.
   bool Add(uint64_t bucket, uint64_t item, uint64_t now_us);
+  // How many had to make room while they still counted.
+  uint64_t forgotten() const { return forgotten_.load(std::memory_order_relaxed); }
 
  private:
   static constexpr uint32_t kWays = 8;
@@ -42,6 +44,7 @@ class RecentSet {
   const size_t buckets_;
   // A word is a tag (32 bits) and the second in which it was seen last, from 1 (32); 0 is free.
   const std::unique_ptr<std::atomic<uint64_t>[]> words_;
+  std::atomic<uint64_t> forgotten_{0};
 };
 
 }  // namespace poplar::auth

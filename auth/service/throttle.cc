@@ -19,7 +19,6 @@ constexpr uint32_t kAddressesMax = 32 * 1024;
 constexpr uint32_t kNetworksMax = 4 * 1024;
 constexpr uint32_t kUsersMax = 64 * 1024;
 constexpr uint32_t kTenantsMax = 16 * 1024;
-constexpr uint32_t kKnownMax = 256 * 1024;
 constexpr uint32_t kGuessesMax = 64 * 1024;
 
 // A phone tries its old password every few minutes; somebody who makes us compute hashes, at once.
@@ -92,7 +91,7 @@ Throttle::Throttle(const ThrottleOptions& options)
       users_(LimitsOfUsers(options)),
       tenants_(LimitsOf(options, options.free_tenant, kTenantsMax)),
       repeats_(LimitsOfRepeats(options)),
-      known_({.ttl_s = options.known_days * kDayS, .entries_max = kKnownMax}),
+      known_({.ttl_s = options.known_days * kDayS, .entries_max = options.known_max}),
       guesses_({.ttl_s = kDayS, .entries_max = kGuessesMax}) {}
 
 uint64_t Throttle::PairOf(uint64_t user, const ClientPlace& place) const {

@@ -38,6 +38,7 @@ struct ThrottleOptions {
   uint32_t delay_first_ms = 250;
   uint32_t delay_max_ms = 4'000;  // For a name, kUserDelayFactor times as much; 0: nobody waits.
   uint32_t known_days = 30;
+  uint32_t known_max = 256 * 1024;  // Of a name at a place each, 8 bytes; to a power of two.
   // Attempts that wait at one time, on each shard; beyond it they are refused at once. Of those who
   // are known, as many again.
   uint32_t waiting_max = 1'024;
@@ -98,6 +99,8 @@ class Throttle {
   Counted AddNotAsked(const LoginSource& source, uint64_t now_us);
   // All that hold for a name: from anywhere, and at the place where it failed last.
   std::vector<HeldPenalty> Held(uint64_t user, uint64_t tenant, uint64_t now_us) const;
+  // How many were pushed out of what is known, though they were there less than `known_days` ago.
+  uint64_t known_forgotten() const { return known_.forgotten(); }
   // A log-in that was right.
   void AddSuccess(uint64_t user, const ClientPlace& place, uint64_t now_us);
 

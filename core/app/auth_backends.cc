@@ -222,6 +222,7 @@ auth::ThrottleOptions ThrottleOptionsOf(const tenant::AuthConfig& config) {
           .forget_ms = config.penalty_forget_s * 1000,
           .delay_max_ms = config.penalty_delay_max_ms,
           .known_days = config.penalty_known_days,
+          .known_max = config.penalty_known_max,
           .waiting_max = config.penalty_waiting_max};
 }
 

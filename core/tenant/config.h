@@ -99,12 +99,13 @@ struct AuthConfig {
   uint32_t penalty_after_tenant = 1'000;
   uint32_t penalty_forget_s = 300;
   uint32_t penalty_delay_max_ms = 4'000;
-  uint32_t penalty_known_days = 30;     // A client that logged in well is known for so long.
-  uint32_t penalty_waiting_max = 1024;  // Of each worker.
-  uint32_t refusal_step_ms = 250;       // Refusals are told at multiples of it; 0: at once.
-  uint32_t host_threads = 0;            // Of each plug-in's process; 0: as workers need.
-  uint32_t host_memory_mib = 256;       // A plug-in's process that has more is started anew.
-  std::vector<std::string> host_reads;  // Read by plug-ins beside what their settings name.
+  uint32_t penalty_known_days = 30;      // A client that logged in well is known for so long.
+  uint32_t penalty_known_max = 262'144;  // Of a user at an address each.
+  uint32_t penalty_waiting_max = 1024;   // Of each worker.
+  uint32_t refusal_step_ms = 250;        // Refusals are told at multiples of it; 0: at once.
+  uint32_t host_threads = 0;             // Of each plug-in's process; 0: as workers need.
+  uint32_t host_memory_mib = 256;        // A plug-in's process that has more is started anew.
+  std::vector<std::string> host_reads;   // Read by plug-ins beside what their settings name.
 };
 
 enum class BackendDriver : uint8_t { kPlugin, kPasswdFile, kStatic };

@@ -223,6 +223,11 @@ std::vector<Setting> AuthSettings() {
       {"auth", "penalty_known_days", NumberForm{&At<s, &S::penalty_known_days>, 0, 365},
        Takes::kRestart, Shown::kCommented,
        "How long a user is known at an address from which he logged in well."},
+      {"auth", "penalty_known_max",
+       NumberForm{&At<s, &S::penalty_known_max>, 1024, 64 * 1024 * 1024}, Takes::kRestart,
+       Shown::kCommented,
+       "So many users at addresses are known, 8 octets each; two or three a user. Beyond it the\n"
+       "oldest are forgotten. Rounded up to a power of two."},
       {"auth", "penalty_waiting_max", NumberForm{&At<s, &S::penalty_waiting_max>, 0, 1'000'000},
        Takes::kRestart, Shown::kCommented,
        "Tries that wait at once, for each worker; further ones are told to come later."},

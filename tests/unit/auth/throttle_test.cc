@@ -114,6 +114,9 @@ TEST(RecentSetTest, TheOldestOfABucketMakesRoom) {
   for (uint64_t item = 0; item < 20; ++item) {
     EXPECT_EQ(set.Contains(1, item, 20 * kSecondUs), item >= 12) << item;
   }
+  EXPECT_EQ(set.forgotten(), 12U);
+  for (uint64_t item = 100; item < 108; ++item) set.Add(1, item, 2000 * kSecondUs);
+  EXPECT_EQ(set.forgotten(), 12U) << "what is too old is no loss";
 }
 
 TEST(RecentSetTest, OneNameCannotPushOutTheOthers) {
@@ -248,6 +251,22 @@ TEST_F(ThrottleTest, WhoDoesNotComeAgainIsNotKnownForEver) {
   EXPECT_EQ(DelayMs(From("192.0.2.1"), 29 * kDayUs), 0U);
   for (int i = 0; i < 100; ++i) Fail(From("203.0.113.1"), 30 * kDayUs);
   EXPECT_GT(DelayMs(From("192.0.2.1"), 30 * kDayUs), 0U);
+}
+
+TEST_F(ThrottleTest, AsManyAreKnownAsItIsToldAndTheRestIsCounted) {
+  Make({.known_max = 64 * 1024});
+  const auto known = [&](uint64_t users) {
+    uint64_t count = 0;
+    for (uint64_t user = 0; user < users; ++user) {
+      count += throttle_->Judge(From("192.0.2.1", user), 0).known ? 1U : 0U;
+    }
+    return count;
+  };
+  for (uint64_t user = 0; user < 30'000; ++user) Succeed(From("192.0.2.1", user));
+  EXPECT_GT(known(30'000), 29'000U);
+  for (uint64_t user = 30'000; user < 200'000; ++user) Succeed(From("192.0.2.1", user));
+  EXPECT_NEAR(static_cast<double>(throttle_->known_forgotten() + known(200'000)), 200'000, 10);
+  EXPECT_LE(known(200'000), 64U * 1024 + 10);
 }
 
 TEST_F(ThrottleTest, FailuresMakeNobodyKnownAndForgetNobody) {

@@ -103,6 +103,7 @@ penalty_after_tenant = 600
 penalty_forget_s = 66
 penalty_delay_max_ms = 6000
 penalty_known_days = 6
+penalty_known_max = 66666
 penalty_waiting_max = 666
 refusal_step_ms = 600
 host_threads = 3
