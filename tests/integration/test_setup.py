@@ -169,6 +169,10 @@ def test_dns(serve):
     assert server.run("tenant", "dns", "gamma.example", check=False).returncode == EX_NOUSER
     server.run("tenant", "set", "beta", "--pop3-host", "pop.beta.example")
     assert server.run("tenant", "dns", "beta.example").stderr == b""
+    # Where the pages are found by these names, they are no names for something else.
+    for name in ("autoconfig", "autodiscover"):
+        server.config_path.write_text(text.replace("setup.provider.example", f"{name}.beta.example"))
+        assert f"{name}.beta.example.  CNAME" not in re.sub(" .*IN  CNAME", "  CNAME", server.run("tenant", "dns", "beta.example").stdout.decode())
     server.run("tenant", "set", "beta", "--pop3", "false")
     assert server.run("tenant", "dns", "beta.example", check=False).returncode == EX_UNAVAILABLE
 
