@@ -38,7 +38,8 @@ ExitCode TenantDns(const TenantDnsOptions& options, const tenant::Config& config
   const auto shown = AskToShowItself(config);
   const setup::SetupFacts facts =
       setup::FactsOf(shown.ok() ? AsListening(config, shown->listeners) : config);
-  if (setup::OwnerOf(**policies, domain) == nullptr) {
+  const TenantPolicies::Domain* const owner = setup::OwnerOf(**policies, domain);
+  if (owner == nullptr) {
     return Fail(
         console, ExitCode::kNoUser,
         "no tenant has the domain " + domain + " (`poplar tenant domain add` gives it one)");
@@ -80,7 +81,10 @@ ExitCode TenantDns(const TenantDnsOptions& options, const tenant::Config& config
                 << autodiscover << ".  CNAME  " << facts.page_host << ".\n";
   }
   if (!settings->smtp) {
-    console.out << "; setup.smtp_host is empty: programs are not told where to send mail\n";
+    const TenantRules& rules = (*policies)->Of(owner->tenant).rules;
+    console.out << (rules.smtp_host == kNoHost ? "; the tenant's smtp_host is none"
+                                               : "; setup.smtp_host is empty")
+                << ": programs are not told where to send mail\n";
   }
   return ExitCode::kOk;
 }
