@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "core/base/check.h"
+#include "core/base/public_name.h"
 
 namespace poplar {
 namespace {
@@ -27,23 +28,29 @@ struct Names {
   size_t bytes_max = 1000;
 };
 
+// A host that programs of the tenant's users are sent to.
+struct Host {
+  std::string TenantRules::* member;
+  bool may_be_none = false;
+};
+
 struct Mechanisms {
   LoginMechanisms TenantRules::* member;
 };
 
 struct Row {
   TenantRuleInfo info;
-  std::variant<Flag, Number, Delimiter, Names, Mechanisms> form;
+  std::variant<Flag, Number, Delimiter, Names, Host, Mechanisms> form;
 };
 
 using R = TenantRules;
 constexpr uint32_t kManyMax = 10'000'000;
 constexpr std::string_view kMany = "a number up to 10000000, 0: as [tenant_limits]";
+constexpr std::string_view kUpperCase = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 constexpr std::string_view kTruth = "true or false";
 
 bool IsOfBackends(char c) { return c == '_' || c == '-' || c == ','; }
 bool IsOfHosts(char c) { return c == '.' || c == '-' || c == '_' || c == ','; }
-bool IsOfHost(char c) { return c == '.' || c == '-'; }
 // As users' addresses have it: UTF-8 is taken as it comes.
 bool IsOfDomain(char c) { return c == '.' || c == '-' || static_cast<unsigned char>(c) >= 0x80; }
 
@@ -100,12 +107,12 @@ constexpr std::array<Row, 20> kRows = {{
     {{"default_domain", "a domain in lower case, like acme.example",
       "The domain that may be left out there; \"default\": the only one that the tenant has", ""},
      Names{&R::default_domain, IsOfDomain, 255}},
-    {{"pop3_host", "a host name in lower case, like pop.acme.example",
+    {{"pop3_host", "a host name that DNS has, in lower case, like pop.acme.example",
       "Where mail programs that set themselves up fetch mail; \"default\": as [setup]", ""},
-     Names{&R::pop3_host, IsOfHost, 253}},
-    {{"smtp_host", "a host name in lower case, like smtp.acme.example",
-      "Where they send it; \"default\": as [setup]", ""},
-     Names{&R::smtp_host, IsOfHost, 253}},
+     Host{&R::pop3_host}},
+    {{"smtp_host", "a host name that DNS has, in lower case, like smtp.acme.example, or none",
+      "Where they send it; none: they are not told of any; \"default\": as [setup]", ""},
+     Host{&R::smtp_host, /*may_be_none=*/true}},
 }};
 
 constexpr auto kInfos = [] {
@@ -155,6 +162,13 @@ bool Parse(const Names& form, std::string_view value, TenantRules& rules) {
          !value.ends_with(',') && value.find(",,") == std::string_view::npos;
 }
 
+bool Parse(const Host& form, std::string_view value, TenantRules& rules) {
+  rules.*form.member = std::string(value);
+  const bool lower = value.find_first_of(kUpperCase) == std::string_view::npos;
+  return value.empty() || (form.may_be_none && value == kNoHost) ||
+         (lower && base::IsPublicName(value));
+}
+
 bool Parse(const Mechanisms& form, std::string_view value, TenantRules& rules) {
   const std::optional<LoginMechanisms> parsed = LoginMechanisms::Parse(value);
   if (parsed) rules.*form.member = *parsed;
@@ -168,6 +182,7 @@ std::string Text(const Number& form, const TenantRules& rules) {
   return std::to_string(rules.*form.member);
 }
 std::string Text(const Names& form, const TenantRules& rules) { return rules.*form.member; }
+std::string Text(const Host& form, const TenantRules& rules) { return rules.*form.member; }
 std::string Text(const Mechanisms& form, const TenantRules& rules) {
   return (rules.*form.member).Text();
 }

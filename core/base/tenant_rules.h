@@ -20,6 +20,8 @@
 
 namespace poplar {
 
+inline constexpr std::string_view kNoHost = "none";
+
 struct TenantRules {
   bool pop3 = true;
   bool require_tls = false;
@@ -45,7 +47,7 @@ struct TenantRules {
   std::string default_domain = {};  // Of those hosts; empty: the tenant's only one.
   // What mail programs are told that set themselves up; empty: as [setup].
   std::string pop3_host = {};
-  std::string smtp_host = {};
+  std::string smtp_host = {};  // kNoHost: none is told.
 
   friend bool operator==(const TenantRules&, const TenantRules&) = default;
 };

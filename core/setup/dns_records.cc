@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/setup/domain_name.h"
+
 namespace poplar::setup {
 namespace {
 
@@ -26,7 +28,11 @@ std::vector<DnsRecord> DnsRecordsOf(const MailSettings& settings, std::string_vi
                           0, *settings.smtp));
   }
   if (page_host.empty()) return records;
-  records.push_back({"autoconfig." + settings.domain + ".", "CNAME", std::string(page_host) + "."});
+  // Where the pages are found by that very name, it has addresses.
+  const std::string autoconfig = "autoconfig." + settings.domain;
+  if (AsciiDomain(page_host) != autoconfig) {
+    records.push_back({autoconfig + ".", "CNAME", std::string(page_host) + "."});
+  }
   // No name "autodiscover.": Outlook asks there by HTTPS before it looks at the SRV record, and
   // warns of a certificate for another name.
   constexpr uint16_t kHttpsPort = 443;

@@ -7,13 +7,13 @@
 
 #include "absl/strings/ascii.h"
 #include "core/base/limits.h"
+#include "core/base/public_name.h"
 #include "core/base/utf8.h"
 
 namespace poplar::setup {
 namespace {
 
 constexpr size_t kDomainBytesMax = 253;
-constexpr size_t kLabelBytesMax = 63;
 
 // A function of libidn, which gives a string of its own.
 template <class Convert>
@@ -24,23 +24,6 @@ std::string Converted(std::string_view domain, Convert convert) {
   std::string result(out);
   idn_free(out);
   return result;
-}
-
-bool IsLabel(std::string_view label) {
-  return !label.empty() && label.size() <= kLabelBytesMax && label.front() != '-' &&
-         label.back() != '-' && std::ranges::all_of(label, [](char c) {
-           return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-';
-         });
-}
-
-bool IsDomain(std::string_view name) {
-  if (name.empty() || name.size() > kDomainBytesMax) return false;
-  while (true) {
-    const size_t dot = name.find('.');
-    if (!IsLabel(name.substr(0, dot))) return false;
-    if (dot == std::string_view::npos) return true;
-    name.remove_prefix(dot + 1);
-  }
 }
 
 bool IsBlankOrControl(char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F; }
@@ -54,7 +37,7 @@ std::string AsciiDomain(std::string_view domain) {
   std::string name = Converted(
       domain, [](const char* text, char** out) { return idna_to_ascii_8z(text, out, 0); });
   absl::AsciiStrToLower(&name);
-  return IsDomain(name) ? name : "";
+  return base::IsDomainName(name) ? name : "";
 }
 
 std::string UnicodeDomain(std::string_view domain) {
@@ -64,13 +47,7 @@ std::string UnicodeDomain(std::string_view domain) {
   return name.empty() ? std::string(domain) : name;
 }
 
-bool IsPublicName(std::string_view host) {
-  const std::string name = AsciiDomain(host);
-  const size_t dot = name.rfind('.');
-  if (dot == std::string::npos) return false;
-  const std::string_view top = std::string_view(name).substr(dot + 1);
-  return top != "localhost" && top != "localdomain" && !absl::ascii_isdigit(top.front());
-}
+bool IsPublicName(std::string_view host) { return base::IsPublicName(AsciiDomain(host)); }
 
 MailAddress SplitAddress(std::string_view address) {
   const size_t at = address.rfind('@');

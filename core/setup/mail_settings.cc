@@ -63,7 +63,7 @@ std::optional<MailSettings> SettingsOf(const SetupFacts& facts, const TenantRule
   if (facts.stls_port != 0) settings.pop3.push_back({pop3_host, facts.stls_port, true});
   if (settings.pop3.empty()) return std::nullopt;
   const std::string& smtp_host = FirstOf(rules.smtp_host, facts.smtp_host);
-  if (!smtp_host.empty()) {
+  if (!smtp_host.empty() && smtp_host != kNoHost) {
     settings.smtp = MailServer{smtp_host, facts.smtp_port, facts.smtp_starttls};
   }
   const LoginMechanisms ways = facts.mechanisms & rules.mechanisms;

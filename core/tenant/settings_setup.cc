@@ -1,14 +1,18 @@
 // The settings of [setup].
 
+#include "core/base/public_name.h"
 #include "core/tenant/settings_rows.h"
 
 namespace poplar::tenant {
 namespace {
 
+// One that only this network knows is allowed, for trying things; whoever tells it to others warns.
 bool IsSetupHost(std::string_view text) {
-  return text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-") == std::string_view::npos;
+  return text.find_first_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string_view::npos &&
+         (text.empty() || base::IsDomainName(text));
 }
-constexpr std::string_view kHostHint = "write a host's name in lower case, or \"\"";
+constexpr std::string_view kHostHint =
+    "write a host's name in lower case, without a dot at its end, or \"\"";
 
 }  // namespace
 

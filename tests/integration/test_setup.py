@@ -13,6 +13,7 @@ from conftest import ALICE, PASSWORDS
 from poplar_server import PoplarServer, wait_for
 
 NS = {"d": "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"}
+EX_USAGE = 64
 EX_NOUSER = 67
 EX_UNAVAILABLE = 69
 
@@ -167,8 +168,15 @@ def test_dns(serve):
     server.config_path.write_text(text)
     assert [record["name"] for record in told] == [line.split()[0] for line in lines]
     assert server.run("tenant", "dns", "gamma.example", check=False).returncode == EX_NOUSER
-    server.run("tenant", "set", "beta", "--pop3-host", "pop.beta.example")
-    assert server.run("tenant", "dns", "beta.example").stderr == b""
+    refused = server.run("tenant", "set", "beta", "--pop3-host", "pop.beta.example.", check=False)
+    assert refused.returncode == EX_USAGE and b"is not a host name that DNS has" in refused.stderr, refused
+    server.run("tenant", "set", "beta", "--pop3-host", "pop.beta.example", "--smtp-host", "none")
+    told = server.run("tenant", "dns", "beta.example")
+    assert told.stderr == b"" and b"_submission" not in told.stdout and b"; the tenant's smtp_host is none: " in told.stdout, told
+    # Where the pages are found by these names, they are no names for something else.
+    for name in ("autoconfig", "autodiscover"):
+        server.config_path.write_text(text.replace("setup.provider.example", f"{name}.beta.example"))
+        assert f"{name}.beta.example.  CNAME" not in re.sub(" .*IN  CNAME", "  CNAME", server.run("tenant", "dns", "beta.example").stdout.decode())
     server.run("tenant", "set", "beta", "--pop3", "false")
     assert server.run("tenant", "dns", "beta.example", check=False).returncode == EX_UNAVAILABLE
 

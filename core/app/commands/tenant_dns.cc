@@ -5,6 +5,7 @@
 #include "core/app/commands/user_records.h"
 #include "core/app/listeners.h"
 #include "core/setup/dns_records.h"
+#include "core/setup/domain_name.h"
 
 namespace poplar::app {
 namespace {
@@ -37,7 +38,8 @@ ExitCode TenantDns(const TenantDnsOptions& options, const tenant::Config& config
   const auto shown = AskToShowItself(config);
   const setup::SetupFacts facts =
       setup::FactsOf(shown.ok() ? AsListening(config, shown->listeners) : config);
-  if (setup::OwnerOf(**policies, domain) == nullptr) {
+  const TenantPolicies::Domain* const owner = setup::OwnerOf(**policies, domain);
+  if (owner == nullptr) {
     return Fail(
         console, ExitCode::kNoUser,
         "no tenant has the domain " + domain + " (`poplar tenant domain add` gives it one)");
@@ -68,17 +70,21 @@ ExitCode TenantDns(const TenantDnsOptions& options, const tenant::Config& config
     console.out << "; no server was asked where it listens: the ports are those of the "
                    "configuration\n";
   }
-  if (!facts.page_host.empty()) {
-    console.out << "; no autodiscover." << settings->domain
-                << ": Outlook would ask there first, and warn of a certificate for another name. "
-                   "Where the web server has one for it:\n; autodiscover."
-                << settings->domain << ".  CNAME  " << facts.page_host << ".\n";
-  } else {
+  const std::string autodiscover = "autodiscover." + settings->domain;
+  if (facts.page_host.empty()) {
     console.out << "; setup.listen is empty: programs that ask by HTTP (Thunderbird, Outlook) find "
                    "nothing\n";
+  } else if (setup::AsciiDomain(facts.page_host) != autodiscover) {
+    console.out << "; no " << autodiscover
+                << ": Outlook would ask there first, and warn of a certificate for another name. "
+                   "Where the web server has one for it:\n; "
+                << autodiscover << ".  CNAME  " << facts.page_host << ".\n";
   }
   if (!settings->smtp) {
-    console.out << "; setup.smtp_host is empty: programs are not told where to send mail\n";
+    const TenantRules& rules = (*policies)->Of(owner->tenant).rules;
+    console.out << (rules.smtp_host == kNoHost ? "; the tenant's smtp_host is none"
+                                               : "; setup.smtp_host is empty")
+                << ": programs are not told where to send mail\n";
   }
   return ExitCode::kOk;
 }

@@ -38,6 +38,15 @@ TEST(TenantRulesTest, WhatIsChangedIsToldInOrder) {
   EXPECT_EQ(rules, TenantRules());
 }
 
+TEST(TenantRulesTest, NoHostToSendBy) {
+  TenantRules rules;
+  ASSERT_TRUE(SetTenantRule(rules, "smtp_host", "smtp.acme.example").ok());
+  EXPECT_EQ(rules.smtp_host, "smtp.acme.example");
+  ASSERT_TRUE(SetTenantRule(rules, "smtp_host", "none").ok());
+  EXPECT_EQ(TenantRuleText(rules, "smtp_host"), "none");
+  EXPECT_EQ(rules.smtp_host, kNoHost);
+}
+
 TEST(TenantRulesTest, WhatIsWrongIsSaidAndChangesNothing) {
   TenantRules rules;
   for (const auto& [name, value] :
@@ -60,7 +69,13 @@ TEST(TenantRulesTest, WhatIsWrongIsSaidAndChangesNothing) {
                                                         {"hosts", "a.example b.example"},
                                                         {"hosts", "a.example,"},
                                                         {"default_domain", "a.example,b.example"},
-                                                        {"default_domain", "@acme.example"}}) {
+                                                        {"default_domain", "@acme.example"},
+                                                        {"pop3_host", "pop.acme.example."},
+                                                        {"pop3_host", "Pop.acme.example"},
+                                                        {"pop3_host", "192.0.2.5"},
+                                                        {"pop3_host", "none"},
+                                                        {"smtp_host", "localhost"},
+                                                        {"smtp_host", "mailhost"}}) {
     const Status set = SetTenantRule(rules, name, value);
     EXPECT_EQ(set.code(), StatusCode::kInvalidArgument) << name << ' ' << value;
     EXPECT_THAT(set.ToString(), HasSubstr(name + ": \"" + value + "\" is not"));

@@ -19,6 +19,14 @@ TEST(DnsRecords, AllThatProgramsLookFor) {
                 {"_autodiscover._tcp.acme.example.", "SRV", "0 1 443 setup.provider.example."}}));
 }
 
+TEST(DnsRecords, NoNameStandsForItself) {
+  const auto settings = SettingsOf(SampleFacts(), TenantRules(), "acme.example");
+  ASSERT_TRUE(settings.has_value());
+  const std::string zone = ZoneText(DnsRecordsOf(*settings, "autoconfig.acme.example"));
+  EXPECT_EQ(zone.find("CNAME"), std::string::npos) << zone;
+  EXPECT_NE(zone.find("443 autoconfig.acme.example."), std::string::npos) << zone;
+}
+
 TEST(DnsRecords, WithoutPagesAndWithStarttls) {
   SetupFacts facts = SampleFacts();
   facts.smtp_port = 587;

@@ -62,6 +62,12 @@ TEST(MailSettings, ATenantHasHostsOfItsOwn) {
   EXPECT_EQ(settings->smtp->host, "smtp.other.example");
 }
 
+TEST(MailSettings, ATenantMaySendNowhere) {
+  TenantRules rules;
+  ASSERT_TRUE(SetTenantRule(rules, "smtp_host", "none").ok());
+  EXPECT_FALSE(SettingsOf(SampleFacts(), rules, "acme.example")->smtp.has_value());
+}
+
 TEST(MailSettings, InternationalDomainsAreFoundInBothForms) {
   for (const char* const name : {"b\u00fccher.example", "xn--bcher-kva.example"}) {
     const auto settings = SettingsOfDomain(SampleFacts(), SamplePolicies(), name);

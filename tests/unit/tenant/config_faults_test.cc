@@ -62,6 +62,13 @@ TEST(ConfigFaults, WrongTypes) {
   EXPECT_THAT(Faults("[http]\nlisten = 9110\n"), ElementsAre(HasSubstr("is a number")));
 }
 
+TEST(ConfigFaults, HostsAsDnsHasThem) {
+  EXPECT_THAT(Faults("[setup]\npop3_host = \"mailhost\"\n"), IsEmpty());
+  for (const std::string host : {"pop.example.", "Pop.example", "pop..example", "pop.example:995"})
+    EXPECT_THAT(Faults("[setup]\npop3_host = \"" + host + "\"\n"),
+                ElementsAre(HasSubstr("write a host's name in lower case")));
+}
+
 TEST(ConfigFaults, Ranges) {
   EXPECT_THAT(Faults("[users]\ncache_seconds = 61\n"),
               ElementsAre("/p/p.toml:2: users.cache_seconds: 61 is out of range; write a number "
