@@ -2,6 +2,7 @@
 
 #include <pugixml.hpp>
 
+#include "absl/strings/ascii.h"
 #include "core/setup/xml_text.h"
 
 namespace poplar::setup {
@@ -24,6 +25,13 @@ pugi::xml_node Child(const pugi::xml_node& parent, std::string_view name) {
     if (child.type() == pugi::node_element && LocalName(child) == name) return child;
   }
   return {};
+}
+
+// Without the white space around it, which whoever writes XML may put there.
+std::string TextOf(const pugi::xml_node& node) {
+  std::string text = node.text().as_string();
+  absl::StripAsciiWhitespace(&text);
+  return text;
 }
 
 // `encryption` is what Outlook calls it where there is more than SSL on or off.
@@ -53,8 +61,8 @@ AutodiscoverRequest ParseAutodiscover(std::string_view body) {
     if (node.type() == pugi::node_doctype) return invalid;
   }
   const pugi::xml_node request = Child(Child(document, "Autodiscover"), "Request");
-  const std::string_view schema = Child(request, "AcceptableResponseSchema").text().as_string();
-  std::string address = Child(request, "EMailAddress").text().as_string();
+  const std::string schema = TextOf(Child(request, "AcceptableResponseSchema"));
+  std::string address = TextOf(Child(request, "EMailAddress"));
   if (address.empty() || schema.empty()) return invalid;
   if (schema != kResponseSchema) return {AutodiscoverFault::kOtherSchema, {}};
   return {AutodiscoverFault::kNone, std::move(address)};
