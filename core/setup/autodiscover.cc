@@ -3,6 +3,7 @@
 #include <pugixml.hpp>
 
 #include "absl/strings/ascii.h"
+#include "core/base/check.h"
 #include "core/setup/xml_text.h"
 
 namespace poplar::setup {
@@ -35,13 +36,12 @@ std::string TextOf(const pugi::xml_node& node) {
 }
 
 // `encryption` is what Outlook calls it where there is more than SSL on or off.
-std::string Protocol(std::string_view type, const MailServer& server, std::string_view address,
-                     bool password_is_sent) {
+std::string Protocol(std::string_view type, const MailServer& server, std::string_view address) {
   const bool smtp = type == "SMTP";
   std::string xml =
       "      <Protocol>\n" + XmlElement(4, "Type", type) + XmlElement(4, "Server", server.host) +
       XmlElement(4, "Port", std::to_string(server.port)) + XmlElement(4, "DomainRequired", "off") +
-      XmlElement(4, "LoginName", address) + XmlElement(4, "SPA", password_is_sent ? "off" : "on") +
+      XmlElement(4, "LoginName", address) + XmlElement(4, "SPA", "off") +
       XmlElement(4, "SSL", "on") + XmlElement(4, "Encryption", server.starttls ? "TLS" : "SSL") +
       XmlElement(4, "AuthRequired", "on");
   if (smtp) xml += XmlElement(4, "UsePOPAuth", "on") + XmlElement(4, "SMTPLast", "off");
@@ -69,14 +69,15 @@ AutodiscoverRequest ParseAutodiscover(std::string_view body) {
 }
 
 std::string AutodiscoverXml(const MailSettings& settings, std::string_view address) {
+  POP_CHECK(settings.authentication == Authentication::kPassword);
   std::string xml(kBegin);
   xml += "  <Response xmlns=\"" + std::string(kResponseSchema) + "\">\n";
   xml += "    <User>\n" + XmlElement(3, "DisplayName", address) + "    </User>\n";
   xml += "    <Account>\n" + XmlElement(3, "AccountType", "email") +
          XmlElement(3, "Action", "settings");
   // Outlook takes the first of a kind.
-  xml += Protocol("POP3", settings.pop3.front(), address, settings.password_is_sent);
-  if (settings.smtp) xml += Protocol("SMTP", *settings.smtp, address, true);
+  xml += Protocol("POP3", settings.pop3.front(), address);
+  if (settings.smtp) xml += Protocol("SMTP", *settings.smtp, address);
   return xml + "    </Account>\n  </Response>\n</Autodiscover>\n";
 }
 
