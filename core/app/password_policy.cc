@@ -23,23 +23,49 @@ constexpr size_t kPartBytesMin = 3;
 // weak by its beginning.
 constexpr size_t kJudgedBytesMax = 128;
 
+// What separates the parts of an address, and hides them in a password: "ali.ce" is alice.
+constexpr std::string_view kSeparators = ".-_+";
+
+// zxcvbn knows English, and an American keyboard. This is what is guessed first besides: rows of
+// German and French keyboards, and the commonest passwords of other languages.
+constexpr auto kWellKnown = std::to_array<const char*>({
+    "qwertz",     "qwertzuiop", "yxcvbnm",   "azerty",     "azertyuiop",  "qsdfghjklm", "wxcvbn",
+    "passwort",   "kennwort",   "geheim",    "hallo",      "schatz",      "sommer",     "herbst",
+    "motdepasse", "bonjour",    "soleil",    "doudou",     "chouchou",    "loulou",     "jetaime",
+    "printemps",  "automne",    "hiver",     "contrasena", "contraseña",  "tequiero",   "teamo",
+    "verano",     "invierno",   "primavera", "estrella",   "senha",       "amor",       "ciao",
+    "estate",     "inverno",    "juventus",  "wachtwoord", "welkom",      "zomer",      "haslo",
+    "polska",     "heslo",      "salasana",  "losenord",   "adgangskode", "jelszo",     "parola",
+});
+
 std::string Lower(std::string_view text) {
   std::string lower(text);
   absl::AsciiStrToLower(&lower);
   return lower;
 }
 
-// Of an address in lower case: itself, its two halves, and what these are made of. The longest
-// first, so that the sentence names as much as there is.
+std::string WithoutSeparators(std::string_view text) {
+  std::string kept;
+  kept.reserve(text.size());  // A password is not to be left behind in memory that was too short.
+  for (const char c : text) {
+    if (kSeparators.find(c) == std::string_view::npos) kept += c;
+  }
+  return kept;
+}
+
+// Of an address in lower case: itself, its two halves, also without separators, and what these are
+// made of. The longest first, so that the sentence names as much as there is.
 std::vector<std::string> PartsOf(const std::string& address) {
   std::vector<std::string> parts;
   if (!address.empty()) parts.push_back(address);
   const size_t at = address.rfind('@');
   for (const std::string& half :
        {address.substr(0, at), at == std::string::npos ? "" : address.substr(at + 1)}) {
-    if (half.size() >= kPartBytesMin) parts.push_back(half);
+    for (const std::string& whole : {half, WithoutSeparators(half)}) {
+      if (whole.size() >= kPartBytesMin) parts.push_back(whole);
+    }
     for (size_t from = 0; from < half.size();) {
-      const size_t end = std::min(half.find_first_of(".-_+", from), half.size());
+      const size_t end = std::min(half.find_first_of(kSeparators, from), half.size());
       if (end - from >= kPartBytesMin) parts.push_back(half.substr(from, end - from));
       from = end + 1;
     }
@@ -83,7 +109,7 @@ std::string_view KindOf(unsigned type) {
       return "words or passwords that many use";
     case USER_MATCH:
     case USER_LEET_MATCH:
-      return "a part of the address";
+      return "a well-known word or a part of the address";
     case REPEATS_MATCH:
       return "repeated characters";
     case SEQUENCE_MATCH:
@@ -98,6 +124,15 @@ std::string_view KindOf(unsigned type) {
   }
 }
 
+// What a text that says one thing again and again says; else the text itself.
+std::string_view SaidAgain(std::string_view text) {
+  for (size_t bytes = 1; bytes * 2 <= text.size(); ++bytes) {
+    if (text.size() % bytes != 0) continue;
+    if (text.substr(bytes) == text.substr(0, text.size() - bytes)) return text.substr(0, bytes);
+  }
+  return text;
+}
+
 struct Estimate {
   double guesses_log10 = 0;
   std::vector<std::string_view> made_of;  // What is easily guessed; each once.
@@ -105,13 +140,19 @@ struct Estimate {
 
 Estimate EstimateOf(std::string_view password, const std::vector<std::string>& parts) {
   std::vector<const char*> words;
-  words.reserve(parts.size() + 1);
+  words.reserve(parts.size() + kWellKnown.size() + 1);
   for (const std::string& part : parts) words.push_back(part.c_str());
+  words.insert(words.end(), kWellKnown.begin(), kWellKnown.end());
   words.push_back(nullptr);
-  std::string text(password.substr(0, kJudgedBytesMax));
+  const std::string_view judged = password.substr(0, kJudgedBytesMax);
+  std::string text(SaidAgain(judged));
   ZxcMatch_t* matches = nullptr;
   Estimate estimate;
   estimate.guesses_log10 = ZxcvbnMatch(text.c_str(), words.data(), &matches) * std::log10(2.0);
+  if (text.size() < judged.size()) {
+    estimate.guesses_log10 += std::log10(judged.size() / text.size());
+    estimate.made_of.push_back(KindOf(REPEATS_MATCH));
+  }
   base::Wipe(text.data(), text.size());
   for (const ZxcMatch_t* match = matches; match != nullptr; match = match->Next) {
     const std::string_view kind =
@@ -135,28 +176,28 @@ PasswordPolicy PasswordPolicyOf(const tenant::UsersConfig& users) {
 Status JudgePassword(const PasswordPolicy& policy, std::string_view password,
                      std::string_view address) {
   const std::vector<std::string> parts = PartsOf(Lower(address));
-  const std::string needs = std::to_string(policy.characters_min) + " at least";
   if (Characters(password) < policy.characters_min) {
     return Refuse("the password has " + std::to_string(Characters(password)) +
-                  " characters, and needs " + needs + ": a few words make a good one");
-  }
-  std::string rest(password);
-  const std::string part = TakeParts(parts, rest);
-  const size_t left = Characters(rest);
-  if (!part.empty() && left < std::max<size_t>(policy.characters_min, 1)) {
-    base::Wipe(rest.data(), rest.size());
-    return Refuse("the password has \"" + part +
-                  "\" of the address in it, which everybody knows; without it, it is too short: "
-                  "leave that out and take " +
-                  needs + " other characters");
+                  " characters, and needs " + std::to_string(policy.characters_min) +
+                  " at least: a few words make a good one");
   }
   // As others see it, and as those who know the address do.
   Estimate estimate = EstimateOf(password, parts);
-  if (!part.empty()) {
-    const Estimate of_rest = EstimateOf(rest, parts);
-    estimate.guesses_log10 = std::min(estimate.guesses_log10, of_rest.guesses_log10);
+  for (const bool as_it_stands : {true, false}) {
+    std::string rest = as_it_stands ? std::string(password) : WithoutSeparators(password);
+    const std::string part = TakeParts(parts, rest);
+    const size_t left = Characters(rest);
+    const double rest_log10 = EstimateOf(rest, parts).guesses_log10;
+    base::Wipe(rest.data(), rest.size());
+    if (part.empty()) continue;
+    if (left < std::max<size_t>(policy.characters_min, 1)) {
+      return Refuse("the password has \"" + part +
+                    "\" of the address in it, which everybody knows; without it, it is too short: "
+                    "leave that out and take at least " +
+                    std::to_string(policy.characters_min) + " other characters");
+    }
+    estimate.guesses_log10 = std::min(estimate.guesses_log10, rest_log10);
   }
-  base::Wipe(rest.data(), rest.size());
   if (estimate.guesses_log10 >= kGuesses[policy.strength_min]) return OkStatus();
   std::string made_of = estimate.made_of.empty() ? "it is short" : "it has ";
   for (const std::string_view& kind : estimate.made_of) {

@@ -40,11 +40,9 @@ std::string True(int depth, std::string_view key) {
          "<true/>\n";
 }
 
-std::string Server(const std::string& which, const MailServer& server, std::string_view address,
-                   bool password_is_sent) {
+std::string Server(const std::string& which, const MailServer& server, std::string_view address) {
   constexpr int kDepth = 4;
-  return Text(kDepth, which + "MailServerAuthentication",
-              password_is_sent ? "EmailAuthPassword" : "EmailAuthCRAMMD5") +
+  return Text(kDepth, which + "MailServerAuthentication", "EmailAuthPassword") +
          Text(kDepth, which + "MailServerHostName", server.host) +
          Number(kDepth, which + "MailServerPortNumber", server.port) +
          True(kDepth, which + "MailServerUseSSL") +
@@ -55,6 +53,7 @@ std::string Server(const std::string& which, const MailServer& server, std::stri
 
 std::string AppleProfile(const MailSettings& settings, std::string_view address) {
   POP_CHECK(settings.smtp.has_value());
+  POP_CHECK(settings.authentication == Authentication::kPassword);
   const std::string id = "mail." + settings.domain + "." + UuidOf("account", address);
   std::string xml =
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
@@ -64,8 +63,8 @@ std::string AppleProfile(const MailSettings& settings, std::string_view address)
   xml += XmlElement(2, "key", "PayloadContent") + "    <array>\n      <dict>\n";
   xml += Text(4, "EmailAccountDescription", settings.domain) +
          Text(4, "EmailAccountType", "EmailTypePOP") + Text(4, "EmailAddress", address) +
-         Server("Incoming", settings.pop3.front(), address, settings.password_is_sent) +
-         Server("Outgoing", *settings.smtp, address, true) +
+         Server("Incoming", settings.pop3.front(), address) +
+         Server("Outgoing", *settings.smtp, address) +
          True(4, "OutgoingPasswordSameAsIncomingPassword") +
          Text(4, "PayloadDisplayName", settings.domain) + Text(4, "PayloadIdentifier", id) +
          Text(4, "PayloadType", "com.apple.mail.managed") +

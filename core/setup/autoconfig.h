@@ -9,7 +9,8 @@
 
 namespace poplar::setup {
 
-// The same for all users of the domain: their programs fill the address in.
+// The same for all users of the domain: their programs fill the address in. REQUIRES: they log in
+// by anything but SCRAM, for which clientConfig has no word.
 std::string AutoconfigXml(const MailSettings& settings);
 
 }  // namespace poplar::setup

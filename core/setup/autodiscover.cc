@@ -2,6 +2,8 @@
 
 #include <pugixml.hpp>
 
+#include "absl/strings/ascii.h"
+#include "core/base/check.h"
 #include "core/setup/xml_text.h"
 
 namespace poplar::setup {
@@ -26,14 +28,20 @@ pugi::xml_node Child(const pugi::xml_node& parent, std::string_view name) {
   return {};
 }
 
+// Without the white space around it, which whoever writes XML may put there.
+std::string TextOf(const pugi::xml_node& node) {
+  std::string text = node.text().as_string();
+  absl::StripAsciiWhitespace(&text);
+  return text;
+}
+
 // `encryption` is what Outlook calls it where there is more than SSL on or off.
-std::string Protocol(std::string_view type, const MailServer& server, std::string_view address,
-                     bool password_is_sent) {
+std::string Protocol(std::string_view type, const MailServer& server, std::string_view address) {
   const bool smtp = type == "SMTP";
   std::string xml =
       "      <Protocol>\n" + XmlElement(4, "Type", type) + XmlElement(4, "Server", server.host) +
       XmlElement(4, "Port", std::to_string(server.port)) + XmlElement(4, "DomainRequired", "off") +
-      XmlElement(4, "LoginName", address) + XmlElement(4, "SPA", password_is_sent ? "off" : "on") +
+      XmlElement(4, "LoginName", address) + XmlElement(4, "SPA", "off") +
       XmlElement(4, "SSL", "on") + XmlElement(4, "Encryption", server.starttls ? "TLS" : "SSL") +
       XmlElement(4, "AuthRequired", "on");
   if (smtp) xml += XmlElement(4, "UsePOPAuth", "on") + XmlElement(4, "SMTPLast", "off");
@@ -53,22 +61,23 @@ AutodiscoverRequest ParseAutodiscover(std::string_view body) {
     if (node.type() == pugi::node_doctype) return invalid;
   }
   const pugi::xml_node request = Child(Child(document, "Autodiscover"), "Request");
-  const std::string_view schema = Child(request, "AcceptableResponseSchema").text().as_string();
-  std::string address = Child(request, "EMailAddress").text().as_string();
+  const std::string schema = TextOf(Child(request, "AcceptableResponseSchema"));
+  std::string address = TextOf(Child(request, "EMailAddress"));
   if (address.empty() || schema.empty()) return invalid;
   if (schema != kResponseSchema) return {AutodiscoverFault::kOtherSchema, {}};
   return {AutodiscoverFault::kNone, std::move(address)};
 }
 
 std::string AutodiscoverXml(const MailSettings& settings, std::string_view address) {
+  POP_CHECK(settings.authentication == Authentication::kPassword);
   std::string xml(kBegin);
   xml += "  <Response xmlns=\"" + std::string(kResponseSchema) + "\">\n";
   xml += "    <User>\n" + XmlElement(3, "DisplayName", address) + "    </User>\n";
   xml += "    <Account>\n" + XmlElement(3, "AccountType", "email") +
          XmlElement(3, "Action", "settings");
   // Outlook takes the first of a kind.
-  xml += Protocol("POP3", settings.pop3.front(), address, settings.password_is_sent);
-  if (settings.smtp) xml += Protocol("SMTP", *settings.smtp, address, true);
+  xml += Protocol("POP3", settings.pop3.front(), address);
+  if (settings.smtp) xml += Protocol("SMTP", *settings.smtp, address);
   return xml + "    </Account>\n  </Response>\n</Autodiscover>\n";
 }
 

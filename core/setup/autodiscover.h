@@ -22,7 +22,8 @@ struct AutodiscoverRequest {
 // Any octets. No document type is taken, and no entity but XML's own five.
 AutodiscoverRequest ParseAutodiscover(std::string_view body);
 
-// `address` is the user's, which Outlook wants back.
+// `address` is the user's, which Outlook wants back. REQUIRES: users log in by the password itself:
+// what else there is to say here, SPA, is NTLM.
 std::string AutodiscoverXml(const MailSettings& settings, std::string_view address);
 // REQUIRES: it is one.
 std::string AutodiscoverFaultXml(AutodiscoverFault fault);

@@ -15,6 +15,32 @@ uint16_t PortOf(uint32_t told, const std::vector<tenant::ListenAddress>& listen,
   return tls && !listen.empty() ? listen.front().port : 0;
 }
 
+// Nothing: no way to log in is left.
+std::optional<Authentication> AuthenticationBy(const LoginMechanisms& ways) {
+  struct Way {
+    std::string_view name;
+    Authentication authentication;
+  };
+  constexpr std::array<Way, 11> kWays = {{
+      {"USER", Authentication::kPassword},
+      {"PLAIN", Authentication::kPassword},
+      {"LOGIN", Authentication::kPassword},
+      {"APOP", Authentication::kApop},
+      {"XOAUTH2", Authentication::kOAuth},
+      {"OAUTHBEARER", Authentication::kOAuth},
+      {"EXTERNAL", Authentication::kCertificate},
+      {"SCRAM-SHA-256-PLUS", Authentication::kScram},
+      {"SCRAM-SHA-256", Authentication::kScram},
+      {"SCRAM-SHA-1-PLUS", Authentication::kScram},
+      {"SCRAM-SHA-1", Authentication::kScram},
+  }};
+  static_assert(kWays.size() == kLoginMechanisms.size());
+  const auto* const way =
+      std::ranges::find_if(kWays, [&](const Way& one) { return ways.Contains(one.name); });
+  if (way == kWays.end()) return std::nullopt;
+  return way->authentication;
+}
+
 const std::string& FirstOf(const std::string& first, const std::string& second) {
   return first.empty() ? second : first;
 }
@@ -66,10 +92,9 @@ std::optional<MailSettings> SettingsOf(const SetupFacts& facts, const TenantRule
   if (!smtp_host.empty() && smtp_host != kNoHost) {
     settings.smtp = MailServer{smtp_host, facts.smtp_port, facts.smtp_starttls};
   }
-  const LoginMechanisms ways = facts.mechanisms & rules.mechanisms;
-  constexpr std::array<std::string_view, 3> kSent = {"USER", "PLAIN", "LOGIN"};
-  settings.password_is_sent =
-      std::ranges::any_of(kSent, [&](std::string_view way) { return ways.Contains(way); });
+  const auto authentication = AuthenticationBy(facts.mechanisms & rules.mechanisms);
+  if (!authentication) return std::nullopt;
+  settings.authentication = *authentication;
   return settings;
 }
 

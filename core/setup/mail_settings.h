@@ -23,13 +23,22 @@ struct MailServer {
   friend bool operator==(const MailServer&, const MailServer&) = default;
 };
 
+// How users prove who they are: of all ways that are open to them, the one that most mail programs
+// can go.
+enum class Authentication : uint8_t {
+  kPassword,     // The password itself, inside TLS.
+  kApop,         // A digest of it (RFC 1939); not CRAM-MD5, and not NTLM, which Poplar has not.
+  kOAuth,        // A token.
+  kCertificate,  // The client's, by EXTERNAL.
+  kScram,        // SCRAM alone, for which no form of this folder has a word.
+};
+
 // Of the users of one domain. The user name is always the whole address.
 struct MailSettings {
   std::string domain;              // As DNS has it.
   std::vector<MailServer> pop3;    // The one to prefer first; at least one.
   std::optional<MailServer> smtp;  // Nothing: nobody said which.
-  // Clients send the password itself, inside TLS. False: by a challenge alone.
-  bool password_is_sent = true;
+  Authentication authentication = Authentication::kPassword;
 };
 
 // What the configuration says, for all tenants.
@@ -55,7 +64,7 @@ struct LostHost {
 };
 std::vector<LostHost> LostHostsOf(const SetupFacts& facts);
 
-// Nothing: these users cannot fetch mail, or not by TLS.
+// Nothing: these users cannot fetch mail, or not by TLS, or no way to log in is open to them.
 std::optional<MailSettings> SettingsOf(const SetupFacts& facts, const TenantRules& rules,
                                        std::string_view domain);
 

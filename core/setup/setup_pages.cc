@@ -52,6 +52,16 @@ SetupAnswer NotHere(SetupPage page) {
   return {.page = page, .status = kNotFound, .body = "There are no settings for this.\n"};
 }
 
+// There is a domain, and mail, but no word for how its users log in: what is told all the same
+// would never work.
+SetupAnswer ByHand(SetupPage page) {
+  return {.page = page,
+          .status = kNotFound,
+          .body =
+              "These settings have no word for how users of this domain log in: set the mail "
+              "program up by hand.\n"};
+}
+
 // "autoconfig.example.org:80", and the domain itself, are example.org's.
 std::string_view DomainOfHost(std::string_view host) {
   host = host.substr(0, host.find(':'));
@@ -67,6 +77,7 @@ SetupAnswer Autoconfig(const SetupRequest& request, const SetupFacts& facts,
       request.address.empty() ? DomainOfHost(request.host) : SplitAddress(request.address).domain;
   const auto settings = SettingsOfDomain(facts, policies, domain);
   if (!settings) return NotHere(SetupPage::kAutoconfig);
+  if (settings->authentication == Authentication::kScram) return ByHand(SetupPage::kAutoconfig);
   return {.page = SetupPage::kAutoconfig,
           .status = kOk,
           .body = AutoconfigXml(*settings),
@@ -85,6 +96,9 @@ SetupAnswer Autodiscover(const SetupRequest& request, const SetupFacts& facts,
   }
   const auto settings = SettingsOfDomain(facts, policies, SplitAddress(asked.address).domain);
   if (!settings) return NotHere(SetupPage::kAutodiscover);
+  if (settings->authentication != Authentication::kPassword) {
+    return ByHand(SetupPage::kAutodiscover);
+  }
   return {.page = SetupPage::kAutodiscover,
           .status = kOk,
           .body = AutodiscoverXml(*settings, asked.address),
@@ -101,6 +115,7 @@ SetupAnswer Apple(const SetupRequest& request, const SetupFacts& facts,
   }
   const auto settings = SettingsOfDomain(facts, policies, address.domain);
   if (!settings || !settings->smtp) return NotHere(SetupPage::kApple);
+  if (settings->authentication != Authentication::kPassword) return ByHand(SetupPage::kApple);
   return {.page = SetupPage::kApple,
           .status = kOk,
           .body = AppleProfile(*settings, request.address),

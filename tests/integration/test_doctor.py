@@ -325,8 +325,11 @@ def test_an_app_password_that_is_for_one_network(server):
 
 def test_settings_say_how_the_password_goes(server):
     assert any("normal password" in text for text in doctor(server, ALICE)[1])
-    server.run("tenant", "set", "alpha", "--mechanisms", "SCRAM-SHA-256")
-    assert any("encrypted password" in text for text in doctor(server, ALICE)[1])
+    server.config_path.write_text(server.config_path.read_text() + '\n[auth]\nmechanisms = ["USER", "APOP", "SCRAM-SHA-256", "OAUTHBEARER", "XOAUTH2"]\n')
+    for mechanisms, says in (("APOP,SCRAM-SHA-256", "encrypted password (APOP)"), ("OAUTHBEARER,XOAUTH2", "by OAuth"), ("SCRAM-SHA-256", "by SCRAM")):
+        server.run("tenant", "set", "alpha", "--mechanisms", mechanisms)
+        told = doctor(server, ALICE)[1]
+        assert any(f"authentication: {says}" in text for text in told), (mechanisms, told)
 
 
 def test_what_is_typed_does_nothing_to_the_terminal(server):

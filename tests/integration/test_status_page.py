@@ -1,14 +1,14 @@
-"""The status page: what it reads, what it makes of it, and, where there is a Chromium, how it looks to it."""
+"""The status page: what it reads, what it makes of it, and how a browser shows it."""
 
 import json
 import re
-import shutil
 import subprocess
 import urllib.request
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from browser import Browser, command
 from conftest import ALICE, PASSWORDS
 from poplar_server import needs, wait_for
 from test_metrics import NAME, busy, families
@@ -134,26 +134,62 @@ def test_faults_are_shown_without_the_log(server):
 # --- In a browser.
 
 
-def chromium(tmp_path, server, *arguments):
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("chromium is not installed")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path}/profile", "--enable-logging=stderr", "--hide-scrollbars"]
-    url = f"http://127.0.0.1:{server.ports['http']}/status"
-    result = subprocess.run([program, *flags, *arguments, url], capture_output=True, timeout=120)
-    assert result.returncode == 0, result.stderr.decode()[-2000:]
-    return result
+def page_of(server):
+    return f"http://127.0.0.1:{server.ports['http']}/status"
 
 
 def test_a_browser_shows_the_figures_and_refuses_nothing(server, tmp_path):
     busy(server)
     client = server.pop3(ALICE, PASSWORDS[ALICE])
-    result = chromium(tmp_path, server, "--window-size=1280,1600", "--virtual-time-budget=9000", "--dump-dom")
+    arguments = ["--window-size=1280,1600", "--virtual-time-budget=9000", "--dump-dom", page_of(server)]
+    result = subprocess.run(command(tmp_path / "profile", *arguments), capture_output=True, timeout=120)
     client.quit()
+    assert result.returncode == 0, result.stderr.decode()[-2000:]
     assert b"CONSOLE" not in result.stderr, re.findall(rb".*CONSOLE.*", result.stderr)
     dom = result.stdout.decode()
     assert '<p id="state" role="status" class="good">ready</p>' in dom
     assert re.search(r'<span class="name">Sessions</span><span class="value">1</span>', dom)
     for heading in ("sendfile", "alpha", "Flush of the log", "POP3 connections"):
         assert re.search(rf'<th scope="row">{heading}</th>', dom), heading
+
+
+@pytest.fixture
+def narrow(server, tmp_path):
+    server.run("tenant", "set", "alpha", "--quota", "100MB")
+    busy(server)
+    with Browser(tmp_path / "profile", page_of(server), width_px=500) as browser:
+        # Rates and latencies are of two readings.
+        wait_for("the page shows rates", 30, lambda: browser.value("document.querySelector('#lanes-rows td:last-child')?.textContent.includes('–') === true"))
+        busy(server)
+        wait_for("the page shows new mail", 30, lambda: browser.value("document.querySelector('#lanes-rows td:last-child').textContent.includes('%')"))
+        yield browser
+
+
+def test_a_narrow_window_shows_it_all(narrow):
+    # 961 pixels are the fewest with two columns.
+    for width_px in (500, 961):
+        narrow.resize(width_px)
+        assert narrow.value("document.documentElement.scrollWidth <= innerWidth"), width_px
+        hidden = narrow.value("""Object.fromEntries(Array.from(document.querySelectorAll(".scroll"),
+                                 (table) => [table.parentNode.id, table.scrollWidth - table.clientWidth]))""")
+        hidden.pop("tenants")  # Seven columns; where figures are long, it scrolls.
+        assert len(hidden) == 5 and not any(hidden.values()), (width_px, hidden)
+
+
+def test_keys_lead_everywhere(narrow):
+    reached = []
+    for _ in range(40):
+        narrow.press("Tab", 9)
+        reached.append(narrow.value("""(document.activeElement.textContent || "").length < 20 && document.activeElement.textContent
+                                       || document.activeElement.getAttribute("aria-labelledby") || document.activeElement.tagName"""))
+        if reached[-1] == "healthz":
+            break
+    tables = [f"{name}-head" for name in ("latency", "limits", "lanes", "disks", "backends", "tenants")]
+    assert reached[:2] == ["To the figures", "Pause"] and reached[-4:] == ["metrics", "status.json", "readyz", "healthz"]
+    assert [name for name in reached if name.endswith("-head")] == tables and "Tenants" in reached
+    narrow.value("document.querySelector('.skip').focus()")
+    narrow.press("Enter", 13)
+    assert narrow.value("document.activeElement.id") == "main"
+    narrow.value("document.getElementById('pause').focus()")
+    narrow.press(" ", 32)
+    assert narrow.value("document.getElementById('pause').getAttribute('aria-pressed')") == "true"

@@ -48,8 +48,8 @@ ExitCode TenantDns(const TenantDnsOptions& options, const tenant::Config& config
   if (!settings) {
     return Fail(console, ExitCode::kUnavailable,
                 "nobody of " + domain +
-                    " can fetch mail by TLS: its tenant has no POP3, or pop3s.listen and "
-                    "tls.certificate are empty");
+                    " can fetch mail by TLS: its tenant has no POP3, or none of its mechanisms is "
+                    "among auth.mechanisms, or pop3s.listen and tls.certificate are empty");
   }
   WarnOfHosts(facts, *settings, console);
   const auto records = setup::DnsRecordsOf(*settings, facts.page_host);

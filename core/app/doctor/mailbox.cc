@@ -19,9 +19,20 @@ using nlohmann::json;
 constexpr double kNearlyFull = 0.9;
 
 // In the words of mail programs, by what those are told that set themselves up.
-std::string AuthenticationText(const setup::MailSettings& settings) {
-  return settings.password_is_sent ? "authentication: normal password"
-                                   : "authentication: encrypted password (not the normal one)";
+std::string_view AuthenticationText(setup::Authentication authentication) {
+  switch (authentication) {
+    case setup::Authentication::kPassword:
+      return "authentication: normal password";
+    case setup::Authentication::kApop:
+      return "authentication: encrypted password (APOP), not the normal one";
+    case setup::Authentication::kOAuth:
+      return "authentication: by OAuth (OAuth2), not by a password";
+    case setup::Authentication::kCertificate:
+      return "authentication: by a client certificate, not by a password";
+    case setup::Authentication::kScram:
+      break;
+  }
+  return "authentication: by SCRAM, which few mail programs have";
 }
 
 class MailboxLook {
@@ -169,11 +180,12 @@ void MailboxLook::TellSettings() {
     text += (text.empty() ? "" : ", or ") + std::string("server ") + pop3.host + ", port " +
             std::to_string(pop3.port) + " with " + (pop3.starttls ? "STARTTLS" : "SSL/TLS");
   }
+  const std::string authentication(AuthenticationText(settings_->authentication));
   findings_.Add({.step = "settings",
-                 .says = text + "; " + AuthenticationText(*settings_),
+                 .says = text + "; " + authentication,
                  .to_customer = "These are the settings for fetching mail (POP3): " + text +
-                                "; the user name is " + patient_.user_name + "; " +
-                                AuthenticationText(*settings_) + "."});
+                                "; the user name is " + patient_.user_name + "; " + authentication +
+                                "."});
 }
 
 }  // namespace

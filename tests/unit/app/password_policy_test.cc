@@ -46,6 +46,19 @@ TEST(PasswordPolicy, ItSaysWhatIsWrong) {
   }
 }
 
+TEST(PasswordPolicy, WhatIsWellKnownElsewhere) {
+  for (const char* const known :
+       {"qwertzuiop", "azertyuiop", "motdepasse", "Sommer2026", "passwort1", "Tequiero!"}) {
+    EXPECT_THAT(Fault(known), HasSubstr("a well-known word")) << known;
+  }
+}
+
+TEST(PasswordPolicy, SaidTwiceIsSaidOnce) {
+  EXPECT_THAT(Fault("hunter2hunter2"), HasSubstr("repeated characters"));
+  EXPECT_THAT(Fault("xk9xk9xk9xk9"), HasSubstr("repeated characters"));
+  EXPECT_EQ(Fault("kelp sofa drum kelp sofa drum "), "");
+}
+
 TEST(PasswordPolicy, NeverTheAddress) {
   for (const char* const known :
        {"alice.liddell@wonder-land.example", "Alice.Liddell", "WONDER-LAND.EXAMPLE", "alice2026",
@@ -53,6 +66,11 @@ TEST(PasswordPolicy, NeverTheAddress) {
     EXPECT_NE(Fault(known), "") << known;
   }
   EXPECT_THAT(Fault("alice2026"), HasSubstr("\"alice\" of the address"));
+  EXPECT_THAT(Fault("alice2026"), HasSubstr("take at least 8 other characters"));
+  EXPECT_THAT(Fault("ali.ce.1984"), HasSubstr("\"alice\" of the address"));
+  EXPECT_EQ(Fault("ali-ce kelp sofa drum"), "");
+  EXPECT_NE(Fault("jrsmith1984", PasswordPolicyOf(tenant::UsersConfig()), "j.r.smith@x.example"),
+            "");
   // What else is there counts, and nothing but that.
   EXPECT_EQ(Fault("alice kelp sofa drum"), "");
   EXPECT_EQ(Fault("alice.liddell@wonder-land.example lkjw93xz"), "");

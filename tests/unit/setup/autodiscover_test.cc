@@ -33,6 +33,14 @@ TEST(Autodiscover, ReadsWhatOutlookSends) {
   EXPECT_EQ(ParseAutodiscover(prefixed).address, "a@b.example");
 }
 
+TEST(Autodiscover, WhiteSpaceAroundATextIsNoneOfIt) {
+  const AutodiscoverRequest asked = ParseAutodiscover(
+      Request("\r\n  alice@acme.example\t", "\n    " + std::string(kSchema) + "\n  "));
+  EXPECT_EQ(asked.fault, AutodiscoverFault::kNone);
+  EXPECT_EQ(asked.address, "alice@acme.example");
+  EXPECT_EQ(FaultOf(Request(" ")), AutodiscoverFault::kInvalidRequest);
+}
+
 TEST(Autodiscover, SaysWhatIsWrong) {
   EXPECT_EQ(FaultOf(Request("a@b.example", "http://other/schema")),
             AutodiscoverFault::kOtherSchema);

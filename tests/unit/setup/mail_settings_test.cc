@@ -40,7 +40,7 @@ TEST(MailSettings, WhatIsReachedFromOutsideMayBeAnother) {
   EXPECT_EQ(settings->domain, "acme.example");
   EXPECT_EQ(settings->pop3, (std::vector<MailServer>{{"pop.provider.example", 9950, false}}));
   EXPECT_EQ(settings->smtp, (MailServer{"smtp.provider.example", 587, true}));
-  EXPECT_TRUE(settings->password_is_sent);
+  EXPECT_EQ(settings->authentication, Authentication::kPassword);
 }
 
 TEST(MailSettings, NamesThatNobodyFindsAreNamed) {
@@ -87,13 +87,30 @@ TEST(MailSettings, WhoCannotFetchMailIsToldNothing) {
   EXPECT_TRUE(SettingsOf(FactsOf(config), TenantRules(), "acme.example"));
 }
 
-TEST(MailSettings, WhereOnlyChallengesAreTakenThePasswordIsNotSent) {
+TEST(MailSettings, OfWhatIsOpenTheWayThatMostCanGo) {
+  const SetupFacts facts = SampleFacts();
+  const auto by = [&facts](std::string_view mechanisms) {
+    TenantRules rules;
+    rules.mechanisms = *LoginMechanisms::Parse(mechanisms);
+    return SettingsOf(facts, rules, "acme.example")->authentication;
+  };
+  EXPECT_EQ(by(""), Authentication::kPassword);
+  EXPECT_EQ(by("APOP,SCRAM-SHA-256,OAUTHBEARER,LOGIN"), Authentication::kPassword);
+  EXPECT_EQ(by("APOP,SCRAM-SHA-256,XOAUTH2"), Authentication::kApop);
+  EXPECT_EQ(by("SCRAM-SHA-256,OAUTHBEARER"), Authentication::kOAuth);
+  EXPECT_EQ(by("EXTERNAL"), Authentication::kCertificate);
+  EXPECT_EQ(by("SCRAM-SHA-1-PLUS"), Authentication::kScram);
+}
+
+TEST(MailSettings, BothTheServerAndTheTenantSayWhatIsOpen) {
   tenant::Config config = SampleConfig();
-  config.auth.mechanisms = {"APOP", "SCRAM-SHA-256", "PLAIN"};
-  EXPECT_TRUE(SettingsOf(FactsOf(config), TenantRules(), "acme.example")->password_is_sent);
+  config.auth.mechanisms = {"APOP", "PLAIN"};
   TenantRules rules;
-  rules.mechanisms = *LoginMechanisms::Parse("APOP,SCRAM-SHA-256");
-  EXPECT_FALSE(SettingsOf(FactsOf(config), rules, "acme.example")->password_is_sent);
+  rules.mechanisms = *LoginMechanisms::Parse("APOP,USER");
+  EXPECT_EQ(SettingsOf(FactsOf(config), rules, "acme.example")->authentication,
+            Authentication::kApop);
+  rules.mechanisms = *LoginMechanisms::Parse("USER");
+  EXPECT_FALSE(SettingsOf(FactsOf(config), rules, "acme.example")) << "nobody gets in";
 }
 
 }  // namespace

@@ -22,12 +22,12 @@ SetupAnswer Ask(SetupRequest request, const SetupFacts& facts = SampleFacts()) {
   return AnswerTo(request, facts, SamplePolicies());
 }
 
-SetupAnswer Outlook(const std::string& address) {
+SetupAnswer Outlook(const std::string& address, const SetupFacts& facts = SampleFacts()) {
   const std::string body =
       "<Autodiscover><Request><EMailAddress>" + address +
       "</EMailAddress><AcceptableResponseSchema>http://schemas.microsoft.com/exchange/autodiscover/"
       "outlook/responseschema/2006a</AcceptableResponseSchema></Request></Autodiscover>";
-  return Ask({.method = "POST", .path = "/Autodiscover/Autodiscover.xml", .body = body});
+  return Ask({.method = "POST", .path = "/Autodiscover/Autodiscover.xml", .body = body}, facts);
 }
 
 // The text of the first element that `path` leads to, like "a/b".
@@ -128,6 +128,38 @@ TEST(SetupPages, AppleProfile) {
             404U);
   EXPECT_THAT(Ask({.path = kAutoconfig, .address = "alice@acme.example"}, no_smtp).body,
               Not(HasSubstr("outgoingServer")));
+}
+
+TEST(SetupPages, NothingIsToldThatCannotWork) {
+  struct Case {
+    const char* mechanisms;
+    const char* autoconfig;  // Empty: it has no word for it.
+    unsigned others;         // Of HTTP: Outlook's and Apple's.
+  };
+  for (const Case& one : {Case{"USER,APOP", "password-cleartext", 200},
+                          {"APOP", "password-encrypted", 404},
+                          {"OAUTHBEARER,XOAUTH2", "OAuth2", 404},
+                          {"EXTERNAL", "TLS-client-cert", 404},
+                          {"SCRAM-SHA-256", "", 404}}) {
+    SetupFacts facts = SampleFacts();
+    facts.mechanisms = *LoginMechanisms::Parse(one.mechanisms);
+    const SetupAnswer answer = Ask({.path = kAutoconfig, .address = "a@acme.example"}, facts);
+    EXPECT_EQ(answer.status, *one.autoconfig == '\0' ? 404U : 200U) << one.mechanisms;
+    if (answer.status == 200) {
+      EXPECT_EQ(TextAt(answer.body, "clientConfig/emailProvider/incomingServer/authentication"),
+                one.autoconfig);
+    }
+    const SetupAnswer outlook = Outlook("a@acme.example", facts);
+    const SetupAnswer apple =
+        Ask({.path = "/mail.mobileconfig", .address = "a@acme.example"}, facts);
+    EXPECT_EQ(outlook.status, one.others) << one.mechanisms;
+    EXPECT_EQ(apple.status, one.others) << one.mechanisms;
+    for (const SetupAnswer& each : {answer, outlook, apple}) {
+      EXPECT_THAT(each.body, Not(HasSubstr("CRAM")));
+      EXPECT_THAT(each.body, Not(HasSubstr("<SPA>on")));
+      EXPECT_EQ(each.status == 404, each.body.ends_with("by hand.\n")) << each.body;
+    }
+  }
 }
 
 TEST(SetupPages, WhatAClientSaysIsEscaped) {
