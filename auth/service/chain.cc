@@ -189,11 +189,14 @@ void ChainWalk::AskNext() {
   while (next_ < order_->links.size()) {
     ++next_;
     BackendPort& port = *link().port;
-    if (!CanAnswer(port.capabilities(), question.operation)) continue;
-    step_ = Step::kAsking;
-    answer = {};
-    port.Ask(*this);
-    return;
+    const Capabilities can = port.capabilities();
+    if (CanAnswer(can, question.operation)) {
+      step_ = Step::kAsking;
+      answer = {};
+      port.Ask(*this);
+      return;
+    }
+    if (question.operation == Operation::kFetchVerifier && can.password) return LookUp();
   }
   // The one that is not there may know the name.
   if (!order_->missing.empty()) {
@@ -212,7 +215,13 @@ void ChainWalk::Answered() {
           (answer.outcome == BackendOutcome::kOk || answer.outcome == BackendOutcome::kDisabled)) {
         return Compare();
       }
+      if (question.operation == Operation::kFetchVerifier &&
+          answer.outcome == BackendOutcome::kUnsupported) {
+        return LookUp();
+      }
       return Judge();
+    case Step::kLookingUp:
+      return TakeLookUp();
     case Step::kComparing:
       if (answer.outcome == BackendOutcome::kOk) {
         answer.outcome = found_.outcome;
@@ -227,6 +236,30 @@ void ChainWalk::Answered() {
     case Step::kMakingVerifier:
       return TakeVerifier();
   }
+}
+
+void ChainWalk::LookUp() {
+  answer = {};
+  if (!CanAnswer(link().port->capabilities(), Operation::kResolve)) {
+    answer = Say(BackendOutcome::kRefused,
+                 std::string(link().port->name()) + " cannot say whether the name is its own");
+    return Judge();
+  }
+  step_ = Step::kLookingUp;
+  question.operation = Operation::kResolve;
+  std::swap(question.mechanism, mechanism_);
+  link().port->Ask(*this);
+}
+
+void ChainWalk::TakeLookUp() {
+  question.operation = Operation::kFetchVerifier;
+  std::swap(question.mechanism, mechanism_);
+  if (answer.outcome == BackendOutcome::kOk || answer.outcome == BackendOutcome::kDisabled) {
+    answer =
+        Say(BackendOutcome::kRefused, std::string(link().port->name()) +
+                                          " has the name, and nothing for " + question.mechanism);
+  }
+  Judge();
 }
 
 void ChainWalk::Judge() {

@@ -10,6 +10,10 @@
 // does a wrong password for a back end that computes none on this machine.
 //
 // A question for a verifier ends with one, of whomever (verifiers.h), unless it could not be asked.
+// A link that has passwords, and no verifier of that name, is asked whether it knows the name: if
+// so, that is a wrong password of its. Or a password that is no good any more would be, by another
+// way to log in, where one further down still has it. Likewise where it cannot say whose names it
+// has.
 
 #pragma once
 
@@ -104,11 +108,14 @@ class ChainWalk final : private BackendCall {
   BackendAnswer& result() { return answer; }
 
  private:
-  enum class Step : uint8_t { kAsking, kComparing, kSpending, kMakingVerifier };
+  enum class Step : uint8_t { kAsking, kLookingUp, kComparing, kSpending, kMakingVerifier };
 
   const ChainLink& link() const { return chain_.links()[order_->links[next_ - 1]]; }
   void AskNext();
   void Answered() override;
+  // Has this link, which has no verifier of the name, the name itself? As mail asks.
+  void LookUp();
+  void TakeLookUp();
   // Of `answer`: does somebody else know better?
   void Judge();
   // A password with what the back end has stored.
@@ -122,6 +129,7 @@ class ChainWalk final : private BackendCall {
   const std::shared_ptr<const ChainOrder> order_;
   size_t next_ = 0;  // In it.
   Step step_ = Step::kAsking;
+  std::string mechanism_;  // That is wanted, while a name is looked up.
   BackendAnswer found_;    // While its password is compared.
   BackendAnswer verdict_;  // So far.
   bool computed_ = false;  // A hash, on this machine.

@@ -2,7 +2,8 @@
 
 import pytest
 from backend_server import BackendServer
-from poplar_server import PoplarServer
+from poplar_server import PoplarServer, wait_for
+from sasl_client import Refused, asker, scram
 from test_plugins import EXAMPLE
 
 ALICE, BOB, NOBODY = "alice@alpha.example", "bob@alpha.example", "nobody@alpha.example"
@@ -16,9 +17,9 @@ class Chain(BackendServer):
     """alice and bob are in the first link, with the password "secret"; alice is in the second, too, with another."""
 
     def __init__(self, directory, next_after, chain=("first", "users"), more=""):
-        PoplarServer.__init__(self, directory, users="cache_seconds = 0\n\n[auth]\npenalty_delay_max_ms = 0")
+        PoplarServer.__init__(self, directory, users="cache_seconds = 0\n\n[auth]\npenalty_delay_max_ms = 0\nmechanisms = [\"USER\", \"SCRAM-SHA-256\"]")
         self.add_tenant("alpha", "alpha.example")
-        self.add_user(ALICE, BEHIND)
+        self.run("user", "add", ALICE, "--password-stdin", "--scheme", "scram-sha-256", input=f"{BEHIND}\n".encode())
         self.accounts = directory / "accounts.txt"
         self.accounts.write_text(f"{ALICE}\ta1\t{SECRET}\n{BOB}\tb1\t{SECRET}\n")
         text = self.config_path.read_text().replace("[auth]\n", f"[auth]\nchain = {list(chain)}\n")
@@ -74,3 +75,28 @@ def test_a_failure_behind_a_wrong_password_is_a_failure(new_chain, tmp_path):
     server.accounts.unlink()
     assert server.verdict(ALICE, "secret") == "OK"
     assert server.verdict(ALICE, "neither") == "SYS/TEMP"
+
+
+def by_scram(server, password):
+    client = server.pop3()
+    try:
+        scram(asker(client), "SCRAM-SHA-256", ALICE, password)
+    except Refused as refused:
+        return str(refused)
+    return client.stat()[0]
+
+
+@pytest.mark.parametrize("next_after", SETTINGS, ids="+".join)
+def test_scram_goes_the_way_of_a_password(new_chain, next_after):
+    """The first link has alice and no keys: hers in the second are of a password that was hers before."""
+    server = new_chain(next_after)
+    assert server.codes(ALICE) == [250]
+    if "refused" in next_after:
+        assert by_scram(server, BEHIND) == 0
+    else:
+        assert by_scram(server, BEHIND).startswith("-ERR [AUTH]")
+        wait_for("why is in the log", 10, lambda: "first has the name, and nothing for SCRAM-SHA-256" in server.log())
+    server.accounts.write_text(f"{BOB}\tb1\t{SECRET}\n")
+    assert by_scram(server, BEHIND) == 0, "she is the second one's"
+    server.accounts.unlink()
+    assert by_scram(server, BEHIND) == 0 if "failed" in next_after else by_scram(server, BEHIND).startswith("-ERR [SYS/TEMP]")

@@ -26,7 +26,12 @@ class ScriptedPort final : public BackendPort {
   Capabilities capabilities() const override { return can; }
   void Ask(BackendCall& call) override {
     ++asked;
+    last = call.question.Copy();
     call.answer.outcome = says;
+    if (lacks_verifiers && last.operation == Operation::kFetchVerifier) {
+      call.answer.outcome = BackendOutcome::kUnsupported;
+      return call.Answered();
+    }
     call.answer.computed = computes;
     call.answer.asked_us = 5;
     if (says == BackendOutcome::kOk) call.answer.principal.account = account;
@@ -45,7 +50,9 @@ class ScriptedPort final : public BackendPort {
   std::string account = "account";
   std::string stored;
   bool computes = false;
+  bool lacks_verifiers = false;  // Of every name, whatever it can do.
   int asked = 0;
+  BackendQuestion last;
 };
 
 class ChainTest : public testing::Test {
@@ -348,6 +355,58 @@ TEST_F(ChainTest, VerifiersAreWhatIsStored) {
   EXPECT_EQ(disabled.verifier.material.Reveal(), kKeys);
   port.says = BackendOutcome::kTemporary;
   EXPECT_EQ(Ask(Operation::kFetchVerifier).outcome, BackendOutcome::kTemporary);
+}
+
+// Or who was switched off in a directory would come in by a password that it does not know.
+TEST_F(ChainTest, KeysBehindALinkThatKnowsTheNameAreNotItsOwn) {
+  ScriptedPort& first = Add(BackendOutcome::kOk);
+  ScriptedPort& second = Add(BackendOutcome::kOk);
+  second.can.verifiers = true;
+  second.stored = kKeys;
+  for (const BackendOutcome known : {BackendOutcome::kOk, BackendOutcome::kDisabled}) {
+    first.says = known;
+    const BackendAnswer answer = Ask(Operation::kFetchVerifier);
+    EXPECT_EQ(answer.outcome, BackendOutcome::kRefused);
+    EXPECT_NE(answer.verifier.material.Reveal(), kKeys);
+    EXPECT_FALSE(answer.verifier.material.empty()) << "somebody's, who is nobody";
+    EXPECT_EQ(answer.reason, "b1 has the name, and nothing for SCRAM-SHA-256");
+  }
+  EXPECT_EQ(first.last.operation, Operation::kResolve);
+  EXPECT_EQ(first.last.mechanism, "") << "nobody has logged in by it";
+  first.can.resolve = false;
+  EXPECT_EQ(Ask(Operation::kFetchVerifier).outcome, BackendOutcome::kRefused) << "it may know it";
+  first.can.resolve = true;
+  first.says = BackendOutcome::kTemporary;
+  EXPECT_EQ(Ask(Operation::kFetchVerifier).outcome, BackendOutcome::kTemporary);
+  EXPECT_EQ(second.asked, 0);
+  first.says = BackendOutcome::kUnknown;
+  EXPECT_EQ(Ask(Operation::kFetchVerifier).verifier.material.Reveal(), kKeys);
+}
+
+TEST_F(ChainTest, UnlessThatLinkSaysThatTheNextIsAsked) {
+  ScriptedPort& first = Add(BackendOutcome::kOk, /*next_after_refused=*/true, true);
+  ScriptedPort& second = Add(BackendOutcome::kOk);
+  second.can.verifiers = true;
+  second.stored = kKeys;
+  for (const BackendOutcome says : {BackendOutcome::kOk, BackendOutcome::kTemporary}) {
+    first.says = says;
+    EXPECT_EQ(Ask(Operation::kFetchVerifier).verifier.material.Reveal(), kKeys);
+  }
+  second.says = BackendOutcome::kUnknown;
+  EXPECT_EQ(Ask(Operation::kFetchVerifier).outcome, BackendOutcome::kTemporary);
+}
+
+TEST_F(ChainTest, WhoHasNoKeysOfANameIsAskedWhetherItIsHis) {
+  ScriptedPort& first = Add(BackendOutcome::kOk);
+  first.can.verifiers = first.lacks_verifiers = true;
+  ScriptedPort& second = Add(BackendOutcome::kOk);
+  second.can.verifiers = true;
+  second.stored = kKeys;
+  EXPECT_EQ(Ask(Operation::kFetchVerifier).outcome, BackendOutcome::kRefused);
+  EXPECT_EQ(first.asked, 2);
+  EXPECT_EQ(second.asked, 0);
+  first.says = BackendOutcome::kUnknown;
+  EXPECT_EQ(Ask(Operation::kFetchVerifier).verifier.material.Reveal(), kKeys);
 }
 
 TEST_F(ChainTest, WhoHasNoKeysLooksAsIfHeHad) {
