@@ -1,6 +1,9 @@
 """A tenant that floods the server, and what another one's users notice of it."""
 
+import contextlib
+import sqlite3
 import statistics
+import threading
 
 from cells import PASSWORD
 from lab import addresses, say
@@ -11,6 +14,7 @@ SLOWER_MAX = 2
 USERS = 64
 GUESTS = "guest{}@load.test"
 FLOOD = "flood{}@flood.test"
+STRANGERS = "anybody@nobody{}.test"  # each of a domain that no tenant has
 MAIL_OCTETS = 64 * 1024
 MAIL_EACH = 8
 
@@ -42,10 +46,16 @@ def measure_others(lab, who, settings, floods):
         free = {name: under(lab, server, name) for name in floods}
         server.tool("tenant", "set", "flood", *LIMITS, "--config", server.config)
         limited = {name: under(lab, server, name) for name in floods}
-    say(f"{who}: quiet {quiet} free {free} limited {limited}")
+        strangers = under(lab, server, "wrong passwords", STRANGERS)
+        with edited(server):
+            beside_edits = guests_p99_us(lab, server)
+    say(f"{who}: quiet {quiet} free {free} limited {limited} strangers {strangers} beside edits {beside_edits}")
     for name in floods:
         yield row(who, f"{name} of a tenant without limits", free[name], quiet, limit=None)
         yield row(who, f"{name} of a tenant with limits", limited[name], quiet, limit=SLOWER_MAX)
+    yield row(who, f"wrong passwords in {USERS} domains that nobody has", strangers, quiet, limit=None)
+    yield Row(f"p99 of {who}, another tenant changed each second", f"{beside_edits / 1e3:.2f} ms",
+              f"{quiet / 1e3:.2f} ms without changes", quotient(beside_edits, quiet, who))
 
 
 def row(who, title, p99_us, quiet_us, limit):
@@ -53,17 +63,38 @@ def row(who, title, p99_us, quiet_us, limit):
                f"{quiet_us / 1e3:.2f} ms without a flood", quotient(p99_us, quiet_us, title), limit)
 
 
-def under(lab, server, flood):
+def under(lab, server, flood, pattern=FLOOD):
     """Its client yields to that of the guests: it is the server that is measured."""
     profile, connections, *arguments = FLOODS[flood]
     password = "wrong" if flood == "wrong passwords" else PASSWORD
-    load = lab.in_background(server, profile, FLOOD, USERS, connections, *arguments,
+    load = lab.in_background(server, profile, pattern, USERS, connections, *arguments,
                              errors=1 << 60, password=password, yields=True)
     try:
         return guests_p99_us(lab, server)
     finally:
         load.kill()
         load.wait()
+
+
+@contextlib.contextmanager
+def edited(server):
+    """Somebody changes the flood's tenant once a second, with as little work of his own as can be."""
+    end = threading.Event()
+
+    def edit():
+        with contextlib.closing(sqlite3.connect(f"{server.directory}/home/users.db", timeout=30)) as users:
+            while not end.wait(1):
+                users.execute("UPDATE tenants SET maildrop_quota_messages = maildrop_quota_messages + 1"
+                              " WHERE name = 'flood'")
+                users.commit()
+
+    editor = threading.Thread(target=edit)
+    editor.start()
+    try:
+        yield
+    finally:
+        end.set()
+        editor.join()
 
 
 def guests_p99_us(lab, server):
