@@ -42,7 +42,7 @@ enum class Outcome : uint8_t {
   kDisabled,     // The account or its tenant is switched off. Told only after a correct password.
   kThrottled,    // Too many failures from there: try later.
   kTemporary,    // Ours, for now.
-  kUnsupported,  // No back end of this chain can do the operation.
+  kUnsupported,  // The name is proved, and no back end of its chain could say whose account it is.
 };
 
 enum class ResolveOutcome : uint8_t { kFound, kUnknown, kDisabled, kTemporary };

@@ -121,14 +121,16 @@ StatusOr<std::string> PasswordHasher::Hash(const base::Secret& password) const {
 
 HashVerdict PasswordHasher::Verify(std::string_view stored, const base::Secret& password,
                                    WeakSchemes weak) const {
-  const StatusOr<StoredPassword> usable = Usable(stored, weak);
-  if (!usable.ok() || !CheckNewPassword(password).ok()) {
+  const StatusOr<StoredPassword> readable = Usable(stored, WeakSchemes::kAllow);
+  if (!readable.ok() || !CheckNewPassword(password).ok()) {
     SpendOne(password);
-    return usable.ok() ? HashVerdict::kMismatch : HashVerdict::kUnusable;
+    return readable.ok() ? HashVerdict::kMismatch : HashVerdict::kUnusable;
   }
-  const HashVerdict verdict = usable->scheme->family->verify(*usable, password.Reveal());
+  HashVerdict verdict = readable->scheme->family->verify(*readable, password.Reveal());
+  if (verdict == HashVerdict::kMatch && !Usable(stored, weak).ok())
+    verdict = HashVerdict::kUnusable;
   if (verdict == HashVerdict::kUnusable ||
-      (verdict == HashVerdict::kMismatch && !IsOfToday(*usable))) {
+      (verdict == HashVerdict::kMismatch && !IsOfToday(*readable))) {
     SpendOne(password);
   }
   return verdict;

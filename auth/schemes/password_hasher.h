@@ -64,6 +64,9 @@ class PasswordHasher {
   // cannot be. kUnavailable: no memory.
   StatusOr<std::string> Hash(const base::Secret& password) const;
 
+  // With a weak scheme that does not count, the right password is kUnusable, and a wrong one is a
+  // mismatch as everywhere: an answer of its own for both would show strangers who exists.
+  //
   // A password that does not fit costs what a new hash would, so that time does not tell who is
   // there: unless it was compared with one of the same scheme and cost, a hash that nobody has is
   // computed as well.

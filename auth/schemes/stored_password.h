@@ -23,7 +23,8 @@ enum class Strength : uint8_t { kWeak, kStrong };
 enum class HashVerdict : uint8_t {
   kMatch,
   kMismatch,
-  kUnusable,  // Empty, damaged, too weak or too costly a hash: no password fits.
+  // Empty, damaged or too costly a hash; or too weak, and the password would be right. None fits.
+  kUnusable,
 };
 
 // How the octets of a digest are written, where a tag says so: {SSHA.HEX}.

@@ -20,6 +20,27 @@ BackendAnswer CompareWith(HasherPool& hashers, const base::Secret& stored, WeakS
   return Say(BackendOutcome::kTemporary, WhyUnusable(stored.Reveal(), weak));
 }
 
+// Of a question that no link could be asked.
+std::string_view WhyNobody(Operation operation) {
+  switch (operation) {
+    case Operation::kResolve:
+    case Operation::kResolveLogin:
+      return "no back end of the chain knows addresses";
+    case Operation::kVerifyPassword:
+      return "no back end of the chain verifies passwords";
+    case Operation::kFetchVerifier:
+      return "no back end of the chain has verifiers";
+    case Operation::kVerifyToken:
+      return "no back end of the chain verifies tokens";
+  }
+  return "";
+}
+
+bool IsOfProof(Operation operation) {
+  return operation == Operation::kVerifyPassword || operation == Operation::kFetchVerifier ||
+         operation == Operation::kVerifyToken;
+}
+
 std::vector<std::string> NamesOf(const std::vector<ChainLink>& links) {
   std::vector<std::string> names;
   names.reserve(links.size());
@@ -118,13 +139,6 @@ Capabilities Chain::CapabilitiesOf(std::optional<TenantId> tenant) {
     all.token |= one.token;
   }
   return all;
-}
-
-bool Chain::CanAsk(std::string_view login, Operation operation) {
-  const std::shared_ptr<const ChainOrder> order = orders_.Of(login);
-  return !order->missing.empty() || std::ranges::any_of(order->links, [&](uint32_t link) {
-    return CanAnswer(links_[link].port->capabilities(), operation);
-  });
 }
 
 bool Chain::idle() const {
@@ -291,6 +305,10 @@ void ChainWalk::TakeVerifier() {
 }
 
 void ChainWalk::Conclude() {
+  if (verdict_.outcome == BackendOutcome::kUnsupported) {
+    verdict_.reason = WhyNobody(question.operation);
+    if (IsOfProof(question.operation)) verdict_.outcome = BackendOutcome::kRefused;
+  }
   if (question.operation == Operation::kFetchVerifier &&
       verdict_.outcome != BackendOutcome::kTemporary) {
     step_ = Step::kMakingVerifier;

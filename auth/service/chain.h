@@ -9,6 +9,9 @@
 // A name that nobody knows costs a hash computation as well, so that time does not tell, and so
 // does a wrong password for a back end that computes none on this machine.
 //
+// A password or a token that no link can judge is refused like any that is wrong: another answer
+// would show strangers that the name's domain is a tenant's.
+//
 // A question for a verifier ends with one, of whomever (verifiers.h), unless it could not be asked.
 // A link that has passwords, and no verifier of that name, is asked whether it knows the name: if
 // so, that is a wrong password of its. Or a password that is no good any more would be, by another
@@ -55,8 +58,6 @@ class Chain {
 
   // What the back ends of a tenant's chain can do together; nullopt: those of all chains.
   Capabilities CapabilitiesOf(std::optional<TenantId> tenant);
-  // Is there somebody to be asked this about that name? Also where one is missing who might be.
-  bool CanAsk(std::string_view login, Operation operation);
   bool idle() const;
   const std::vector<ChainLink>& links() const { return links_; }
   // Whom to ask about a name, in order.

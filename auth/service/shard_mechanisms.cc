@@ -24,9 +24,9 @@ std::string NewNonce() {
   return EncodeBase64({octets.data(), octets.size()});
 }
 
-AuthResult NotAsked(Outcome outcome, std::string_view reason) {
+AuthResult NotAsked(std::string_view reason) {
   AuthResult result;
-  result.outcome = outcome;
+  result.outcome = Outcome::kRefused;
   result.reason = reason;
   return result;
 }
@@ -72,12 +72,6 @@ void ShardAuthImpl::FetchVerifier(std::string user, std::string mechanism, Clien
   BackendQuestion question;
   question.operation = Operation::kFetchVerifier;
   question.login = LookupKey(user);
-  if (!chain_.CanAsk(question.login, question.operation)) {
-    VerifierResult result;
-    result.outcome = Outcome::kUnsupported;
-    result.reason = "no back end of the chain has verifiers";
-    return done.Set(std::move(result));
-  }
   question.mechanism = std::move(mechanism);
   const LoginSource source = SourceOf(question.login, hasher_.OfName(question.login), client);
   question.client = std::move(client);
@@ -91,7 +85,7 @@ void ShardAuthImpl::FetchVerifier(std::string user, std::string mechanism, Clien
 void ShardAuthImpl::ResolveLogin(std::string user, ClientInfo client,
                                  io::Completion<AuthResult>& done) {
   if (!IsLoginName(user)) {
-    return AnswerLogin(NotAsked(Outcome::kRefused, "no login name of ours"), done);
+    return AnswerLogin(NotAsked("no login name of ours"), done);
   }
   BackendQuestion question;
   question.operation = Operation::kResolveLogin;
@@ -109,17 +103,13 @@ void ShardAuthImpl::ResolveLogin(std::string user, ClientInfo client,
 void ShardAuthImpl::VerifyToken(std::string user, base::Secret token, ClientInfo client,
                                 io::Completion<AuthResult>& done) {
   if (!IsLoginName(user) || token.empty()) {
-    return AnswerLogin(NotAsked(Outcome::kRefused, "no name or no token"), done);
+    return AnswerLogin(NotAsked("no name or no token"), done);
   }
   TokenQuestion asked;
   asked.done = &done;
   BackendQuestion question;
   question.operation = Operation::kVerifyToken;
   question.login = LookupKey(user);
-  if (!chain_.CanAsk(question.login, question.operation)) {
-    return AnswerLogin(NotAsked(Outcome::kUnsupported, "no back end of the chain verifies tokens"),
-                       done);
-  }
   const LoginMacs macs = hasher_.OfLogin(question.login, token);
   asked.guess = macs.login.low;
   asked.source = SourceOf(question.login, macs.name, client);

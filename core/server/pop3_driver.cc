@@ -81,7 +81,7 @@ pop3::Transport Pop3Driver::TransportNow() const {
   return {.tls = implicit_tls_ || tls_,
           .clear_text_login_allowed = pop3_.allow_cleartext || local,
           .apop_timestamp = apop_timestamp_,
-          .xclient = peer_.IsIn(pop3_.xclient_networks)};
+          .xclient = SpeaksXclient()};
 }
 
 bool Pop3Driver::CountClient() {
@@ -165,7 +165,7 @@ io::Task<bool> Pop3Driver::MeetClient() {
   tls_ = proxied() != nullptr && proxied()->tls.has_value();
   session_.SetTransport(TransportNow());
   SetTlsFacts();
-  if (peer_.IsIn(pop3_.xclient_networks) || CountClient()) co_return true;
+  if (SpeaksXclient() || CountClient()) co_return true;
   SettleEnd("too_many_connections");
   if (!implicit_tls_) stream_.output().Append(pop3::reply::kTooManyConnections);
   co_await Flush();
@@ -178,6 +178,9 @@ void Pop3Driver::TakeClient(const pop3::Xclient& told) {
     LeaveClients();
     SpeakFor(net::Address::FromIp(*told.address, told.port));
     welcome = CountClient();
+    // What comes next may be the client's own words, passed on. That clear text is allowed stays:
+    // it is so for the proxy's connection, which is the one that the password travels by here.
+    session_.SetXclient(SpeaksXclient());
   }
   session_.ClientTaken(welcome, stream_.output());
 }

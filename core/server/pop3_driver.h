@@ -57,6 +57,8 @@ class Pop3Driver : public Connection {
   // Reads the header of a proxy. False: the connection is over.
   io::Task<bool> MeetClient();
   pop3::Transport TransportNow() const;
+  // Whether the client, as far as it is known, may say for whom it speaks.
+  bool SpeaksXclient() const { return peer_.IsIn(pop3_.xclient_networks); }
   // Counts the connection among those of its client. False: that has its fill.
   bool CountClient();
   void LeaveClients();

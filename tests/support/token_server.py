@@ -11,7 +11,6 @@ BUILD = Path(os.environ.get("POPLAR_BUILD", Path(POPLAR).resolve().parents[2]))
 OAUTH = BUILD / "auth/plugins/oauth.so"
 WRONG = "-ERR [AUTH] The user name or the password is wrong"
 LATER = "-ERR [SYS/TEMP] Logging in is not possible now; try again later"
-NOT_SO = "-ERR [SYS/PERM] Your provider does not allow this way to log in; change your settings"
 
 
 def with_chain(server, chain, *sections):

@@ -94,6 +94,8 @@ class Session {
   void BodySent() { body_follows_ = false; }
   void BodyFailed(BodyFailure failure, base::ByteBuffer& out);
   void TlsStarted();
+  // Whether XCLIENT is taken from now on: whom it named may not be trusted to say it.
+  void SetXclient(bool trusted) { transport_.xclient = trusted; }
   // False: the client has as many connections as it may; the session ends.
   void ClientTaken(bool welcome, base::ByteBuffer& out);
   // Whenever a handshake is done: for implicit TLS before the first Next.

@@ -44,7 +44,7 @@ TEST(PasswordHasherTest, CostIsConfigurable) {
 
 TEST(PasswordHasherTest, WeakAndBrokenHashesFitNoPassword) {
   PasswordHasher hasher({.prefix = "$y$", .cost = 1});
-  for (const char* bad : {"", "*", "!", "!$6$salt$x", "plain", "{PLAIN}plain", "{CRYPT}",
+  for (const char* bad : {"", "*", "!", "!$6$salt$x", "plain", "{PLAIN}rasmuslerdorf", "{CRYPT}",
                           "rl.3StKT.4T8M",                       // DES of "rasmuslerdorf".
                           "_J9..rasmBYk8r9AiWNc",                // BSDi DES.
                           "$1$rasmusle$rISCgZzpwk3UhDidwXvin0",  // MD5.
@@ -52,6 +52,15 @@ TEST(PasswordHasherTest, WeakAndBrokenHashesFitNoPassword) {
     EXPECT_FALSE(CheckStoredHash(bad).ok()) << bad;
     EXPECT_EQ(hasher.Verify(bad, Secret("rasmuslerdorf")), HashVerdict::kUnusable) << bad;
   }
+}
+
+TEST(PasswordHasherTest, AWrongPasswordIsWrongWhereWeakSchemesDoNotCount) {
+  PasswordHasher hasher({.prefix = "$y$", .cost = 1});
+  for (const char* weak : {"{PLAIN}secret", "{SSHA}Z0zze/o2uMbUR7+pHjEGjXhYcCtOYUNsNGFsbA==",
+                           "$1$rasmusle$rISCgZzpwk3UhDidwXvin0"}) {
+    EXPECT_EQ(hasher.Verify(weak, Secret("wrong")), HashVerdict::kMismatch) << weak;
+  }
+  EXPECT_EQ(hasher.Verify("{SSHA}damaged", Secret("wrong")), HashVerdict::kUnusable);
 }
 
 TEST(PasswordHasherTest, DamagedHashesNeverMatch) {

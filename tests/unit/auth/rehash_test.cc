@@ -163,6 +163,7 @@ TEST_F(RehashTest, WeakSchemesAreOurFaultWhereTheyAreNotAllowed) {
   EXPECT_NE(result.reason.find("which counts only with weak_schemes = true"), std::string::npos)
       << result.reason;
   EXPECT_EQ(hashers_.computations(), computed_before + 1);
+  EXPECT_EQ(Login(kFirst, kAlice, "wrong").outcome, Outcome::kRefused) << "as of nobody";
   EXPECT_EQ(Stored(), kSsha);
 }
 

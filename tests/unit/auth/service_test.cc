@@ -476,17 +476,23 @@ TEST_F(ServiceTest, WhatIsRememberedIsOfTheChainThatIsAskedNow) {
   EXPECT_EQ(Login(kSecond, kAlice, "secret").reason, kFromCache);
 }
 
-TEST_F(ServiceTest, WhatNoBackEndCanDoIsUnsupported) {
+// Of a tenant's user as of a stranger, or one try would tell them apart.
+TEST_F(ServiceTest, WhatNoBackEndCanDoIsRefusedAsAnythingWrong) {
   Start({.verifiers = false, .token = false});
-  EXPECT_EQ(Login(kFirst, kAlice, "secret").outcome, Outcome::kUnsupported);
+  const AuthResult password = Login(kFirst, kAlice, "secret");
+  EXPECT_EQ(password.outcome, Outcome::kRefused);
+  EXPECT_EQ(password.reason, "no back end of the chain verifies passwords");
+  EXPECT_EQ(hashers_.computations(), 1U);
   Asking<VerifierResult> verifier(*shards_, kFirst, [&](io::Completion<VerifierResult>& done) {
     service_->OnShard(kFirst).FetchVerifier(kAlice, "APOP", {}, done);
   });
-  EXPECT_EQ(verifier.Get().outcome, Outcome::kUnsupported);
+  const VerifierResult challenge = verifier.Get();
+  EXPECT_EQ(challenge.outcome, Outcome::kRefused);
+  EXPECT_FALSE(challenge.verifier.material.empty());
   Asking<AuthResult> token(*shards_, kFirst, [&](io::Completion<AuthResult>& done) {
     service_->OnShard(kFirst).VerifyToken(kAlice, base::Secret("t"), {}, done);
   });
-  EXPECT_EQ(token.Get().outcome, Outcome::kUnsupported);
+  EXPECT_EQ(token.Get().outcome, Outcome::kRefused);
   EXPECT_EQ(gate_->asked(), 0);
 }
 
