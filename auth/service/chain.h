@@ -14,9 +14,8 @@
 //
 // A question for a verifier ends with one, of whomever (verifiers.h), unless it could not be asked.
 // A link that has passwords, and no verifier of that name, is asked whether it knows the name: if
-// so, that is a wrong password of its. Or a password that is no good any more would be, by another
-// way to log in, where one further down still has it. Likewise where it cannot say whose names it
-// has.
+// so, that is a wrong password there. Else what is no good any more for PASS would still do for
+// SCRAM, where a link further down has it. One that cannot look names up may know each.
 
 #pragma once
 
