@@ -57,6 +57,7 @@ struct RemoteBackends::Host {
   std::unique_ptr<HostProcess> process;
   uint64_t started_us = 0;
   uint64_t pause_us = kRestartPauseUs;
+  bool was_outdated = false;  // The last process: the next is no sign of trouble.
   uint64_t not_before_us = 0;
 
   std::jthread thread;  // Last: it ends before what it uses.
@@ -257,11 +258,11 @@ void RemoteBackends::End(Host& host, const HostEnd& end, uint64_t now_us) {
             {{"plugin", host.process->name()}, {"pid", host.process->pid()}, {"why", end.why}});
   host.process.reset();
   shards_.RunOnEach([&](io::Shard& shard) { host.links[shard.index().value()]->Disconnect(); });
+  host.was_outdated = end.outdated;
   if (end.outdated) {
     host.not_before_us = now_us;
     return;
   }
-  host.restarts.Add();
   if (now_us - host.started_us > kSettledUs) host.pause_us = kRestartPauseUs;
   host.not_before_us = now_us + host.pause_us;
   host.pause_us = std::min(host.pause_us * 2, kRestartPauseUsMax);
@@ -270,6 +271,7 @@ void RemoteBackends::End(Host& host, const HostEnd& end, uint64_t now_us) {
 void RemoteBackends::Restart(Host& host, uint64_t now_us) {
   StatusOr<std::unique_ptr<HostProcess>> process = StartProcess(host);
   if (stop_.stop_requested()) return;
+  if (!std::exchange(host.was_outdated, false)) host.restarts.Add();
   if (!process.ok()) {
     base::Log(base::LogLevel::kError, "auth_host_failed",
               {{"plugin", host.plugin}, {"why", Message(process.status())}});
