@@ -36,12 +36,13 @@ class Poplar(Server):
     name = "Poplar"
 
     def __init__(self, directory, binary, settings="", pop3_settings=POP3_SETTINGS,
-                 pop3_hosts=("127.0.0.1",), **kwargs):
+                 pop3_hosts=("127.0.0.1",), hash_setting=HASH_SETTING, **kwargs):
         super().__init__(directory, **kwargs)
         self.binary = binary
         self.settings = settings  # further sections of poplar.toml
         self.pop3_settings = pop3_settings
         self.pop3_hosts = pop3_hosts
+        self.hash_setting = hash_setting  # of crypt(3), for users that are inserted
         self.config = f"{directory}/home/poplar.toml"
         self.pop3_port, self.pop3s_port, self.lmtp_port, self.http_port = free_ports(4)
 
@@ -74,7 +75,7 @@ class Poplar(Server):
     def insert_users(self, users, password):
         """Into the database at once, all with one hash."""
         now = int(time.time())
-        hashed = crypt.crypt(password, HASH_SETTING)
+        hashed = crypt.crypt(password, self.hash_setting)
         database = sqlite3.connect(f"{self.directory}/home/users.db")
         database.execute(f"PRAGMA cache_size = -{DATABASE_CACHE_KIB}")
         try:
