@@ -133,6 +133,7 @@ Status TenantFiles::Sync(auth::UserDatabase& database, std::set<std::string> spa
                        database.SyncTenants(KindOfFiles(folder_), specs, untouched, others_));
   wrong_.Set(static_cast<int64_t>(untouched.size() + faults.size()));
   std::vector<std::string> texts;
+  texts.reserve(faults.size());
   for (const auth::TenantFault& fault : faults) texts.push_back(fault.ToString());
   std::ranges::sort(texts);
   looks_since_sync_ = 0;
