@@ -178,7 +178,8 @@ class UserDatabase {
   // say, in one transaction. One that is no longer among them is disabled and keeps its id, its
   // users and its mail; domains without users become free. Its id is its own when it comes back.
   // Where more than kTenantsGoneMax and more than half are not, all of these stay as they were, and
-  // that is a fault in the answer: what they are disabled for is said by SetTenantEnabled.
+  // that is a fault in the answer. Whoever means it disables them by SetTenantEnabled: those count
+  // no more, and when few enough are left the rest goes.
   // `untouched`: sources that cannot be read now; their tenants stay as they are. What is wrong
   // with one (its name, a domain of another's, a tenant of a source of the kinds `others`) is a
   // fault in the answer, and that one stays as it was. One whose source is of no kind that there

@@ -81,19 +81,23 @@ TEST(Listing, RowsAreTheSameInPiecesOfAnySize) {
   }
 }
 
+void ExpectItsRows(const MaildropView& view, Listing::Column column) {
+  Maildrop maildrop;
+  maildrop.Open(view);
+  Listing listing;
+  listing.Start(column);
+  base::ByteBuffer out;
+  while (listing.under_way()) listing.Fill(maildrop, 1 << 20, out);
+  EXPECT_EQ(out.view(), RowsOf(maildrop, column));
+}
+
 // Whatever it costs to copy them fast.
 TEST(Listing, UidlsOfAllLengths) {
   test::MemoryMaildrop view;
   for (uint32_t i = 1; i <= 2 * kUidlBytesMax; ++i) {
     view.AddOctets(2 + i, std::string((i + 1) / 2, static_cast<char>('a' + i % 26)));
   }
-  Maildrop maildrop;
-  maildrop.Open(view);
-  Listing listing;
-  listing.Start(Listing::Column::kUidl);
-  base::ByteBuffer out;
-  while (listing.under_way()) listing.Fill(maildrop, 1 << 20, out);
-  EXPECT_EQ(out.view(), RowsOf(maildrop, Listing::Column::kUidl));
+  ExpectItsRows(view, Listing::Column::kUidl);
 }
 
 // Sizes on both sides of each further digit, and of what 32 bits hold.
@@ -111,13 +115,7 @@ class PowersView : public test::MemoryMaildrop {
 
 TEST(Listing, SizesOfAllLengths) {
   const PowersView view;
-  Maildrop maildrop;
-  maildrop.Open(view);
-  Listing listing;
-  listing.Start(Listing::Column::kOctets);
-  base::ByteBuffer out;
-  while (listing.under_way()) listing.Fill(maildrop, 1 << 20, out);
-  EXPECT_EQ(out.view(), RowsOf(maildrop, Listing::Column::kOctets));
+  ExpectItsRows(view, Listing::Column::kOctets);
 }
 
 // Every digit in every place.
@@ -133,13 +131,7 @@ class ManySizesView : public test::MemoryMaildrop {
 
 TEST(Listing, SizesOfAllDigits) {
   const ManySizesView view;
-  Maildrop maildrop;
-  maildrop.Open(view);
-  Listing listing;
-  listing.Start(Listing::Column::kOctets);
-  base::ByteBuffer out;
-  while (listing.under_way()) listing.Fill(maildrop, 1 << 20, out);
-  EXPECT_EQ(out.view(), RowsOf(maildrop, Listing::Column::kOctets));
+  ExpectItsRows(view, Listing::Column::kOctets);
 }
 
 TEST(Listing, EverythingDeletedAndNothingThere) {
