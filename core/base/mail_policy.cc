@@ -15,6 +15,7 @@ void PolicyBoard::Publish(std::shared_ptr<TenantPolicies> policies) {
     const uint32_t egress_kib_per_s = policy.rules.egress_kib_per_s;
     if (gate->egress_kib_per_s.exchange(egress_kib_per_s) != egress_kib_per_s) {
       gate->egress.Forget();
+      gate->egress_queue.Forget();
     }
     policies->gates[tenant] = std::move(gate);
     if (!policy.rules.auth_chain.empty()) chains.insert(policy.rules.auth_chain);

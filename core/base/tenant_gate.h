@@ -37,16 +37,19 @@ class RateGate {
     }
   }
 
-  // Counts what has happened already.
-  void Charge(uint64_t now_us, uint64_t units, uint64_t units_per_minute) {
-    if (units_per_minute == 0) return;
+  // Counts what has happened already; returns how many us what was counted before is ahead of the
+  // rate.
+  uint64_t Charge(uint64_t now_us, uint64_t units, uint64_t units_per_minute) {
+    if (units_per_minute == 0) return 0;
     const uint64_t now_ns = now_us * 1'000;
     const uint64_t cost_ns = CostNs(units, units_per_minute);
     uint64_t until_ns = until_ns_.load(std::memory_order_relaxed);
-    uint64_t next_ns = 0;
+    uint64_t begin_ns = 0;
     do {
-      next_ns = (until_ns > now_ns ? until_ns : now_ns) + cost_ns;
-    } while (!until_ns_.compare_exchange_weak(until_ns, next_ns, std::memory_order_relaxed));
+      begin_ns = until_ns > now_ns ? until_ns : now_ns;
+    } while (
+        !until_ns_.compare_exchange_weak(until_ns, begin_ns + cost_ns, std::memory_order_relaxed));
+    return (begin_ns - now_ns) / 1'000;
   }
 
   // How many us what was counted is ahead of the rate.
@@ -106,6 +109,8 @@ struct TenantGate {
   RateGate logins;
   RateGate deliveries;
   RateGate egress;
+  // Those who wait for it, by when the last of them goes on.
+  RateGate egress_queue;
   // What it goes by: that of the policy in force, for sessions that are there, too, or one would
   // count at one rate what others wait for at another. 0: no limit.
   std::atomic<uint32_t> egress_kib_per_s{0};

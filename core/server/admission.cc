@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -16,6 +17,9 @@ namespace {
 constexpr uint64_t kLoginBurstUs = 10'000'000;
 // What goes out of a tenant may be so far ahead of its rate.
 constexpr uint64_t kEgressBurstUs = 1'000'000;
+// What a message sends before it waits for its client: the rest is charged as it goes out.
+constexpr uint64_t kEgressBeginOctets = 64 * kKiB;
+constexpr uint64_t kMillisecondUs = 1'000;
 constexpr uint32_t kUnlimited = std::numeric_limits<uint32_t>::max();
 
 uint32_t MaxOf(uint32_t setting) { return setting == 0 ? kUnlimited : setting; }
@@ -167,18 +171,36 @@ void Admission::Leave() {
 void Admission::CountOctetsOut(uint64_t octets, uint64_t now_us) {
   if (gate_ == nullptr) return;
   gate_->usage.octets_out.fetch_add(octets, std::memory_order_relaxed);
-  const uint32_t kib_per_s = gate_->egress_kib_per_s.load(std::memory_order_relaxed);
-  gate_->egress.Charge(now_us, octets, uint64_t{kib_per_s} * kKiB * 60);
+  gate_->egress.Charge(now_us, octets, EgressPerMinute());
 }
 
 void Admission::CountMessageOut() {
   if (gate_ != nullptr) gate_->usage.messages_out.fetch_add(1, std::memory_order_relaxed);
 }
 
+uint64_t Admission::QueueForEgress(uint64_t octets, uint64_t now_us) {
+  const uint64_t wait_us = EgressWaitUs(now_us);
+  if (wait_us < kMillisecondUs) return 0;
+  const uint64_t begin_octets = std::min(octets, kEgressBeginOctets);
+  const uint64_t behind_us =
+      gate_->egress_queue.Charge(now_us + wait_us, begin_octets, EgressPerMinute());
+  return (wait_us + behind_us) / kMillisecondUs;
+}
+
 uint64_t Admission::EgressWaitMs(uint64_t now_us) const {
-  if (gate_ == nullptr || gate_->egress_kib_per_s.load(std::memory_order_relaxed) == 0) return 0;
+  return EgressWaitUs(now_us) / kMillisecondUs;
+}
+
+uint64_t Admission::EgressWaitUs(uint64_t now_us) const {
+  if (EgressPerMinute() == 0) return 0;
   const uint64_t ahead_us = gate_->egress.AheadUs(now_us);
-  return ahead_us <= kEgressBurstUs ? 0 : (ahead_us - kEgressBurstUs) / 1'000;
+  return std::max(ahead_us - std::min(ahead_us, kEgressBurstUs),
+                  gate_->egress_queue.AheadUs(now_us));
+}
+
+uint64_t Admission::EgressPerMinute() const {
+  if (gate_ == nullptr) return 0;
+  return uint64_t{gate_->egress_kib_per_s.load(std::memory_order_relaxed)} * kKiB * 60;
 }
 
 }  // namespace poplar::server

@@ -82,11 +82,18 @@ class Admission {
   void CountOctetsOut(uint64_t octets, uint64_t now_us);
   // It went out whole.
   void CountMessageOut();
-  // How long the next message has to wait, in ms, since the tenant's sessions together are ahead of
-  // its rate.
+  // How long a message of so many octets has to wait, in ms, since the tenant's sessions together
+  // are ahead of its rate. Who waits stands in a queue, and goes on as long after who came before
+  // him as the rate wants for the begin of that one's message: all at once they would keep a shard
+  // from everybody else.
+  uint64_t QueueForEgress(uint64_t octets, uint64_t now_us);
+  // How long the last of them has to wait.
   uint64_t EgressWaitMs(uint64_t now_us) const;
 
  private:
+  // 0: no limit.
+  uint64_t EgressPerMinute() const;
+  uint64_t EgressWaitUs(uint64_t now_us) const;
   // By how the visitor comes.
   AdmissionVerdict Judge(const TenantRules& rules, const Visitor& visitor);
   // By how many there are. What was counted is undone by Leave, whatever the verdict.

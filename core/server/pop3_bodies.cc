@@ -27,9 +27,8 @@ constexpr int kLooksBeforeOk = 3;
 }  // namespace
 
 io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
-  const uint64_t egress_wait_ms = admission_.EgressWaitMs(services_.reactor().now_us());
-  if (egress_wait_ms > 0) {
-    const bool open = co_await WaitForEgress(egress_wait_ms);
+  if (admission_.EgressWaitMs(services_.reactor().now_us()) > 0) {
+    const bool open = co_await WaitForEgress(view_->octets(action.message));
     if (!open) co_return false;
     if (WhyToEnd()) co_return true;  // The session is told, and says so in place of the message.
   }
@@ -171,7 +170,8 @@ void Pop3Driver::CountOctets(uint64_t octets) {
 // In steps, so that a lost lease is seen; what ends the session for another reason ends the step.
 // What others of the tenant send meanwhile makes nobody's wait longer, or some would wait for ever;
 // a new rate makes it shorter.
-io::Task<bool> Pop3Driver::WaitForEgress(uint64_t wait_ms) {
+io::Task<bool> Pop3Driver::WaitForEgress(uint64_t octets) {
+  uint64_t wait_ms = admission_.QueueForEgress(octets, services_.reactor().now_us());
   services_.metrics.egress_wait_us.Observe(wait_ms * 1'000);
   const bool flushed = co_await Flush();
   while (flushed && wait_ms > 0 && !WhyToEnd()) {

@@ -137,9 +137,9 @@ class Pop3Driver : public Connection {
   void CountOld(pop3::MessageIndex message);
   void CountRetr(pop3::MessageIndex message, const io::Body& body, uint64_t since_us);
   void CountOctets(uint64_t octets);
-  // Waits until the tenant's rate lets more mail out, or the session is to end. False: the
-  // connection is over.
-  io::Task<bool> WaitForEgress(uint64_t wait_ms);
+  // Waits until the tenant's rate lets a message of so many octets out, or the session is to end.
+  // False: the connection is over.
+  io::Task<bool> WaitForEgress(uint64_t octets);
 
   // What was sent whole, in order, but for what is deleted anyway.
   std::vector<storage::MessagePosition> Fetched(

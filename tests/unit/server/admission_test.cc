@@ -214,6 +214,24 @@ TEST_F(AdmissionTest, EgressIsThatOfAllSessionsOfTheTenant) {
   EXPECT_EQ(after.EgressWaitMs(kSecondUs), 1'000U);
 }
 
+TEST_F(AdmissionTest, WhoWaitForEgressGoOnOneAfterAnother) {
+  Publish({.egress_kib_per_s = 1024});
+  Admission first(door_), second(door_), third(door_), newcomer(door_);
+  EXPECT_EQ(Enter(first, User(1, "a")), Verdict::kAdmitted);
+  EXPECT_EQ(Enter(second, User(1, "b")), Verdict::kAdmitted);
+  EXPECT_EQ(Enter(third, User(1, "c")), Verdict::kAdmitted);
+  EXPECT_EQ(Enter(newcomer, User(1, "d")), Verdict::kAdmitted);
+  EXPECT_EQ(first.QueueForEgress(32 * kKiB, 0), 0U);  // Nobody waits: nobody is behind it.
+  first.CountOctetsOut(3 * kMiB, 0);
+  EXPECT_EQ(first.QueueForEgress(32 * kKiB, 0), 2'000U);
+  EXPECT_EQ(second.QueueForEgress(16 * kMiB, 0), 2'031U);
+  // Of a large message only the begin is waited for: what its client does not take hinders nobody.
+  EXPECT_EQ(third.QueueForEgress(1, 0), 2'093U);
+  // Nor does anybody overtake them who comes when there is some again.
+  EXPECT_EQ(newcomer.QueueForEgress(1, 2 * kSecondUs), 93U);
+  EXPECT_EQ(newcomer.EgressWaitMs(3 * kSecondUs), 0U);
+}
+
 TEST_F(AdmissionTest, AnotherRateOfEgressHoldsForSessionsThatAreThere) {
   Publish({.egress_kib_per_s = 1});
   Admission admission(door_);
@@ -222,6 +240,7 @@ TEST_F(AdmissionTest, AnotherRateOfEgressHoldsForSessionsThatAreThere) {
   EXPECT_EQ(admission.EgressWaitMs(0), 1'023'000U);
   Publish({.login_delay_s = 60, .egress_kib_per_s = 1});
   EXPECT_EQ(admission.EgressWaitMs(0), 1'023'000U);
+  EXPECT_EQ(admission.QueueForEgress(kMiB, 0), 1'023'000U);
   Publish({.egress_kib_per_s = 1024});
   EXPECT_EQ(admission.EgressWaitMs(0), 0U);
   admission.CountOctetsOut(3 * kMiB, 0);
