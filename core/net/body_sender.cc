@@ -76,14 +76,14 @@ void BodySender::ChooseLane() {
     const uint64_t left = total_ - at_;
     const uint64_t window =
         left < kSendfileWindowBytes + kSendfileWindowBytes / 4 ? left : kSendfileWindowBytes;
-    if (IsResident({file->fd, file->offset + at_, window})) {
+    if (IsResident({file->fd, file->offset + at_, window}, copy_used_)) {
       lane_ = Lane::kSendfile;
       window_end_ = at_ + window;
       if (!std::exchange(sendfile_used_, true)) metrics_.sendfile.uses.Add();
       return;
     }
   }
-  // One chunk only: the kernel reads ahead, so what follows may be resident by then.
+  // One chunk only: the kernel reads ahead, so what follows may be resident when it is sent.
   lane_ = Lane::kCopy;
   window_end_ = at_ + std::min<uint64_t>(total_ - at_, kChunkBytes);
   if (!std::exchange(copy_used_, true)) metrics_.copy.uses.Add();

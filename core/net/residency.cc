@@ -1,11 +1,14 @@
 #include "core/net/residency.h"
 
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <vector>
 
 namespace poplar::net {
 namespace {
@@ -31,10 +34,13 @@ uint64_t PageBytes() {
   return bytes;
 }
 
-bool ByteIsReadable(int fd, uint64_t at) {
+bool LastByteIsReadable(const io::FileRange& range) {
   char byte;
   iovec piece{&byte, 1};
-  return preadv2(fd, &piece, 1, static_cast<off_t>(at), RWF_NOWAIT) == 1;
+  const auto at = static_cast<off_t>(range.offset + range.bytes - 1);
+  if (preadv2(range.fd, &piece, 1, at, RWF_NOWAIT) == 1) return true;
+  // In memory, or an overlay of before Linux 6.5: it cannot be asked this way.
+  return errno == EOPNOTSUPP;
 }
 
 }  // namespace
@@ -55,17 +61,26 @@ Residency AskCachestat(const io::FileRange& range) {
   return found.cached >= last_page - first_page + 1 ? Residency::kResident : Residency::kCold;
 }
 
-Residency AskNowait(const io::FileRange& range) {
-  const bool ends_are_there = ByteIsReadable(range.fd, range.offset) &&
-                              ByteIsReadable(range.fd, range.offset + range.bytes - 1);
-  return ends_are_there ? Residency::kResident : Residency::kCold;
+Residency AskMincore(const io::FileRange& range) {
+  // Nothing of the mapping is touched: only what the kernel has of the file is looked up.
+  const uint64_t begin = range.offset / PageBytes() * PageBytes();
+  const uint64_t bytes = range.offset + range.bytes - begin;
+  void* const mapping =
+      mmap(nullptr, bytes, PROT_READ, MAP_SHARED, range.fd, static_cast<off_t>(begin));
+  if (mapping == MAP_FAILED) return Residency::kUnknown;
+  std::vector<unsigned char> pages((bytes + PageBytes() - 1) / PageBytes());
+  const bool asked = mincore(mapping, bytes, pages.data()) == 0;
+  munmap(mapping, bytes);
+  if (!asked) return Residency::kUnknown;
+  const bool all = std::ranges::all_of(pages, [](unsigned char page) { return page & 1; });
+  return all ? Residency::kResident : Residency::kCold;
 }
 
-bool IsResident(const io::FileRange& range) {
+bool IsResident(const io::FileRange& range, bool just_read) {
   if (range.bytes == 0) return true;
-  Residency residency = AskCachestat(range);
-  if (residency == Residency::kUnknown) residency = AskNowait(range);
-  return residency == Residency::kResident;
+  const Residency counted = just_read ? Residency::kUnknown : AskCachestat(range);
+  if (counted == Residency::kUnknown) return AskMincore(range) == Residency::kResident;
+  return counted == Residency::kResident && LastByteIsReadable(range);
 }
 
 }  // namespace poplar::net

@@ -1,8 +1,9 @@
 // Is a range of a file in the page cache, so that sendfile will not wait for the disk?
 //
-// cachestat(2) where the kernel has it (6.5) and allows it; else a byte of the range's first and
-// last page is read with RWF_NOWAIT, which also starts the kernel's read-ahead. Both may be wrong
-// for a moment (a page under way, a hole in the middle); then one sendfile waits once.
+// cachestat(2) where the kernel has it (6.5) and allows it. It counts pages that are still on their
+// way, too, which come in order, so then the last byte is read, without waiting for it. Else
+// mincore(2), which knows each page, but costs some microseconds. That begins no read: a probe of
+// both ends would bring these, and have a cold middle taken for as warm.
 
 #pragma once
 
@@ -10,12 +11,13 @@
 
 namespace poplar::net {
 
-// Any thread.
-bool IsResident(const io::FileRange& range);
+// Any thread. `just_read`: what stands before it was not there and has been read, so that much of
+// the range may be on its way; each page is looked at.
+bool IsResident(const io::FileRange& range, bool just_read = false);
 
-// The two ways, for tests: unknown is false for the first.
+// The two ways, for tests. Unknown: this kernel has no cachestat; it cannot be mapped.
 enum class Residency : unsigned char { kResident, kCold, kUnknown };
 Residency AskCachestat(const io::FileRange& range);
-Residency AskNowait(const io::FileRange& range);
+Residency AskMincore(const io::FileRange& range);
 
 }  // namespace poplar::net

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "core/net/residency.h"
 #include "tests/unit/net/net_test_support.h"
 
@@ -181,16 +183,31 @@ TEST(Residency, BothWaysTellWarmFromCold) {
   FileBody body(folder, Pattern(300'000), {});
   const io::FileRange range{body.AsFileRange()->fd, 4097, 250'000};
   EXPECT_NE(AskCachestat(range), Residency::kCold);
-  EXPECT_EQ(AskNowait(range), Residency::kResident);
+  EXPECT_EQ(AskMincore(range), Residency::kResident);
   EXPECT_TRUE(IsResident(range));
   if (!body.Evict()) GTEST_SKIP() << "this file system keeps its pages";
   EXPECT_NE(AskCachestat(range), Residency::kResident);
-  // Asking starts a read-ahead, and a quick disk may have answered already: then it must be true.
+  EXPECT_EQ(AskMincore(range), Residency::kCold);
+  EXPECT_FALSE(IsResident(range));
+  // Asking brought nothing.
+  EXPECT_EQ(AskMincore({range.fd, range.offset + range.bytes - 1, 1}), Residency::kCold);
+}
+
+TEST(Residency, AColdMiddleIsCold) {
+  TestFolder folder;
+  FileBody body(folder, Pattern(1'000'000), {});
+  const io::FileRange all{body.AsFileRange()->fd, 0, 1'000'000};
   if (!body.Evict()) GTEST_SKIP() << "this file system keeps its pages";
-  const io::FileRange first_byte{range.fd, range.offset, 1};
-  if (AskNowait(first_byte) == Residency::kResident) {
-    EXPECT_NE(AskCachestat(first_byte), Residency::kCold);
-  }
+  ASSERT_EQ(posix_fadvise(all.fd, 0, 0, POSIX_FADV_RANDOM), 0);  // No read-ahead.
+  std::array<char, 10> piece;
+  ASSERT_EQ(pread(all.fd, piece.data(), piece.size(), 0), 10);
+  ASSERT_EQ(pread(all.fd, piece.data(), piece.size(), 999'990), 10);
+  EXPECT_EQ(AskMincore({all.fd, 0, 10}), Residency::kResident);
+  EXPECT_EQ(AskMincore({all.fd, 999'990, 10}), Residency::kResident);
+  EXPECT_EQ(AskMincore(all), Residency::kCold);
+  EXPECT_NE(AskCachestat(all), Residency::kResident);
+  EXPECT_FALSE(IsResident(all));
+  EXPECT_FALSE(IsResident(all, /*just_read=*/true));
 }
 
 TEST(Residency, EmptyRangesAndForeignDescriptorsDoNoHarm) {
