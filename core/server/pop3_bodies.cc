@@ -28,7 +28,8 @@ constexpr int kLooksBeforeOk = 3;
 
 io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
   if (admission_.EgressWaitMs(services_.reactor().now_us()) > 0) {
-    const bool open = co_await WaitForEgress(view_->octets(action.message));
+    const uint64_t octets = view_->octets(action.message);
+    const bool open = co_await WaitForEgress(octets);
     if (!open) co_return false;
     if (WhyToEnd()) co_return true;  // The session is told, and says so in place of the message.
   }
