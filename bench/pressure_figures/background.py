@@ -24,7 +24,7 @@ class Background:
     address of the server's to which it connects."""
 
     def __init__(self, lab, server, profile, pattern, users, connections, *arguments, seconds,
-                 tls=False, yields=True, host="127.0.0.1"):
+                 tls=False, yields=True, host="127.0.0.1", timeout_s=120):
         self.lab = lab
         self.server = server
         self.seconds = seconds
@@ -33,7 +33,7 @@ class Background:
         self.command = [lab.load.binary, profile, "--json", *server.endpoint_arguments(tls, host),
                         "--password", lab.load.password, "--server-pid", str(server.process.pid),
                         "--user", pattern, "--users", str(users), "-c", str(connections),
-                        "--seconds", str(seconds), "--warmup", "0", "--timeout-ms", "120000",
+                        "--seconds", str(seconds), "--warmup", "0", "--timeout-ms", str(timeout_s * 1000),
                         *(["--tls"] if tls else []), *map(str, arguments)]
         self.process = None
         self.report = None

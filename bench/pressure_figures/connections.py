@@ -120,7 +120,7 @@ def grow(lab, server, steps):
                 count = min(step - there, PER_HOST_MAX * (host + 1) - there)
                 clients.append(stack.enter_context(Background(
                     lab, server, "idle", PATTERN, count, count, "--first-user", there,
-                    seconds=FOREVER_SECONDS, yields=False, host=HOSTS[host])))
+                    seconds=FOREVER_SECONDS, yields=False, host=HOSTS[host], timeout_s=LOGIN_SECONDS)))
                 there += count
                 wait_until(lambda want=there: server.metrics()["poplar_pop3_sessions"] >= want,
                            STEP_SECONDS_MAX, f"{there:,} sessions", clients[-1].check)
