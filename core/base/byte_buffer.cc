@@ -30,23 +30,11 @@ ByteBuffer& ByteBuffer::operator=(ByteBuffer&& other) noexcept {
   return *this;
 }
 
-void ByteBuffer::Append(std::string_view bytes) {
-  if (bytes.empty()) return;
-  const std::span<char> tail = Tail(bytes.size());
-  std::memcpy(tail.data(), bytes.data(), bytes.size());
-  end_ += bytes.size();
-}
-
 void ByteBuffer::AppendNumber(uint64_t number) {
   constexpr size_t kDigitsMax = 20;
   const std::span<char> tail = Tail(kDigitsMax);
   const auto result = std::to_chars(tail.data(), tail.data() + kDigitsMax, number);
   end_ += static_cast<size_t>(result.ptr - tail.data());
-}
-
-std::span<char> ByteBuffer::Tail(size_t bytes) {
-  if (capacity_ - end_ < bytes) Grow(bytes);
-  return {bytes_.get() + end_, capacity_ - end_};
 }
 
 void ByteBuffer::Extend(size_t bytes) {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -21,13 +22,20 @@ class ByteBuffer {
   bool empty() const { return begin_ == end_; }
   std::string_view view() const { return {bytes_.get() + begin_, size()}; }
 
-  void Append(std::string_view bytes);
+  void Append(std::string_view bytes) {
+    if (bytes.empty()) return;
+    std::memcpy(Tail(bytes.size()).data(), bytes.data(), bytes.size());
+    end_ += bytes.size();
+  }
   void Append(char byte) { Append(std::string_view(&byte, 1)); }
   void AppendNumber(uint64_t number);
 
   // Room for at least `bytes` behind the content; write there, then tell how much with Extend. Ends
   // with the next call.
-  std::span<char> Tail(size_t bytes);
+  std::span<char> Tail(size_t bytes) {
+    if (capacity_ - end_ < bytes) Grow(bytes);
+    return {bytes_.get() + end_, capacity_ - end_};
+  }
   // REQUIRES: no more than the last Tail had.
   void Extend(size_t bytes);
   // Cuts the content to its first `bytes`. REQUIRES: bytes <= size().

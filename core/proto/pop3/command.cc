@@ -13,18 +13,22 @@ constexpr std::array<std::string_view, kVerbs> kNames = {
     "DELE",    "NOOP", "RSET", "TOP",  "UIDL", "QUIT", "UTF8", "LANG", "XDATES", "XCLIENT"};
 static_assert(static_cast<size_t>(Verb::kXclient) + 1 == kVerbs);
 
-// Up to eight letters as one number, lower case. Setting bit 0x20 makes no letter of what is
+// A letter more of a word as a number, lower case. Setting bit 0x20 makes no letter of what is
 // none: only the two cases of a letter give its lower case. Of a digit it makes itself, and of a
-// control byte too, but a line with such a byte is not run.
+// control byte too, but a line with such a byte is not run. None becomes 0, so that words of other
+// lengths, of more than eight letters too, are other numbers than those of all verbs.
+constexpr uint64_t WithLetter(uint64_t key, char letter) {
+  return key << 8 | (static_cast<uint8_t>(letter) | 0x20U);
+}
+
 constexpr uint64_t Key(std::string_view letters) {
   uint64_t key = 0;
-  for (const char letter : letters) key = key << 8 | (static_cast<uint8_t>(letter) | 0x20U);
+  for (const char letter : letters) key = WithLetter(key, letter);
   return key;
 }
 
-Verb VerbOf(std::string_view word) {
-  if (word.size() < 3 || word.size() > 7) return Verb::kUnknown;
-  switch (Key(word)) {
+Verb VerbOf(uint64_t key) {
+  switch (key) {
     case Key("user"):
       return Verb::kUser;
     case Key("pass"):
@@ -88,8 +92,10 @@ std::string_view TakeWord(std::string_view& text) {
 std::string_view VerbName(Verb verb) { return kNames[static_cast<size_t>(verb)]; }
 
 Command ParseCommand(std::string_view line) {
-  const size_t end = WordBytes(line);
-  return {VerbOf(line.substr(0, end)), line.substr(std::min(end + 1, line.size()))};
+  uint64_t key = 0;
+  size_t end = 0;
+  for (; end < line.size() && line[end] != ' '; ++end) key = WithLetter(key, line[end]);
+  return {VerbOf(key), line.substr(std::min(end + 1, line.size()))};
 }
 
 Arguments SplitArguments(std::string_view rest) {

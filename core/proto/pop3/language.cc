@@ -22,7 +22,7 @@ std::string_view Shortened(std::string_view range) {
 
 }  // namespace
 
-std::string_view Language::In(std::string_view reply) const {
+std::string_view Language::Translated(std::string_view reply) const {
   for (const Translation& translation : texts)
     if (translation.english == reply) return translation.text;
   return reply;

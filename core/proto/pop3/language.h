@@ -20,7 +20,12 @@ struct Language {
   std::span<const Translation> texts;
 
   // `reply` as it is told in this language.
-  std::string_view In(std::string_view reply) const;
+  std::string_view In(std::string_view reply) const {
+    return texts.empty() ? reply : Translated(reply);
+  }
+
+ private:
+  std::string_view Translated(std::string_view reply) const;
 };
 
 // All of them; the first, "i-default" (RFC 2277 §4.5), is what a session begins with.

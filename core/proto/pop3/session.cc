@@ -118,9 +118,8 @@ Action Session::Next(std::string_view& input, base::ByteBuffer& out) {
 }
 
 // Clients put long tokens behind AUTH too, where RFC 5034 §4 has none of more than 255 octets.
-uint32_t Session::LineBytesMax(std::string_view input) const {
+uint32_t Session::LoginLineBytesMax(std::string_view input) const {
   if (!sasl_mechanism_.empty()) return kSaslLineBytesMax;
-  if (phase_ != Phase::kAuthorization) return kPop3CommandLineBytesMax;
   constexpr size_t kHeadBytes = 5;
   std::string head(reader_.kept().substr(0, kHeadBytes));
   head += input.substr(0, kHeadBytes - head.size());
@@ -130,8 +129,10 @@ uint32_t Session::LineBytesMax(std::string_view input) const {
 
 void Session::TakeLine(std::string_view& input, Action& action, base::ByteBuffer& out) {
   const bool sasl = !sasl_mechanism_.empty();
+  const bool logs_in = phase_ == Phase::kAuthorization;
+  const uint32_t bytes_max = logs_in ? LoginLineBytesMax(input) : kPop3CommandLineBytesMax;
   std::string_view line;
-  switch (reader_.Next(input, LineBytesMax(input), line)) {
+  switch (reader_.Next(input, bytes_max, line)) {
     case wire::LineReader::Result::kIncomplete:
       return;
     case wire::LineReader::Result::kTooLong:
@@ -155,9 +156,7 @@ void Session::TakeLine(std::string_view& input, Action& action, base::ByteBuffer
 
 void Session::RunCommand(std::string_view line, Action& action, base::ByteBuffer& out) {
   Command command = ParseCommand(line);
-  if (command.verb == Verb::kXdates && !options_.exports) command.verb = Verb::kUnknown;
-  if (command.verb == Verb::kXclient && !transport_.xclient) command.verb = Verb::kUnknown;
-  if (command.verb == Verb::kApop && !apop_offered()) command.verb = Verb::kUnknown;
+  if (!Known(command.verb)) command.verb = Verb::kUnknown;
   metrics_.commands[static_cast<size_t>(command.verb)].Add();
   ++commands_;
   // A password may hold any octet that a line can (RFC 1939 §7), but a NUL (RFC 5034 §4).
@@ -173,6 +172,19 @@ void Session::RunCommand(std::string_view line, Action& action, base::ByteBuffer
   if (command.verb == Verb::kPass) return Pass(command.rest, action, out);
   if (command.verb == Verb::kXclient) return TakeClient(command.rest, action, out);
   Dispatch(command.verb, arguments, action, out);
+}
+
+bool Session::Known(Verb verb) const {
+  switch (verb) {
+    case Verb::kXdates:
+      return options_.exports;
+    case Verb::kXclient:
+      return transport_.xclient;
+    case Verb::kApop:
+      return apop_offered();
+    default:
+      return true;
+  }
 }
 
 std::string_view Session::Refusal(Verb verb, const Arguments& arguments) const {

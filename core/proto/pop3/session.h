@@ -139,9 +139,11 @@ class Session {
   }
   bool stls_possible() const { return options_.stls_offered && !transport_.tls; }
 
-  uint32_t LineBytesMax(std::string_view input) const;
+  uint32_t LoginLineBytesMax(std::string_view input) const;
   void TakeLine(std::string_view& input, Action& action, base::ByteBuffer& out);
   void RunCommand(std::string_view line, Action& action, base::ByteBuffer& out);
+  // What is not offered here is as if it were no command at all.
+  bool Known(Verb verb) const;
   // Empty when the command may run now with these arguments, else the reply.
   std::string_view Refusal(Verb verb, const Arguments& arguments) const;
   void Dispatch(Verb verb, const Arguments& arguments, Action& action, base::ByteBuffer& out);

@@ -42,8 +42,7 @@ LineReader::Result LineReader::Next(std::string_view& input, uint32_t line_bytes
   return Result::kLine;
 }
 
-void LineReader::Release() {
-  if (kept_ == nullptr) return;
+void LineReader::WipeKept() {
   base::Wipe(kept_.get(), size_);
   kept_.reset();
   size_ = capacity_ = 0;

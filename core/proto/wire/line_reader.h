@@ -33,7 +33,9 @@ class LineReader {
   Result Next(std::string_view& input, uint32_t line_bytes_max, std::string_view& line);
 
   // Wipes and frees what is kept, finished or not. A line that is too long goes on being dropped.
-  void Release();
+  void Release() {
+    if (kept_ != nullptr) WipeKept();
+  }
   // Forgets everything: what comes next is the beginning of a line.
   void Reset();
 
@@ -44,6 +46,7 @@ class LineReader {
   }
 
  private:
+  void WipeKept();
   void Keep(std::string_view bytes, uint32_t line_bytes_max);
 
   std::unique_ptr<char[]> kept_;
