@@ -232,8 +232,8 @@ class UserDatabase {
 
   // --- Removed accounts whose maildrops the store still has to drop.
   StatusOr<std::vector<RemovedAccount>> RemovedAccounts();
-  // The store has dropped them; they are not listed any more (but their ids stay taken). All or, on
-  // an error, none.
+  // The store has dropped them for good; they are not listed any more (but their ids stay taken).
+  // All or, on an error, none.
   Status MarkMaildropsDropped(std::span<const std::string> accounts);
 
   // --- For the server.

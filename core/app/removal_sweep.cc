@@ -39,7 +39,7 @@ void RemovalSweep::Run(const std::stop_token& stop) {
   std::condition_variable_any wake;
   std::unique_lock<std::mutex> lock(mutex);
   while (!stop.stop_requested()) {
-    const bool all_well = Sweep(stop) && DropAgain(stop);
+    const bool all_well = Sweep(stop);
     wake.wait_for(lock, stop, all_well ? options_.period : options_.rest, [] { return false; });
   }
 }
@@ -50,19 +50,42 @@ bool RemovalSweep::Sweep(const std::stop_token& stop) {
   if (!database.ok()) return true;  // Authentication says so, loud enough.
   const auto accounts = (*database)->RemovedAccounts();
   if (!accounts.ok()) return true;
-  bool all_well = true;
-  for (size_t done = 0; done < accounts->size() && !stop.stop_requested();) {
-    const size_t end = std::min(accounts->size(), done + kBatch);
-    const Dropped dropped = DropFirst(**database, std::span(*accounts).subspan(done, end - done));
-    all_well = all_well && dropped.all;
-    if (!dropped.some) break;
-    done = end;
+  const Clock::time_point now = Clock::now();
+  std::vector<auth::RemovedAccount> first;
+  std::vector<auth::RemovedAccount> second;
+  std::unordered_map<std::string, Clock::time_point> due_again;  // Of those that are still listed.
+  for (const auth::RemovedAccount& account : *accounts) {
+    auto dropped = due_again_.extract(account.account);
+    if (dropped.empty()) {
+      first.push_back(account);
+      continue;
+    }
+    if (dropped.mapped() <= now) second.push_back(account);
+    due_again.insert(std::move(dropped));
   }
-  return all_well;
+  due_again_ = std::move(due_again);
+  const bool first_well = DropAll(**database, first, /*again=*/false, stop);
+  const bool second_well = DropAll(**database, second, /*again=*/true, stop);
+  return first_well && second_well;
 }
 
-RemovalSweep::Dropped RemovalSweep::DropFirst(auth::UserDatabase& database,
-                                              std::span<const auth::RemovedAccount> batch) {
+bool RemovalSweep::DropAll(auth::UserDatabase& database,
+                           std::span<const auth::RemovedAccount> accounts, bool again,
+                           const std::stop_token& stop) {
+  bool all = true;
+  while (!accounts.empty() && !stop.stop_requested()) {
+    const size_t count = std::min(accounts.size(), kBatch);
+    const Dropped dropped = DropBatch(database, accounts.first(count), again);
+    all = all && dropped.all;
+    if (!dropped.some) break;
+    accounts = accounts.subspan(count);
+  }
+  return all;
+}
+
+RemovalSweep::Dropped RemovalSweep::DropBatch(auth::UserDatabase& database,
+                                              std::span<const auth::RemovedAccount> batch,
+                                              bool again) {
   const std::vector<Status> answers = Drop(batch);
   std::vector<std::string> dropped;
   bool damaged = false;
@@ -70,11 +93,12 @@ RemovalSweep::Dropped RemovalSweep::DropFirst(auth::UserDatabase& database,
     damaged = damaged || answers[i].code() == StatusCode::kDataLoss;
     if (!answers[i].ok()) continue;
     dropped.push_back(batch[i].account);
-    again_.push_back({Clock::now() + options_.again_after, batch[i]});
+    if (!again) due_again_.emplace(batch[i].account, Clock::now() + options_.again_after);
   }
-  const Status marked = database.MarkMaildropsDropped(dropped);
+  const Status marked = again ? database.MarkMaildropsDropped(dropped) : OkStatus();
   for (size_t i = 0; i < batch.size(); ++i) {
     const Status& status = answers[i].ok() ? marked : answers[i];
+    if (again && status.ok()) continue;  // It was told the first time.
     base::Log(status.ok() ? base::LogLevel::kInfo : base::LogLevel::kError, "maildrop_removed",
               {{"user", batch[i].address},
                {"account", batch[i].account},
@@ -83,20 +107,6 @@ RemovalSweep::Dropped RemovalSweep::DropFirst(auth::UserDatabase& database,
   }
   return {.all = marked.ok() && dropped.size() == batch.size(),
           .some = marked.ok() && (damaged || !dropped.empty())};
-}
-
-bool RemovalSweep::DropAgain(const std::stop_token& stop) {
-  while (!again_.empty() && again_.front().due <= Clock::now() && !stop.stop_requested()) {
-    std::vector<auth::RemovedAccount> batch;
-    for (size_t i = 0; i < std::min(kBatch, again_.size()); ++i) {
-      if (again_[i].due <= Clock::now()) batch.push_back(again_[i].account);
-    }
-    for (const Status& status : Drop(batch)) {
-      if (!status.ok()) return false;
-    }
-    again_.erase(again_.begin(), again_.begin() + static_cast<ptrdiff_t>(batch.size()));
-  }
-  return true;
 }
 
 std::vector<Status> RemovalSweep::Drop(std::span<const auth::RemovedAccount> batch) {
