@@ -31,6 +31,9 @@ class Body {
   // kNotFound: gone, as another engine may say; kUnavailable: an I/O error.
   virtual void Verify(Completion<Status>& done) = 0;
 
+  // The same of every octet, for which it reads them all.
+  virtual void VerifyAll(Completion<Status>& done) = 0;
+
   // The whole body into `into`, verified, if that needs no wait: true and `into` is filled, or
   // false (not in the page cache, or damaged: Verify tells). REQUIRES: into.size() >= wire_bytes().
   virtual bool TryReadAll(std::span<char> into) = 0;

@@ -1,6 +1,7 @@
 // RETR and TOP: which lane a message takes. A small one is copied behind its head, so that
 // pipelined replies leave in one send, and is all read before that promises it; a larger one goes
-// to the stream, which has lanes of its own.
+// to the stream, which has lanes of its own. An export is what is left when this store is gone, so
+// for one every message is read before.
 
 #include <algorithm>
 #include <array>
@@ -132,7 +133,11 @@ io::Task<Status> Pop3Driver::LookAt(io::Body* body, bool read) {
     if (!status.ok()) co_return status;
   }
   io::Completion<Status> verified;
-  body->Verify(verified);
+  if (pop3_.session.exports) {
+    body->VerifyAll(verified);
+  } else {
+    body->Verify(verified);
+  }
   const Status status = co_await verified;
   co_return status;
 }

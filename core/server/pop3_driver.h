@@ -124,8 +124,8 @@ class Pop3Driver : public Connection {
   // The head and the message, of TOP as many lines of it, into the output. False, and nothing done:
   // it is not small, or not in memory.
   bool AppendSmall(io::Body& body, std::optional<uint32_t> top_lines);
-  // Whether it is there and sound, as far as that is told without reading it; `read`: after all of
-  // it was read.
+  // Whether it is there and sound, as far as that is told without reading it, but for exports;
+  // `read`: after all of it was read.
   io::Task<Status> LookAt(io::Body* body, bool read);
   // Brings it into memory, or says why it cannot be read.
   static io::Task<Status> ReadThrough(io::Body* body);

@@ -6,6 +6,7 @@
 
 #include "core/base/check.h"
 #include "core/base/log.h"
+#include "core/base/units.h"
 #include "storage/engine/layout.h"
 #include "storage/format/checksum.h"
 
@@ -15,6 +16,8 @@ namespace {
 constexpr const char* kSegmentMissing = "the message's segment is missing";
 constexpr const char* kSegmentCut = "the message's segment is cut short";
 constexpr const char* kBodyUnsound = "the message's octets are not what was delivered";
+
+constexpr size_t kCheckedPieceBytes = 256 * kKiB;  // Of what is read to check it.
 
 }  // namespace
 
@@ -134,6 +137,11 @@ void StoredBody::Verify(io::Completion<Status>& done) {
   Advance();
 }
 
+void StoredBody::VerifyAll(io::Completion<Status>& done) {
+  all_due_ = true;
+  Verify(done);
+}
+
 void StoredBody::Advance() {
   if (segment_ == nullptr) segment_ = home_.files().Find(grant_->partition, entry_.lsn.segment());
   const std::string directory = PartitionDirectory(home_.context().options.path, grant_->partition);
@@ -150,6 +158,8 @@ void StoredBody::Advance() {
     }
   } else if (in_blob() && blob_ == nullptr) {
     OpenFile(directory + "/blobs/" + BlobName(entry_.blob));
+  } else if (all_due_) {
+    SubmitWork();
   } else {
     Answer(body_unsound_ ? Damaged(kBodyUnsound) : OkStatus());
   }
@@ -163,12 +173,20 @@ void StoredBody::OpenFile(std::string path) {
     Done();
     return;
   }
+  SubmitWork();
+}
+
+void StoredBody::SubmitWork() {
   if (!home_.context().disk.Submit(home_.shard().reactor(), grant_->key.tenant.value(), *this)) {
     Answer(MakeStatus(StatusCode::kUnavailable, "the disk pool's queue is full"));
   }
 }
 
 void StoredBody::Work() {
+  if (head_sound_ && data_file() != nullptr) {
+    octets_ = CheckOctets();
+    return;
+  }
   opened_ = home_.context().options.env->OpenToRead(path_);
   CheckLength();
 }
@@ -183,7 +201,27 @@ void StoredBody::CheckLength() {
   }
 }
 
+Status StoredBody::CheckOctets() const {
+  StreamingChecksum sum;
+  std::string piece(kCheckedPieceBytes, '\0');
+  for (uint64_t at = 0; at < entry_.wire_bytes;) {
+    const uint64_t asked = std::min<uint64_t>(piece.size(), entry_.wire_bytes - at);
+    POP_ASSIGN_OR_RETURN(const size_t got,
+                         data_file()->ReadAt(std::span(piece).first(asked), data_offset() + at));
+    if (got < asked) return MakeStatus(StatusCode::kDataLoss, "the message is cut short");
+    sum.Update(std::string_view(piece).substr(0, got));
+    at += got;
+  }
+  if (sum.Digest() == body_checksum_) return OkStatus();
+  return MakeStatus(StatusCode::kDataLoss, kBodyUnsound);
+}
+
 void StoredBody::Done() {
+  if (head_sound_ && data_file() != nullptr) {
+    const bool damaged = octets_.code() == StatusCode::kDataLoss;
+    Answer(damaged ? Damaged(Message(octets_)) : octets_);
+    return;
+  }
   if (opened_.status().code() == StatusCode::kNotFound) {
     // A blob goes with its message, and only a lease keeps others from deleting that.
     if (grant_->only_reads && segment_ != nullptr) {
@@ -278,6 +316,7 @@ Status StoredBody::CheckHead(size_t got) {
 
 void StoredBody::Answer(const Status& status) {
   if (read_done_ == nullptr) {
+    all_due_ = false;
     std::exchange(verify_done_, nullptr)->Set(status);
   } else if (status.ok()) {
     StartRead();

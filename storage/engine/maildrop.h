@@ -48,6 +48,7 @@ class StoredBody final : public io::Body, private io::OffloadJob {
 
   uint64_t wire_bytes() const override { return entry_.wire_bytes; }
   void Verify(io::Completion<Status>& done) override;
+  void VerifyAll(io::Completion<Status>& done) override;
   bool TryReadAll(std::span<char> into) override;
   void Read(uint64_t at, std::span<char> into, io::Completion<StatusOr<size_t>>& done) override;
   std::optional<io::FileRange> AsFileRange() const override;
@@ -57,14 +58,17 @@ class StoredBody final : public io::Body, private io::OffloadJob {
   const File* data_file() const { return in_blob() ? blob_.get() : segment_.get(); }
   uint64_t data_offset() const { return in_blob() ? 0 : entry_.lsn.offset() + head_bytes_; }
 
-  // Does the next of: open the segment, check the head, open the blob; then answers.
+  // Does the next of: open the segment, check the head, open the blob, read all; then answers.
   void Advance();
   void Answer(const Status& status);
   void OpenFile(std::string path);
+  void SubmitWork();
   void Work() override;
   void Done() override;
   // Of a blob that was opened.
   void CheckLength();
+  // Blocking.
+  Status CheckOctets() const;
   void StartHeadRead();
   void OnHeadRead(int32_t result);
   void StartRead();
@@ -89,6 +93,7 @@ class StoredBody final : public io::Body, private io::OffloadJob {
   std::unique_ptr<File> blob_;
   bool head_sound_ = false;
   bool body_unsound_ = false;
+  bool all_due_ = false;
   uint64_t body_checksum_ = 0;  // Once the head is sound.
   size_t head_got_ = 0;
 
@@ -100,6 +105,7 @@ class StoredBody final : public io::Body, private io::OffloadJob {
 
   std::string path_;
   StatusOr<std::unique_ptr<File>> opened_ = std::unique_ptr<File>();
+  Status octets_;  // What CheckOctets said.
   DiskOpFor<&StoredBody::OnHeadRead> head_op_{this};
   DiskOpFor<&StoredBody::OnRead> read_op_{this};
   std::array<char, kRecordHeadBytesMax> head_;

@@ -22,6 +22,16 @@ void WriteFile(const fs::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
 
+io::Task<Status> VerifyTask(io::Body* body, bool all) {
+  io::Completion<Status> verified;
+  if (all) {
+    body->VerifyAll(verified);
+  } else {
+    body->Verify(verified);
+  }
+  co_return co_await verified;
+}
+
 class DamageTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -44,11 +54,14 @@ class DamageTest : public testing::Test {
   void Crash() { CopyOpenStore(folder_.path(), crashed_.path()); }
   Status OpenCrashed() { return after_.Open(SmallStoreOptions(crashed_.path())); }
 
-  // The segment that holds `text`, and where.
+  // The segment or the blob that holds `text`, and where.
   std::pair<fs::path, size_t> Find(const std::string& text) {
-    for (const auto& entry : fs::directory_iterator(crashed_.path() + "/p000/log")) {
-      const size_t at = ReadFile(entry.path()).find(text);
-      if (at != std::string::npos) return {entry.path(), at};
+    for (const char* folder : {"/p000/log", "/p000/blobs"}) {
+      for (const auto& entry : fs::recursive_directory_iterator(crashed_.path() + folder)) {
+        if (!entry.is_regular_file()) continue;
+        const size_t at = ReadFile(entry.path()).find(text);
+        if (at != std::string::npos) return {entry.path(), at};
+      }
     }
     ADD_FAILURE() << "not found";
     return {};
@@ -320,6 +333,39 @@ TEST_P(DamagedRecordTest, IsNamedOnce) {
   fixture_.On(0, [&] { body.reset(); });
   EXPECT_EQ(fixture_.Metric("poplar_store_damaged_bodies_total"), 1);
   EXPECT_EQ(fixture_.Commit(0, std::move(opened.maildrop), {}), CommitOutcome::kDone);
+}
+
+TEST_F(DamageTest, WhoAsksForItHasAllOfALargeMessageChecked) {
+  fixture_.MustDeliver(0, Key("bob"), MakeMessage(902, 500'000));
+  fixture_.MustDeliver(0, Key("bob"), MakeMessage(903, 500'000));
+  bob_ = fixture_.List(0, Key("bob"));
+  ASSERT_TRUE(fixture_.Close().ok());
+  Crash();
+  for (const size_t message : {1, 2}) {  // In a blob, and in a segment.
+    const auto [path, at] = Find(bob_[message].wire);
+    EXPECT_EQ(path.extension(), message == 1 ? ".blob" : ".seg");
+    FlipAt(path, at + bob_[message].wire.size() - 10);
+  }
+  ASSERT_TRUE(OpenCrashed().ok());
+  OpenResult opened = after_.OpenMaildrop(0, Key("bob"));
+  ASSERT_EQ(opened.outcome, OpenOutcome::kOpen);
+  const auto verify = [&](uint32_t position, bool all) {
+    std::unique_ptr<io::Body> body;
+    const Status status = after_.Run<Status>(0, [&](ShardStore*) {
+      body = opened.maildrop->OpenBody(MessagePosition(position));
+      return VerifyTask(body.get(), all);
+    });
+    after_.On(0, [&] { body.reset(); });
+    return status.code();
+  };
+  for (uint32_t position = 0; position < 4; ++position) {
+    const bool sound = position == 0 || position == 3;
+    EXPECT_EQ(verify(position, /*all=*/false), StatusCode::kOk) << position;
+    EXPECT_EQ(verify(position, /*all=*/true), sound ? StatusCode::kOk : StatusCode::kDataLoss)
+        << position;
+  }
+  EXPECT_EQ(after_.Metric("poplar_store_damaged_bodies_total"), 2);
+  EXPECT_EQ(after_.Commit(0, std::move(opened.maildrop), {}), CommitOutcome::kDone);
 }
 
 TEST_F(DamageTest, AMissingSegmentIsNamedAndTheRestIsServed) {
