@@ -72,7 +72,10 @@ CLI::App* AddPop3Leaf(CLI::App* group, ImportCommandOptions& options) {
   CLI::Option* login = leaf->add_option("--user", options.what.place, "The login there");
   AddWhich(leaf, options.what, "--to", login->type_name("NAME"), false);
   AddOtherServer(leaf, options.other);
-  leaf->add_flag("--delete", options.delete_there, "Delete there what is here, durably");
+  leaf->add_flag(
+      "--delete", options.delete_there,
+      "Delete there what is here, durably; what was here before is read first, and stays there if "
+      "it is damaged here");
   return leaf;
 }
 

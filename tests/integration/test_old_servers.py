@@ -2,6 +2,7 @@
 
 from conftest import ALICE, PASSWORDS
 from old_pop3 import OldPop3
+from test_store import flip
 
 EX_DATAERR, EX_TEMPFAIL = 65, 75
 PASSWORD = b"secret\n"
@@ -55,6 +56,31 @@ def test_uidls_that_several_messages_bear(server):
         assert b"1 imported, 2 there before" in fetch(server, old, "--delete").stdout
         assert old.maildrops["alice"] == []
     assert here(server) == "aboc"
+
+
+def test_what_is_damaged_here_stays_there(server):
+    """A body is flipped here, of a small message and of one that goes out unread to mail programs."""
+    large = b"Subject: L\r\n\r\n" + b"a line of a large mail\r\n" * 10_000
+    maildrop = [("1", mail("a")), ("2", mail("b")), ("3", large)]
+    with OldPop3({"alice": list(maildrop)}, ["UIDL"]) as old:
+        assert b"3 imported, 0 there before" in fetch(server, old).stdout
+        server.stop()
+        flip(server, b"Subject: b\r\n\r\nThis is ")
+        flip(server, b"Subject: L\r\n\r\n" + b"a line of a large mail\r\n" * 5_000)
+        server.start()
+        old.maildrops["alice"].append(("4", mail("d")))
+        for expected in (b"1 imported, 3 there before, 2 are damaged here and stay there", b"0 imported, 2 there before, 2 are damaged"):
+            told = fetch(server, old, "--delete", check=False)
+            assert told.returncode == EX_DATAERR and expected in told.stdout, told
+            assert b": not deleted there: [SYS/PERM] " in told.stdout
+            assert old.maildrops["alice"] == maildrop[1:]
+        session = server.pop3(ALICE, PASSWORDS[ALICE])  # While somebody has it open here, nobody can look.
+        old.maildrops["alice"] = maildrop[:1]
+        told = fetch(server, old, "--delete", check=False)
+        assert told.returncode == EX_TEMPFAIL and old.maildrops["alice"] == maildrop[:1], told
+        session.quit()
+        fetch(server, old, "--delete")
+        assert old.maildrops["alice"] == []
 
 
 def test_a_uidl_that_is_refused_for_now_ends_the_mailbox(server):

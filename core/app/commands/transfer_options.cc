@@ -30,7 +30,8 @@ ExitCode CodeOf(const MailboxReport& report) {
   if (report.no_target) return ExitCode::kCannotCreate;
   if (!report.status.ok()) return ExitCodeOf(report.status);
   const bool differs = report.comparison.has_value() && !report.comparison->all_there();
-  return report.failed > 0 || differs ? ExitCode::kDataError : ExitCode::kOk;
+  return report.failed > 0 || report.damaged_here > 0 || differs ? ExitCode::kDataError
+                                                                 : ExitCode::kOk;
 }
 
 // Whether a server speaks at the socket. A connection alone proves nothing: that of a server that

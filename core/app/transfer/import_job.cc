@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 #include <thread>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "core/app/transfer/import_client.h"
 #include "core/app/transfer/parallel.h"
 #include "core/app/transfer/stop_flag.h"
+#include "core/base/units.h"
 
 namespace poplar::app {
 namespace {
@@ -20,9 +22,22 @@ namespace {
 constexpr int kOpenTries = 50;
 constexpr std::chrono::milliseconds kOpenAgain(100);
 
+constexpr size_t kReadPieceBytes = 64 * kKiB;
+
 bool EndsTheMailbox(const Status& status) {
   return status.code() == StatusCode::kUnavailable ||
          status.code() == StatusCode::kDeadlineExceeded;
+}
+
+// To its end. kDataLoss: the server does not give it.
+Status ReadMessage(Pop3Client& client, uint32_t number) {
+  POP_RETURN_IF_ERROR(client.Ask(number));
+  POP_ASSIGN_OR_RETURN(const std::unique_ptr<ByteSource> body, client.NextBody());
+  std::string piece(kReadPieceBytes, '\0');
+  while (true) {
+    POP_ASSIGN_OR_RETURN(const size_t bytes, body->Read(piece));
+    if (bytes == 0) return OkStatus();
+  }
 }
 
 class MailboxImport {
@@ -89,6 +104,20 @@ class MailboxImport {
     return options_.known_uidls_only && message.fate == UidlFate::kUnknown;
   }
 
+  // The maildrop here. Where somebody has it open, waits a while if it `must` be seen.
+  StatusOr<std::unique_ptr<Pop3Client>> OpenOurs(bool must) {
+    auto ours = Pop3Client::OpenExport(options_.export_socket, task_.address);
+    for (auto left = kOpenTries; must && !ours.ok() && EndsTheMailbox(ours.status()); --left) {
+      if (left == 0) {
+        return Annotate(ours.status(), "what is here already cannot be seen for now");
+      }
+      if (StopFlag::raised()) return MakeStatus(StatusCode::kCancelled, "interrupted");
+      std::this_thread::sleep_for(kOpenAgain);
+      ours = Pop3Client::OpenExport(options_.export_socket, task_.address);
+    }
+    return ours;
+  }
+
   // What the maildrop holds. While somebody has it open that is not told, and the server says so of
   // each message instead; but only of its UIDL, so where it may be here under another one, waits a
   // while.
@@ -97,17 +126,9 @@ class MailboxImport {
     const bool must_tell =
         std::any_of(messages.begin(), messages.end(), &HeldMessages::MayHaveOtherUidl);
     std::unordered_set<std::string> held;
-    auto ours = Pop3Client::OpenExport(options_.export_socket, task_.address);
-    for (auto left = kOpenTries; must_tell && !ours.ok() && EndsTheMailbox(ours.status()); --left) {
-      if (left == 0) {
-        return Annotate(ours.status(), "what is here already cannot be seen for now");
-      }
-      if (StopFlag::raised()) return MakeStatus(StatusCode::kCancelled, "interrupted");
-      std::this_thread::sleep_for(kOpenAgain);
-      ours = Pop3Client::OpenExport(options_.export_socket, task_.address);
-    }
+    const auto ours = OpenOurs(must_tell);
     if (!ours.ok()) {
-      if (EndsTheMailbox(ours.status())) return held;
+      if (!must_tell && EndsTheMailbox(ours.status())) return held;
       return ours.status();
     }
     POP_ASSIGN_OR_RETURN(const std::vector<Pop3Message> listed, (*ours)->List());
@@ -130,7 +151,7 @@ class MailboxImport {
           continue;
         }
         ++report_.already_there;
-        here_.push_back(i);
+        there_before_.push_back({i, uidl});
         if (uidl != message.uidl) {
           --report_.uidls[static_cast<size_t>(UidlFate::kKept)];
           report_.AddOtherUidl(message.name + ": here its UIDL is " + uidl + ", there " +
@@ -174,11 +195,11 @@ class MailboxImport {
       case ImportOutcome::kStored:
         ++report_.moved;
         report_.bytes += counted.bytes();
-        here_.push_back(index);
+        stored_.push_back(index);
         break;
       case ImportOutcome::kAlreadyThere:
         ++report_.already_there;
-        here_.push_back(index);
+        there_before_.push_back({index, message.uidl});
         break;
       case ImportOutcome::kRefused:
         NoteFailure(message, result->why);
@@ -191,10 +212,42 @@ class MailboxImport {
     report_.AddFailure(message.name + ": not imported: " + std::string(why));
   }
 
+  // What this run stored is durable, and as it came. What was here before may have been damaged
+  // since; then nobody has a good copy but the other server.
   Status DeleteThere() {
+    POP_ASSIGN_OR_RETURN(std::vector<size_t> deletable, SoundOfThoseBefore());
+    deletable.insert(deletable.end(), stored_.begin(), stored_.end());
     const std::vector<SourceMessage>& messages = opened_.source->messages();
-    for (const size_t i : here_) POP_RETURN_IF_ERROR(opened_.client->Delete(messages[i].number));
+    for (const size_t i : deletable) {
+      POP_RETURN_IF_ERROR(opened_.client->Delete(messages[i].number));
+    }
     return opened_.client->Quit();
+  }
+
+  // All read by the socket of exports, which gives only what is as it was delivered.
+  StatusOr<std::vector<size_t>> SoundOfThoseBefore() {
+    std::vector<size_t> sound;
+    if (there_before_.empty()) return sound;
+    POP_ASSIGN_OR_RETURN(const std::unique_ptr<Pop3Client> ours, OpenOurs(/*must=*/true));
+    POP_ASSIGN_OR_RETURN(const std::vector<Pop3Message> listed, ours->List());
+    std::unordered_map<std::string_view, uint32_t> numbers;
+    for (const Pop3Message& message : listed) numbers.emplace(message.uidl, message.number);
+    for (const Held& held : there_before_) {
+      if (StopFlag::raised()) return MakeStatus(StatusCode::kCancelled, "interrupted");
+      const auto number = numbers.find(held.uidl);
+      if (number == numbers.end()) continue;  // Gone since; the next run will see.
+      const std::string& name = opened_.source->messages()[held.index].name;
+      const Status read = ReadMessage(*ours, number->second);
+      if (read.ok()) {
+        sound.push_back(held.index);
+      } else if (read.code() == StatusCode::kDataLoss) {
+        report_.AddDamaged(name + ": not deleted there: " + std::string(Message(read)));
+      } else {
+        return Annotate(read, name + " cannot be read here");
+      }
+    }
+    ours->Quit().IgnoreError();
+    return sound;
   }
 
   // Tells a source that broke from a server that did.
@@ -216,13 +269,20 @@ class MailboxImport {
     Status failed_;
   };
 
+  struct Held {
+    size_t index;
+    std::string uidl;  // Here.
+  };
+
   const MailboxTask& task_;
   const ImportOptions& options_;
   Progress& progress_;
   MailboxReport report_;
   OpenedMailbox opened_;
   std::optional<ImportClient> client_;
-  std::vector<size_t> here_;  // Messages of the source that are in the maildrop.
+  // Messages of the source that are in the maildrop.
+  std::vector<size_t> stored_;  // By this run.
+  std::vector<Held> there_before_;
 };
 
 }  // namespace

@@ -37,7 +37,7 @@ struct ImportOptions {
   bool known_uidls_only = false;
   // For a dry run: of addresses, what an import would meet here.
   std::map<std::string, std::string> notes_here;
-  // Leaves nothing on the other server that is here, durably.
+  // Leaves nothing on the other server that is here, durably and sound.
   bool delete_there = false;
   // Called on many threads at once, as the next is.
   std::function<StatusOr<OpenedMailbox>(const MailboxTask&)> open;

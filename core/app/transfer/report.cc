@@ -54,6 +54,10 @@ void PrintCounts(const MailboxReport& report, ReportKind kind, std::ostream& out
   if (report.other_uidl > 0) {
     out << " (" << report.other_uidl << " under another UIDL than on the old server)";
   }
+  if (report.damaged_here > 0) {
+    out << ", " << report.damaged_here << (report.damaged_here == 1 ? " is" : " are")
+        << " damaged here and stay" << (report.damaged_here == 1 ? "s" : "") << " there";
+  }
   if (report.failed > 0) out << ", " << report.failed << " failed";
   PrintLeftOut(report, out);
   if (kind == ReportKind::kImport && !lost.empty()) out << "; new UIDLs: " << lost;
@@ -94,9 +98,11 @@ json ToJson(const MailboxReport& report) {
                {"other_uidl", report.other_uidl},
                {"left_out", report.left_out},
                {"failed", report.failed},
+               {"damaged_here", report.damaged_here},
                {"bytes", report.bytes},
                {"uidls", uidls},
                {"failures", report.failures},
+               {"damaged", report.damaged},
                {"new_uidls", report.new_uidls},
                {"other_uidls", report.other_uidls},
                {"kept_uidls", report.kept_uidls},
@@ -123,6 +129,7 @@ MailboxReport SumOf(const std::vector<MailboxReport>& reports) {
     sum.other_uidl += report.other_uidl;
     sum.left_out += report.left_out;
     sum.failed += report.failed;
+    sum.damaged_here += report.damaged_here;
     sum.bytes += report.bytes;
     for (size_t fate = 0; fate < kUidlFates; ++fate) sum.uidls[fate] += report.uidls[fate];
   }
@@ -138,7 +145,7 @@ void KeepFirst(std::vector<std::string>& details) {
 }  // namespace
 
 void MailboxReport::ForgetDetails() {
-  for (auto* details : {&failures, &new_uidls, &other_uidls}) KeepFirst(*details);
+  for (auto* details : {&failures, &damaged, &new_uidls, &other_uidls}) KeepFirst(*details);
   kept_uidls = {};
   if (!comparison.has_value()) return;
   KeepFirst(comparison->missing);
@@ -150,6 +157,7 @@ void PrintReport(const MailboxReport& report, ReportKind kind, std::ostream& out
   PrintCounts(report, kind, out);
   for (const std::string& note : report.notes) out << "  note: " << note << '\n';
   PrintDetails(report.failures, report.failed, out);
+  PrintDetails(report.damaged, report.damaged_here, out);
   PrintDetails(report.other_uidls, report.other_uidl, out);
   if (kind == ReportKind::kDryRun) {
     PrintDetails(report.new_uidls, NewUidlsOf(report), out);
@@ -171,10 +179,15 @@ json ReportsToJson(const std::vector<MailboxReport>& reports) {
   json mailboxes = json::array();
   for (const MailboxReport& report : reports) mailboxes.push_back(ToJson(report));
   const MailboxReport sum = SumOf(reports);
-  return {{"mailboxes", mailboxes},   {"messages", sum.messages},
-          {"moved", sum.moved},       {"already_there", sum.already_there},
-          {"failed", sum.failed},     {"bytes", sum.bytes},
-          {"left_out", sum.left_out}, {"other_uidl", sum.other_uidl}};
+  return {{"mailboxes", mailboxes},
+          {"messages", sum.messages},
+          {"moved", sum.moved},
+          {"already_there", sum.already_there},
+          {"failed", sum.failed},
+          {"bytes", sum.bytes},
+          {"left_out", sum.left_out},
+          {"other_uidl", sum.other_uidl},
+          {"damaged_here", sum.damaged_here}};
 }
 
 }  // namespace poplar::app

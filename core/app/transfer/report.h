@@ -43,9 +43,11 @@ struct MailboxReport {
   uint64_t other_uidl = 0;  // Of those: here under another UIDL than there.
   uint64_t left_out = 0;    // As their UIDLs are not known yet.
   uint64_t failed = 0;
-  uint64_t bytes = 0;  // Of those moved.
+  uint64_t damaged_here = 0;  // Of those there before: not deleted on the other server.
+  uint64_t bytes = 0;         // Of those moved.
   std::array<uint64_t, kUidlFates> uidls{};
   std::vector<std::string> failures;     // Messages and why.
+  std::vector<std::string> damaged;      // Those of `damaged_here` and why.
   std::vector<std::string> new_uidls;    // Those that cannot keep theirs.
   std::vector<std::string> other_uidls;  // Those of `other_uidl`.
   std::vector<std::string> kept_uidls;   // Of a dry run: those that will be the same.
@@ -58,6 +60,10 @@ struct MailboxReport {
   void AddFailure(std::string failure) {
     ++failed;
     failures.push_back(std::move(failure));
+  }
+  void AddDamaged(std::string detail) {
+    ++damaged_here;
+    damaged.push_back(std::move(detail));
   }
   void AddOtherUidl(std::string detail) {
     ++other_uidl;

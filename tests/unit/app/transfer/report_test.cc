@@ -37,6 +37,19 @@ TEST(PrintReport, AnImport) {
   EXPECT_TRUE(text.ends_with("  message 99: broken\n  and 5 more\n")) << text;
 }
 
+TEST(PrintReport, WhatIsDamagedHere) {
+  MailboxReport report;
+  report.address = "a@b";
+  report.messages = report.already_there = 3;
+  report.uidls = {3};
+  report.AddDamaged("message 2: not deleted there: damaged");
+  EXPECT_EQ(Printed(report, ReportKind::kImport),
+            "a@b: 3 messages: 0 imported, 3 there before, 1 is damaged here and stays there\n"
+            "  message 2: not deleted there: damaged\n");
+  EXPECT_EQ(ReportsToJson({report})["damaged_here"], 1);
+  EXPECT_EQ(ReportsToJson({report})["mailboxes"][0]["damaged"].size(), 1U);
+}
+
 TEST(PrintReport, WhatIsHereUnderAnotherUidlAndWhatIsLeftOut) {
   MailboxReport report;
   report.address = "a@b";
