@@ -57,6 +57,14 @@ void Meter::Record(std::string_view operation, uint64_t latency_ns, uint64_t oct
   series.latency_ns.Record(latency_ns);
 }
 
+void Meter::RecordUnfinished(std::string_view operation, uint64_t latency_ns) {
+  Slot(&series_, operation).latency_ns.Record(latency_ns);
+}
+
+void Meter::AddNotBegun(const Histogram& latencies_ns) {
+  for (auto& [name, series] : series_) series.latency_ns.Merge(latencies_ns);
+}
+
 void Meter::RecordError(const Status& error) {
   ++Slot(&errors_, ErrorKind(error));
   if (samples_.size() < kSamplesMax) samples_.emplace_back(Message(error));

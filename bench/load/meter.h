@@ -33,13 +33,18 @@ Status TlsError(std::string_view what);
 // One kind of operation.
 struct Series {
   uint64_t operations = 0;
-  uint64_t octets = 0;  // of messages, as RFC 1939 counts
-  Histogram latency_ns;
+  uint64_t octets = 0;   // of messages, as RFC 1939 counts
+  Histogram latency_ns;  // also of operations that the window's end found undone
 };
 
 class Meter {
  public:
   void Record(std::string_view operation, uint64_t latency_ns, uint64_t octets);
+  // A latency of an operation that was not completed in the measured time.
+  void RecordUnfinished(std::string_view operation, uint64_t latency_ns);
+  // Latencies of operations that were never begun, so that nobody knows of which kind they are:
+  // they count in each.
+  void AddNotBegun(const Histogram& latencies_ns);
   void RecordError(const Status& error);
   // A count that is worth a line in the report, such as "tls_resumed".
   void Note(std::string_view name, uint64_t count = 1);

@@ -26,11 +26,19 @@ void Punctuality::Begin(uint64_t due_ns, uint64_t now_ns) {
   delay_ns.Record(delay);
 }
 
+void Punctuality::NeverBegin(uint64_t due_ns, uint64_t end_ns) {
+  ++not_begun;
+  ++unfinished;
+  not_begun_ns.Record(end_ns - due_ns);
+}
+
 void Punctuality::Merge(const Punctuality& other) {
   begun += other.begun;
   late += other.late;
   not_begun += other.not_begun;
+  unfinished += other.unfinished;
   delay_ns.Merge(other.delay_ns);
+  not_begun_ns.Merge(other.not_begun_ns);
 }
 
 }  // namespace poplar::load

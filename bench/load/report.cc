@@ -117,6 +117,7 @@ std::string JsonPunctuality(const Punctuality& punctuality) {
   object.Count("begun", punctuality.begun);
   object.Count("late", punctuality.late);
   object.Count("not_begun", punctuality.not_begun);
+  object.Count("unfinished", punctuality.unfinished);
   JsonObject delay;
   AppendLatencies(punctuality.delay_ns, &delay);
   object.Raw("delay", delay.Finish());
@@ -208,7 +209,8 @@ std::string TextPunctuality(const Options& options, const Punctuality& punctuali
          Number(options.rate, 0) + " per s; begun " + std::to_string(punctuality.begun) +
          ", of these late " + std::to_string(punctuality.late) + " (p99 " +
          Number(static_cast<double>(punctuality.delay_ns.Quantile(0.99)) / 1e3, 1) +
-         " us after it was due), not begun " + std::to_string(punctuality.not_begun) + "\n";
+         " us after it was due), not begun " + std::to_string(punctuality.not_begun) +
+         "; begun or not, not done at the end " + std::to_string(punctuality.unfinished) + "\n";
 }
 
 std::string TextCpu(const CpuTime& cpu, const Meter& meter, double seconds) {

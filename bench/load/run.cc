@@ -193,6 +193,7 @@ StatusOr<RunResult> RunLoad(const Options& options) {
     if (!result.punctuality) result.punctuality.emplace();
     result.punctuality->Merge(*worker->punctuality());
   }
+  if (result.punctuality) result.meter.AddNotBegun(result.punctuality->not_begun_ns);
   result.seconds = static_cast<double>(after.time_ns - before.time_ns) / 1e9;
   result.client_cpu_seconds = after.client_cpu_seconds - before.client_cpu_seconds;
   result.memory_before = first.memory;

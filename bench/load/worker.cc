@@ -83,8 +83,10 @@ std::optional<Operation> Worker::Begin(uint32_t slot, std::optional<uint64_t> du
   if (due_ns && now >= Phase::kMeasuring && IsDueInWindow(*due_ns)) {
     if (now == Phase::kMeasuring) {
       punctuality_->Begin(*due_ns, MonotonicNs());
+    } else if (now == Phase::kMeasured && !IsDone(slot)) {
+      ++punctuality_->not_begun;  // in time; it is begun now, and Record will count its latency
     } else {
-      ++punctuality_->not_begun;
+      punctuality_->NeverBegin(*due_ns, state_->window_end_ns.load());
     }
   }
   if (now == Phase::kEnding || IsDone(slot)) return std::nullopt;
@@ -99,13 +101,19 @@ void Worker::CountWhatWasNotBegun() {
   if (!arrivals_ || !ending()) return;
   const uint64_t end_ns = state_->window_end_ns.load();
   for (uint64_t due_ns = arrivals_->Next(); due_ns <= end_ns; due_ns = arrivals_->Next()) {
-    if (IsDueInWindow(due_ns)) ++punctuality_->not_begun;
+    if (IsDueInWindow(due_ns)) punctuality_->NeverBegin(due_ns, end_ns);
   }
 }
 
 void Worker::Record(std::string_view operation, uint64_t start_ns, uint64_t octets) {
-  if (phase() != Phase::kMeasuring) return;
-  meter_.Record(operation, MonotonicNs() - start_ns, octets);
+  const uint64_t latency_ns = MonotonicNs() - start_ns;
+  const Phase now = phase();
+  if (now > Phase::kMeasuring && arrivals_ && IsDueInWindow(start_ns)) {
+    ++punctuality_->unfinished;
+    meter_.RecordUnfinished(operation, latency_ns);
+  }
+  if (now != Phase::kMeasuring) return;
+  meter_.Record(operation, latency_ns, octets);
   if (!state_->measured.load(std::memory_order_relaxed)) state_->measured.store(true);
 }
 

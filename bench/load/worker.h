@@ -98,7 +98,8 @@ class Worker {
   // Of --operations, client s does those whose number is s modulo the number of clients, so that a
   // run touches every user evenly.
   auto NextOperation(uint32_t slot);
-  // Counts an operation that took from `start_ns` to now, if the run is being measured.
+  // Counts an operation that took from `start_ns` to now, if the run is being measured. With
+  // --rate, of one that was due in the window and is done after it, the latency only.
   void Record(std::string_view operation, uint64_t start_ns, uint64_t octets = 0);
   // Counts an error, whatever the phase.
   void RecordError(const Status& error);

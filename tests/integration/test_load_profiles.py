@@ -119,6 +119,7 @@ def test_a_rate(server):
         assert report["rate"] == 100
         assert 50 <= punctuality["due"] <= 160
         assert punctuality["begun"] + punctuality["not_begun"] == punctuality["due"]
+        assert punctuality["unfinished"] >= punctuality["not_begun"]
         assert report["operations"][profile]["operations"] <= punctuality["due"] + 8, "what was due before the window may end in it"
     empty(server)
 
@@ -126,6 +127,7 @@ def test_a_rate(server):
 def test_more_than_the_server_can_do(server):
     report = load(server, "handshake", "--tls", "-c", 2, "--rate", 100_000, "--seconds", 0.5, "--warmup", 0)
     assert report["punctuality"]["not_begun"] > 10_000
+    assert report["punctuality"]["unfinished"] >= report["punctuality"]["not_begun"]
     assert report["operations"]["handshake"]["p90_us"] > 100_000, "the wait for a free client counts"
 
 

@@ -65,14 +65,24 @@ TEST(PunctualityTest, CountsWhatIsBegunLate) {
   EXPECT_EQ(all.delay_ns.count(), 3U);
 }
 
+TEST(PunctualityTest, KnowsHowLateIsAtLeastWhatIsNeverBegun) {
+  Punctuality all;
+  Punctuality more;
+  more.NeverBegin(1000, 1060);
+  all.Merge(more);
+  EXPECT_EQ(all.not_begun, 1U);
+  EXPECT_EQ(all.unfinished, 1U);
+  EXPECT_EQ(all.not_begun_ns.max(), 60U);
+}
+
 TEST(OperationTest, StartsWhenItWasDue) {
   EXPECT_EQ((Operation{.due_ns = 42}).StartNs(), 42U);
   uint64_t before = MonotonicNs();
   EXPECT_GE(Operation{}.StartNs(), before);
 }
 
-RunResult RunSessions(double rate, uint64_t greeting_delay_ms) {
-  ScriptedServer server(GoodScript(), greeting_delay_ms);
+RunResult RunSessions(double rate, uint64_t greeting_delay_ms, uint64_t prompt_greetings = 0) {
+  ScriptedServer server(GoodScript(), greeting_delay_ms, prompt_greetings);
   Options options;
   options.profile = "session";
   StatusOr<Endpoint> endpoint = ParseEndpoint(server.endpoint());
@@ -106,6 +116,20 @@ TEST(OpenLoopTest, ShowsAServerThatDoesNotKeepUp) {
   EXPECT_GT(punctuality.not_begun, 60U);
   EXPECT_GT(punctuality.late, punctuality.begun / 2);
   EXPECT_GT(result.meter.series().at("session").latency_ns.Quantile(0.9), 300'000'000U);
+}
+
+// A tenth of a second's sessions are quick, and then nothing is answered until long after the
+// window's end: those that were due meanwhile are no operations of it, but what they wait counts.
+TEST(OpenLoopTest, ShowsAServerThatStopsBeforeTheWindowEnds) {
+  RunResult result = RunSessions(200, 1500, 20);
+  const Punctuality& punctuality = *result.punctuality;
+  const Series& sessions = result.meter.series().at("session");
+  EXPECT_EQ(sessions.operations, 20U);
+  EXPECT_GT(punctuality.unfinished, 60U);
+  EXPECT_GT(punctuality.unfinished, punctuality.not_begun);  // one was in flight
+  EXPECT_EQ(sessions.latency_ns.count(), sessions.operations + punctuality.unfinished);
+  EXPECT_GT(sessions.latency_ns.max(), 1'000'000'000U);  // of the one in flight
+  EXPECT_GT(sessions.latency_ns.Quantile(0.5), 200'000'000U);
 }
 
 }  // namespace

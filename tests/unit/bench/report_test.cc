@@ -41,14 +41,15 @@ TEST(ReportTest, SaysHowPunctualAnOpenLoopWas) {
   result.punctuality.emplace();
   result.punctuality->Begin(0, 2'000'000);
   result.punctuality->not_begun = 3;
+  result.punctuality->unfinished = 4;
   Options options;
   options.rate = 400;
   std::string json = JsonReport(options, result);
   EXPECT_THAT(json, HasSubstr(R"("rate":400.000,"punctuality":{"due":4,"begun":1,"late":1,)"
-                              R"("not_begun":3,"delay":{"p50_us":2000.000)"));
+                              R"("not_begun":3,"unfinished":4,"delay":{"p50_us":2000.000)"));
   EXPECT_THAT(TextReport(options, result),
               HasSubstr("due         4 at 400 per s; begun 1, of these late 1 (p99 2000.0 us "
-                        "after it was due), not begun 3\n"));
+                        "after it was due), not begun 3; begun or not, not done at the end 4\n"));
 }
 
 TEST(ReportTest, SaysWhatACrowdCosts) {

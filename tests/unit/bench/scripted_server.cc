@@ -17,9 +17,10 @@ constexpr int kPollMs = 20;
 
 }  // namespace
 
-ScriptedServer::ScriptedServer(Script script, uint64_t greeting_delay_ms)
+ScriptedServer::ScriptedServer(Script script, uint64_t greeting_delay_ms, uint64_t prompt_greetings)
     : script_(std::move(script)),
       greeting_delay_ms_(greeting_delay_ms),
+      prompt_greetings_(prompt_greetings),
       listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -47,7 +48,11 @@ void ScriptedServer::Serve() {
 }
 
 void ScriptedServer::Talk(int connection) {
-  std::this_thread::sleep_for(std::chrono::milliseconds(greeting_delay_ms_));
+  if (prompt_greetings_ > 0) {
+    --prompt_greetings_;
+  } else {
+    std::this_thread::sleep_for(std::chrono::milliseconds(greeting_delay_ms_));
+  }
   if (!Say(connection, "")) return;
   std::string input;
   while (!ending_) {

@@ -20,8 +20,10 @@ inline constexpr std::string_view kHangUp = "hang up";
 
 class ScriptedServer {
  public:
-  // `greeting_delay_ms`: how long each client waits for it, and those behind him.
-  explicit ScriptedServer(Script script, uint64_t greeting_delay_ms = 0);
+  // `greeting_delay_ms`: how long each client waits for it, and those behind him; but for the first
+  // `prompt_greetings`.
+  explicit ScriptedServer(Script script, uint64_t greeting_delay_ms = 0,
+                          uint64_t prompt_greetings = 0);
   ~ScriptedServer();
   ScriptedServer(const ScriptedServer&) = delete;
   ScriptedServer& operator=(const ScriptedServer&) = delete;
@@ -36,6 +38,7 @@ class ScriptedServer {
 
   const Script script_;
   const uint64_t greeting_delay_ms_;
+  uint64_t prompt_greetings_;  // that are left
   base::UniqueFd listener_;
   uint16_t port_ = 0;
   std::atomic<bool> ending_{false};
