@@ -112,11 +112,12 @@ class RowsTest(unittest.TestCase):
                                                "2 a second; p99 1.5 ms"])
 
     def test_rates_are_held_against_dovecot_where_it_is(self):
-        ours = {0.5: {"p50": 100, "p90": 200, "p99": 400, "per_second": 6000}}
-        theirs = {0.5: {"p50": 1000, "p90": 2000, "p99": 8000, "per_second": 300}}
+        ours = {0.5: {"p50": 100, "p90": 200, "p99": 400, "per_second": 6000, "due_per_second": 6050}}
+        theirs = {0.5: {"p50": 1000, "p90": 2000, "p99": 8000, "per_second": 300,
+                        "due_per_second": 304}}
         row, = arrival_rates.rows_of(ours, theirs)
         self.assertEqual(row.cells()[1:4], ["0.10, 0.20, 0.40 ms at 6,000 a second",
-                                            "1.00, 2.00, 8.00 ms at 300 a second", "0.05"])
+                                            "1.00, 2.00, 8.00 ms at 300 a second of 304 that were due", "0.05"])
         row, = arrival_rates.rows_of(ours, {})
         self.assertEqual(row.cells()[2:4], ["", ""])
 
