@@ -23,13 +23,14 @@ class Mail:
 
 
 MIXED = Mail("mixed", 64, 50, "2048-65536")
+FETCHED = Mail("fetched", 16, 50, "2048-300000")  # log-uniform: 60 KB on average, 3 MB a maildrop
 SMALL = Mail("small", 16, 64, "4096")
 MEDIUM = Mail("medium", 4, 64, "65536")
 LARGE = Mail("large", 4, 8, "1048576")
 HUGE = Mail("huge", 4, 2, "26214400")
 LONG = Mail("long", 1, 20_000, "512")
 INBOX = Mail("inbox", 16, 0, "4096")  # takes what the delivery cell sends
-CORPUS = [MIXED, SMALL, MEDIUM, LARGE, HUGE, LONG, INBOX]
+CORPUS = [MIXED, FETCHED, SMALL, MEDIUM, LARGE, HUGE, LONG, INBOX]
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ CELLS = [
     retr("4 KB over TLS 1.3, one at a time", SMALL, TLS13, tls=True, floor_target=1.0),
     retr("64 KB over TLS 1.3", MEDIUM, TLS13, tls=True, floor_target=1.0),
     retr("1 MB over TLS 1.3", LARGE, TLS13, tls=True, floor_target=1.0),
-    Cell("fetch of 50 messages; 4 clients", "fetch", MIXED, 4, target=1.3 / 8.15),
+    Cell("fetch of 50 messages, 3 MB; 4 clients", "fetch", FETCHED, 4, target=1.3 / 8.15),
     Cell("NOOP, one at a time; 16 clients", "noop", SMALL, 16, target=3.6 / 7.2),
     Cell("NOOP, 32 in flight; 16 clients", "noop", SMALL, 16, ("--depth", 32),
          target=0.12 / 0.80),

@@ -3,6 +3,7 @@ a run has, the pictures' data, what a client of a crowd takes."""
 
 import contextlib
 import io
+import math
 import os
 import sys
 import unittest
@@ -16,7 +17,7 @@ import idle_memory
 import plan
 import plot
 import table
-from cells import CELLS, CORPUS, CROWDS, IDLE, SMALL, Cell, Crowd
+from cells import CELLS, CORPUS, CROWDS, FETCHED, IDLE, SMALL, Cell, Crowd
 
 NAMES = ["Poplar", "Dovecot", "nginx"]
 LINES = ["- 2026-11-28, commit abc; poplar 1", "- 2 × a CPU, Linux 6", "- the rest"]
@@ -208,6 +209,15 @@ class PlanTest(unittest.TestCase):
             self.assertLessEqual(one.connections, one.mail.users)
         self.assertEqual([crowd.mail.users for crowd in smoke.crowds],
                          [plan.SMOKE_CROWD] * len(CROWDS))
+
+
+class CorpusTest(unittest.TestCase):
+    def test_what_is_fetched_is_three_megabytes_a_maildrop(self):
+        least, most = map(int, FETCHED.octets.split("-"))
+        mean = (most - least) / math.log(most / least)  # log-uniform
+        self.assertAlmostEqual(FETCHED.messages * mean / 3e6, 1, places=1)
+        fetch, = (one for one in CELLS if one.profile == "fetch")
+        self.assertEqual((fetch.mail, fetch.title), (FETCHED, "fetch of 50 messages, 3 MB; 4 clients"))
 
 
 class PictureTest(unittest.TestCase):
