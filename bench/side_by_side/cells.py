@@ -66,13 +66,14 @@ class Cell:
 @dataclass(frozen=True)
 class Crowd:
     """One row of the table of memory: all users of `mail` are logged in and say nothing.
-    `target_kib`: the most of Poplar's memory that one of them may take."""
+    `target_kib`: the most of Poplar's memory that one of them may take. `headline`: as of a cell."""
 
     title: str
     mail: Mail
     target_kib: float
     arguments: tuple = field(default=())
     tls: bool = False
+    headline: str = ""
 
 
 TLS13 = ("--tls-version", "1.3")
@@ -87,22 +88,28 @@ CELLS = [
          headline="a session: log in, STAT, QUIT"),
     Cell("poll: CAPA, log in, STAT, UIDL, LIST, QUIT; 16 clients", "poll", MIXED, 16,
          target=58 / 730, headline="a poll of 50 messages: CAPA, log in, STAT, UIDL, LIST, QUIT"),
-    Cell("poll of 20,000 messages; 1 client", "poll", LONG, 1, target=1.5 / 32.8),
+    Cell("poll of 20,000 messages; 1 client", "poll", LONG, 1, target=1.5 / 32.8,
+         headline="a poll of 20,000 messages"),
     Cell("session over TLS 1.3, full handshakes; 16 clients", "session", MIXED, 16, TLS13,
          tls=True, target=280 / 1390, headline="a session over TLS 1.3, full handshake"),
     Cell("handshake of TLS 1.3, full: connect, greeting, QUIT; 16 clients", "handshake", SMALL, 16,
-         TLS13, tls=True, target=220 / 395),
+         TLS13, tls=True, target=220 / 395,
+         headline="a handshake of TLS 1.3, full: connect, greeting, QUIT"),
     Cell("handshake of TLS 1.3, resumed: connect, greeting, QUIT; 16 clients", "handshake", SMALL,
-         16, (*TLS13, "--tls-resume"), tls=True, target=120 / 364),
+         16, (*TLS13, "--tls-resume"), tls=True, target=120 / 364,
+         headline="a handshake of TLS 1.3, resumed"),
     retr("4 KB, one at a time", SMALL, target=1 / 5, floor_target=1.0,
          headline="RETR of 4 KB, one at a time"),
     retr("4 KB, 8 in flight", SMALL, ("--depth", 8), target=3 / 17),
     retr("64 KB", MEDIUM, floor_target=1.0, headline="RETR of 64 KB"),
     retr("1 MB", LARGE, floor_target=1.0, headline="RETR of 1 MB"),
     retr("25 MB", HUGE, floor_target=1.0),
-    retr("4 KB over TLS 1.3, one at a time", SMALL, TLS13, tls=True, floor_target=1.0),
-    retr("64 KB over TLS 1.3", MEDIUM, TLS13, tls=True, floor_target=1.0),
-    retr("1 MB over TLS 1.3", LARGE, TLS13, tls=True, floor_target=1.0),
+    retr("4 KB over TLS 1.3, one at a time", SMALL, TLS13, tls=True, floor_target=1.0,
+         headline="RETR of 4 KB over TLS 1.3, one at a time"),
+    retr("64 KB over TLS 1.3", MEDIUM, TLS13, tls=True, floor_target=1.0,
+         headline="RETR of 64 KB over TLS 1.3"),
+    retr("1 MB over TLS 1.3", LARGE, TLS13, tls=True, floor_target=1.0,
+         headline="RETR of 1 MB over TLS 1.3"),
     Cell("fetch of 50 messages, 3 MB; 4 clients", "fetch", FETCHED, 4, target=1.3 / 8.15),
     Cell("NOOP, one at a time; 16 clients", "noop", SMALL, 16, target=3.6 / 7.2),
     Cell("NOOP, 32 in flight; 16 clients", "noop", SMALL, 16, ("--depth", 32),
@@ -113,6 +120,8 @@ CELLS = [
 
 IDLE = Mail("idle", 10_000, 0, "4096")
 CROWDS = [
-    Crowd("10,000 idle clients", IDLE, target_kib=4),
-    Crowd("10,000 idle clients over TLS 1.3", IDLE, target_kib=20, arguments=TLS13, tls=True),
+    Crowd("10,000 idle clients", IDLE, target_kib=4,
+          headline="memory of an idle client, of 10,000"),
+    Crowd("10,000 idle clients over TLS 1.3", IDLE, target_kib=20, arguments=TLS13, tls=True,
+          headline="memory of an idle client over TLS 1.3, of 10,000"),
 ]

@@ -102,9 +102,10 @@ def rows(results, cells, names):
         yield row
 
 
-def headline_rows(results, cells):
+def headline_rows(results, cells, memory, crowds):
     """The rows that stand where there is room for a few, by their medians."""
-    yield ["server CPU an operation", "Poplar", "Dovecot", "of Dovecot", "nginx", "of nginx"]
+    yield ["server CPU an operation, or memory", "Poplar", "Dovecot", "of Dovecot", "nginx",
+           "of nginx"]
     for cell in cells:
         if not cell.headline:
             continue
@@ -114,12 +115,20 @@ def headline_rows(results, cells):
         of_nginx = share(results, cell, "nginx")
         yield [cell.headline, ours, dovecot, quotient(share(results, cell, "Dovecot")), nginx,
                "" if of_nginx is None else f"{of_nginx:.2f}"]
+    for crowd in crowds:
+        if crowd.headline:
+            ours, dovecot = (statistics.median(memory[crowd, name]) for name in ("Poplar", "Dovecot"))
+            yield [crowd.headline, f"{figure(ours)} KiB", f"{figure(dovecot)} KiB",
+                   quotient(ours / dovecot), "", ""]
 
 
-def headline(results, cells, lines):
-    """`lines`: the circumstances, of which it says when, what and where."""
+def headline(results, cells, memory, crowds, lines):
+    """`lines`: the circumstances, of which it says when, what and where. Targets that were missed are named,
+    whether their rows are among the few or not."""
     when, where = (line.removeprefix("- ") for line in lines[:2])
-    return f"{markdown(headline_rows(results, cells))}\n\n{when}; {where}."
+    titles = [title.split(";")[0] for title in missed(results, cells, memory, crowds)]
+    return (f"{markdown(headline_rows(results, cells, memory, crowds))}\n\n"
+            f"Targets missed: {'; '.join(titles) or 'none'}.\n\n{when}; {where}.")
 
 
 def crowd_rows(memory, crowds, names):

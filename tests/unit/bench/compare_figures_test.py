@@ -134,15 +134,33 @@ class HeadlineTest(unittest.TestCase):
         retr = cell(over_floor=True, headline="RETR of 4 KB")
         session = cell("session", headline="a session")
         other = cell("other")
+        idle = Crowd("idle", IDLE, target_kib=4, headline="memory of an idle client")
         results = (results_of(retr, (10, 20, 90), (100,), (16,)) | results_of(session, (75,), (1500,))
                    | results_of(other, (1,), (1,)))
+        memory = {(idle, "Poplar"): [2, 2.5, 3], (idle, "Dovecot"): [125]}
         self.assertEqual(
-            table.headline(results, [session, other, retr], LINES),
-            "| server CPU an operation | Poplar | Dovecot | of Dovecot | nginx | of nginx |\n"
+            table.headline(results, [session, other, retr], memory, [idle], LINES),
+            "| server CPU an operation, or memory | Poplar | Dovecot | of Dovecot | nginx | of nginx |\n"
             "|---|--:|--:|--:|--:|--:|\n"
             "| a session | 75.0 µs | 1,500 µs | 1 / 20.0 |  |  |\n"
-            "| RETR of 4 KB | 20.0 µs | 100 µs | 1 / 5.0 | 16.0 µs | 1.25 |\n\n"
-            "2026-11-28, commit abc; poplar 1; 2 × a CPU, Linux 6.")
+            "| RETR of 4 KB | 20.0 µs | 100 µs | 1 / 5.0 | 16.0 µs | 1.25 |\n"
+            "| memory of an idle client | 2.50 KiB | 125 KiB | 1 / 50.0 |  |  |\n\n"
+            "Targets missed: none.\n\n2026-11-28, commit abc; poplar 1; 2 × a CPU, Linux 6.")
+
+    def test_the_targets_that_were_missed_by_name(self):
+        rare = cell("a rare row; 4 clients", target=0.2)
+        usual = cell("a usual row", target=0.2, headline="usual")
+        idle = Crowd("idle", IDLE, target_kib=4)
+        text = table.headline(results_of(rare, (30,), (100,)) | results_of(usual, (20,), (100,)),
+                              [rare, usual], {(idle, "Poplar"): [5]}, [idle], LINES)
+        self.assertIn("\nTargets missed: a rare row; idle.\n", text)
+
+    def test_the_few_are_not_the_best_ones(self):
+        """Somebody who reads nothing else sees the least ratios, too."""
+        of = {one.title: one.headline for one in [*CELLS, *CROWDS]}
+        for part in ("handshake", "over TLS 1.3", "20,000", "idle"):
+            titles = [title for title in of if part in title]
+            self.assertTrue(titles and all(of[title] for title in titles), part)
 
     def test_the_pages_have_their_blocks(self):
         first, last = table.markers("compare", "bench/compare")
@@ -162,12 +180,15 @@ class HeadlineTest(unittest.TestCase):
                               for line in block.splitlines() if line.startswith("| ")]
                              for block in blocks)
         figures = {row[0]: row for row in results}
-        of = {one.headline: one.title for one in CELLS if one.headline}
-        self.assertEqual([row[0] for row in headline[1:]], list(of))
+        of = {one.headline: one.title for one in [*CELLS, *CROWDS] if one.headline}
+        shown = [row[0] for row in headline[1:]]
+        self.assertTrue(shown)
+        self.assertEqual(shown, [name for name in of if name in shown])  # tables of earlier runs have fewer
         for row in headline[1:]:
             full = figures[of[row[0]]]
-            self.assertEqual(row[1:4], [f"{full[1].split(' ')[0]} µs", f"{full[2].split(' ')[0]} µs",
-                                        full[3]])
+            unit = "KiB" if of[row[0]] in {crowd.title for crowd in CROWDS} else "µs"
+            self.assertEqual(row[1:4], [f"{full[1].split(' ')[0]} {unit}",
+                                        f"{full[2].split(' ')[0]} {unit}", full[3]])
 
 
 class ResumptionsTest(unittest.TestCase):
