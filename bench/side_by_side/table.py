@@ -7,6 +7,8 @@ import statistics
 import subprocess
 import time
 
+SMOKE = "A smoke run: all is small and short, on whatever core, and none of its figures says anything."
+
 
 def markers(name, program):
     return f"<!-- {name}:begin ({program} writes this block) -->", f"<!-- {name}:end -->"

@@ -126,6 +126,7 @@ def main(name, description, parts, one_table=False, seconds=5):
     if one_table and len(chosen) < len(parts):
         options.no_write = True
     if options.smoke:
+        say(table.SMOKE)
         options.rounds, options.seconds, options.warmup = 1, 0.3, 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped
     directory = options.directory

@@ -2,6 +2,8 @@
 a run has, the pictures' data, what a client of a crowd takes."""
 
 import contextlib
+import importlib.machinery
+import importlib.util
 import io
 import math
 import os
@@ -230,6 +232,27 @@ class PlanTest(unittest.TestCase):
             self.assertLessEqual(one.connections, one.mail.users)
         self.assertEqual([crowd.mail.users for crowd in smoke.crowds],
                          [plan.SMOKE_CROWD] * len(CROWDS))
+
+
+class SmokeTest(unittest.TestCase):
+    def test_it_shows_no_circumstances_and_no_targets(self):
+        loader = importlib.machinery.SourceFileLoader("compare", f"{ROOT}/bench/compare")
+        compare = importlib.util.module_from_spec(
+            importlib.util.spec_from_loader("compare", loader))
+        loader.exec_module(compare)
+        one = cell(target=1 / 5)
+        server = SimpleNamespace(name="Poplar", version=lambda: "poplar 1")
+
+        def shown(smoke):
+            options = SimpleNamespace(smoke=smoke, no_write=True, only="", server_cores="0",
+                                      client_cores="1", rounds=1, seconds=1, warmup=0)
+            with contextlib.redirect_stdout(io.StringIO()) as output:
+                compare.report([server], plan.Plan([], [one], []), {(one, "Poplar"): reports(8)}, {},
+                               options, 0)
+            return output.getvalue()
+
+        self.assertEqual(shown(smoke=True), "")
+        self.assertIn("servers on core 0", shown(smoke=False))
 
 
 class CorpusTest(unittest.TestCase):
