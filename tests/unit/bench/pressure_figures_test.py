@@ -71,18 +71,36 @@ class RowsTest(unittest.TestCase):
                                      f'{name}_sum{{shard="0"}} 1\nother_bucket{{le="1e-06"}} 9\n'),
                          {1e-6: 7, float("inf"): 5})
 
-    def test_what_a_storm_costs_is_what_the_server_takes_beyond_the_others(self):
-        kind = storms.Kind("accepts", "a storm", 1, event="connections")
-        row = storms.cost_row(kind, 10_000, stormy_share=0.7, quiet_share=0.4)
-        self.assertEqual(row.value, "30.0 µs")
-        self.assertEqual(storms.cost_row(kind, 10, stormy_share=0.399, quiet_share=0.4).value, "-100.0 µs")
+    def test_what_a_storm_costs_is_what_the_server_takes_for_it_alone(self):
+        used_us = iter((100, 5_100))
+        server = SimpleNamespace(cpu_us=lambda: next(used_us), pop3_port=1,
+                                 metrics=lambda: {"poplar_connections_open": 0})
+        lab = SimpleNamespace(smoke=True, rounds=1, seconds=0, run=lambda *_: {
+            "server_cpu": {"us_per_operation": 40}})
+        kind = storms.Kind("accepts", "a storm", 1, cost=storms.CONNECTION)
+        storm = mock.MagicMock(counts={"connections": 250})
+        storm.__enter__.return_value = storm
+        with mock.patch.object(storms, "Storm", return_value=storm), \
+             mock.patch("sys.stderr", io.StringIO()):
+            storm_us, session_us, per_second = storms.costs_alone(lab, server, kind)
+        self.assertEqual((storm_us, session_us), (20, 40))
+        self.assertGreater(per_second, 250)
+
+    def test_storms_have_bounds(self):
+        kind = storms.Kind("accepts", "a storm", 1, cost=storms.CONNECTION)
+        row = storms.cost_row(kind, 20, 40, 9_876)
+        self.assertEqual(row.cells(), [
+            "a storm, alone: server CPU for one connection of 9,876 a second", "20.0 µs",
+            "40.0 µs for a session", "0.50", "at most 0.5: met"])
+        self.assertFalse(storms.cost_row(kind, 21, 40, 1).met)
         with self.assertRaises(ValueError):
-            storms.cost_row(kind, 0, stormy_share=0.7, quiet_share=0.4)
+            storms.cost_row(kind, 1, 0, 1)
 
     def test_memory_of_a_storm_is_for_each_of_those_who_stay(self):
         self.assertTrue(storms.memory_row("x", 4096 * 100, 100, 4).met)
         self.assertFalse(storms.memory_row("x", 4097 * 100, 100, 4).met)
-        self.assertIsNone(storms.memory_row("x", 1 << 30, None, None).met)
+        self.assertTrue(storms.memory_row("x", 16 << 20, None, None).met)
+        self.assertFalse(storms.memory_row("x", 17 << 20, None, None).met)
 
     def test_a_cold_disk_is_held_against_hot_mail_alone(self):
         def both(rate, p99_us, read):
