@@ -103,14 +103,29 @@ class RowsTest(unittest.TestCase):
         self.assertFalse(storms.memory_row("x", 17 << 20, None, None).met)
 
     def test_a_cold_disk_is_held_against_hot_mail_alone(self):
-        def both(rate, p99_us, read):
-            return {"session": (rate, p99_us), "retr": (rate, p99_us), "read_bytes": read}
-        found = {"alone": both(1000, 100, 0), "warm": both(900, 150, 0),
-                 "cold": both(790, 200, 5 << 20)}
+        def both(rate, p99_us, read, turned_since):
+            return {"session": (rate, p99_us), "retr": (rate, p99_us), "read_bytes": read,
+                    "turns": (turned(5, 5, 5), turned_since)}
+        observed = (both(1000, 100, 0, turned(9, 9, 9)), both(900, 150, 0, turned(9, 9, 9)),
+                    both(790, 200, 5 << 20, turned(6, 9, 9)))
         fetches = {"operations": {"retr": {"per_second": 150, "p50_us": 1000, "p99_us": 9000}}}
-        rows = list(cold.rows_of("a disk", found, "cold", fetches))
-        self.assertEqual([row.met for row in rows], [False, True, False, True, None])
+        rows = list(cold.rows_of(cold.LARGE, "a disk", observed, fetches))
+        self.assertEqual([row.met for row in rows], [False, True, False, True, None, None])
+        self.assertIn("beside fetches of 1 MB from a disk", rows[0].title)
+        self.assertEqual(rows[4].cells()[1:3],
+                         ["at most 2 µs", "at most 1 µs alone, 1 beside fetches of warm mail"])
         self.assertIn("5 MiB read", rows[-1].beside)
+
+    def test_large_cold_mail_is_dropped_before_it_comes_again(self):
+        for mail in cold.MAILS:
+            again_seconds = mail.users * mail.messages / mail.per_second
+            self.assertGreater(again_seconds, 10 * cold.DROP_SECONDS, mail.size)
+
+    def test_what_is_in_memory_is_not_cold(self):
+        lab, warm = SimpleNamespace(smoke=False), {"read_bytes": 1 << 20}
+        with self.assertRaises(Failed):
+            cold.check_cold(lab, {"read_bytes": 9 << 20}, warm)
+        self.assertTrue(cold.check_cold(lab, {"read_bytes": 10 << 20}, warm))
 
     def test_two_shards_are_short_of_twice_the_rate_by_what_an_operation_costs_more(self):
         before, after = {"shard-0": 100, "shard-1": 100}, {"shard-0": 400, "shard-1": 200}
