@@ -8,6 +8,7 @@ import dataclasses
 import os
 import statistics
 
+from cells import FETCHED, LONG
 from harness import Load
 from lab import addresses, cpu_us, rate, say
 from people import server_for
@@ -28,6 +29,27 @@ WORK = [("session", "sessions", 16, ()), ("session", "sessions with STLS", 16, T
         ("retr", "RETR of 4 KB", 16, SMALL), ("retr", "RETR of 64 KB", 16, LARGE),
         ("retr", "RETR of 64 KB over TLS", 16, (*LARGE, *TLS)), ("noop", "NOOP", 16, ()),
         ("lmtp", "deliveries of 4 KB", 16, ("--octets", OCTETS))]
+MORE_SECONDS = 2  # of each measurement of these, so that they take less than two minutes together
+
+
+@dataclasses.dataclass(frozen=True)
+class More:
+    """Further work, in maildrops of its own, all of the same mail; each has a client."""
+
+    profile: str
+    name: str
+    pattern: str
+    users: int
+    messages: int
+    octets: str
+    arguments: tuple = ()
+
+
+MORE = [More("handshake", "handshakes with STLS", "hello{}@load.test", 16, 0, "0", TLS),
+        More("fetch", "fetches of 50 messages, 3 MB", FETCHED.pattern, 16, FETCHED.messages, FETCHED.octets),
+        More("retr", "RETR of 1 MB", "large{}@load.test", 16, 4, "1048576"),
+        More("poll", "polls of 20,000 messages", LONG.pattern, 4, LONG.messages, LONG.octets)]
+SMOKE_MESSAGES = 2
 
 
 def measure(lab):
@@ -36,13 +58,27 @@ def measure(lab):
     one = with_cores(lab, {cores[0]}, cores)
     two = with_cores(lab, set(cores), cores)
     known = addresses(PATTERN, 0, users)
+    for more in MORE:
+        known += addresses(more.pattern, 0, more.users)
     with server_for(one, "one", known) as single, server_for(two, "two", known) as double:
         for server in (single, double):
-            for octets in (OCTETS, LARGE_OCTETS):
-                one.fill(server, PATTERN, users, users * MESSAGES, octets)
+            fill(one, server, users)
         for profile, name, clients, arguments in WORK:
-            yield from measure_work(one, (single, double), profile, name, users,
+            yield from measure_work(one, (single, double), profile, name, PATTERN, users,
                                     min(clients, users), arguments)
+        short = dataclasses.replace(one, seconds=min(one.seconds, MORE_SECONDS))
+        for more in MORE:
+            yield from measure_work(short, (single, double), more.profile, more.name, more.pattern, more.users,
+                                    more.users, more.arguments)
+
+
+def fill(lab, server, users):
+    for octets in (OCTETS, LARGE_OCTETS):
+        lab.fill(server, PATTERN, users, users * MESSAGES, octets)
+    for more in MORE:
+        messages = min(more.messages, SMOKE_MESSAGES) if lab.smoke else more.messages
+        if messages > 0:  # each goes to all: so many deliveries take no time
+            lab.fill(server, more.pattern, more.users, messages, more.octets, recipients=more.users)
 
 
 def with_cores(lab, server_cores, client_cores):
@@ -51,16 +87,16 @@ def with_cores(lab, server_cores, client_cores):
                                load=Load(lab.load.binary, set(client_cores), lab.load.password))
 
 
-def measure_work(lab, servers, profile, name, users, clients, arguments):
+def measure_work(lab, servers, profile, name, pattern, users, clients, arguments):
     """In turns, so that both meet the same noise."""
-    most = rate(lab.run(servers[0], profile, PATTERN, users, clients, *arguments))
+    most = rate(lab.run(servers[0], profile, pattern, users, clients, *arguments))
     paces = {server: max(1, round(LOAD_SHARE * most * shards)) for shards, server in enumerate(servers, 1)}
     reports = {server: [] for server in servers}
     shares = []
     for turn in range(lab.rounds):
         for server in servers if turn % 2 == 0 else servers[::-1]:
             before = shard_cpu_ns(server)
-            reports[server].append(lab.run(server, profile, PATTERN, users, clients,
+            reports[server].append(lab.run(server, profile, pattern, users, clients,
                                            "--rate", paces[server], *arguments))
             if server is servers[1]:
                 shares.append(busiest_share(before, shard_cpu_ns(server)))

@@ -133,6 +133,16 @@ class RowsTest(unittest.TestCase):
         with self.assertRaises(ValueError):
             shards.busiest_share(after, after)
 
+    def test_shards_have_large_mail_and_long_lists(self):
+        for smoke, messages in ((False, {50, 4, 20_000}), (True, {shards.SMOKE_MESSAGES})):
+            filled = {}
+            lab = SimpleNamespace(smoke=smoke, fill=lambda _, pattern, users, operations, *__, recipients=1: (
+                filled.update({pattern: (users, recipients, operations)})))
+            shards.fill(lab, None, 64)
+            del filled[shards.PATTERN]
+            self.assertEqual({operations for _, _, operations in filled.values()}, messages)
+            self.assertTrue(all(users == recipients for users, recipients, _ in filled.values()))
+
     def test_a_soak_goes_by_medians_of_its_ends(self):
         self.assertEqual(soak.shape([1] + [5] * 9 + [7] * 10 + [90] + [7] * 69 + [9] * 10),
                          (7, 9, 90))
