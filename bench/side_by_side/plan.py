@@ -39,5 +39,6 @@ def make_plan(only="", smoke=False):
              for mail in corpus}
     return Plan(list(small.values()),
                 [dataclasses.replace(cell, mail=small[cell.mail]) for cell in cells],
-                [dataclasses.replace(crowd, mail=dataclasses.replace(crowd.mail, users=SMOKE_CROWD))
+                [dataclasses.replace(crowd, mail=dataclasses.replace(crowd.mail, users=SMOKE_CROWD),
+                                     title=crowd.title.replace(f"{crowd.mail.users:,}", str(SMOKE_CROWD)))
                  for crowd in crowds])

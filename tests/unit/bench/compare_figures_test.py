@@ -232,6 +232,7 @@ class PlanTest(unittest.TestCase):
             self.assertLessEqual(one.connections, one.mail.users)
         self.assertEqual([crowd.mail.users for crowd in smoke.crowds],
                          [plan.SMOKE_CROWD] * len(CROWDS))
+        self.assertEqual(smoke.crowds[0].title, "100 idle clients")
 
 
 class SmokeTest(unittest.TestCase):
