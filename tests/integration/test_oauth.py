@@ -133,6 +133,18 @@ def test_a_new_key(serve, issuer):
         assert try_token(server, ALICE, issuer.token(ALICE, key=Key("four", name))) == WRONG
 
 
+@pytest.mark.parametrize("name", ["one", None], ids=["same-name", "no-name"])
+def test_a_new_key_in_the_place_of_an_old_one(serve, issuer, name):
+    issuer.keys = [Key(name, "RS256")]
+    server = serve()
+    assert try_token(server, ALICE, issuer.token(ALICE)).startswith("+OK")
+    issuer.keys = [Key(name, "RS256")]
+    wait_for("the new key", 60, lambda: try_token(server, ALICE, issuer.token(ALICE)).startswith("+OK"))
+    # A wrong one is wrong by the keys that there are now.
+    assert try_token(server, ALICE, issuer.token(ALICE, key=Key(name, "RS256"))) == WRONG
+    logged(server, "the token's signature is wrong")
+
+
 def test_an_issuer_in_trouble(serve, issuer):
     server = serve()
     issuer.lie = b"<html>"

@@ -31,10 +31,10 @@ def number(value, octets=None):
 
 
 class Key:
-    """`algorithm` is RS256, PS256, ES256 or EdDSA (Ed25519, which may also be called that)."""
+    """`algorithm` is RS256, PS256, ES256 or EdDSA (Ed25519, which may also be called that); a `name` of None is none."""
 
     def __init__(self, name, algorithm, key=None):
-        self.name, self.algorithm = name, algorithm
+        self.id, self.algorithm = {"kid": name} if name else {}, algorithm
         self.is_edwards = algorithm in ("EdDSA", "Ed25519")
         make = {"ES256": lambda: ec.generate_private_key(ec.SECP256R1()), "EdDSA": ed25519.Ed25519PrivateKey.generate}
         make["Ed25519"] = make["EdDSA"]
@@ -50,7 +50,7 @@ class Key:
             kind = {"kty": "EC", "crv": "P-256", "x": number(numbers.x, 32), "y": number(numbers.y, 32)}
         else:
             kind = {"kty": "RSA", "n": number(numbers.n), "e": number(numbers.e)}
-        return {"kid": self.name, "use": "sig", "alg": self.algorithm, **kind}
+        return {**self.id, "use": "sig", "alg": self.algorithm, **kind}
 
     def sign(self, text):
         if self.is_edwards:
@@ -173,7 +173,7 @@ class Issuer:
         """A signed token; `claims` take the place of what is good, None takes one away."""
         key = key or self.keys[0]
         said = {"iss": self.url, "aud": "poplar", "email": user, "exp": int(time.time()) + 300, **claims}
-        parts = [{"alg": key.algorithm, "kid": key.name, **(head or {})}, {k: v for k, v in said.items() if v is not None}]
+        parts = [{"alg": key.algorithm, **key.id, **(head or {})}, {k: v for k, v in said.items() if v is not None}]
         text = ".".join(b64(json.dumps(part).encode()) for part in parts)
         return text + "." + b64(key.sign(text.encode()))
 

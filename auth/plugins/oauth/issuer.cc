@@ -48,21 +48,18 @@ Verdict Issuer::VerifySigned(std::string_view token, std::string_view login, Dea
   std::shared_ptr<const KeySet> keys = keys_.Get(deadline, fault);
   if (keys == nullptr) return {POPLAR_UNREACHABLE, fault};
   SignatureVerdict signature = parsed->Verify(*keys);
-  if (signature == SignatureVerdict::kNoKey) {
+  if (signature != SignatureVerdict::kGood) {
+    // A new key may go by an old one's name, or by none.
     keys = keys_.GetNewer(keys, deadline, fault);
     if (keys != nullptr) signature = parsed->Verify(*keys);
   }
-  switch (signature) {
-    case SignatureVerdict::kGood:
-      return verdict;
-    case SignatureVerdict::kWrong:
-      return {POPLAR_REFUSED, "the token's signature is wrong"};
-    case SignatureVerdict::kNoKey:
-      break;
-  }
+  if (signature == SignatureVerdict::kGood) return verdict;
   // Those of known keys are good all the same.
-  if (!fault.empty()) return {POPLAR_TEMPORARY, "the token's key is not known, and " + fault};
-  return {POPLAR_REFUSED, "the issuer has no such key"};
+  if (!fault.empty()) {
+    return {POPLAR_TEMPORARY, "none of the known keys is the token's, and " + fault};
+  }
+  return {POPLAR_REFUSED, signature == SignatureVerdict::kWrong ? "the token's signature is wrong"
+                                                                : "the issuer has no such key"};
 }
 
 Verdict Issuer::Introspect(std::string_view token, std::string_view login, Deadline deadline) {

@@ -1,5 +1,5 @@
-// The issuer's keys, fetched when they are needed and again when they are old or a token names one
-// that is not there. Any thread.
+// The issuer's keys, fetched when they are needed and again when they are old or none of them is a
+// token's. Any thread.
 
 #pragma once
 
