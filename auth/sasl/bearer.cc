@@ -95,6 +95,11 @@ class BearerMechanism : public SaslMechanism {
     rest.remove_prefix(1);
     const std::optional<Pairs> pairs = ParsePairs(rest);
     if (!pairs || !pairs->user.empty()) return kBadMessage;
+    // RFC 7628 §3.1 would have it derived from the token, which nobody can read before it is known
+    // whose issuers count: that goes by the tenant, and the tenant by the name.
+    if (header->authzid.empty()) {
+      return SaslMalformed{"the client does not say whose token it is (a=)"};
+    }
     return Token(header->authzid, pairs->auth);
   }
 

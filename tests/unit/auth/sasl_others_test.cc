@@ -90,6 +90,15 @@ TEST(OauthBearerTest, AsRfc7628HasIt) {
             "u,v t");
 }
 
+TEST(OauthBearerTest, WithoutANameItIsNobodys) {
+  const SaslStep step = MakeSaslMechanism("OAUTHBEARER")
+                            ->Step(
+                                "n,,\x01"
+                                "auth=Bearer t\x01\x01");
+  ASSERT_TRUE(IsMalformed(step));
+  EXPECT_EQ(As<SaslMalformed>(step)->reason, "the client does not say whose token it is (a=)");
+}
+
 TEST(OauthBearerTest, Malformed) {
   for (const char* message : {"", "n,,", "n,a=u,\x01", "n,a=u,\x01\x01",
                               "n,,\x01"
