@@ -44,6 +44,9 @@ struct SaslChallenge {
 struct SaslVerifierWanted {
   std::string user;
   std::string mechanism;
+  // The client could bind the channel and was offered no -PLUS form ("y"): it was lied to if this
+  // user has one here.
+  bool saw_no_binding = false;
 };
 
 // The end: who the client says it is. `authzid` is empty or `user`, in any case. The password may

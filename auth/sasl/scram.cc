@@ -95,7 +95,8 @@ class ScramMechanism : public SaslMechanism {
     nonce_.insert(0, *client_nonce);
     state_ = State::kVerifier;
     return SaslVerifierWanted{.user = std::string(user->Reveal()),
-                              .mechanism = std::string(MechanismName(hash_))};
+                              .mechanism = std::string(MechanismName(hash_)),
+                              .saw_no_binding = header->binding == Gs2Binding::kUnasked};
   }
 
   // What the channel is bound by; nothing: not by what this form of the mechanism wants.

@@ -115,6 +115,10 @@ class Pop3Driver : public Connection {
   void SetTlsFacts();
   // What the tenant of the host lets its users do and its back ends can; of no host, what any can.
   void OfferMechanisms();
+  // Null: of whoever comes.
+  LoginMechanisms MechanismsOf(const TenantPolicies& policies, const TenantPolicies::Domain* owner);
+  // Whether this user has a mechanism that binds a channel, and there is one.
+  bool MayBind(const std::string& user);
 
   // pop3_bodies.cc
   io::Task<bool> SendMessage(pop3::Action action);

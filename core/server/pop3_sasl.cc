@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "core/base/login_domain.h"
+#include "core/server/address_owner.h"
 #include "core/server/outcome_table.h"
 #include "core/server/pop3_driver.h"
 
@@ -45,12 +46,26 @@ void Pop3Driver::OfferMechanisms() {
   // Who may have all mail needs no back end for it.
   if (pop3_.session.exports) return;
   const TenantPolicies& policies = services_.policies.Current();
-  const TenantPolicies::Domain* const owner =
-      policies.OfDomain(LoginDomainOf(policies, server_name()));
-  LoginMechanisms works =
-      services_.auth.MechanismsOf(owner == nullptr ? std::nullopt : std::optional(owner->tenant));
-  if (owner != nullptr) works = works & policies.Of(owner->tenant).rules.mechanisms;
-  session_.SetMechanisms(works);
+  session_.SetMechanisms(
+      MechanismsOf(policies, policies.OfDomain(LoginDomainOf(policies, server_name()))));
+}
+
+LoginMechanisms Pop3Driver::MechanismsOf(const TenantPolicies& policies,
+                                         const TenantPolicies::Domain* owner) {
+  if (owner == nullptr) return services_.auth.MechanismsOf(std::nullopt);
+  return services_.auth.MechanismsOf(owner->tenant) & policies.Of(owner->tenant).rules.mechanisms;
+}
+
+// What was offered went by the host that TLS asked for, and whoever is in the middle chooses that:
+// the offer of the user's own tenant is the one that may not have been taken away (RFC 5802 §6).
+bool Pop3Driver::MayBind(const std::string& user) {
+  const net::TlsSession* const tls = ClientTls();
+  if (tls == nullptr || !tls->binds_channel()) return false;
+  const TenantPolicies& policies = services_.policies.Current();
+  const LoginMechanisms own = MechanismsOf(policies, OwnerOf(policies, user));
+  return std::ranges::any_of(pop3_.session.login.sasl, [&own](const std::string& name) {
+    return IsBound(name) && own.Contains(name);
+  });
 }
 
 auth::SaslConnection Pop3Driver::ConnectionFor(std::string_view mechanism) const {
@@ -130,6 +145,9 @@ io::Task<void> Pop3Driver::StepSasl(std::optional<base::Secret> response) {
 
 io::Task<auth::SaslStep> Pop3Driver::FetchVerifier(auth::SaslVerifierWanted wanted) {
   std::string user = LoginName(std::move(wanted.user));
+  if (wanted.saw_no_binding && MayBind(user)) {
+    co_return auth::SaslMalformed{"the channel could be bound, and the client was not offered it"};
+  }
   io::Completion<auth::VerifierResult> fetched;
   services_.auth.FetchVerifier(std::move(user), std::move(wanted.mechanism), Client(), fetched);
   WatchForLeaving();

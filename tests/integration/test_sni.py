@@ -314,6 +314,12 @@ def test_mechanisms_go_by_the_host(serve):
     scram(asker(client_of(server, "pop.alpha.example")), "SCRAM-SHA-256", BOB, "keys", gs2="y,,")
     with pytest.raises(Refused):
         scram(asker(client_of(server, "pop.beta.example")), "SCRAM-SHA-256", BOB, "keys", gs2="y,,")
+    # Whoever is in the middle chooses the host: to a user of beta, whose own offers it, somebody did.
+    server.run("user", "passwd", CAROL, "--password-stdin", "--scheme", "scram-sha-256", input=b"keys\n")
+    with pytest.raises(Refused, match=r"-ERR \[AUTH\]"):
+        scram(asker(client_of(server, "pop.alpha.example")), "SCRAM-SHA-256", CAROL, "keys", gs2="y,,")
+    server.says("the channel could be bound, and the client was not offered it")
+    scram(asker(client_of(server, "pop.alpha.example")), "SCRAM-SHA-256", CAROL, "keys", gs2="n,,")
 
 
 def works(server, host, user, password):

@@ -215,6 +215,8 @@ TEST_P(ScramPlusTest, TheChannelHasToBeBound) {
   EXPECT_EQ(UserOf(First("n,,n=u,r=x", bound, plain)), "u");
   EXPECT_TRUE(IsMalformed(First("y,,n=u,r=x", bound, plain))) << "somebody took the offer away";
   EXPECT_EQ(UserOf(First("y,,n=u,r=x", {}, plain)), "u");
+  EXPECT_TRUE(As<SaslVerifierWanted>(First("y,,n=u,r=x", {}, plain))->saw_no_binding);
+  EXPECT_FALSE(As<SaslVerifierWanted>(First("n,,n=u,r=x", {}, plain))->saw_no_binding);
   EXPECT_TRUE(IsMalformed(First("p=tls-exporter,,n=u,r=x", bound, plain)));
 }
 
