@@ -178,6 +178,9 @@ void Pop3Driver::TakeClient(const pop3::Xclient& told) {
     LeaveClients();
     SpeakFor(net::Address::FromIp(*told.address, told.port));
     welcome = CountClient();
+    // The certificate that was shown is the proxy's own, and so is the channel.
+    spoken_for_ = true;
+    SetTlsFacts();
     // What comes next may be the client's own words, passed on. That clear text is allowed stays:
     // it is so for the proxy's connection, which is the one that the password travels by here.
     session_.SetXclient(SpeaksXclient());

@@ -107,7 +107,8 @@ class Pop3Driver : public Connection {
   // What an end of the exchange is worth.
   io::Task<auth::AuthResult> EndSasl(auth::SaslStep end);
   auth::SaslConnection ConnectionFor(std::string_view mechanism) const;
-  // The TLS that ends at the client itself; null: there is none, or a proxy has ended it.
+  // The TLS that ends at the client itself; null: there is none, or a proxy has ended it or begun
+  // it.
   const net::TlsSession* ClientTls() const;
   // Users whom a certificate names that the client has shown, to us or to a proxy, and is good.
   std::vector<std::string> CertificateNames() const;
@@ -164,6 +165,7 @@ class Pop3Driver : public Connection {
   const bool came_from_loopback_;     // Whoever connected, a proxy or the client.
   bool counted_;                      // In door.pop3_clients, as peer_.
   bool tls_ = false;                  // The client's, up to us or up to a proxy that says so.
+  bool spoken_for_ = false;           // Whoever shook hands with us said by XCLIENT for whom.
   const std::string apop_timestamp_;  // Empty: no APOP.
   pop3::Session session_;
   std::unique_ptr<SaslExchange> sasl_;  // The last one, until somebody has logged in.

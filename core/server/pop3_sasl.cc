@@ -25,12 +25,15 @@ bool HasVerifier(const auth::VerifierResult& fetched) {
 
 // A channel that ends at a proxy cannot be bound to ours.
 const net::TlsSession* Pop3Driver::ClientTls() const {
-  return proxied() != nullptr && proxied()->tls ? nullptr : stream_.tls();
+  const bool ends_at_a_proxy = spoken_for_ || (proxied() != nullptr && proxied()->tls);
+  return ends_at_a_proxy ? nullptr : stream_.tls();
 }
 
 std::vector<std::string> Pop3Driver::CertificateNames() const {
   if (const net::TlsSession* tls = ClientTls()) return tls->ClientNames();
-  if (proxied() == nullptr || !proxied()->tls || !pop3_.common_name_is_user) return {};
+  if (spoken_for_ || proxied() == nullptr || !proxied()->tls || !pop3_.common_name_is_user) {
+    return {};
+  }
   const std::string& name = proxied()->tls->common_name;
   return name.empty() ? std::vector<std::string>() : std::vector{name};
 }

@@ -260,9 +260,9 @@ def test_tls_up_to_the_proxy_is_tls(server):
     assert server.run_json("session", "list")[0]["tls"] is True
 
 
-def with_external(server, name="cn"):
+def with_external(server, name="cn", more=""):
     text = server.config_path.read_text()
-    server.config_path.write_text(text.replace("[tls]\n", f'[tls]\nclient_name = "{name}"\n')
+    server.config_path.write_text(text.replace("[tls]\n", f'[tls]\nclient_name = "{name}"\n{more}\n')
                                   + '\n[auth]\nmechanisms = ["USER", "PLAIN", "EXTERNAL", "SCRAM-SHA-256-PLUS"]\n')
     server.signal(signal.SIGHUP)
     wait_for("the server reloads", 20, lambda: " reloaded" in server.log())
@@ -288,6 +288,16 @@ def test_a_common_name_is_no_email_address(server):
     assert "SASL PLAIN" in client.capa()
 
 
+def alices_certificate(folder):
+    """And the authority that signed it: ca.pem, alice.pem, alice.key in `folder`."""
+    folder.mkdir()
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    openssl(folder, "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=clients of a test")
+    openssl(folder, "req", *key, "-keyout", "alice.key", "-out", "alice.csr", "-subj", f"/CN={ALICE}")
+    openssl(folder, "x509", "-req", "-in", "alice.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30",
+            "-out", "alice.pem")
+
+
 # --- Real proxies.
 
 
@@ -310,12 +320,7 @@ def test_haproxy_passes_tls_on(server, tmp_path, closing, options):
 def test_haproxy_ends_tls(server, tmp_path, closing):
     with_external(server)
     certificates = tmp_path / "certificates"
-    certificates.mkdir()
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    openssl(certificates, "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=clients of a test")
-    openssl(certificates, "req", *key, "-keyout", "alice.key", "-out", "alice.csr", "-subj", f"/CN={ALICE}")
-    openssl(certificates, "x509", "-req", "-in", "alice.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30",
-            "-out", "alice.pem")
+    alices_certificate(certificates)
     combined = tmp_path / "combined.pem"
     combined.write_bytes(server.certificate.read_bytes() + (server.directory / "tls/key.pem").read_bytes())
     proxy = front.haproxy(tmp_path, "listen pop3s-ended-here", server.ports["pop3"], PROXY,
@@ -449,6 +454,28 @@ def test_whom_xclient_names_may_not_name_another(server):
     assert "XCLIENT" not in capabilities and "USER" in capabilities
     assert client.login().startswith(b"+OK")
     logged(server, rf" login .* peer={re.escape(CLIENT)} .* outcome=ok ")
+
+
+def test_what_a_proxy_shows_by_tls_is_not_its_clients(server):
+    """Neither its certificate nor its channel, whether it comes itself or through another."""
+    folder = server.directory / "tls/clients"  # Where a reload may read.
+    alices_certificate(folder)
+    with_external(server, more=f'client_ca = "{folder / "ca.pem"}"')
+    context = server.tls()
+    context.load_cert_chain(folder / "alice.pem", folder / "alice.key")
+    server.tls = lambda: context
+    for head, source, port, own in ((b"", SPEAKER, "pop3s", "SASL PLAIN EXTERNAL SCRAM-SHA-256-PLUS"),
+                                    (v2(SPEAKER, tls="TLSv1.3", name=ALICE), PROXY, "pop3", "SASL PLAIN EXTERNAL")):
+        client = Client(server, head, source=source, port=port)
+        assert own in client.capa()
+        assert client.say(b"XCLIENT SESSION=x") == b"+OK Updated"
+        assert own in client.capa(), "nobody was named"
+        assert client.say(f"XCLIENT ADDR={CLIENT}".encode()) == b"+OK Updated"
+        assert "SASL PLAIN" in client.capa()
+        assert client.say(b"AUTH EXTERNAL =") == b"-ERR Unknown authentication mechanism"
+        assert client.login().startswith(b"+OK"), "it is by TLS still"
+        logged(server, rf" login .* peer={re.escape(CLIENT)} tls=true outcome=ok .*mechanism=USER .* proxy={re.escape(source)}$")
+        client.say(b"QUIT")
 
 
 @pytest.mark.skipif(not front.dovecot_is_there(), reason="Dovecot runs as root only")
