@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "core/base/login_domain.h"
 
 namespace poplar::app {
 
@@ -109,7 +110,21 @@ Status PolicyWatch::Look() {
   const size_t tenants = policies->by_tenant.size();
   board_.Publish(std::make_shared<TenantPolicies>(std::move(*policies)));
   base::Log(base::LogLevel::kInfo, "policies_changed", {{"tenants", tenants}});
+  TellHostClashes();
   return OkStatus();
+}
+
+void PolicyWatch::TellHostClashes() {
+  std::set<std::string> clashes;
+  for (const HostClash& clash : HostClashesOf(*board_.Current())) {
+    const std::string why = clash.Why();
+    if (!host_clashes_told_.contains(why)) {
+      base::Log(base::LogLevel::kWarning, "tenant_host_lost",
+                {{"tenant", clash.tenant}, {"host", clash.host}, {"reason", why}});
+    }
+    clashes.insert(why);
+  }
+  host_clashes_told_ = std::move(clashes);
 }
 
 }  // namespace poplar::app

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -63,6 +64,8 @@ class PolicyWatch {
 
   void Run(const std::stop_token& stop);
   Status Look();
+  // Each once, when it comes into force.
+  void TellHostClashes();
 
   const PolicyWatchOptions options_;
   PolicyBoard& board_;
@@ -71,6 +74,7 @@ class PolicyWatch {
   std::unique_ptr<auth::UserDatabase> database_;
   std::unique_ptr<auth::UserDatabase> tenants_;
   auth::FileIdentity file_;  // That database_ has open.
+  std::set<std::string> host_clashes_told_;
   std::mutex looks_mutex_;
   std::condition_variable_any looks_;  // Of what follows, which goes with the mutex.
   uint64_t looks_begun_ = 0;

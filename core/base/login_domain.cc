@@ -1,5 +1,7 @@
 #include "core/base/login_domain.h"
 
+#include <algorithm>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -37,28 +39,66 @@ std::unordered_map<uint64_t, std::string> OnlyDomains(const TenantPolicies& poli
   return only;
 }
 
+// Those that name hosts, the oldest first: of two that name the same, it has that.
+std::vector<std::pair<uint64_t, const TenantPolicy*>> TenantsWithHosts(
+    const TenantPolicies& policies) {
+  std::vector<std::pair<uint64_t, const TenantPolicy*>> tenants;
+  for (const auto& [tenant, policy] : policies.by_tenant) {
+    if (!policy.rules.hosts.empty()) tenants.emplace_back(tenant, &policy);
+  }
+  std::ranges::sort(tenants);
+  return tenants;
+}
+
+// `has(host, domain)` of each host that a tenant has by naming it, `lost(HostClash)` of each that
+// it names and another has.
+template <class Has, class Lost>
+void JudgeHosts(const TenantPolicies& policies, Has has, Lost lost) {
+  std::unordered_map<uint64_t, std::string> only = OnlyDomains(policies);
+  std::unordered_map<std::string, const TenantPolicy*> named;
+  for (const auto& [tenant, policy] : TenantsWithHosts(policies)) {
+    const std::string& domain =
+        policy->rules.default_domain.empty() ? only[tenant] : policy->rules.default_domain;
+    const TenantPolicies::Domain* const owner = policies.OfDomain(domain);
+    if (owner == nullptr || owner->tenant.value() != tenant) continue;
+    for (const std::string& host : ListOf(policy->rules.hosts)) {
+      const auto* const above = DomainAbove(policies, host);
+      if (above != nullptr && above->second.tenant.value() != tenant) {
+        lost(HostClash{host, policy->name, above->second.name, above->first});
+        continue;
+      }
+      const auto [earlier, is_first] = named.emplace(host, policy);
+      if (is_first) {
+        has(host, domain);
+      } else if (earlier->second != policy) {
+        lost(HostClash{host, policy->name, earlier->second->name, ""});
+      }
+    }
+  }
+}
+
 }  // namespace
+
+std::string HostClash::Why() const {
+  return "tenant " + tenant + " names the host " + host + " in vain: tenant " + owner +
+         " has it, " +
+         (domain.empty() ? "which is older and names it, too" : "as its domain is " + domain);
+}
 
 void IndexHosts(TenantPolicies& policies) {
   policies.by_host.clear();
-  std::unordered_map<uint64_t, std::string> only = OnlyDomains(policies);
-  std::unordered_map<std::string, uint64_t> said_by;
-  for (const auto& [tenant, policy] : policies.by_tenant) {
-    if (policy.rules.hosts.empty()) continue;
-    const std::string& domain =
-        policy.rules.default_domain.empty() ? only[tenant] : policy.rules.default_domain;
-    const TenantPolicies::Domain* const owner = policies.OfDomain(domain);
-    if (owner == nullptr || owner->tenant.value() != tenant) continue;
-    for (std::string& host : ListOf(policy.rules.hosts)) {
-      const auto* const above = DomainAbove(policies, host);
-      if (above != nullptr && above->second.tenant.value() != tenant) continue;
-      // Of two tenants that name the same host, the older one has it.
-      const auto [earlier, is_first] = said_by.emplace(host, tenant);
-      if (!is_first && earlier->second <= tenant) continue;
-      earlier->second = tenant;
-      policies.by_host[std::move(host)] = domain;
-    }
-  }
+  JudgeHosts(
+      policies,
+      [&](const std::string& host, const std::string& domain) { policies.by_host[host] = domain; },
+      [](const HostClash&) {});
+}
+
+std::vector<HostClash> HostClashesOf(const TenantPolicies& policies) {
+  std::vector<HostClash> clashes;
+  JudgeHosts(
+      policies, [](const std::string&, const std::string&) {},
+      [&](HostClash clash) { clashes.push_back(std::move(clash)); });
+  return clashes;
 }
 
 std::string LoginDomainOf(const TenantPolicies& policies, std::string_view host) {

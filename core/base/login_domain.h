@@ -9,6 +9,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/mail_policy.h"
 
@@ -16,6 +17,19 @@ namespace poplar {
 
 // Fills `by_host`, of the rest of the policies. Part of their publication.
 void IndexHosts(TenantPolicies& policies);
+
+// A host that a tenant names and another has.
+struct HostClash {
+  std::string host;
+  std::string tenant;  // Who names it.
+  std::string owner;   // Who has it.
+  std::string domain;  // The owner's that it is called after; empty: the owner names it, too.
+
+  std::string Why() const;
+};
+
+// Of the oldest tenants first.
+std::vector<HostClash> HostClashesOf(const TenantPolicies& policies);
 
 // `host` in lower case. Empty: there is none.
 std::string LoginDomainOf(const TenantPolicies& policies, std::string_view host);

@@ -284,6 +284,22 @@ def test_hosts_of_tenants(serve):
         log_in(server, "", "alice", PASSWORDS[ALICE], "plain")
 
 
+def test_a_host_that_another_tenant_has_is_told_once(serve):
+    server = serve()
+    warned = server.run("tenant", "set", "alpha", "--hosts", "pop.beta.example,shared.example").stderr
+    assert b"poplar: warning: tenant alpha names the host pop.beta.example in vain: tenant beta has it" in warned
+    folder = server.directory / "tenants.d"
+    folder.mkdir(exist_ok=True)
+    gamma = 'domains = ["gamma.example"]\nhosts = ["pop.alpha.example"]\n'
+    (folder / "gamma.toml").write_text(gamma)
+    server.says('tenant_host_lost tenant=gamma host=pop.alpha.example reason="tenant gamma names')
+    (folder / "gamma.toml").write_text(gamma + "idle_timeout_s = 60\n")
+    wait_for("the file is read again", 30, lambda: b"idle_timeout_s = 60" in server.run("tenant", "show", "gamma").stdout)
+    (folder / "delta.toml").write_text('domains = ["delta.example"]\nhosts = ["shared.example"]\n')
+    server.says("tenant_host_lost tenant=delta host=shared.example")
+    assert server.log().count(" tenant_host_lost ") == 3
+
+
 def test_mechanisms_go_by_the_host(serve):
     server = serve(more='[auth]\nmechanisms = ["USER", "PLAIN", "LOGIN", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"]\n')
     server.run("tenant", "set", "alpha", "--mechanisms", "LOGIN,SCRAM-SHA-256")

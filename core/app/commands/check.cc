@@ -11,6 +11,7 @@
 #include <tuple>
 #include <vector>
 
+#include "auth/users/address.h"
 #include "auth/users/user_database.h"
 #include "core/app/certificate.h"
 #include "core/app/certificate_check.h"
@@ -19,6 +20,7 @@
 #include "core/app/tenant_files.h"
 #include "core/app/tenant_sources.h"
 #include "core/base/clock.h"
+#include "core/base/login_domain.h"
 #include "core/setup/mail_settings.h"
 #include "core/tenant/config.h"
 #include "core/tenant/login_ways.h"
@@ -28,6 +30,28 @@ namespace {
 
 constexpr uint64_t kIdleTimeoutMinS = 600;  // RFC 1939 section 3.
 constexpr uint16_t kSmtpPort = 25;          // RFC 2033 section 5.
+
+// As they will be once a server has read what files say of tenants.
+TenantPolicies AsFilesSay(TenantPolicies policies, const std::vector<TenantSpec>& specs) {
+  std::map<std::string, uint64_t> ids;
+  uint64_t newest = 0;
+  for (const auto& [id, policy] : policies.by_tenant) {
+    ids[policy.name] = id;
+    newest = std::max(newest, id);
+  }
+  for (const TenantSpec& spec : specs) {
+    const auto [known, is_new] = ids.try_emplace(spec.name, newest + 1);
+    if (is_new) ++newest;
+    TenantPolicy& policy = policies.by_tenant[known->second] = spec.policy;
+    policy.name = spec.name;
+    for (const std::string& domain : spec.domains) {
+      policies.by_domain.try_emplace(
+          auth::LookupKey(domain),
+          TenantPolicies::Domain{.tenant = TenantId(known->second), .name = spec.name});
+    }
+  }
+  return policies;
+}
 
 // Looks at what the settings name, once the file itself is right.
 class Checker {
@@ -48,6 +72,7 @@ class Checker {
     CheckSetup();
     CheckUsers();
     CheckTenants();
+    CheckHostsOfTenants();
     std::ranges::sort(parsed_.faults, {}, [](const tenant::ConfigFault& fault) {
       return std::tie(fault.file, fault.line, fault.message);
     });
@@ -241,12 +266,11 @@ class Checker {
     if (folder.empty()) return;
     const auto paths = TenantFilesIn(folder);
     if (!paths.ok()) return Fault("users.tenants", std::string(Message(paths.status())));
-    std::vector<TenantSpec> specs;
     std::set<std::string> untouched;
     for (const std::string& path : *paths) {
       tenant::ParsedTenant parsed = tenant::ReadTenant(path);
       if (parsed.faults.empty()) {
-        specs.push_back(parsed.tenant);
+        of_files_.push_back(parsed.tenant);
       } else {
         untouched.insert(parsed.tenant.source);
       }
@@ -264,21 +288,32 @@ class Checker {
       const std::string waits = MailOf(rules);
       if (!waits.empty()) warnings_.push_back({path, 0, waits});
     }
-    JudgeTenants(std::move(specs), untouched);
+    std::ranges::sort(of_files_, {}, &TenantSpec::source);  // As the server takes them.
+    JudgeTenants(untouched);
   }
 
   // By what only the database knows: whose a domain or a name is already.
-  void JudgeTenants(std::vector<TenantSpec> specs, const std::set<std::string>& untouched) {
-    if (users_ == nullptr || specs.empty()) return;
+  void JudgeTenants(const std::set<std::string>& untouched) {
+    if (users_ == nullptr || of_files_.empty()) return;
     const tenant::UsersConfig& users = parsed_.config.users;
-    std::ranges::sort(specs, {}, &TenantSpec::source);  // As the server takes them.
     const auto faults =
-        users_->SyncTenants(KindOfFiles(users.tenants), specs, untouched,
+        users_->SyncTenants(KindOfFiles(users.tenants), of_files_, untouched,
                             {KindOfBackend(users.tenants_backend)}, auth::TenantSync::kJudge);
     if (!faults.ok()) return Fault("users.database", std::string(Message(faults.status())));
     for (const auth::TenantFault& fault : *faults) {
       const std::filesystem::path file = std::filesystem::path(fault.source).filename();
       parsed_.faults.push_back({std::filesystem::path(users.tenants) / file, 0, fault.reason});
+    }
+  }
+
+  void CheckHostsOfTenants() {
+    if (users_ == nullptr) return;
+    auto policies = users_->TakePolicies();
+    if (!policies.ok()) return Fault("users.database", std::string(Message(policies.status())));
+    const TenantPolicies all =
+        AsFilesSay(policies->has_value() ? std::move(**policies) : TenantPolicies(), of_files_);
+    for (const HostClash& clash : HostClashesOf(all)) {
+      warnings_.push_back(About("users.database", clash.Why()));
     }
   }
 
@@ -297,6 +332,7 @@ class Checker {
   tenant::ParsedConfig& parsed_;
   std::vector<tenant::ConfigFault> warnings_;
   std::unique_ptr<auth::UserDatabase> users_;  // Null: it cannot be opened.
+  std::vector<TenantSpec> of_files_;           // Without those whose files are wrong.
   std::map<std::string, bool> plugins_know_;
   // Each plug-in is asked once, of however many tenants.
   const KnowsAddresses knows_addresses_ = [this](const tenant::BackendConfig& backend) {

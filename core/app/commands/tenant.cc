@@ -11,6 +11,7 @@
 #include "core/app/table.h"
 #include "core/app/tenant_sources.h"
 #include "core/base/check.h"
+#include "core/base/login_domain.h"
 #include "core/tenant/tenant_file.h"
 
 namespace poplar::app {
@@ -147,6 +148,16 @@ void WarnOfMail(const TenantRecord& record, const tenant::Config& config, const 
   if (!why.empty()) Warn(record, why, console);
 }
 
+// Of those that it names in vain, or another tenant because of it.
+void WarnOfHostClashes(const TenantRecord& record, auth::UserDatabase& users, Console& console) {
+  const auto policies = users.TakePolicies();
+  if (!policies.ok() || !policies->has_value()) return;
+  for (const HostClash& clash : HostClashesOf(**policies)) {
+    if (clash.tenant != record.name && clash.owner != record.name) continue;
+    console.err << "poplar: warning: " << clash.Why() << '\n';
+  }
+}
+
 void TellOfSessions(const std::string& name, Console& console) {
   console.out << "Sessions that are open go on: `poplar session kick --tenant " << name
               << "` ends them.\n";
@@ -174,6 +185,7 @@ ExitCode TenantAdd(const TenantAddOptions& options, const tenant::Config& config
   if (!added.ok()) return Fail(console, added.status());
   WarnOfLockOut(*added, config, **users, console);
   WarnOfMail(*added, config, wiring, console);
+  WarnOfHostClashes(*added, **users, console);
   console.out << "Tenant " << added->name << " added. Next: `poplar user add NAME@"
               << (added->domains.empty() ? "DOMAIN" : added->domains.front()) << "`\n";
   return ExitCode::kOk;
@@ -206,6 +218,7 @@ ExitCode TenantSet(const TenantSetOptions& options, const tenant::Config& config
   if (!options.limits.empty()) WarnOfSource(*changed, console);
   WarnOfLockOut(*changed, config, **users, console);
   WarnOfMail(*changed, config, wiring, console);
+  WarnOfHostClashes(*changed, **users, console);
   Print(*changed, console);
   return ExitCode::kOk;
 }
@@ -272,7 +285,10 @@ ExitCode TenantChangeDomain(const std::string& name, const std::string& domain, 
       adds ? (*users)->AddDomain(name, domain) : (*users)->RemoveDomain(name, domain);
   if (!changed.ok()) return Fail(console, changed);
   const auto record = (*users)->FindTenant(name);
-  if (record.ok()) WarnOfSource(*record, console);
+  if (record.ok()) {
+    WarnOfSource(*record, console);
+    WarnOfHostClashes(*record, **users, console);
+  }
   console.out << "Domain " << domain << (adds ? " added to tenant " : " removed from tenant ")
               << name << ".\n";
   return ExitCode::kOk;

@@ -172,6 +172,36 @@ TEST_F(CheckTest, FilesOfTenantsThatCannotHaveWhatTheyWant) {
   EXPECT_THAT(out_, Not(HasSubstr("a.example")));
 }
 
+TEST_F(CheckTest, HostsThatATenantNamesInVain) {
+  ASSERT_EQ(RunHere({"tenant", "add", "acme", "--domain", "acme.example"}), ExitCode::kOk) << err_;
+  ASSERT_EQ(RunHere({"tenant", "add", "beta", "--domain", "beta.example", "--hosts",
+                     "pop.provider.example,pop.acme.example"}),
+            ExitCode::kOk);
+  const std::string below =
+      "tenant beta names the host pop.acme.example in vain: tenant acme has it";
+  EXPECT_THAT(err_, HasSubstr("poplar: warning: " + below));
+  ASSERT_EQ(RunHere({"tenant", "set", "acme", "--hosts", "pop.provider.example"}), ExitCode::kOk);
+  const std::string same =
+      "tenant beta names the host pop.provider.example in vain: tenant acme has it";
+  EXPECT_THAT(err_, AllOf(HasSubstr("poplar: warning: " + same), HasSubstr(below)));
+  ASSERT_EQ(RunHere({"tenant", "add", "gamma"}), ExitCode::kOk);
+  EXPECT_EQ(err_, "") << "what others do is none of its";
+  ASSERT_EQ(RunHere({"tenant", "set", "gamma", "--hosts", "x.example"}), ExitCode::kOk);
+  ASSERT_EQ(RunHere({"tenant", "domain", "add", "gamma", "provider.example"}), ExitCode::kOk);
+  EXPECT_THAT(err_, AllOf(HasSubstr("tenant acme names the host pop.provider.example in vain: "
+                                    "tenant gamma has it, as its domain is provider.example"),
+                          HasSubstr("tenant beta names the host pop.provider.example in vain"),
+                          Not(HasSubstr("pop.acme.example"))));
+  // Files that no server has read yet.
+  const std::filesystem::path folder = folder_ / "tenants.d";
+  std::filesystem::create_directories(folder);
+  Write(folder / "delta.toml", "domains = [\"delta.example\"]\nhosts = [\"x.example\"]\n");
+  EXPECT_EQ(RunHere({"check"}), ExitCode::kOk);
+  EXPECT_THAT(err_, AllOf(HasSubstr("warning: "), HasSubstr(below),
+                          HasSubstr("tenant delta names the host x.example in vain: tenant gamma "
+                                    "has it, which is older and names it, too")));
+}
+
 TEST_F(CheckTest, TenantsOfWhomNobodySpeaksAnyMore) {
   const std::string database = folder_ / "users.db";
   for (const char* name : {"acme", "beta"}) {

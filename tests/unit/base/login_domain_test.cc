@@ -63,6 +63,23 @@ TEST_F(LoginDomainTest, NobodyHasAHostOfAnother) {
   EXPECT_EQ(Of("shared.provider.example"), "beta.example") << "the older one's";
 }
 
+TEST_F(LoginDomainTest, WhoNamesAHostOfAnotherIsTold) {
+  Add(3, {"gamma.example"}, {.hosts = "shared.provider.example,gamma.provider.example"});
+  Add(1, {"alpha.example"});
+  Add(2, {"beta.example"}, {.hosts = "pop.alpha.example,shared.provider.example"});
+  const char* const names[] = {"alpha", "beta", "gamma"};
+  for (auto& [tenant, policy] : policies_.by_tenant) policy.name = names[tenant - 1];
+  for (auto& [domain, owner] : policies_.by_domain) owner.name = names[owner.tenant.value() - 1];
+  const std::vector<HostClash> clashes = HostClashesOf(policies_);
+  ASSERT_EQ(clashes.size(), 2);
+  EXPECT_EQ(clashes[0].Why(),
+            "tenant beta names the host pop.alpha.example in vain: tenant alpha has it, as its "
+            "domain is alpha.example");
+  EXPECT_EQ(clashes[1].Why(),
+            "tenant gamma names the host shared.provider.example in vain: tenant beta has it, "
+            "which is older and names it, too");
+}
+
 TEST_F(LoginDomainTest, IsPublishedWithTheRest) {
   PolicyBoard board;
   Add(1, {"alpha.example"}, {.hosts = "pop.provider.example"});
