@@ -7,6 +7,7 @@
 
 #include "auth/sasl/gs2.h"
 #include "auth/sasl/names.h"
+#include "auth/schemes/prepared_text.h"
 #include "auth/schemes/stored_fields.h"
 
 namespace poplar::auth {

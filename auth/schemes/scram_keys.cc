@@ -1,10 +1,8 @@
 #include "auth/schemes/scram_keys.h"
 
-#include <idn-free.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
-#include <stringprep.h>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +12,7 @@
 
 #include "absl/strings/match.h"
 #include "auth/schemes/pbkdf2_schemes.h"
+#include "auth/schemes/prepared_text.h"
 #include "auth/schemes/stored_fields.h"
 #include "core/base/check.h"
 
@@ -46,11 +45,6 @@ std::optional<std::string> Digest(const EVP_MD* digest, std::string_view text) {
     return std::nullopt;
   }
   return result;
-}
-
-bool IsAscii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
 // What clients compute with.
@@ -218,28 +212,6 @@ bool IsScramProof(const ScramKeys& keys, std::string_view auth_message, std::str
 
 std::string ScramServerSignature(const ScramKeys& keys, std::string_view auth_message) {
   return Hmac(DigestOf(keys.hash), keys.server_key, auth_message).value_or("");
-}
-
-std::optional<base::Secret> SaslPrep(std::string_view text) {
-  // It maps nothing of ASCII, and forbids control characters (RFC 4013 §2.3).
-  if (text.find('\0') != std::string_view::npos) return std::nullopt;
-  if (IsAscii(text)) {
-    const bool forbidden =
-        std::any_of(text.begin(), text.end(), [](char c) { return c < 0x20 || c == 0x7F; });
-    return forbidden ? std::nullopt : std::optional(base::Secret(text));
-  }
-  // libidn wants a NUL behind it.
-  std::string copy(text);
-  char* prepared = nullptr;
-  const int result = stringprep_profile(copy.c_str(), &prepared, "SASLprep",
-                                        static_cast<Stringprep_profile_flags>(0));
-  base::Wipe(copy.data(), copy.size());
-  if (result != STRINGPREP_OK || prepared == nullptr) return std::nullopt;
-  const size_t bytes = std::strlen(prepared);
-  base::Secret secret({prepared, bytes});
-  base::Wipe(prepared, bytes);
-  idn_free(prepared);
-  return secret;
 }
 
 }  // namespace poplar::auth

@@ -72,10 +72,6 @@ bool IsScramProof(const ScramKeys& keys, std::string_view auth_message, std::str
 // What shows the client that the server knows its keys.
 std::string ScramServerSignature(const ScramKeys& keys, std::string_view auth_message);
 
-// By SASLprep (RFC 4013), as clients prepare names and passwords. Nothing: it forbids `text`, or
-// that is no UTF-8 or holds a NUL.
-std::optional<base::Secret> SaslPrep(std::string_view text);
-
 // A password that is not all ASCII matches prepared or as it is: Dovecot makes keys of it as it is.
 extern const SchemeFamily kScramFamily;
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "auth/service/change_watch.h"
+#include "auth/service/login_source.h"
 #include "auth/service/shard_auth.h"
 #include "auth/users/address.h"
 #include "core/base/check.h"
@@ -65,10 +66,9 @@ void AuthService::Probe(const std::string& login, ProbedSecret tried,
 }
 
 std::vector<HeldPenalty> AuthService::Penalties(const std::string& login) const {
-  const std::string key = LookupKey(login);
   LoginHasher hasher(context_->key);
-  return context_->throttle.Held(hasher.OfName(key).low, hasher.OfName(DomainOf(key)).low,
-                                 base::SystemClock().MonotonicUs());
+  const LoginSource source = SourceOf(hasher, LookupKey(login), /*address=*/"");
+  return context_->throttle.Held(source.user, source.tenant, base::SystemClock().MonotonicUs());
 }
 
 void AuthService::Register(base::MetricRegistry& registry) const {

@@ -42,6 +42,13 @@ ResolveOutcome FoldResolve(BackendOutcome outcome) {
 
 }  // namespace
 
+AuthResult Refused(std::string_view reason) {
+  AuthResult result;
+  result.outcome = Outcome::kRefused;
+  result.reason = reason;
+  return result;
+}
+
 AuthResult ToAuthResult(BackendAnswer answer) {
   return {.outcome = Fold(answer.outcome),
           .principal = std::move(answer.principal),

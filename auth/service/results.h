@@ -9,6 +9,11 @@
 
 namespace poplar::auth {
 
+// The reason of names that nobody is asked about: they are nobody's (IsLoginName).
+inline constexpr std::string_view kNoLoginName = "no login name of ours";
+
+// Without having asked anybody.
+AuthResult Refused(std::string_view reason);
 AuthResult ToAuthResult(BackendAnswer answer);
 VerifierResult ToVerifierResult(BackendAnswer answer);
 ResolveResult ToResolveResult(BackendAnswer answer);

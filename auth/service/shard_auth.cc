@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "auth/service/domain_owner.h"
+#include "auth/service/login_source.h"
 #include "auth/service/results.h"
 #include "auth/users/address.h"
 #include "core/base/check.h"
@@ -12,17 +13,6 @@
 #include "core/base/log.h"
 
 namespace poplar::auth {
-namespace {
-
-AuthResult Refused(std::string_view reason) {
-  AuthResult result;
-  result.outcome = Outcome::kRefused;
-  result.reason = reason;
-  return result;
-}
-
-}  // namespace
-
 ShardAuthImpl::ShardAuthImpl(AuthContext& context, io::Shard& shard)
     : context_(context),
       shard_(shard),
@@ -55,16 +45,14 @@ void ShardAuthImpl::AnswerLogin(AuthResult result, io::Completion<AuthResult>& d
 void ShardAuthImpl::VerifyPassword(std::string user, base::Secret password, ClientInfo client,
                                    io::Completion<AuthResult>& done) {
   if (password.empty()) return AnswerLogin(Refused("empty password"), done);
-  if (user.empty() || user.size() > kAddressBytesMax) {
-    return AnswerLogin(Refused("no login name of ours"), done);
-  }
+  if (!IsLoginName(user)) return AnswerLogin(Refused(kNoLoginName), done);
   LoginQuestion question;
   question.login = LookupKey(user);
   question.macs = hasher_.OfLogin(question.login, password);
   question.password = std::move(password);
   question.client = std::move(client);
   const LoginAttempt::Origin origin{
-      .source = SourceOf(question.login, question.macs.name, question.client), .done = &done};
+      .source = SourceOf(hasher_, question.login, question.client.address), .done = &done};
   const bool at_home = context_.HomeOf(question.macs.name) == shard_.index();
   // Who has to wait hears nothing before.
   const bool asks_cache = at_home && context_.throttle.Judge(origin.source, now_us()).delay_ms == 0;
@@ -76,15 +64,6 @@ void ShardAuthImpl::VerifyPassword(std::string user, base::Secret password, Clie
   }
   attempts_.Add(std::make_unique<LoginAttempt>(*this, std::move(question), origin))
       .Begin(asks_cache);
-}
-
-LoginSource ShardAuthImpl::SourceOf(const std::string& login, const Mac& name,
-                                    const ClientInfo& client) {
-  // Names without a domain count together. So do those of a domain that nobody has: it looks like
-  // others. And each domain of a tenant by itself, or waits would show who has it.
-  return {.place = PlaceOf(client.address),
-          .user = name.low,
-          .tenant = hasher_.OfName(DomainOf(login)).low};
 }
 
 void ShardAuthImpl::CountFailure(const LoginSource& source, std::optional<uint64_t> guess,

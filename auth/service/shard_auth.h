@@ -90,8 +90,6 @@ class ShardAuthImpl : public ShardAuth {
   };
   void AnswerToken(TokenQuestion asked, BackendAnswer answer, bool throttled);
   void EndToken(const TokenQuestion& asked, AuthResult result);
-  // Of a login name as LookupKey makes it.
-  LoginSource SourceOf(const std::string& login, const Mac& name, const ClientInfo& client);
 
   // Of the penalties that began.
   void TellOf(const Throttle::Counted& counted, const std::string& login, const ClientInfo& client);

@@ -8,11 +8,11 @@
 #include <utility>
 
 #include "auth/schemes/stored_fields.h"
+#include "auth/service/login_source.h"
 #include "auth/service/results.h"
 #include "auth/service/shard_auth.h"
 #include "auth/users/address.h"
 #include "core/base/check.h"
-#include "core/base/limits.h"
 
 namespace poplar::auth {
 namespace {
@@ -24,20 +24,11 @@ std::string NewNonce() {
   return EncodeBase64({octets.data(), octets.size()});
 }
 
-AuthResult NotAsked(std::string_view reason) {
-  AuthResult result;
-  result.outcome = Outcome::kRefused;
-  result.reason = reason;
-  return result;
-}
-
 AuthResult ToAuthResult(BackendAnswer answer, bool throttled) {
   AuthResult result = ToAuthResult(std::move(answer));
   if (throttled) result.outcome = Outcome::kThrottled;
   return result;
 }
-
-bool IsLoginName(std::string_view user) { return !user.empty() && user.size() <= kAddressBytesMax; }
 
 }  // namespace
 
@@ -73,7 +64,14 @@ void ShardAuthImpl::FetchVerifier(std::string user, std::string mechanism, Clien
   question.operation = Operation::kFetchVerifier;
   question.login = LookupKey(user);
   question.mechanism = std::move(mechanism);
-  const LoginSource source = SourceOf(question.login, hasher_.OfName(question.login), client);
+  if (!IsLoginName(user)) {
+    // The exchange goes on to its end, as for anybody who is unknown.
+    return done.Set({.outcome = Outcome::kRefused,
+                     .principal = {},
+                     .verifier = chain_.Decoy(question),
+                     .reason = std::string(kNoLoginName)});
+  }
+  const LoginSource source = SourceOf(hasher_, question.login, client.address);
   question.client = std::move(client);
   AskChainThrottled(std::move(question), source, [&done](BackendAnswer answer, bool throttled) {
     VerifierResult result = ToVerifierResult(std::move(answer));
@@ -85,13 +83,13 @@ void ShardAuthImpl::FetchVerifier(std::string user, std::string mechanism, Clien
 void ShardAuthImpl::ResolveLogin(std::string user, ClientInfo client,
                                  io::Completion<AuthResult>& done) {
   if (!IsLoginName(user)) {
-    return AnswerLogin(NotAsked("no login name of ours"), done);
+    return AnswerLogin(Refused(kNoLoginName), done);
   }
   BackendQuestion question;
   question.operation = Operation::kResolveLogin;
   question.login = LookupKey(user);
   question.mechanism = "EXTERNAL";
-  const LoginSource source = SourceOf(question.login, hasher_.OfName(question.login), client);
+  const LoginSource source = SourceOf(hasher_, question.login, client.address);
   question.client = std::move(client);
   AskChain(std::move(question), [this, source, &done](BackendAnswer answer) {
     AuthResult result = ToAuthResult(std::move(answer));
@@ -102,17 +100,15 @@ void ShardAuthImpl::ResolveLogin(std::string user, ClientInfo client,
 
 void ShardAuthImpl::VerifyToken(std::string user, base::Secret token, ClientInfo client,
                                 io::Completion<AuthResult>& done) {
-  if (!IsLoginName(user) || token.empty()) {
-    return AnswerLogin(NotAsked("no name or no token"), done);
-  }
+  if (!IsLoginName(user)) return AnswerLogin(Refused(kNoLoginName), done);
+  if (token.empty()) return AnswerLogin(Refused("no token"), done);
   TokenQuestion asked;
   asked.done = &done;
   BackendQuestion question;
   question.operation = Operation::kVerifyToken;
   question.login = LookupKey(user);
-  const LoginMacs macs = hasher_.OfLogin(question.login, token);
-  asked.guess = macs.login.low;
-  asked.source = SourceOf(question.login, macs.name, client);
+  asked.guess = hasher_.OfLogin(question.login, token).login.low;
+  asked.source = SourceOf(hasher_, question.login, client.address);
   question.secret = std::move(token);
   question.client = std::move(client);
   asked.owner.operation = Operation::kResolveLogin;
@@ -147,7 +143,7 @@ void ShardAuthImpl::EndToken(const TokenQuestion& asked, AuthResult result) {
 void ShardAuthImpl::CountLogin(Outcome outcome, const std::string& user, const ClientInfo& client) {
   metrics_.of(outcome).Add();
   const std::string login = LookupKey(user);
-  const LoginSource source = SourceOf(login, hasher_.OfName(login), client);
+  const LoginSource source = SourceOf(hasher_, login, client.address);
   // What password a proof was made of cannot be known: each counts.
   if (outcome == Outcome::kRefused) CountFailure(source, std::nullopt, login, client);
   if (outcome == Outcome::kOk) CountSuccess(source);

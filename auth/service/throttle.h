@@ -7,7 +7,7 @@
 //   `known_days`; only a success puts anything there.
 // - The same wrong password for the same name from the same place counts once (a phone with an old
 //   one), as long as it is not tried more than twice a second for long: that is a load of its own.
-// - A name counts whether anybody has it or not, by the hash of how it was given.
+// - A name counts whether anybody has it or not, by a hash (login_source.h).
 // - One that found the queue full counts for its place, where the name is not known.
 //
 // One set of fixed tables for all shards (guilt_table.h, recent_set.h). Any thread.

@@ -1,5 +1,7 @@
 #include "auth/users/address.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 
 #include "core/base/limits.h"
@@ -53,9 +55,38 @@ bool IsLabel(std::string_view piece) {
   return true;
 }
 
+struct Points {
+  uint32_t first, last;
+};
+// Of Unicode 15 what is White_Space, a control character or Default_Ignorable_Code_Point, in order.
+constexpr std::array kUnseen = {
+    Points{0x00, 0x20},       Points{0x7F, 0xA0},       Points{0xAD, 0xAD},
+    Points{0x34F, 0x34F},     Points{0x61C, 0x61C},     Points{0x115F, 0x1160},
+    Points{0x1680, 0x1680},   Points{0x17B4, 0x17B5},   Points{0x180B, 0x180F},
+    Points{0x2000, 0x200F},   Points{0x2028, 0x202F},   Points{0x205F, 0x206F},
+    Points{0x3000, 0x3000},   Points{0x3164, 0x3164},   Points{0xFE00, 0xFE0F},
+    Points{0xFEFF, 0xFEFF},   Points{0xFFA0, 0xFFA0},   Points{0xFFF0, 0xFFFB},
+    Points{0x1BCA0, 0x1BCA3}, Points{0x1D173, 0x1D17A}, Points{0xE0000, 0xE0FFF},
+};
+
+bool IsSeen(base::Utf8Character character) {
+  const auto range = std::ranges::lower_bound(kUnseen, character.point, {}, &Points::last);
+  return range == kUnseen.end() || character.point < range->first;
+}
+
 Status Invalid(std::string_view text) { return MakeStatus(StatusCode::kInvalidArgument, text); }
 
 }  // namespace
+
+bool IsLoginName(std::string_view name) {
+  if (name.empty() || name.size() > kAddressBytesMax) return false;
+  while (!name.empty()) {
+    const base::Utf8Character first = base::FirstUtf8(name);
+    if (first.bytes == 0 || !IsSeen(first)) return false;
+    name.remove_prefix(first.bytes);
+  }
+  return true;
+}
 
 std::string LookupKey(std::string_view login) {
   std::string key(login);
@@ -88,6 +119,9 @@ StatusOr<Address> ParseAddress(std::string_view text) {
         "dots between them");
   }
   POP_ASSIGN_OR_RETURN(std::string domain, ParseDomain(text.substr(at + 1)));
+  if (!IsLoginName(text)) {
+    return Invalid("the address holds blanks, or other characters that cannot be seen");
+  }
   Address address;
   address.spelled.append(local).append("@").append(domain);
   address.key = LookupKey(address.spelled);

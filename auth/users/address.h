@@ -27,6 +27,12 @@ StatusOr<Address> ParseAddress(std::string_view text);
 // and UTF-8, at most 255 octets.
 StatusOr<std::string> ParseDomain(std::string_view text);
 
+// What somebody may log in as: 1 to kAddressBytesMax octets of UTF-8, every character of which can
+// be seen. Blanks, control characters and what Unicode lets be ignored are no part of a name:
+// directories and collations skip them, so with them one user would have as many names as a
+// stranger likes, and each name failures of its own.
+bool IsLoginName(std::string_view name);
+
 // The form that a login name or address is found by: ASCII in lower case. Takes any octets.
 std::string LookupKey(std::string_view login);
 

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "auth/users/address.h"
 #include "core/app/ask_shard.h"
-#include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/server/admission.h"
 #include "core/server/outcome_table.h"
@@ -82,8 +82,10 @@ json LinkToJson(const LinkReport& report, const TenantPolicies& policies) {
 
 StatusOr<json> Test(const AuthAdminParts& parts, const json& arguments) {
   const auto login = arguments.at("address").get<std::string>();
-  if (login.empty() || login.size() > kAddressBytesMax) {
-    return MakeStatus(StatusCode::kInvalidArgument, "no address can be like that");
+  if (!auth::IsLoginName(login)) {
+    return MakeStatus(StatusCode::kInvalidArgument,
+                      "nobody has such a name: it is empty, too long or no UTF-8, or holds blanks "
+                      "or other characters that cannot be seen");
   }
   auth::ProbedSecret tried;
   tried.kind = arguments.contains("token") ? auth::Probed::kToken : auth::Probed::kPassword;

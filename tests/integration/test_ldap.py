@@ -3,6 +3,7 @@
 The configurations are the examples of auth/LDAP.md, with this test's servers, files and password in the places of theirs.
 """
 
+import base64
 import socket
 import threading
 import time
@@ -108,10 +109,13 @@ def test_names_are_values_and_nothing_else(slapd, new_poplar, mode):
     for name in ("ali*", "*", "alice)(uid=*", "alice,ou=alpha.example", "x)(|(uid=alice", "\\61lice", "alice+uid=alice", ""):
         address = f"{name}@alpha.example"
         assert server.verdict(address, PASSWORD) == "AUTH", address
-    with server.raw() as connection:
-        connection.recv(1000)
-        connection.sendall(b"AUTH PLAIN " + NOT_UTF8 + b"\r\n")
-        assert read_line(connection).startswith(b"-ERR [AUTH]")
+    # A directory skips blanks, and each of these would be a name with failures of its own.
+    spaced = [base64.b64encode(f"\0{name}\0{PASSWORD}".encode()) for name in (" " + ALICE, ALICE + "  ", "\u00a0" + ALICE)]
+    for response in (NOT_UTF8, *spaced):
+        with server.raw() as connection:
+            connection.recv(1000)
+            connection.sendall(b"AUTH PLAIN " + response + b"\r\n")
+            assert read_line(connection).startswith(b"-ERR [AUTH]"), response
     assert server.metric("poplar_backend_answers_total", backend="directory", outcome="temporary") == 0
 
 

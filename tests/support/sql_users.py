@@ -19,7 +19,7 @@ from poplar_server import POPLAR, SLOWNESS, needs
 PLUGINS = Path(os.environ.get("POPLAR_BUILD", Path(POPLAR).resolve().parents[2])) / "auth/plugins"
 KINDS = [Postgresql, Mariadb]
 ALICE, PASSWORD = "alice@alpha.example", "wonder (land)*"
-ODD_NAMES = ("o'neil", '"quoted"', "back\\slash", "per%cent", "under_score", "que?ry", "dol$1lar", "-- dash", "/* star", "gr\u00fc\u00dfe", "x' or 1=1 --")
+ODD_NAMES = ("o'neil", '"quoted"', "back\\slash", "per%cent", "under_score", "que?ry", "dol$1lar", "--dash", "/*star", "gr\u00fc\u00dfe", "x'or/**/1=1--")
 SOURCES = itertools.count(1)
 
 

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <string_view>
+
+#include "core/base/limits.h"
+
 namespace poplar::auth {
 namespace {
 
@@ -52,6 +57,43 @@ TEST(AddressTest, RefusesWhatIsNoAddress) {
     EXPECT_FALSE(ParseAddress(bad).ok()) << bad;
   }
   EXPECT_FALSE(ParseAddress(std::string_view("a\0b@example.org", 15)).ok());
+}
+
+TEST(LoginNameTest, AllOfItIsSeen) {
+  for (const std::string_view good :
+       {"alice", "alice@example.org", "o'neil@example.org", "*", "\"a\"@example.org",
+        "j\xc3\x96rg@example.org", "\xe5\xad\x97", "\xf0\x9f\x90\x98"}) {
+    EXPECT_TRUE(IsLoginName(good)) << good;
+  }
+  const auto with = [](std::string_view part) { return "al" + std::string(part) + "ice"; };
+  for (const std::string_view bad : {" ",
+                                     "\t",
+                                     "\x1f",
+                                     "\x7f",
+                                     "\xff",
+                                     "\xc3",
+                                     "\xc2\x85",
+                                     "\xc2\xa0",
+                                     "\xc2\xad",
+                                     "\xcd\x8f",
+                                     "\xe1\x9a\x80",
+                                     "\xe2\x80\x83",
+                                     "\xe2\x80\x8b",
+                                     "\xe2\x80\x8f",
+                                     "\xe2\x80\xa8",
+                                     "\xe2\x80\xa9",
+                                     "\xe2\x81\xa0",
+                                     "\xe3\x80\x80",
+                                     "\xef\xb8\x8f",
+                                     "\xef\xbb\xbf",
+                                     "\xf3\xa0\x80\xa0"}) {
+    EXPECT_FALSE(IsLoginName(with(bad))) << bad;
+    EXPECT_FALSE(ParseAddress(with(bad) + "@example.org").ok()) << bad;
+  }
+  EXPECT_FALSE(IsLoginName(with(std::string_view("\0", 1))));
+  EXPECT_FALSE(IsLoginName(""));
+  EXPECT_TRUE(IsLoginName(std::string(kAddressBytesMax, 'a')));
+  EXPECT_FALSE(IsLoginName(std::string(kAddressBytesMax + 1, 'a')));
 }
 
 TEST(AddressTest, KeepsToTheLengthsOfTheRfc) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "auth/schemes/hasher_pool.h"
+#include "auth/schemes/prepared_text.h"
 
 namespace poplar::auth {
 namespace {
@@ -282,6 +283,23 @@ TEST(SaslPrepTest, AsRfc4013HasIt) {
       << "both directions";
   EXPECT_EQ(prepared(std::string_view("a\0b", 3)), "forbidden");
   EXPECT_EQ(prepared("\xff"), "forbidden") << "no UTF-8";
+}
+
+TEST(FoldNameTest, OneFormForEverySpelling) {
+  EXPECT_EQ(FoldName("alice@example.org"), "alice@example.org");
+  for (const char* spelling : {"\xef\xbd\x81lice", "\xef\xbc\xa1lice",
+                               "al\xe2\x85\xb0"
+                               "ce",
+                               "\xf0\x9d\x90\x9alice"}) {
+    EXPECT_EQ(FoldName(spelling), "alice") << spelling;
+  }
+  EXPECT_EQ(FoldName("J\xc3\x96RG"), "j\xc3\xb6rg");
+  EXPECT_EQ(FoldName("jo\xcc\x88rg"), FoldName("j\xc3\xb6rg")) << "composed";
+  EXPECT_EQ(FoldName("a\xd8\xa7\xef\xbd\x81"),
+            "a\xd8\xa7"
+            "a")
+      << "in both directions";
+  EXPECT_EQ(FoldName("a\xff"), "a\xff") << "no UTF-8";
 }
 
 }  // namespace

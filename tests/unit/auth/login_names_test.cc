@@ -1,0 +1,64 @@
+// Which names anybody may have, and what is the same under several.
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+
+#include "tests/unit/auth/gate_backend.h"
+#include "tests/unit/auth/service_fixture.h"
+
+namespace poplar::auth {
+namespace {
+
+constexpr char kAlice[] = "alice@example.org";
+
+class LoginNamesTest : public ServiceFixture {
+ protected:
+  LoginNamesTest() {
+    options_.throttle.free_user = 3;
+    auto backend = std::make_unique<GateBackend>(
+        Capabilities{.password = true, .verifiers = true, .token = true});
+    gate_ = backend.get();
+    gate_->SetUser(kAlice, "secret");
+    StartService(std::move(backend));
+  }
+
+  GateBackend* gate_ = nullptr;
+};
+
+TEST_F(LoginNamesTest, NamesThatCannotBeSeenAreNobodys) {
+  for (const char* user :
+       {" alice@example.org", "alice\xc2\xa0@example.org", "al\xff@example.org"}) {
+    gate_->SetUser(user, "secret");
+    const AuthResult result = Login(kFirst, user, "secret");
+    EXPECT_EQ(result.outcome, Outcome::kRefused) << user;
+    EXPECT_EQ(result.reason, "no login name of ours");
+    Asking<VerifierResult> verifier(*shards_, kFirst, [&](io::Completion<VerifierResult>& done) {
+      service_->OnShard(kFirst).FetchVerifier(user, "SCRAM-SHA-256", {}, done);
+    });
+    const VerifierResult challenge = verifier.Get();
+    EXPECT_EQ(challenge.outcome, Outcome::kRefused) << user;
+    EXPECT_EQ(challenge.reason, "no login name of ours");
+    EXPECT_FALSE(challenge.verifier.material.empty()) << "it looks like anybody's";
+    Asking<AuthResult> token(*shards_, kFirst, [&](io::Completion<AuthResult>& done) {
+      service_->OnShard(kFirst).VerifyToken(user, base::Secret("right token"), {}, done);
+    });
+    EXPECT_EQ(token.Get().outcome, Outcome::kRefused) << user;
+  }
+  EXPECT_EQ(gate_->asked(), 0);
+}
+
+TEST_F(LoginNamesTest, SpellingsOfANameCountTogether) {
+  int guess = 0;
+  for (const char* user : {"ALICE@example.org", "\xef\xbd\x81lice@example.org", kAlice}) {
+    EXPECT_EQ(Login(kFirst, user, std::to_string(++guess)).outcome, Outcome::kRefused);
+    EXPECT_EQ(Metric("poplar_auth_penalties_total", "user"), 0) << user;
+  }
+  Login(kSecond, "\xf0\x9d\x90\x9alice@example.org", std::to_string(++guess));
+  EXPECT_EQ(Metric("poplar_auth_penalties_total", "user"), 1);
+  EXPECT_EQ(service_->Penalties(kAlice).size(), 1U);
+}
+
+}  // namespace
+}  // namespace poplar::auth
