@@ -172,6 +172,7 @@ pass_filter = (&(objectClass=mailUser)(mail=%u))
 
 class Database(Served):
     dovecot_driver = dovecot_more = ""
+    condition = "address = %{login}"
 
     def poplar_settings(self):
         return self.section(
@@ -179,7 +180,7 @@ class Database(Served):
             database=self.place["database"], user=self.place["user"],
             password=self.place["password"],
             user_query="SELECT id AS account, address, password, quota_octets, quota_messages,"
-                       " disabled FROM mail_users WHERE address = %{login}")
+                       f" disabled FROM mail_users WHERE {self.condition}")
 
     def dovecot_passdb(self, warm):
         connect = (f"host=127.0.0.1 port={self.place['port']} dbname={self.place['database']} "
@@ -195,6 +196,8 @@ class Postgresql(Database):
 class Mariadb(Database):
     name, title = "mariadb", "MariaDB"
     dovecot_driver = "mysql"
+    # As auth/SQL.md has it.
+    condition = "address = %{login} AND address = %{login} COLLATE utf8mb4_bin"
 
 
 LUA = """local json = require("cjson")

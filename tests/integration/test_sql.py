@@ -14,7 +14,7 @@ from backend_server import NOT_UTF8, example
 from databases import SERVICE, SERVICE_PASSWORD, Mariadb
 from network import Proxy
 from poplar_server import wait_for
-from sasl_client import by_what_is_stored
+from sasl_client import asker, by_what_is_stored, encode, payload
 from sql_users import (  # noqa: F401: fixtures are among them
     ALICE, HASHES, ODD_NAMES, PASSWORD, USERS, database, databases, fill, kind, new_database, new_poplar, sasl_verdict, set_user)
 
@@ -65,6 +65,26 @@ def test_names_are_values_and_nothing_else(database, new_poplar):
         assert b"-ERR [AUTH]" in replies and b"SYS" not in replies, replies
     assert server.outcomes("accounts")["temporary"] == 0
     assert int(database.sql("SELECT count(*) FROM mail_users")) == len(USERS)
+
+
+def test_a_user_has_one_name(database, new_poplar):
+    """Whatever the collation takes for the same: else SCRAM shows who exists, and every spelling has failures of its own."""
+    set_user(database, "alice", "password", database.text(f"SCRAM-SHA-256$65536:{encode(b'salt of the keys')}${encode(bytes(32))}:{encode(bytes(32))}"))
+    server = new_poplar([database.server], chain='["accounts"]\nmechanisms = ["PLAIN", "SCRAM-SHA-256"]')
+
+    def salt(name):
+        client = server.pop3()
+        first = payload(asker(client)("AUTH SCRAM-SHA-256 " + encode(f"n,,n={name}@alpha.example,r=nonce".encode())))
+        client.close()
+        return first.split(",")[1]
+
+    assert salt("alice") == salt("ALICE") == f"s={encode(b'salt of the keys')}"
+    set_user(database, "bob", "password", database.text(HASHES[PASSWORD]))
+    for name in ("\u00e1lice", "alic\u00e9"):
+        assert salt(name) != salt("alice"), name
+    for name in ("b\u00f6b", "bo\u0300b"):
+        assert sasl_verdict(server, f"{name}@alpha.example", PASSWORD) == "AUTH", name
+    assert sasl_verdict(server, "bob@alpha.example", PASSWORD) == "OK"
 
 
 def test_quotas(database, new_poplar):
