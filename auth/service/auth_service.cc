@@ -47,14 +47,25 @@ bool AuthService::Idle() {
 ShardAuth& AuthService::OnShard(ShardIndex index) { return *context_->on_shard[index.value()]; }
 
 void AuthService::Flush(const std::string& login, io::Completion<Status>& done) {
-  io::Shard* here = io::Shard::Current();
-  POP_CHECK(here != nullptr);
   BackendChanges changes;
   changes.everything = changes.standby = login.empty();
   if (!login.empty()) {
     changes.logins.push_back(LookupKey(login));
     changes.addresses = changes.logins;
   }
+  Forget(std::move(changes), done);
+}
+
+void AuthService::FlushAccount(TenantId tenant, const std::string& account,
+                               io::Completion<Status>& done) {
+  BackendChanges changes;
+  changes.accounts.emplace_back(tenant, account);
+  Forget(std::move(changes), done);
+}
+
+void AuthService::Forget(BackendChanges changes, io::Completion<Status>& done) {
+  io::Shard* here = io::Shard::Current();
+  POP_CHECK(here != nullptr);
   context_->on_shard[here->index().value()]->ForgetEverywhere(std::move(changes), done);
 }
 

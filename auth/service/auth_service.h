@@ -87,6 +87,9 @@ class AuthService {
   // On any shard's thread.
   void Flush(const std::string& login, io::Completion<Status>& done);
 
+  // The same of whoever has that account, by whatever name he logged in.
+  void FlushAccount(TenantId tenant, const std::string& account, io::Completion<Status>& done);
+
   // What each link of the chain says of a login name or address, and of a password or a token if
   // there is one. Nothing is remembered, nobody is throttled. On any shard's thread.
   void Probe(const std::string& login, ProbedSecret tried,
@@ -99,6 +102,7 @@ class AuthService {
 
  private:
   bool Idle();
+  void Forget(BackendChanges changes, io::Completion<Status>& done);
 
   std::unique_ptr<AuthContext> context_;
   std::unique_ptr<ChangeWatch> watch_;  // On the first shard.

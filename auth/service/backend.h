@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "auth/api/auth.h"
@@ -65,6 +66,8 @@ struct BackendChanges {
   std::vector<std::string> logins;
   // Likewise, but by who logged in or was found, with whatever name.
   std::vector<std::string> addresses = {};
+  // The same, by whose account it is.
+  std::vector<std::pair<TenantId, std::string>> accounts = {};
   // Likewise, of whoever is their user; what is kept for outages stays.
   std::unordered_set<TenantId> tenants = {};
 };

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "auth/service/domain_owner.h"
-#include "auth/service/results.h"
 #include "auth/users/address.h"
 #include "auth/users/networks.h"
 #include "core/base/check.h"
@@ -134,11 +133,10 @@ void LoginHome::ForgetAll(bool standby) {
   MarkAllStale();
 }
 
-void LoginHome::ForgetAddress(std::string_view address) {
-  remembered_.EraseIf([&](const Remembered& remembered) {
-    return IsAddressOf(remembered.result.principal, address);
-  });
-  standby_.ForgetAddress(address);
+void LoginHome::ForgetUser(const PrincipalTest& is_his) {
+  remembered_.EraseIf(
+      [&](const Remembered& remembered) { return is_his(remembered.result.principal); });
+  standby_.ForgetUser(is_his);
   metrics_.cache_entries.Set(static_cast<int64_t>(remembered_.size()));
   MarkAllStale();  // Whoever that will be.
 }

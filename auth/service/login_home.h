@@ -27,6 +27,7 @@
 #include "auth/service/keyed_hash.h"
 #include "auth/service/metrics.h"
 #include "auth/service/pending.h"
+#include "auth/service/results.h"
 #include "auth/service/standby_logins.h"
 #include "core/io/shard.h"
 
@@ -65,8 +66,8 @@ class LoginHome {
   void Verify(const LoginQuestion& question, LoginAsker& asker);
 
   void Forget(const Mac& name);
-  // Whoever has that address, by whatever name he logged in. `address` as LookupKey makes it.
-  void ForgetAddress(std::string_view address);
+  // Whom `is_his` holds for, by whatever name he logged in.
+  void ForgetUser(const PrincipalTest& is_his);
   // What was answered of their users. What is kept for outages stays.
   void ForgetTenants(const std::unordered_set<TenantId>& tenants);
   // `standby`: what is kept for outages as well.

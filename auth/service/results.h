@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <functional>
 #include <string_view>
 
 #include "auth/api/auth.h"
@@ -17,6 +18,8 @@ AuthResult Refused(std::string_view reason);
 AuthResult ToAuthResult(BackendAnswer answer);
 VerifierResult ToVerifierResult(BackendAnswer answer);
 ResolveResult ToResolveResult(BackendAnswer answer);
+
+using PrincipalTest = std::function<bool(const Principal&)>;
 
 // Whether a principal has that address; `key` as LookupKey (auth/users/address.h) makes it.
 bool IsAddressOf(const Principal& principal, std::string_view key);

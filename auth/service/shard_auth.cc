@@ -179,9 +179,17 @@ void ShardAuthImpl::Forget(const BackendChanges& changes) {
     resolved_.EraseIf(
         [&](const Principal& principal) { return changes.tenants.contains(principal.tenant); });
   }
+  const auto forget_user = [&](const PrincipalTest& is_his) {
+    home_.ForgetUser(is_his);
+    resolved_.EraseIf(is_his);
+  };
   for (const std::string& address : changes.addresses) {
-    home_.ForgetAddress(address);
-    resolved_.EraseIf([&](const Principal& principal) { return IsAddressOf(principal, address); });
+    forget_user([&](const Principal& principal) { return IsAddressOf(principal, address); });
+  }
+  for (const auto& [tenant, account] : changes.accounts) {
+    forget_user([&](const Principal& principal) {
+      return principal.tenant == tenant && principal.account == account;
+    });
   }
 }
 

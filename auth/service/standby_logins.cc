@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "auth/service/domain_owner.h"
-#include "auth/service/results.h"
 
 namespace poplar::auth {
 namespace {
@@ -35,8 +34,8 @@ void StandbyLogins::Drop(const LoginMacs& macs) {
   if (kept != nullptr && kept->login == macs.login) kept_.Erase(macs.name);
 }
 
-void StandbyLogins::ForgetAddress(std::string_view address) {
-  kept_.EraseIf([&](const Kept& kept) { return IsAddressOf(kept.principal, address); });
+void StandbyLogins::ForgetUser(const PrincipalTest& is_his) {
+  kept_.EraseIf([&](const Kept& kept) { return is_his(kept.principal); });
 }
 
 const StandbyLogins::Kept* StandbyLogins::FindName(const Mac& name, uint64_t now_us) {

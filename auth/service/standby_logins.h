@@ -12,6 +12,7 @@
 #include "auth/api/auth.h"
 #include "auth/service/expiring_map.h"
 #include "auth/service/keyed_hash.h"
+#include "auth/service/results.h"
 #include "core/base/mail_policy.h"
 
 namespace poplar::auth {
@@ -32,8 +33,7 @@ class StandbyLogins {
   bool HasAnother(const LoginMacs& macs, uint64_t now_us);
 
   void Forget(const Mac& name) { kept_.Erase(name); }
-  // `address` as LookupKey makes it.
-  void ForgetAddress(std::string_view address);
+  void ForgetUser(const PrincipalTest& is_his);
   void ForgetAll() { kept_.Clear(); }
 
  private:

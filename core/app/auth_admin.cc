@@ -107,13 +107,30 @@ StatusOr<json> Test(const AuthAdminParts& parts, const json& arguments) {
   return json{{"links", std::move(links)}, {"penalties", std::move(penalties)}};
 }
 
+// Under every name that his back ends know him by: that only they can say. What was remembered of
+// this one is forgotten by now, so they are asked.
+StatusOr<json> FlushAccountOf(const AuthAdminParts& parts, const std::string& login) {
+  const auto found = AskFirstShard<auth::ResolveResult>(
+      parts.shards, [&](io::Completion<auth::ResolveResult>& done) {
+        parts.auth.OnShard(ShardIndex(0)).Resolve(login, done);
+      });
+  if (found.outcome == auth::ResolveOutcome::kTemporary) return json{{"not_asked", found.reason}};
+  if (found.outcome != auth::ResolveOutcome::kFound) return json::object();
+  const auth::Principal& owner = found.principal;
+  Status status = AskFirstShard<Status>(parts.shards, [&](auto& done) {
+    parts.auth.FlushAccount(owner.tenant, owner.account, done);
+  });
+  if (!status.ok()) return status;
+  return json{{"tenant", owner.tenant_name}, {"account", owner.account}};
+}
+
 StatusOr<json> Flush(const AuthAdminParts& parts, const json& arguments) {
   const std::string login = arguments.value("address", "");
   Status status =
       AskFirstShard<Status>(parts.shards, [&](auto& done) { parts.auth.Flush(login, done); });
   if (!status.ok()) return status;
   base::Log(base::LogLevel::kInfo, "auth_flushed", {{"user", login.empty() ? "all" : login}});
-  return json::object();
+  return arguments.value("by_account", false) ? FlushAccountOf(parts, login) : json::object();
 }
 
 }  // namespace

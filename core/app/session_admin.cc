@@ -1,6 +1,7 @@
 #include "core/app/session_admin.h"
 
 #include <charconv>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,6 +33,21 @@ bool IsOf(const server::ConnectionInfo& info, const std::string& key) {
   return auth::LookupKey(info.user) == key || auth::LookupKey(info.login) == key;
 }
 
+// The user's sessions, and those of the same accounts by whatever names: those that he has sessions
+// of, and `account` of `tenant` where somebody knows it.
+uint64_t KickUser(server::Server& server, const std::string& user, const std::string& tenant,
+                  const std::string& account) {
+  const std::string key = auth::LookupKey(user);
+  std::set<std::pair<std::string, std::string>> accounts;
+  if (!account.empty()) accounts.emplace(tenant, account);
+  for (server::ConnectionInfo& info : server.Sessions()) {
+    if (IsOf(info, key)) accounts.emplace(std::move(info.tenant), std::move(info.account));
+  }
+  return server.Kick([&](const server::ConnectionInfo& info) {
+    return IsOf(info, key) || accounts.contains({info.tenant, info.account});
+  });
+}
+
 StatusOr<json> Kicked(uint64_t kicked, std::string_view whose) {
   if (kicked > 0) return json{{"kicked", kicked}};
   return MakeStatus(StatusCode::kNotFound, "there is no session of " + std::string(whose));
@@ -45,16 +61,16 @@ StatusOr<json> Kick(server::Server& server, const std::function<void()>& look_at
     const bool whole = parsed.ec == std::errc() && parsed.ptr == id.data() + id.size();
     return Kicked(whole && server.Kick(SessionId(number)) ? 1 : 0, "id " + id);
   }
-  if (const std::string tenant = arguments.value("tenant", ""); !tenant.empty()) {
+  const std::string tenant = arguments.value("tenant", "");
+  if (const std::string user = arguments.value("user", ""); !user.empty()) {
+    return Kicked(KickUser(server, user, tenant, arguments.value("account", "")), user);
+  }
+  if (!tenant.empty()) {
     look_at_policies();
     const auto is_of = [&](const server::ConnectionInfo& info) { return info.tenant == tenant; };
     return Kicked(server.Kick(is_of), "tenant " + tenant);
   }
-  const std::string user = arguments.at("user").get<std::string>();
-  if (user.empty()) return MakeStatus(StatusCode::kInvalidArgument, "whose sessions?");
-  const std::string key = auth::LookupKey(user);
-  return Kicked(server.Kick([&](const server::ConnectionInfo& info) { return IsOf(info, key); }),
-                user);
+  return MakeStatus(StatusCode::kInvalidArgument, "whose sessions?");
 }
 
 }  // namespace

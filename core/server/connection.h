@@ -47,7 +47,8 @@ struct ConnectionInfo {
   std::string proxy;     // Through whom it came; empty: nobody.
   std::string user;      // Empty before log-in.
   std::string login;     // The name that `user` logged in with, whoever his back end says he is.
-  std::string tenant;    // Empty before log-in.
+  std::string tenant;    // Empty before log-in,
+  std::string account;   // and so is this, which with the tenant names the maildrop.
   std::string state;     // "authorization", "transaction", "envelope", "message"…
   uint64_t age_ms = 0;
   uint64_t idle_ms = 0;  // How long the client has been waited for; 0 while it is being served.

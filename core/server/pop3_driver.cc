@@ -100,6 +100,7 @@ ConnectionInfo Pop3Driver::Info() const {
   info.tls = tls_;
   info.user = principal_.address;
   info.tenant = principal_.tenant_name;
+  info.account = principal_.account;
   const bool logged_in = !principal_.address.empty();
   if (logged_in) info.login = claimed_user_;
   info.recent = recent_ && logged_in;

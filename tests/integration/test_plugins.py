@@ -334,6 +334,23 @@ plugin = "{TROUBLE}"
     assert server.run("user", "flush", alias, "--end-sessions").stdout == b"Ended 0 of its sessions.\n"
 
 
+def test_sessions_of_an_account_with_two_names(with_plugins, tmp_path):
+    users = tmp_path / "users.txt"
+    alias = "erin.e@alpha.example"
+    lines = f"{ERIN}\t5f21c0de\t$6$saltstring$AIsRs/Ee56G/tC8MEHhvReZTfx8u3rXXMl6eYrjCG9ibix19DxoMBLogdTET5Ukw9Sf7eZTITsuk0Ry5qulYz.\n"
+    users.write_text(lines + lines.replace(ERIN, alias))
+    server = with_plugins(example_config(users)).start()
+    for name in (ALICE, ERIN):
+        session = server.pop3(alias, "secret")
+        assert server.run("user", "flush", name, "--end-sessions").stdout == f"Ended {int(name == ERIN)} of its sessions.\n".encode()
+        if name == ALICE:
+            session.quit()
+    wait_for("its end", 10, lambda: server.run_json("session", "list") == [])
+    users.unlink()
+    said = server.run("user", "flush", ERIN, "--end-sessions")
+    assert said.stdout == b"Ended 0 of its sessions.\n" and b"whose account it is cannot be asked now" in said.stderr
+
+
 def test_a_plugin_in_trouble(with_plugins):
     server = with_plugins(f"""
 [auth]

@@ -188,11 +188,20 @@ ExitCode AfterChange(const std::string& address, bool ends_sessions, const tenan
 ExitCode UserFlush(const UserFlushOptions& options, const tenant::Config& config,
                    Console& console) {
   json arguments = json::object();
-  if (!options.address.empty()) arguments["address"] = options.address;
+  if (!options.address.empty()) arguments = {{"address", options.address}, {"by_account", true}};
   const auto flushed = AskServer(config, "auth.flush", std::move(arguments), kChainTimeoutMs);
   if (!flushed.ok()) return Fail(console, flushed.status());
+  if (const std::string why = flushed->value("not_asked", ""); !why.empty()) {
+    console.err << "poplar: " << options.address
+                << " is forgotten by that name; whose account it is cannot be asked now (" << why
+                << "), so what is remembered of it by other names still counts\n";
+  }
   if (!options.end_sessions) return ExitCode::kOk;
-  const auto kicked = AskServer(config, "session.kick", json{{"user", options.address}});
+  json whose = {{"user", options.address}};
+  for (const char* part : {"tenant", "account"}) {
+    if (flushed->contains(part)) whose[part] = flushed->at(part);
+  }
+  const auto kicked = AskServer(config, "session.kick", std::move(whose));
   // That there was none is as good.
   if (!kicked.ok() && kicked.status().code() != StatusCode::kNotFound) {
     return Fail(console, kicked.status());

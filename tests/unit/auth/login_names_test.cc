@@ -60,5 +60,23 @@ TEST_F(LoginNamesTest, SpellingsOfANameCountTogether) {
   EXPECT_EQ(service_->Penalties(kAlice).size(), 1U);
 }
 
+TEST_F(LoginNamesTest, AFlushOfAnAccountForgetsItsUserByEveryName) {
+  EXPECT_EQ(Login(kFirst, kAlice, "secret").outcome, Outcome::kOk);
+  EXPECT_EQ(Resolve(kFirst, kAlice).outcome, ResolveOutcome::kFound);
+  const auto flush = [&](TenantId tenant, const std::string& account) {
+    Asking<Status> asking(*shards_, kSecond, [&](io::Completion<Status>& done) {
+      service_->FlushAccount(tenant, account, done);
+    });
+    EXPECT_TRUE(asking.Get().ok());
+  };
+  flush(TenantId(7), "account of bob@example.org");
+  flush(TenantId(8), "account of alice@example.org");
+  EXPECT_EQ(Login(kFirst, kAlice, "secret").reason, "from cache");
+  EXPECT_EQ(Resolve(kFirst, kAlice).reason, "from cache");
+  flush(TenantId(7), "account of alice@example.org");
+  EXPECT_NE(Login(kFirst, kAlice, "secret").reason, "from cache");
+  EXPECT_NE(Resolve(kFirst, kAlice).reason, "from cache");
+}
+
 }  // namespace
 }  // namespace poplar::auth
