@@ -187,7 +187,7 @@ void RemoveCall::Start(MaildropKey key, io::Completion<Status>& done) {
   record.account = key_.account;
   record.body_checksum = Checksum({});
   record.time_us = context.options.clock->WallUs();
-  frees_space = true;
+  room = LogRoom::kLast;
   home_.shard().Send(context.ShardOf(partition_), *this);
 }
 

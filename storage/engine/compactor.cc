@@ -22,9 +22,6 @@ constexpr uint64_t kGainPercent = 50;
 // Beyond so much disk for what lives, less is enough.
 constexpr uint64_t kCrowdedPercent = 130;
 constexpr uint64_t kCrowdedGainPercent = 15;
-// Left for deletions when the reserve is used.
-constexpr uint64_t kReserveMarginBytes = kMiB;
-constexpr uint64_t kReserveMarginShare = 8;  // Of the segment, where it is small.
 // The farther behind, the more it may take: see RestMs.
 constexpr uint64_t kHurryBytesFactor = 4;
 constexpr uint64_t kHurryCpuFactor = 2;
@@ -53,6 +50,11 @@ void CompactionMetrics::Register(base::MetricRegistry& registry,
                "Octets of segments laid out ahead, behind the one in use.", labels);
   registry.Add(live_bytes, "poplar_store_log_live_bytes",
                "Octets of the records of messages that exist.", labels);
+  registry.Add(
+      linked_bytes, "poplar_store_snapshot_held_bytes",
+      "Octets of deleted mail that compaction leaves on a full disk as snapshots hold them, "
+      "too.",
+      labels);
 }
 
 // Reads a piece of the victim on the disk pool. The first one opens it.
@@ -96,6 +98,7 @@ Compactor::Compactor(CompactionOptions options, Partition& partition, io::Reacto
       partition_(partition),
       reactor_(reactor),
       disk_(disk),
+      linked_(options_.env, options_.directory, options_.partition, reactor, disk),
       read_(std::make_unique<ReadJob>(*this)),
       cpu_(partition.clock()),
       group_(partition, cpu_, this,
@@ -116,6 +119,10 @@ void Compactor::Consider() {
   const std::optional<uint32_t> victim = Pick();
   if (step_ != Step::kIdle || closing_ || reactor_.now_us() < not_before_us_) return;
   if (!options_.by_itself && !Awaited()) return;
+  if (partition_.log().starved()) {
+    if (!KnowLinks()) return;
+    if (WaitForUnlinking()) return;
+  }
   if (victim.has_value()) {
     Begin(*victim);
   } else if (!partition_.keeper().wants_checkpoint() &&
@@ -146,13 +153,41 @@ void Compactor::BeginClose() {
 
 bool Compactor::WorthIt(uint64_t bytes, uint64_t needed, bool crowded) const {
   const uint64_t gain = bytes - std::min(bytes, needed);
-  // When nothing can be laid out, what is moved must find room in what is.
-  const uint64_t margin = std::min(kReserveMarginBytes, bytes / kReserveMarginShare);
-  if (partition_.log().starved() && needed + margin > partition_.log().room_bytes()) {
-    return false;
-  }
   const bool little_will_do = crowded || Awaited();
   return gain * 100 >= bytes * (little_will_do ? kCrowdedGainPercent : kGainPercent);
+}
+
+// When nothing can be laid out, what is moved must find room in what is.
+bool Compactor::Fits(uint64_t needed) const {
+  const Log& log = partition_.log();
+  return !log.starved() || needed + log.margin_bytes() <= log.room_bytes();
+}
+
+// For a full disk. False: somebody looks.
+bool Compactor::KnowLinks() {
+  if (linked_.known()) return true;
+  std::vector<uint32_t> numbers;
+  for (const auto& [number, stats] : partition_.table().segments()) {
+    if (number < partition_.log().first_open_segment()) numbers.push_back(number);
+  }
+  linked_.Look(std::move(numbers));
+  return false;
+}
+
+// On a full disk what was emptied goes before more is: an old session may see it for hours, and
+// until then what took its place only costs.
+bool Compactor::WaitForUnlinking() {
+  SegmentKeeper& keeper = partition_.keeper();
+  if (!keeper.awaits_unlinking()) return false;
+  if (!keeper.wants_checkpoint() && !keeper.unlinking()) thorough_ = false;
+  return true;
+}
+
+void Compactor::CountLinked(uint64_t segments, uint64_t bytes) {
+  metrics_.linked_bytes.Set(static_cast<int64_t>(bytes));
+  if (std::exchange(linked_told_, segments) == segments || segments == 0) return;
+  base::Log(base::LogLevel::kWarning, "store_space_held_by_snapshots",
+            {{"partition", options_.partition}, {"segments", segments}, {"bytes", bytes}});
 }
 
 bool Compactor::PassedOver(uint32_t number) const {
@@ -174,6 +209,8 @@ std::optional<uint32_t> Compactor::Pick() {
   metrics_.live_bytes.Set(static_cast<int64_t>(live));
   metrics_.laid_out_bytes.Set(static_cast<int64_t>(partition_.log().laid_out_bytes()));
   const bool crowded = total * 100 > live * kCrowdedPercent;
+  const bool starved = partition_.log().starved();
+  uint64_t linked = 0, linked_bytes = 0;
   std::optional<uint32_t> best;
   double best_share = 1;
   for (const auto& [number, stats] : segments) {
@@ -182,11 +219,19 @@ std::optional<uint32_t> Compactor::Pick() {
     if (!partition_.trimmer().AllBefore(number + 1)) break;
     if (partition_.keeper().emptied(number) || PassedOver(number)) continue;
     const uint64_t needed = stats.live_bytes + group_.CarriedBytes(number);
+    if (!WorthIt(stats.bytes, needed, crowded)) continue;
+    if (starved && linked_.contains(number)) {
+      ++linked;
+      linked_bytes += stats.bytes - needed;
+      continue;
+    }
     const double share = static_cast<double>(needed) / static_cast<double>(stats.bytes);
-    if (share >= best_share || !WorthIt(stats.bytes, needed, crowded)) continue;
+    if (share >= best_share || !Fits(needed)) continue;
     best = number;
     best_share = share;
   }
+  // What was told stays told where the disk is full now and then.
+  if (starved == linked_.known()) CountLinked(linked, linked_bytes);
   return best;
 }
 

@@ -22,6 +22,7 @@
 #include "core/io/offload_pool.h"
 #include "core/io/timer.h"
 #include "storage/engine/cpu_meter.h"
+#include "storage/engine/linked_segments.h"
 #include "storage/engine/move_group.h"
 #include "storage/engine/work_pace.h"
 #include "storage/segment/batch_reader.h"
@@ -39,6 +40,7 @@ struct alignas(base::kCacheLineBytes) CompactionMetrics {
   base::Gauge log_bytes;       // Of segments that are full or in use.
   base::Gauge laid_out_bytes;  // Of those that stand ready behind them.
   base::Gauge live_bytes;      // Of these.
+  base::Gauge linked_bytes;    // That snapshots keep a full disk from getting back.
 
   void Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const;
 };
@@ -68,6 +70,8 @@ class Compactor {
   size_t set_aside() const { return set_aside_.size(); }
   // What was emptied waits on.
   void CheckpointFailed();
+  // A snapshot may have been made.
+  void LinksChanged() { linked_.Forget(); }
 
   // See MoveGroup.
   bool WaitForMoves(const MaildropState& maildrop, MovesWaiter& waiter) {
@@ -78,7 +82,7 @@ class Compactor {
   void SegmentStays() { metrics_.failures.Add(); }
 
   void BeginClose();
-  bool idle() const { return step_ == Step::kIdle; }
+  bool idle() const { return step_ == Step::kIdle && linked_.idle(); }
   const CompactionMetrics& metrics() const { return metrics_; }
   void Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const;
 
@@ -90,6 +94,10 @@ class Compactor {
   std::optional<uint32_t> Pick();
   bool PassedOver(uint32_t number) const;
   bool WorthIt(uint64_t bytes, uint64_t needed, bool crowded) const;
+  bool Fits(uint64_t needed) const;
+  bool KnowLinks();
+  bool WaitForUnlinking();
+  void CountLinked(uint64_t segments, uint64_t bytes);
   bool Awaited() const;
   void Begin(uint32_t number);
   void Read();
@@ -118,6 +126,8 @@ class Compactor {
   // Sound, with records of a maildrop whose list is damaged: as long as that is so, all of those
   // count as living. When to look again.
   std::map<uint32_t, uint64_t> again_us_;
+  LinkedSegments linked_;
+  uint64_t linked_told_ = 0;  // So many of them the log was told of.
 
   uint32_t victim_ = 0;
   bool may_use_reserve_ = false;

@@ -25,7 +25,7 @@ void Deletion::Begin(Partition& partition, MaildropState& from, MaildropState* k
   record.account = account_;
   record.reference = session;
   record.time_us = partition.clock().WallUs();
-  frees_space = true;
+  room = LogRoom::kLast;
   if (!partition.WaitForMoves(from, *this)) MovesEnded();
 }
 

@@ -59,7 +59,7 @@ class MoveGroup::Mover final : private MaildropWaiter, private LogAppend {
     ++maildrop_->pins;
     ++maildrop_->moves;
     MakeRecord(*entry);
-    frees_space = group_.may_use_reserve_;
+    room = group_.may_use_reserve_ ? LogRoom::kReserve : LogRoom::kOrdinary;
     group_.bytes_ += record.log_bytes();
     group_.partition_.log().Append(*this);
   }
@@ -116,7 +116,7 @@ class MoveGroup::Carrier final : private LogAppend {
     record.body = body_;
     record.body_bytes = static_cast<uint32_t>(body_.size());
     record.body_checksum = Checksum(body_);
-    frees_space = group_.may_use_reserve_;
+    room = group_.may_use_reserve_ ? LogRoom::kReserve : LogRoom::kOrdinary;
     group_.bytes_ += record.log_bytes();
     group_.partition_.log().Append(*this);
   }

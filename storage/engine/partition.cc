@@ -345,6 +345,7 @@ bool Partition::Hold() {
 
 void Partition::EndHold() {
   held_ = false;
+  compactor_->LinksChanged();  // It was held for a snapshot, most often.
   reactor_.AtTurnEnd(consider_);
 }
 

@@ -120,6 +120,11 @@ std::optional<uint32_t> SegmentKeeper::Next() {
   return std::nullopt;
 }
 
+bool SegmentKeeper::awaits_unlinking() const {
+  return std::any_of(emptied_.begin(), emptied_.end(),
+                     [](const auto& each) { return each.second.failures == 0; });
+}
+
 bool SegmentKeeper::unlinking() { return going_ || Next().has_value(); }
 
 void SegmentKeeper::Look() {

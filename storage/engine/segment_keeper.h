@@ -60,6 +60,8 @@ class SegmentKeeper {
   // Nothing in it is needed any more once the index knows everything before `covered`.
   void Emptied(uint32_t number, Lsn covered);
   bool emptied(uint32_t number) const { return emptied_.contains(number); }
+  // Some were emptied and are to go yet; those that could not be unlinked do not count.
+  bool awaits_unlinking() const;
   // Emptied segments wait for a checkpoint.
   bool wants_checkpoint() const { return waiting_ > 0; }
   // The index knows everything before `checkpoint`.

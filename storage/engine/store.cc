@@ -80,8 +80,8 @@ LogOptions EmbeddedStore::LogOptionsOf(uint32_t partition) const {
   log.partition = partition;
   log.epoch = context_->epoch;
   log.segment_bytes = options.segment_bytes;
-  log.free_bytes_floor = options.reserve_bytes;
-  log.granted = &context_->disk_room;
+  log.reserve_bytes = options.reserve_bytes;
+  log.disk_room = &context_->disk_room;
   log.pace_us_per_mib = options.segment_pace_us_per_mib;
   return log;
 }

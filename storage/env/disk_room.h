@@ -1,5 +1,5 @@
-// Room on the disk that was granted to bodies that arrive and is not written yet, so that many of
-// them at once leave the reserve alone as one does. Any thread.
+// Room on the disk that was granted to bodies that arrive and to segments that are laid out, and is
+// not written yet, so that many of them at once leave the reserve alone as one does. Any thread.
 
 #pragma once
 

@@ -118,6 +118,8 @@ class Env {
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
   // A hard link. kAlreadyExists: `to` was there.
   virtual Status Link(const std::string& from, const std::string& to) = 0;
+  // How many names the file has.
+  virtual StatusOr<uint64_t> Links(const std::string& path) = 0;
   virtual Status Unlink(const std::string& path) = 0;
   // What stands at `bytes` or behind is gone, durably.
   virtual Status CutFile(const std::string& path, uint64_t bytes) = 0;

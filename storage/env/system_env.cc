@@ -169,6 +169,11 @@ class SystemEnvironment final : public Env {
   Status Link(const std::string& from, const std::string& to) override {
     return Said(::link(from.c_str(), to.c_str()), to);
   }
+  StatusOr<uint64_t> Links(const std::string& path) override {
+    struct stat facts{};
+    if (::stat(path.c_str(), &facts) != 0) return ErrnoStatus(errno, path);
+    return static_cast<uint64_t>(facts.st_nlink);
+  }
   Status Unlink(const std::string& path) override { return Said(::unlink(path.c_str()), path); }
 
   Status CutFile(const std::string& path, uint64_t bytes) override {

@@ -16,6 +16,8 @@ static_assert(2 * kBatchRecordsMax + 1 <= 1024);  // IOV_MAX: head and body of e
 constexpr uint64_t kBatchBytesMax = 8 * kMiB;
 constexpr uint64_t kRetryAfterUs = 1'000'000;
 constexpr size_t kReserve = 1;  // So many of them deliveries must leave alone.
+constexpr uint64_t kMarginBytesMax = kMiB;
+constexpr uint64_t kMarginShare = 8;  // Of a segment, where it is small.
 
 bool TakesId(const Record& record) {
   return record.kind == RecordKind::kAdd || record.kind == RecordKind::kAddRef ||
@@ -104,7 +106,7 @@ void Log::Pump() {
 }
 
 bool Log::MayWrite(const LogAppend& append) const {
-  return append.frees_space || prepared_.size() >= kReserve;
+  return append.room != LogRoom::kOrdinary || prepared_.size() >= kReserve;
 }
 
 bool Log::TakeBatch() {
@@ -250,12 +252,14 @@ bool Log::Rotate() {
     return false;
   }
   // Nothing can be laid out. Deliveries end here; what frees space may take the reserve.
-  if (!queue_head_->frees_space || prepared_.empty()) {
-    Refuse(queue_head_->frees_space, why_refused_);
-    return queue_head_ != nullptr;
+  const LogRoom room = queue_head_->room;
+  if (room != LogRoom::kOrdinary && !prepared_.empty()) {
+    base::Log(base::LogLevel::kError, "store_reserve_in_use", {{"partition", options_.partition}});
+    return activate_next();
   }
-  base::Log(base::LogLevel::kError, "store_reserve_in_use", {{"partition", options_.partition}});
-  return activate_next();
+  if (room == LogRoom::kLast && PrepareLast()) return false;
+  Refuse(room, why_refused_);
+  return queue_head_ != nullptr;
 }
 
 void Log::Activate(OpenSegment segment) {
@@ -270,6 +274,23 @@ void Log::Prepare() {
       reactor_.now_us() < retry_at_us_) {
     return;
   }
+  last_tried_ = false;
+  (void)LayOutNext(FreeBytesFloor());
+}
+
+uint64_t Log::FreeBytesFloor() const {
+  if (!prepared_.empty()) return options_.reserve_bytes;
+  // The rest is for deletions, which soon find no room.
+  return room_bytes() < margin_bytes() ? 0 : options_.reserve_bytes / 2;
+}
+
+// For a deletion that finds no room. False: nothing is under way, as there is none on the disk.
+bool Log::PrepareLast() {
+  if (closing_ || std::exchange(last_tried_, true)) return false;
+  return LayOutNext(0);
+}
+
+bool Log::LayOutNext(uint64_t free_bytes_floor) {
   SegmentLayout layout;
   layout.env = options_.env;
   layout.directory = options_.directory;
@@ -280,15 +301,13 @@ void Log::Prepare() {
   layout.head.salt = options_.env->Random();
   layout.head.bytes = options_.segment_bytes;
   layout.head.created_us = options_.clock->WallUs();
-  if (!prepared_.empty()) {
-    layout.free_bytes_floor = options_.free_bytes_floor;
-    if (options_.granted != nullptr) layout.free_bytes_floor += options_.granted->granted_bytes();
-  }
+  layout.free_bytes_floor = free_bytes_floor;
+  layout.disk_room = options_.disk_room;
   layout.pace_us_per_mib = options_.pace_us_per_mib;
-  if (!preparer_.Start(pool_, reactor_, std::move(layout))) {
-    why_refused_ = AppendOutcome::kTemporary;
-    retry_at_us_ = reactor_.now_us() + kRetryAfterUs / 10;
-  }
+  if (preparer_.Start(pool_, reactor_, std::move(layout))) return true;
+  why_refused_ = AppendOutcome::kTemporary;
+  retry_at_us_ = reactor_.now_us() + kRetryAfterUs / 10;
+  return false;
 }
 
 void Log::OnPrepared(StatusOr<OpenSegment> segment) {
@@ -308,10 +327,10 @@ void Log::OnPrepared(StatusOr<OpenSegment> segment) {
   reactor_.AtTurnEnd(pump_);
 }
 
-void Log::Refuse(bool frees_space_too, AppendOutcome outcome) {
+void Log::Refuse(LogRoom room, AppendOutcome outcome) {
   for (LogAppend* append = TakeQueue(); append != nullptr;) {
     LogAppend* const next = append->next_;
-    if (append->frees_space && !frees_space_too) {
+    if (append->room > room) {
       Enqueue(*append);
     } else {
       metrics_.refused.Add();
@@ -321,7 +340,7 @@ void Log::Refuse(bool frees_space_too, AppendOutcome outcome) {
   }
 }
 
-void Log::RefuseWaiting(AppendOutcome outcome) { Refuse(true, outcome); }
+void Log::RefuseWaiting(AppendOutcome outcome) { Refuse(LogRoom::kLast, outcome); }
 
 uint32_t Log::first_open_segment() const {
   if (active_.file != nullptr) return active_.head.number;
@@ -338,6 +357,10 @@ uint64_t Log::room_bytes() const {
   uint64_t bytes = active_.file == nullptr ? 0 : active_.head.bytes - active_offset_;
   for (const OpenSegment& segment : prepared_) bytes += segment.head.bytes - kFirstBatchOffset;
   return bytes;
+}
+
+uint64_t Log::margin_bytes() const {
+  return std::min(kMarginBytesMax, options_.segment_bytes / kMarginShare);
 }
 
 void Log::SpaceFreed() {

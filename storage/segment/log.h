@@ -9,7 +9,8 @@
 //
 // Two segments are kept laid out behind the one in use. The last of them is the reserve: deliveries
 // are written only while it stays untouched. So when no segment can be laid out (a full disk),
-// deliveries are refused, and what frees space goes on.
+// deliveries are refused, and what frees space goes on. A reserve that was used is laid out anew
+// out of the first half of what the disk keeps back; the second half is for deletions alone.
 
 #pragma once
 
@@ -34,6 +35,13 @@ enum class AppendOutcome : uint8_t {
   kUnknown,    // The write or flush failed: after a crash it may be found, or not.
 };
 
+// What of a full disk a record may use.
+enum class LogRoom : uint8_t {
+  kOrdinary,  // What is laid out, but for the reserve: deliveries.
+  kReserve,   // The reserve, too: what compaction moves.
+  kLast,      // And what the disk has left at all: deletions.
+};
+
 // One record on its way into the log.
 class LogAppend {
  public:
@@ -45,8 +53,7 @@ class LogAppend {
   // Filled by the owner but for the id, which ADD, ADD_REF and REMOVE get when they join a batch.
   // What its views point at stays until the answer.
   Record record;
-  // Deletions: may use the reserve.
-  bool frees_space = false;
+  LogRoom room = LogRoom::kOrdinary;
 
  protected:
   friend class Log;
@@ -78,8 +85,8 @@ struct LogOptions {
   uint32_t partition = 0;
   uint32_t epoch = 0;
   uint64_t segment_bytes = 64 * kMiB;
-  uint64_t free_bytes_floor = 0;      // For ordinary segments; laying out the reserve may go below.
-  const DiskRoom* granted = nullptr;  // Room that is somebody's already; may be null.
+  uint64_t reserve_bytes = 0;     // Of the disk: ordinary segments leave it, a reserve takes half.
+  DiskRoom* disk_room = nullptr;  // Null: nobody else lays anything out.
   uint32_t pace_us_per_mib = 0;
   const base::Clock* clock = nullptr;
 };
@@ -124,6 +131,8 @@ class Log {
   bool starved() const { return retry_at_us_ != 0 && prepared_.size() < kPreparedMax; }
   // What still fits before another segment must be laid out.
   uint64_t room_bytes() const;
+  // Of that, what all others leave to deletions where no segment can be laid out.
+  uint64_t margin_bytes() const;
   // Of the segments behind the one in use.
   uint64_t laid_out_bytes() const;
   // Somebody freed space: another try to lay out what is missing is worth it now.
@@ -150,12 +159,16 @@ class Log {
   bool Rotate();
   void Activate(OpenSegment segment);
   void Prepare();
+  uint64_t FreeBytesFloor() const;
+  bool PrepareLast();
+  bool LayOutNext(uint64_t free_bytes_floor);
   void OnPrepared(StatusOr<OpenSegment> segment);
   void StartWrite();
   void OnWritten(int32_t result);
   void OnFlushed(int32_t result);
   void EndBatch(AppendOutcome outcome);
-  void Refuse(bool frees_space_too, AppendOutcome outcome);
+  // Answers those that may use no more than `room`.
+  void Refuse(LogRoom room, AppendOutcome outcome);
   void Enqueue(LogAppend& append);
   // Empties the queue and gives its first.
   LogAppend* TakeQueue();
@@ -188,6 +201,7 @@ class Log {
   uint64_t flush_began_us_ = 0;
 
   uint64_t retry_at_us_ = 0;  // After a failure to lay a segment out: not before.
+  bool last_tried_ = false;   // Since then: to lay one out of the disk's last.
   AppendOutcome why_refused_ = AppendOutcome::kTemporary;
 
   LogMetrics metrics_;

@@ -13,13 +13,40 @@ namespace {
 constexpr uint64_t kPieceBytes = kMiB;
 constexpr uint64_t kFlushEveryBytes = 4 * kMiB;
 
-Status WriteOut(const SegmentLayout& layout, File& file, const std::atomic<bool>& hurry) {
+// What was granted and is not yet written.
+class Granted {
+ public:
+  explicit Granted(DiskRoom& room) : room_(room) {}
+  Granted(const Granted&) = delete;
+  Granted& operator=(const Granted&) = delete;
+  ~Granted() { Written(bytes_); }
+
+  Status Take(const SegmentLayout& layout) {
+    POP_RETURN_IF_ERROR(
+        room_.Grant(*layout.env, layout.directory, layout.free_bytes_floor, layout.head.bytes));
+    bytes_ = layout.head.bytes;
+    return OkStatus();
+  }
+  void Written(uint64_t bytes) {
+    const uint64_t taken = std::min(bytes, bytes_);
+    bytes_ -= taken;
+    room_.GiveBack(taken);
+  }
+
+ private:
+  DiskRoom& room_;
+  uint64_t bytes_ = 0;
+};
+
+Status WriteOut(const SegmentLayout& layout, File& file, const std::atomic<bool>& hurry,
+                Granted& granted) {
   POP_RETURN_IF_ERROR(file.WriteAt(EncodeSegmentHead(layout.head), 0));
   const std::string zeros(kPieceBytes, '\0');
   uint64_t unflushed = 0;
   for (uint64_t at = kBlockBytes; at < layout.head.bytes;) {
     const uint64_t piece = std::min(kPieceBytes, layout.head.bytes - at);
     POP_RETURN_IF_ERROR(file.WriteAt(std::string_view(zeros).substr(0, piece), at));
+    granted.Written(piece);
     at += piece;
     unflushed += piece;
     // In small steps, so that a flush of the log never waits behind all of it.
@@ -34,14 +61,6 @@ Status WriteOut(const SegmentLayout& layout, File& file, const std::atomic<bool>
   return OkStatus();
 }
 
-Status CheckRoom(const SegmentLayout& layout) {
-  if (layout.free_bytes_floor == 0) return OkStatus();
-  POP_ASSIGN_OR_RETURN(const uint64_t free, layout.env->FreeBytes(layout.directory));
-  if (free >= layout.head.bytes + layout.free_bytes_floor) return OkStatus();
-  return MakeStatus(StatusCode::kResourceExhausted,
-                    layout.directory + ": the disk is full but for the reserve");
-}
-
 }  // namespace
 
 std::string SegmentName(uint32_t number) {
@@ -51,11 +70,16 @@ std::string SegmentName(uint32_t number) {
 }
 
 StatusOr<OpenSegment> LayOutSegment(const SegmentLayout& layout, const std::atomic<bool>& hurry) {
-  POP_RETURN_IF_ERROR(CheckRoom(layout));
+  DiskRoom nobody_elses;
+  Granted granted(layout.disk_room == nullptr ? nobody_elses : *layout.disk_room);
+  // What may take all of the disk asks nobody.
+  if (layout.free_bytes_floor > 0) {
+    POP_RETURN_IF_ERROR(Annotate(granted.Take(layout), layout.directory));
+  }
   const std::string path = layout.directory + "/" + SegmentName(layout.head.number);
   const std::string temporary = path + ".tmp";
   POP_ASSIGN_OR_RETURN(std::unique_ptr<File> file, layout.env->CreateFile(temporary));
-  Status status = WriteOut(layout, *file, hurry);
+  Status status = WriteOut(layout, *file, hurry, granted);
   if (status.ok()) status = layout.env->Rename(temporary, path + ".seg");
   if (status.ok()) status = layout.env->SyncDirectory(layout.directory);
   if (!status.ok()) {

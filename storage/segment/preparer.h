@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/io/offload_pool.h"
+#include "storage/env/disk_room.h"
 #include "storage/env/env.h"
 #include "storage/format/segment_format.h"
 
@@ -26,6 +27,7 @@ struct SegmentLayout {
   std::string directory;
   SegmentHead head;               // What its file shall say.
   uint64_t free_bytes_floor = 0;  // Leave so much of the disk free, or fail: kResourceExhausted.
+  DiskRoom* disk_room = nullptr;  // What others were granted counts; null: there are none.
   uint32_t pace_us_per_mib = 0;   // Rest between pieces, so that the log's flushes get through.
 };
 

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +30,9 @@ SETTINGS = f"segment_mib = {SEGMENT_MIB}\nblob_threshold_kib = 1024\ncheckpoint_
 def server(tmp_path):
     if os.geteuid() != 0:
         pytest.skip("needs root, to mount a small disk")
-    server = populate(PoplarServer(tmp_path / "server", store=SETTINGS))
-    store = server.directory / "store"
+    store = tmp_path / "server/store"
+    # Snapshots on the small disk, too.
+    server = populate(PoplarServer(tmp_path / "server", store=f'{SETTINGS}\nsnapshots = "{store}/snapshots"'))
     partitions = len(list(store.glob("p*")))
     # What the store keeps back, some 80 MiB of mail, and what is the file system's own.
     size_mib = KEPT_BACK_MIB + partitions * 3 * SEGMENT_MIB + 96
@@ -146,6 +148,34 @@ def test_a_full_disk_is_emptied_by_deleting(server):
     mail.wait_for_room(SIZES)
     assert server.metric("poplar_store_compaction_failures_total") == 0
     assert server.metric("poplar_store_damages_total") == 0
+    mail.check_after_restart()
+
+
+def test_a_full_disk_gives_back_what_a_snapshot_held_when_that_is_gone(server):
+    def held_bytes():
+        return server.metric("poplar_store_snapshot_held_bytes")
+
+    mail = Mail(server)
+    mail.begin()
+    mail.fill(["large", "small"])
+    snapshot = [POPLAR, "store", "snapshot", str(server.directory / "store/snapshots/one"), "--config", str(server.config_path)]
+    subprocess.run(["nsenter", "--mount", f"--target={server.process.pid}", *snapshot], check=True, timeout=30)
+    mail.delete_most(["large"])
+    wait_for("what the snapshot holds is known", 30, lambda: held_bytes() > 2 * SEGMENT_MIB * MIB)
+    wait_for("the log says so", 10, lambda: " store_space_held_by_snapshots " in server.log())
+    for _ in range(2):  # Who deletes goes on to be heard.
+        known = held_bytes()
+        mail.delete_most(["large"])
+        wait_for("that is known, too", 30, lambda: held_bytes() != known)
+    assert server.disk.free_mib(server) >= KEPT_BACK_MIB - 2 * SEGMENT_MIB
+
+    server.kill(running=True)
+    server.start()
+    mail.check()
+    mail.delete_most(["small"])
+    shutil.rmtree(server.disk.seen_by(server.process) / "snapshots/one")
+    mail.wait_for_room(["large"] * 40 + ["small"])
+    assert held_bytes() == 0
     mail.check_after_restart()
 
 

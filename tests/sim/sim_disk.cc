@@ -188,6 +188,14 @@ Status SimDisk::Link(const std::string& from, const std::string& to) {
   return Said(Leave(), to);
 }
 
+StatusOr<uint64_t> SimDisk::Links(const std::string& path) {
+  if (const int error = Enter(DiskCall::kOpen, path)) return Said(error, path);
+  const InodePtr inode = Find(path);
+  if (const int error = Leave()) return Said(error, path);
+  if (inode == nullptr) return Said(ENOENT, path);
+  return uint64_t{inode->links};
+}
+
 Status SimDisk::Unlink(const std::string& path) {
   if (const int error = Enter(DiskCall::kUnlink, path)) return Said(error, path);
   const auto [parent, name] = Parent(path);

@@ -74,6 +74,7 @@ class SimDisk final : public storage::Env {
   Status RemoveDirectory(const std::string& path) override;
   Status Rename(const std::string& from, const std::string& to) override;
   Status Link(const std::string& from, const std::string& to) override;
+  StatusOr<uint64_t> Links(const std::string& path) override;
   Status Unlink(const std::string& path) override;
   Status CutFile(const std::string& path, uint64_t bytes) override;
   Status SyncDirectory(const std::string& path) override;

@@ -60,6 +60,7 @@ class FaultyEnv : public Env {
     if (TakeOne(links_to_nothing)) return ErrnoStatus(ENOENT, from);
     return SystemEnv().Link(from, to);
   }
+  StatusOr<uint64_t> Links(const std::string& path) override { return SystemEnv().Links(path); }
   Status Unlink(const std::string& path) override {
     if (Has(path, stuck)) return ErrnoStatus(EIO, path);
     return SystemEnv().Unlink(path);

@@ -121,6 +121,16 @@ TEST_F(SystemEnvTest, RenamesLinksAndUnlinks) {
   EXPECT_EQ(env_.List(Path("never")).status().code(), StatusCode::kNotFound);
 }
 
+TEST_F(SystemEnvTest, CountsTheNamesOfAFile) {
+  Write("a", "bytes");
+  EXPECT_EQ(env_.Links(Path("a")).value(), 1U);
+  ASSERT_TRUE(env_.Link(Path("a"), Path("b")).ok());
+  EXPECT_EQ(env_.Links(Path("a")).value(), 2U);
+  ASSERT_TRUE(env_.Unlink(Path("a")).ok());
+  EXPECT_EQ(env_.Links(Path("b")).value(), 1U);
+  EXPECT_EQ(env_.Links(Path("a")).status().code(), StatusCode::kNotFound);
+}
+
 TEST_F(SystemEnvTest, MakesAndRemovesDirectories) {
   ASSERT_TRUE(env_.MakeDirectory(Path("d")).ok());
   EXPECT_EQ(env_.MakeDirectory(Path("d")).code(), StatusCode::kAlreadyExists);

@@ -73,6 +73,21 @@ TEST_F(PreparerTest, WhatMustStayFreeIsLeftAlone) {
   EXPECT_TRUE(Files().empty());
 }
 
+// As if somebody laid one out at the same time.
+TEST_F(PreparerTest, WhatOthersWereGrantedIsLeftAlone) {
+  const uint64_t free_bytes = SystemEnv().FreeBytes(layout_.directory).value();
+  DiskRoom room;
+  layout_.disk_room = &room;
+  layout_.free_bytes_floor = 1;
+  const uint64_t most = free_bytes / 4 * 3;
+  ASSERT_TRUE(room.Grant(SystemEnv(), layout_.directory, 0, most).ok());
+  EXPECT_TRUE(LayOutSegment(layout_, hurry_).ok());
+  EXPECT_EQ(room.granted_bytes(), most);
+  layout_.free_bytes_floor = free_bytes / 2;
+  EXPECT_EQ(LayOutSegment(layout_, hurry_).status().code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(room.granted_bytes(), most);
+}
+
 TEST_F(PreparerTest, WhereItCannotBeMadeNothingStays) {
   std::filesystem::create_directory(layout_.directory + "/00000011.seg");
   EXPECT_FALSE(LayOutSegment(layout_, hurry_).ok());

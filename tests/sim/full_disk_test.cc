@@ -1,0 +1,99 @@
+// A full disk whose space something else holds: what is kept back is left for deletions.
+
+#include "tests/sim/store_fixture.h"
+
+namespace poplar::sim {
+namespace {
+
+using storage::CommitOutcome;
+using storage::DeliveryOutcome;
+
+class SimFullDiskTest : public SimStoreTest {
+ protected:
+  static constexpr uint64_t kReserveBytes = 512 * kKiB;
+
+  void SetUp() override {
+    SimStoreTest::SetUp();
+    ASSERT_TRUE(world_.Close().ok());
+    options_.reserve_bytes = kReserveBytes;
+    options_.checkpoint_interval_ms = 1'000;
+    capacity_bytes_ = world_.disk().used_bytes() + kReserveBytes + 20 * options_.segment_bytes;
+    world_.disk().set_capacity(capacity_bytes_);
+    ASSERT_TRUE(Open().ok());
+  }
+  void TearDown() override {
+    world_.disk().set_capacity(UINT64_MAX);
+    SimStoreTest::TearDown();
+  }
+
+  void Fill() {
+    while (Deliver(TwoBlocks()) == DeliveryOutcome::kStored) ++messages_;
+    ASSERT_GT(messages_, 100U);
+  }
+  // But for one segment's worth: the index grows.
+  void ExpectReserve(uint64_t bytes) {
+    EXPECT_GE(capacity_bytes_ - world_.disk().used_bytes() + options_.segment_bytes, bytes);
+  }
+  // Of what is there.
+  void DeleteEach(uint32_t nth) {
+    ASSERT_EQ(Delete([nth](uint32_t position) { return position % nth == 0; }),
+              CommitOutcome::kDone);
+  }
+  void PassTime(uint64_t seconds) {
+    const uint64_t until_us = world_.clock().MonotonicUs() + seconds * 1'000'000;
+    world_.StepUntil("time", [&] { return world_.clock().MonotonicUs() >= until_us; });
+  }
+  void ExpectRoomAgain() {
+    for (int i = 0; Deliver(TwoBlocks()) != DeliveryOutcome::kStored; ++i) {
+      ASSERT_LT(i, 100) << "a disk that was emptied takes no mail";
+      PassTime(1);
+    }
+  }
+
+  uint64_t capacity_bytes_ = 0;
+  uint64_t messages_ = 0;
+};
+
+TEST_F(SimFullDiskTest, WhatASnapshotHoldsIsNotMoved) {
+  Fill();
+  PassTime(3);  // Whoever looked for links found none.
+  ASSERT_TRUE(world_.Snapshot("/snapshot").ok());
+  for (const uint32_t nth : {2U, 3U}) {
+    DeleteEach(nth);
+    PassTime(60);
+    ExpectReserve(kReserveBytes);
+  }
+  EXPECT_GT(Metric("poplar_store_snapshot_held_bytes"), 10 * options_.segment_bytes);
+  // A start finds what it needs.
+  EndBy(&SimDisk::Kill);
+  ASSERT_TRUE(Open().ok());
+  DeleteEach(2);
+  ASSERT_TRUE(storage::RemoveTree(world_.disk(), "/snapshot").ok());
+  ExpectRoomAgain();
+  EXPECT_EQ(Metric("poplar_store_snapshot_held_bytes"), 0U);
+}
+
+// Nothing that was emptied goes while the session is there.
+TEST_F(SimFullDiskTest, WhatASessionHoldsCostsLittle) {
+  Fill();
+  storage::OpenResult session;
+  const auto open = [](storage::ShardStore* store, storage::MaildropKey key,
+                       storage::OpenResult* result) -> io::Task<void> {
+    io::Completion<storage::OpenResult> opened;
+    store->OpenToRead(std::move(key), opened);
+    *result = co_await opened;
+  };
+  Begin(open(&world_.StoreOn(ShardIndex(0)), key_, &session));
+  Settle();
+  ASSERT_EQ(session.outcome, storage::OpenOutcome::kOpen);
+  for (const uint32_t nth : {2U, 3U}) {
+    DeleteEach(nth);
+    PassTime(60);
+    ExpectReserve(kReserveBytes - options_.segment_bytes);
+  }
+  world_.shards().RunOn(ShardIndex(0), [&](io::Shard&) { session.maildrop.reset(); });
+  ExpectRoomAgain();
+}
+
+}  // namespace
+}  // namespace poplar::sim
