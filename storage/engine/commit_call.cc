@@ -44,9 +44,14 @@ void CommitCall::Execute(io::Shard& /*target*/) {
   partition().WithList(KeptKeyOf(grant_->encoded_key), *this);
 }
 
-// The list of what is kept. Nothing is deleted that cannot be kept.
-void CommitCall::MaildropReady(MaildropState* kept, const Status& /*why*/) {
+// The list of what is kept. One that is damaged stays so until a start makes the index anew from
+// the log, which has what is kept until then.
+void CommitCall::MaildropReady(MaildropState* kept, const Status& why) {
   if (kept != nullptr) return Delete(kept);
+  if (why.code() == StatusCode::kDataLoss) {
+    return deletion_.BeginUnlisted(partition(), *maildrop_, std::move(deleted_),
+                                   grant_->lease->holder.session.value());
+  }
   outcome_ = CommitOutcome::kFailed;
   PartEnded();
 }

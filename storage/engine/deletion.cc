@@ -9,18 +9,29 @@ namespace poplar::storage {
 
 void Deletion::Begin(Partition& partition, MaildropState& from, MaildropState* kept,
                      std::vector<MessageId> ids, uint64_t session) {
+  kept_ = kept;
+  if (kept != nullptr) ++kept->pins;
+  Start(partition, from, std::move(ids), session, kept != nullptr);
+}
+
+void Deletion::BeginUnlisted(Partition& partition, MaildropState& from, std::vector<MessageId> ids,
+                             uint64_t session) {
+  kept_ = nullptr;
+  Start(partition, from, std::move(ids), session, true);
+}
+
+void Deletion::Start(Partition& partition, MaildropState& from, std::vector<MessageId> ids,
+                     uint64_t session, bool keep) {
   partition_ = &partition;
   from_ = &from;
-  kept_ = kept;
   ids_ = std::move(ids);
   ++from.pins;
-  if (kept != nullptr) ++kept->pins;
   MaildropKey key = DecodeMaildropKey(from.key);
   account_ = std::move(key.account);
   record = {};
   record.kind = RecordKind::kExpunge;
   if (IsKeptKey(from.key)) record.flags |= kRecordPurge;
-  if (kept != nullptr) record.flags |= kRecordKept;
+  if (keep) record.flags |= kRecordKept;
   record.tenant = key.tenant;
   record.account = account_;
   record.reference = session;
@@ -50,12 +61,15 @@ void Deletion::Appended(AppendOutcome outcome, Lsn /*at*/) {
   --from_->deletions;
   if (outcome == AppendOutcome::kDurable) {
     MaildropTable& table = partition_->table();
-    if (kept_ != nullptr) {
-      table.Keep(*from_, *kept_, ids_, {record.time_us, record.reference});
-      partition_->metrics().kept.Add(ids_.size());
-    } else {
+    const bool keep = (record.flags & kRecordKept) != 0;
+    if (!keep) {
       table.Expunge(*from_, ids_);
+    } else if (kept_ != nullptr) {
+      table.Keep(*from_, *kept_, ids_, {record.time_us, record.reference});
+    } else {
+      table.KeepUnlisted(*from_, ids_);
     }
+    if (keep) partition_->metrics().kept.Add(ids_.size());
     partition_->metrics().expunged.Add(ids_.size());
   }
   End(outcome);

@@ -27,6 +27,10 @@ class Deletion final : private MovesWaiter, private LogAppend {
   // `from` may be a list of kept mail itself. `session` 0: nobody's.
   void Begin(Partition& partition, MaildropState& from, MaildropState* kept,
              std::vector<MessageId> ids, uint64_t session);
+  // They are kept, and the list of kept mail is damaged: the log alone says so until the next start
+  // makes the index anew.
+  void BeginUnlisted(Partition& partition, MaildropState& from, std::vector<MessageId> ids,
+                     uint64_t session);
 
   // --- After the end. kDurable also where nothing was left to delete.
   AppendOutcome outcome() const { return outcome_; }
@@ -34,6 +38,8 @@ class Deletion final : private MovesWaiter, private LogAppend {
   size_t messages() const { return ids_.size(); }
 
  private:
+  void Start(Partition& partition, MaildropState& from, std::vector<MessageId> ids,
+             uint64_t session, bool keep);
   void MovesEnded() override;
   void Appended(AppendOutcome outcome, Lsn at) override;
   void End(AppendOutcome outcome);

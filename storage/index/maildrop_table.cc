@@ -142,17 +142,17 @@ void MaildropTable::CountLive(const MaildropState& maildrop, const MessageEntry&
   segment->second.live_records += added ? 1 : -1;
 }
 
-void MaildropTable::CountTenant(const MaildropState& maildrop,
-                                std::span<const MessageEntry> entries, bool added, bool reserved) {
+void MaildropTable::CountTenant(std::string_view key, std::span<const MessageEntry> entries,
+                                bool added, bool reserved) {
   if (entries.empty()) return;
   TenantTotals change;
-  uint64_t& messages = IsKeptKey(maildrop.key) ? change.kept_messages : change.messages;
-  uint64_t& octets = IsKeptKey(maildrop.key) ? change.kept_octets : change.octets;
+  uint64_t& messages = IsKeptKey(key) ? change.kept_messages : change.messages;
+  uint64_t& octets = IsKeptKey(key) ? change.kept_octets : change.octets;
   for (const MessageEntry& entry : entries) {
     messages += added ? 1 : -1;
     octets += added ? entry.octets : -uint64_t{entry.octets};
   }
-  const TenantId tenant = DecodeMaildropKey(maildrop.key).tenant;
+  const TenantId tenant = DecodeMaildropKey(key).tenant;
   AddTo(tenants_[tenant], change);
   tenants_changed_.insert(tenant);
   if (ledger_ != nullptr && !reserved) ledger_->Add(tenant, change);
@@ -184,7 +184,7 @@ void MaildropTable::Add(MaildropState& maildrop, const MessageEntry& entry, std:
   }
   if (entry.blob != BlobId(0)) blob_changes_[entry.id] = entry.blob;
   CountLive(maildrop, entry, true);
-  CountTenant(maildrop, {&entry, 1}, true, reserved);
+  CountTenant(maildrop.key, {&entry, 1}, true, reserved);
 }
 
 void MaildropTable::Insert(MaildropState& maildrop, const MessageEntry& entry,
@@ -192,12 +192,12 @@ void MaildropTable::Insert(MaildropState& maildrop, const MessageEntry& entry,
   if (Change(maildrop).Merge({{entry}, std::string(text)}) > 0) return;
   if (entry.blob != BlobId(0)) blob_changes_[entry.id] = entry.blob;
   CountLive(maildrop, entry, true);
-  CountTenant(maildrop, {&entry, 1}, true);
+  CountTenant(maildrop.key, {&entry, 1}, true);
   Charge(maildrop);
 }
 
 void MaildropTable::Drop(MaildropState& maildrop, std::span<const MessageEntry> gone) {
-  CountTenant(maildrop, gone, false);
+  CountTenant(maildrop.key, gone, false);
   for (const MessageEntry& entry : gone) {
     CountLive(maildrop, entry, false);
     if (entry.blob == BlobId(0)) continue;
@@ -214,7 +214,7 @@ void MaildropTable::Expunge(MaildropState& maildrop, std::span<const MessageId> 
 void MaildropTable::Keep(MaildropState& maildrop, MaildropState& kept,
                          std::span<const MessageId> ids, const KeptInfo& info) {
   const Chunk gone = Change(maildrop).Erase(ids);
-  CountTenant(maildrop, gone.entries, false);
+  CountTenant(maildrop.key, gone.entries, false);
   Charge(maildrop);
   Chunk now_kept;
   ForEachEntry(gone, [&](MessageEntry entry, std::string_view uidl) {
@@ -225,8 +225,16 @@ void MaildropTable::Keep(MaildropState& maildrop, MaildropState& kept,
     AppendTail(now_kept, entry, EncodeKeptInfo(info) + std::string(uidl));
   });
   Change(kept).Merge(now_kept);
-  CountTenant(kept, now_kept.entries, true);
+  CountTenant(kept.key, now_kept.entries, true);
   Charge(kept);
+}
+
+// Their records go on counting as living, so no segment goes that holds them.
+void MaildropTable::KeepUnlisted(MaildropState& maildrop, std::span<const MessageId> ids) {
+  const Chunk gone = Change(maildrop).Erase(ids);
+  CountTenant(maildrop.key, gone.entries, false);
+  CountTenant(KeptKeyOf(maildrop.key), gone.entries, true);
+  Charge(maildrop);
 }
 
 void MaildropTable::MarkRead(MaildropState& maildrop, std::span<const MessageId> ids,

@@ -106,6 +106,8 @@ class MaildropTable {
   // Deletes them from the maildrop's list and adds them to that of its kept mail.
   void Keep(MaildropState& maildrop, MaildropState& kept, std::span<const MessageId> ids,
             const KeptInfo& info);
+  // Where the list of kept mail is damaged: it is counted as kept, and stands in no list.
+  void KeepUnlisted(MaildropState& maildrop, std::span<const MessageId> ids);
   void MarkRead(MaildropState& maildrop, std::span<const MessageId> ids, uint16_t day);
   // Everything with a smaller id ends; so does the lease.
   void Remove(MaildropState& maildrop, MessageId id);
@@ -164,8 +166,8 @@ class MaildropTable {
   void MarkDirty(MaildropState& maildrop);
   void Drop(MaildropState& maildrop, std::span<const MessageEntry> gone);
   void CountLive(const MaildropState& maildrop, const MessageEntry& entry, bool added);
-  // All of them, in the totals of their tenant.
-  void CountTenant(const MaildropState& maildrop, std::span<const MessageEntry> entries, bool added,
+  // All of them, in the totals of the tenant whose list stands under `key`.
+  void CountTenant(std::string_view key, std::span<const MessageEntry> entries, bool added,
                    bool reserved = false);
   void Charge(MaildropState& maildrop);
   void Unlink(MaildropState& maildrop);

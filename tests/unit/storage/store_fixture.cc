@@ -69,18 +69,29 @@ void BreakIndexHead(const std::string& directory) {
   ASSERT_EQ(broken, 1);
 }
 
-void DamageTotals(const std::string& store, uint32_t partition, const MaildropKey& key) {
+namespace {
+
+void DamageTotalsOf(const std::string& encoded, const std::string& store, uint32_t partition) {
   const auto index = Lmdb().Open(PartitionDirectory(store, partition) + "/index", kGiB);
   ASSERT_TRUE(index.ok()) << index.status();
   const auto change = (*index)->Begin(KeyValueStore::Access::kChange);
   ASSERT_TRUE(change.ok()) << change.status();
-  const std::string encoded = EncodeMaildropKey(key);
   const auto totals = (*change)->Get(Database::kMaildrops, encoded);
   ASSERT_TRUE(totals.ok()) << totals.status();
   std::string damaged(*totals);
   damaged.back() = static_cast<char>(damaged.back() ^ 1);
   ASSERT_TRUE((*change)->Put(Database::kMaildrops, encoded, damaged).ok());
   ASSERT_TRUE((*change)->Commit().ok());
+}
+
+}  // namespace
+
+void DamageTotals(const std::string& store, uint32_t partition, const MaildropKey& key) {
+  DamageTotalsOf(EncodeMaildropKey(key), store, partition);
+}
+
+void DamageKeptTotals(const std::string& store, uint32_t partition, const MaildropKey& key) {
+  DamageTotalsOf(KeptKeyOf(EncodeMaildropKey(key)), store, partition);
 }
 
 bool Eventually(const std::function<bool()>& condition) {

@@ -48,6 +48,7 @@ void BreakIndexHead(const std::string& directory);
 // Flips a bit in what the index of a store that is not open says of a maildrop. The list cannot be
 // read any more; the index is otherwise sound.
 void DamageTotals(const std::string& store, uint32_t partition, const MaildropKey& key);
+void DamageKeptTotals(const std::string& store, uint32_t partition, const MaildropKey& key);
 
 // What goes on in the background has to come to this end. False after 20 s.
 bool Eventually(const std::function<bool()>& condition);

@@ -129,6 +129,34 @@ TEST_F(KeptTest, BlobsAreKeptAndComeBackToo) {
   EXPECT_EQ(Damages(), 0U);
 }
 
+// The log says what is kept until the index is made anew.
+TEST_F(KeptTest, ADamagedListOfKeptMailKeepsNobodyFromDeleting) {
+  Fill("alice", 3);
+  fixture_.MustDeliver(0, Key("alice"), MakeMessage(1, 100'000));
+  const std::vector<Listed> before = fixture_.List(0, Key("alice"));
+  ASSERT_EQ(Session(Key("alice"), {0}), CommitOutcome::kDone);
+  ASSERT_TRUE(fixture_.Close().ok());
+  DamageKeptTotals(folder_.path(), PlacePartition(ReadSuperblock(), Key("alice")), Key("alice"));
+  Open();
+  ASSERT_EQ(Session(Key("alice"), {0}), CommitOutcome::kDone);
+  ASSERT_EQ(Session(Key("alice"), {1}), CommitOutcome::kDone);  // Of a file of its own.
+  EXPECT_EQ(fixture_.List(0, Key("alice")), std::vector<Listed>{before[2]});
+  EXPECT_EQ(fixture_.store().TotalsOf(TenantId(1)).messages, 1U);
+  EXPECT_EQ(fixture_.store().TotalsOf(TenantId(1)).kept_messages, 3U);
+  Reopen();
+  EXPECT_EQ(Kept(Key("alice")).size(), 3U);
+  EXPECT_EQ(Undelete(Key("alice"), {}), 3U);
+  std::vector<std::string> wires;
+  for (const Listed& listed : fixture_.List(0, Key("alice"))) wires.push_back(listed.wire);
+  std::sort(wires.begin(), wires.end());
+  std::vector<std::string> expected;
+  for (const Listed& listed : before) expected.push_back(listed.wire);
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(wires, expected);
+  ASSERT_TRUE(fixture_.Close().ok());
+  EXPECT_EQ(Damages(), 0U);
+}
+
 TEST_F(KeptTest, StartsAndRebuildsAndCompactionLeaveItKept) {
   const std::vector<std::string> others = SpreadUsers();
   std::vector<uint32_t> all;
