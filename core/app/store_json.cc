@@ -35,6 +35,7 @@ json ToJson(const storage::PartitionStats& stats) {
           {"kept_messages", stats.index.kept_messages},
           {"kept_octets", stats.index.kept_octets},
           {"index_bytes", stats.index.file_bytes},
+          {"log_behind_bytes", stats.log_behind_bytes},
           {"epoch", stats.epoch}};
 }
 
@@ -131,8 +132,12 @@ bool PrintStats(const json& stats, std::ostream& out) try {
   for (const json& row : stats.at("partitions")) add(std::to_string(partition++), row);
   add("total", stats.at("total"));
   table.Print(out);
+  const uint64_t behind_bytes = stats.at("total").value("log_behind_bytes", uint64_t{0});
   if (stats.at("served").get<bool>()) {
     out << "Segments as of now; blobs, maildrops, messages and octets as of the last checkpoint.\n";
+  } else if (behind_bytes > 0) {
+    out << "As of the last checkpoint: the log goes on behind it, by " << SizeText(behind_bytes)
+        << ", which a server counts when it starts.\n";
   }
   return true;
 } catch (const json::exception&) {

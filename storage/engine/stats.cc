@@ -4,6 +4,7 @@
 
 #include "storage/engine/context.h"
 #include "storage/engine/layout.h"
+#include "storage/segment/log_survey.h"
 
 namespace poplar::storage {
 namespace {
@@ -26,16 +27,49 @@ Status CountIndex(Index& index, PartitionStats& stats) {
   return OkStatus();
 }
 
-StatusOr<PartitionStats> ReadPartition(const StatsOptions& options, uint32_t partition) {
-  PartitionStats stats;
-  const std::string directory = PartitionDirectory(options.path, partition) + "/index";
+void CountBehind(uint32_t segment, uint64_t end, PartitionStats& stats) {
+  const Lsn begin = std::max(stats.checkpoint, Lsn(segment, kFirstBatchOffset));
+  if (Lsn(segment, end) > begin) stats.log_behind_bytes += end - begin.offset();
+}
+
+// Of damage a start tells.
+Status CountLogBehind(const LogSurveyOptions& log, PartitionStats& stats) {
+  const auto survey = SurveyLog(log, [](const Damage&) {});
+  if (survey.status().code() == StatusCode::kNotFound) return OkStatus();
+  if (!survey.ok()) return survey.status();
+  for (const SurveyedSegment& segment : survey->segments) {
+    if (!segment.sound) continue;
+    Lsn end = segment.end;
+    if (end == kLsnMax) {
+      const Lsn from = std::max(stats.checkpoint, Lsn(segment.number, kFirstBatchOffset));
+      POP_ASSIGN_OR_RETURN(end, FindLogEnd(log, segment, from));
+    }
+    CountBehind(segment.number, end.offset(), stats);
+  }
+  return OkStatus();
+}
+
+Status CountClosed(const StatsOptions& options, const std::string& directory,
+                   PartitionStats& stats) {
   const auto index = Index::OpenToRead({directory, options.index_map_bytes});
-  if (index.status().code() == StatusCode::kNotFound) return stats;  // Never served.
-  if (!index.ok()) return Annotate(index.status(), directory);
-  POP_RETURN_IF_ERROR(Annotate(CountIndex(**index, stats), directory));
-  if (stats.checkpoint == Lsn()) return stats;
+  if (index.status().code() == StatusCode::kNotFound) return OkStatus();  // None was made yet.
+  POP_RETURN_IF_ERROR(index.status());
+  POP_RETURN_IF_ERROR(CountIndex(**index, stats));
+  if (stats.checkpoint == Lsn()) return OkStatus();
   POP_ASSIGN_OR_RETURN(const auto segments, (*index)->ReadSegments());
   CountSegments(segments, stats);
+  return OkStatus();
+}
+
+StatusOr<PartitionStats> ReadPartition(const StatsOptions& options, Env& env,
+                                       const Superblock& superblock, uint32_t partition) {
+  PartitionStats stats;
+  const std::string directory = PartitionDirectory(options.path, partition);
+  const std::string index = directory + "/index";
+  POP_RETURN_IF_ERROR(Annotate(CountClosed(options, index, stats), index));
+  const LogSurveyOptions log{&env,      directory + "/log", superblock.store_id,
+                             partition, stats.checkpoint,   true};
+  POP_RETURN_IF_ERROR(Annotate(CountLogBehind(log, stats), log.directory));
   return stats;
 }
 
@@ -60,6 +94,7 @@ void PartitionStats::Add(const PartitionStats& other) {
   index.blobs += other.index.blobs;
   index.file_bytes += other.index.file_bytes;
   epoch = std::max(epoch, other.epoch);
+  log_behind_bytes += other.log_behind_bytes;
 }
 
 PartitionStats StoreStats::Total() const {
@@ -75,7 +110,8 @@ StatusOr<StoreStats> ReadStoreStats(const StatsOptions& options) {
   POP_ASSIGN_OR_RETURN(stats.superblock, ReadSuperblock(env, options.path));
   POP_ASSIGN_OR_RETURN(const auto lock, env.LockToRead(options.path + "/lock"));
   for (uint32_t p = 0; p < stats.superblock.partitions; ++p) {
-    POP_ASSIGN_OR_RETURN(const PartitionStats partition, ReadPartition(options, p));
+    POP_ASSIGN_OR_RETURN(const PartitionStats partition,
+                         ReadPartition(options, env, stats.superblock, p));
     stats.partitions.push_back(partition);
   }
   return stats;
@@ -88,9 +124,10 @@ StatusOr<StoreStats> OpenStoreStats(EngineContext& context) {
   stats.open = true;
   for (uint32_t p = 0; p < context.partitions.size(); ++p) {
     PartitionStats partition;
+    std::map<uint32_t, SegmentStats> segments;
     context.shards.RunOn(context.ShardOf(p), [&](io::Shard&) {
       const Partition& of = *context.partitions[p];
-      std::map<uint32_t, SegmentStats> segments = of.table().segments();
+      segments = of.table().segments();
       // The table knows where the one in use stood at the last checkpoint.
       const Lsn flushed = of.log().flushed();
       if (const auto in_use = segments.find(flushed.segment()); in_use != segments.end()) {
@@ -99,6 +136,7 @@ StatusOr<StoreStats> OpenStoreStats(EngineContext& context) {
       CountSegments(segments, partition);
     });
     POP_RETURN_IF_ERROR(CountIndex(context.partitions[p]->index(), partition));
+    for (const auto& [number, segment] : segments) CountBehind(number, segment.end, partition);
     stats.partitions.push_back(partition);
   }
   return stats;

@@ -1,7 +1,8 @@
 // What a store holds, in numbers, for an operator: of a store that nobody serves, read from its
 // index, or of an open one, where segments are as of now and all else as of the last checkpoint.
-// Segments that are laid out ahead and hold nothing are not counted. Blocking; a thread that is no
-// shard's.
+// How much of the log stands behind that is told: a snapshot's, or of a run that was killed, is
+// counted by the next start only. Segments that are laid out ahead and hold nothing are not
+// counted. Blocking; a thread that is no shard's.
 
 #pragma once
 
@@ -28,6 +29,7 @@ struct PartitionStats {
   uint32_t epoch = 0;  // Of the run that wrote the checkpoint: seconds since 1970, or one more
                        // than the run before.
   Lsn checkpoint;
+  uint64_t log_behind_bytes = 0;  // Behind the checkpoint, so `index` does not count it.
 
   // Of what was written, what no message needs; 0 to 1.
   double dead_share() const;

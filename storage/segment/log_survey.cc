@@ -153,6 +153,22 @@ StatusOr<LogSurvey> SurveyLog(const LogSurveyOptions& options, const DamageHandl
   return survey;
 }
 
+StatusOr<Lsn> FindLogEnd(const LogSurveyOptions& options, const SurveyedSegment& segment,
+                         Lsn from) {
+  POP_ASSIGN_OR_RETURN(const auto file,
+                       options.env->OpenToRead(SegmentPath(options.directory, segment.number)));
+  std::string bytes(kBatchHeadBytes, '\0');
+  uint64_t offset = from.offset();
+  while (offset < segment.bytes) {
+    const StatusOr<size_t> got = file->ReadAt(bytes, offset);
+    if (!got.ok() || *got < bytes.size()) break;
+    const auto head = DecodeBatchHead(bytes, Lsn(segment.number, offset), segment.salt);
+    if (!head.has_value()) break;
+    offset = std::min(RoundUp(offset + head->bytes, kBlockBytes), segment.bytes);
+  }
+  return Lsn(segment.number, offset);
+}
+
 StatusOr<std::string> ReadSegment(const LogSurveyOptions& options, const SurveyedSegment& segment,
                                   const DamageHandler& on_damage) {
   POP_ASSIGN_OR_RETURN(const auto file,

@@ -52,6 +52,10 @@ using DamageHandler = std::function<void(const Damage&)>;
 // place. An error of the disk where nothing of a head can be read: that is no damage.
 StatusOr<LogSurvey> SurveyLog(const LogSurveyOptions& options, const DamageHandler& on_damage);
 
+// Where the log ends in a segment that no later one tells of: from batch head to batch head, from
+// `from` on, where one stands or the log ends. Reads no records, so what is torn counts.
+StatusOr<Lsn> FindLogEnd(const LogSurveyOptions& options, const SurveyedSegment& segment, Lsn from);
+
 // The whole segment; blocks that cannot be read, tried twice, are zeros, and told to `on_damage`.
 // The disk's error where no block can be read: that is no damage.
 StatusOr<std::string> ReadSegment(const LogSurveyOptions& options, const SurveyedSegment& segment,

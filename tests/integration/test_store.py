@@ -108,6 +108,21 @@ def test_stats(filled):
         assert "PARTITION" in text and "total" in text and "as of the last checkpoint" in text
 
 
+def test_stats_of_a_store_whose_server_was_killed(filled):
+    with filled:
+        filled.deliver([ALICE], message(1, 50_000))
+        filled.kill(running=True)
+        stats = filled.run_json("store", "stats")
+        assert stats["served"] is False and stats["total"]["messages"] == 22
+        assert 50_000 < stats["total"]["log_behind_bytes"] < 100_000
+        assert b"As of the last checkpoint: the log goes on behind it, by " in filled.run("store", "stats").stdout
+    with filled:
+        pass
+    stats = filled.run_json("store", "stats")
+    assert stats["total"]["messages"] == 23 and stats["total"]["log_behind_bytes"] == 0
+    assert b"checkpoint" not in filled.run("store", "stats").stdout
+
+
 def test_compact(new_server):
     """Without a server, then by one; mail that was kept stays."""
     server = new_server(store="partitions = 1\nsegment_mib = 8")

@@ -1,5 +1,7 @@
 #include "storage/engine/stats.h"
 
+#include <atomic>
+
 #include "tests/unit/storage/store_fixture.h"
 
 namespace poplar::storage {
@@ -71,6 +73,25 @@ TEST_F(StatsTest, OfAStoreThatNobodyServes) {
   EXPECT_EQ(open->Total().index.messages, 19U);
   EXPECT_EQ(open->Total().live_bytes, stats->Total().live_bytes);
   EXPECT_TRUE(Eventually([&] { return fixture_.Metric("poplar_store_log_laid_out_bytes") > 0; }));
+}
+
+TEST_F(StatsTest, WhatStandsBehindTheCheckpointIsTold) {
+  const auto open = fixture_.store().Stats();
+  ASSERT_TRUE(open.ok());
+  const uint64_t behind_bytes = open->Total().log_behind_bytes;
+  EXPECT_GT(behind_bytes, 18 * 2000U);
+  const std::atomic<bool> go_on{false};
+  const TemporaryFolder copies;
+  const std::string copy = copies.path() + "/copy";
+  ASSERT_TRUE(fixture_.store().Snapshot(copy, go_on).ok());
+  ASSERT_TRUE(fixture_.Close().ok());
+  const auto stats = ReadStoreStats({.path = copy});
+  ASSERT_TRUE(stats.ok()) << stats.status();
+  EXPECT_LT(stats->Total().index.messages, 19U);
+  EXPECT_EQ(stats->Total().log_behind_bytes, behind_bytes);
+  const auto closed = ReadStoreStats({.path = folder_.path()});
+  ASSERT_TRUE(closed.ok());
+  EXPECT_EQ(closed->Total().log_behind_bytes, 0U);
 }
 
 TEST_F(StatsTest, OfAStoreThatNeverServed) {
