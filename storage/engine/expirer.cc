@@ -174,6 +174,9 @@ void Expirer::NextList() {
 void Expirer::MaildropReady(MaildropState* list, const Status& why) {
   if (list_ != nullptr) {  // The list of kept mail that was waited for.
     if (list != nullptr) return Delete(list, std::move(ids_));
+    if (why.code() == StatusCode::kDataLoss) {
+      return deletion_.BeginUnlisted(partition_, *list_, std::move(ids_), 0);
+    }
     Failed(list_, why.ToString());
     EndLease();
     return Rest();

@@ -291,6 +291,19 @@ TEST_F(KeptTest, ADamagedListKeepsNoOtherFromExpiring) {
   EXPECT_TRUE(Eventually([&] { return fixture_.Totals(0, damaged)->messages == 0; }));
 }
 
+TEST_F(KeptTest, MailExpiresWhereItsListOfKeptMailIsDamaged) {
+  Fill("alice", 3);
+  ASSERT_EQ(Session(Key("alice"), {0}), CommitOutcome::kDone);
+  ASSERT_TRUE(fixture_.Close().ok());
+  DamageKeptTotals(folder_.path(), PlacePartition(ReadSuperblock(), Key("alice")), Key("alice"));
+  Open();
+  SetPolicy({.name = "one", .keep_deleted_days = 50, .expire_days = 30});
+  clock_.AddDays(32);
+  EXPECT_TRUE(Eventually([&] { return fixture_.store().TotalsOf(TenantId(1)).messages == 0; }));
+  Reopen();
+  EXPECT_EQ(Kept(Key("alice")).size(), 3U);
+}
+
 // Neither what the index has nor what it has not seen yet.
 TEST_F(KeptTest, ATenantThatIsNotListedKeepsWhatItKept) {
   constexpr uint64_t kOther = 2;  // Its lists stand behind those of the first, in each partition.
