@@ -125,7 +125,7 @@ def test_stats_of_a_store_whose_server_was_killed(filled):
 
 def test_compact(new_server):
     """Without a server, then by one; mail that was kept stays."""
-    server = new_server(store="partitions = 1\nsegment_mib = 8")
+    server = new_server(store="partitions = 1\nsegment_mib = 8\ncompaction = false")
     assert len(server.run_json("store", "stats")["partitions"]) == 1
     for number in range(24):
         server.deliver([ALICE], message(number, 900_000))
@@ -155,7 +155,7 @@ def test_compact(new_server):
 
 
 def test_compact_leaves_a_damaged_segment(new_server):
-    server = new_server(store="partitions = 1\nsegment_mib = 8")
+    server = new_server(store="partitions = 1\nsegment_mib = 8\ncompaction = false")
     for number in range(12):
         server.deliver([ALICE], message(number, 900_000))
     client = server.pop3(ALICE, PASSWORDS[ALICE])
