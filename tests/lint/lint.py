@@ -6,6 +6,7 @@
   lint.py headers ROOT        every header compiles by itself
   lint.py events ROOT         every event of the log stands in the operator's table
   lint.py format ROOT         everything is as .clang-format says
+  lint.py figures ROOT        tables of figures are of commits that this history has; 77 where there is no history
 """
 
 import os
@@ -238,6 +239,37 @@ def check_events(root):
                 yield f"{path.relative_to(root)}: core/ops/README.md does not tell of the event {event}"
 
 
+FIGURES = ("README.md", "bench/README.md", "bench/RESULTS.md")
+MEASURED = re.compile(r"\bcommit (unknown|[0-9a-f]{7,40})( with changes)?")
+SKIPPED = 77
+
+
+def git(root, *arguments):
+    """Its exit code and output; where there is no git at all, as where it fails."""
+    try:
+        result = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=60)
+    except FileNotFoundError:
+        return 127, ""
+    return result.returncode, result.stdout.strip()
+
+
+def has_history(root):
+    """Neither a shallow clone nor a tarball, which may lie within a repository of something else."""
+    code, said = git(root, "rev-parse", "--is-shallow-repository", "--show-cdup")
+    return code == 0 and said == "false"
+
+
+def check_figures(root):
+    """Whoever doubts a figure can build what was measured."""
+    for page in FIGURES:
+        for number, line in enumerate((root / page).read_text().splitlines(), 1):
+            for commit, changes in MEASURED.findall(line):
+                if git(root, "merge-base", "--is-ancestor", commit, "HEAD")[0] != 0:
+                    yield f"{page}:{number}: commit {commit} is not in this history: measure again"
+                elif changes:
+                    yield f"{page}:{number}: nobody has what was changed on commit {commit}: measure again"
+
+
 def main():
     what, root = sys.argv[1], Path(sys.argv[2]).resolve()
     if what == "layers":
@@ -250,6 +282,11 @@ def main():
         faults = list(check_events(root))
     elif what == "format":
         faults = list(check_format(root))
+    elif what == "figures":
+        if not has_history(root):
+            print("no history of this tree here")
+            raise SystemExit(SKIPPED)
+        faults = list(check_figures(root))
     else:
         raise SystemExit(__doc__)
     for fault in faults:
