@@ -66,7 +66,7 @@ def start_oauth(tls, users, _password):
     tokens = [issuer.token(user, head={"typ": "JWT"}, sub=user, exp=int(time.time()) + 86_400) for user in users]
     issuer.introspected = {token: {"active": True, "aud": AUDIENCE, "email": user} for user, token in zip(users, tokens, strict=True)}
     return issuer.stop, {"url": issuer.url, "ca": issuer.ca_file.read_text(encoding="ascii"), "audience": AUDIENCE, "algorithm": key.algorithm,
-                         "key_name": key.name, "public_key": public.decode(), "tokens": tokens}
+                         "key_name": key.id["kid"], "public_key": public.decode(), "tokens": tokens}
 
 
 STARTS = {
