@@ -157,10 +157,11 @@ bool Compactor::WorthIt(uint64_t bytes, uint64_t needed, bool crowded) const {
   return gain * 100 >= bytes * (little_will_do ? kCrowdedGainPercent : kGainPercent);
 }
 
-// When nothing can be laid out, what is moved must find room in what is.
+// When nothing can be laid out, what is moved must find room in what is. Where nothing lives there
+// is nothing to move, and that segment goes even if there is no room at all.
 bool Compactor::Fits(uint64_t needed) const {
   const Log& log = partition_.log();
-  return !log.starved() || needed + log.margin_bytes() <= log.room_bytes();
+  return !log.starved() || needed == 0 || needed + log.margin_bytes() <= log.room_bytes();
 }
 
 // For a full disk. False: somebody looks.
