@@ -26,6 +26,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "storage/env/env.h"
@@ -98,6 +99,19 @@ class SimDisk final : public storage::Env {
 
   // Called before every call; null: nothing is.
   void set_before_call(std::function<void()> step) { before_call_ = std::move(step); }
+  // While one lives, it is not: for calls under a lock, as in one thread nobody could wait for
+  // that.
+  class Alone {
+   public:
+    explicit Alone(SimDisk& disk) : disk_(disk), step_(std::exchange(disk.before_call_, nullptr)) {}
+    Alone(const Alone&) = delete;
+    Alone& operator=(const Alone&) = delete;
+    ~Alone() { disk_.before_call_ = std::move(step_); }
+
+   private:
+    SimDisk& disk_;
+    std::function<void()> step_;
+  };
 
   // --- Ends.
   void PowerCut();

@@ -191,6 +191,7 @@ std::string SimIndexEngine::DamageList(const std::string& directory) {
 
 StatusOr<std::unique_ptr<KeyValueStore>> SimIndexEngine::Open(const std::string& directory,
                                                               uint64_t /*map_bytes*/) {
+  const SimDisk::Alone alone(disk_);  // One that is opened again is locked.
   const std::string path = directory + "/data.mdb";
   StatusOr<std::unique_ptr<File>> file = disk_.OpenToRead(path);
   if (file.status().code() == StatusCode::kNotFound) file = disk_.CreateFile(path);
