@@ -38,9 +38,9 @@ bool LastByteIsReadable(const io::FileRange& range) {
   char byte;
   iovec piece{&byte, 1};
   const auto at = static_cast<off_t>(range.offset + range.bytes - 1);
-  if (preadv2(range.fd, &piece, 1, at, RWF_NOWAIT) == 1) return true;
+  const ssize_t got = preadv2(range.fd, &piece, 1, at, RWF_NOWAIT);
   // In memory, or an overlay of before Linux 6.5: it cannot be asked this way.
-  return errno == EOPNOTSUPP;
+  return got == 1 || (got < 0 && errno == EOPNOTSUPP);
 }
 
 }  // namespace
