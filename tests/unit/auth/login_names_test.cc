@@ -5,26 +5,17 @@
 #include <string>
 #include <utility>
 
-#include "tests/unit/auth/gate_backend.h"
-#include "tests/unit/auth/service_fixture.h"
+#include "tests/unit/auth/gated_service.h"
 
 namespace poplar::auth {
 namespace {
 
-constexpr char kAlice[] = "alice@example.org";
-
-class LoginNamesTest : public ServiceFixture {
+class LoginNamesTest : public GatedService {
  protected:
   LoginNamesTest() {
     options_.throttle.free_user = 3;
-    auto backend = std::make_unique<GateBackend>(
-        Capabilities{.password = true, .verifiers = true, .token = true});
-    gate_ = backend.get();
-    gate_->SetUser(kAlice, "secret");
-    StartService(std::move(backend));
+    Start({.password = true, .verifiers = true, .token = true});
   }
-
-  GateBackend* gate_ = nullptr;
 };
 
 TEST_F(LoginNamesTest, NamesThatCannotBeSeenAreNobodys) {
