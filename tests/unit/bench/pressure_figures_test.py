@@ -217,7 +217,7 @@ class ConnectionsTest(unittest.TestCase):
             self.assertEqual(connections.affordable(connections.STEPS)[-1], 20_000)
         with mock.patch("resource.getrlimit", return_value=(1 << 20, 1 << 20)), \
                 mock.patch.object(connections, "memory", return_value=4 << 30):
-            self.assertEqual(connections.affordable(connections.STEPS)[-1], 200_000)
+            self.assertEqual(connections.affordable(connections.STEPS)[-1], 160_000)
         with mock.patch("resource.getrlimit", return_value=(900, 900)):
             self.assertEqual(connections.affordable(connections.STEPS), [400])
 
