@@ -51,12 +51,6 @@ Status ReadCpu(const Options& options, Reading* reading) {
   return OkStatus();
 }
 
-// Memory takes a while to read (a crowd has many descriptors), so it is read outside the window.
-Status ReadAtBegin(const Options& options, Reading* reading) {
-  POP_RETURN_IF_ERROR(ReadMemory(options, reading));
-  return ReadCpu(options, reading);
-}
-
 // Waits until all workers have ended, or `seconds` have passed.
 void WaitFor(RunState* state, double seconds) {
   std::unique_lock lock(state->mutex);
@@ -88,6 +82,15 @@ void WaitForEveryone(RunState* state) {
   }
 }
 
+// Memory takes a while to read (a crowd has many descriptors), and may take it from the clients'
+// core: in the middle of the warm-up, so that they have caught up when the window begins.
+Status WarmUp(const Options& options, RunState* state, Reading* reading) {
+  WaitFor(state, options.warmup_seconds / 2);
+  Status status = ReadMemory(options, reading);
+  WaitFor(state, options.warmup_seconds / 2);
+  return status;
+}
+
 Phase FirstPhase(const Options& options, const Profile& profile) {
   if (profile.gathers) return Phase::kGathering;
   return options.warmup_seconds > 0 ? Phase::kWarmup : Phase::kMeasuring;
@@ -112,8 +115,9 @@ StatusOr<Window> Measure(const Options& options, const Profile& profile, const R
       phase = Phase::kWarmup;
     }
   }
-  if (phase == Phase::kWarmup) WaitFor(state, options.warmup_seconds);
-  if (phase != Phase::kMeasuring) begun = ReadAtBegin(options, &window.before);
+  if (phase == Phase::kWarmup) begun = WarmUp(options, state, &window.before);
+  if (phase == Phase::kGathering) begun = ReadMemory(options, &window.before);
+  if (phase != Phase::kMeasuring && begun.ok()) begun = ReadCpu(options, &window.before);
   state->BeginWindow(phase);
   WaitFor(state, options.seconds);
   if (!profile.is_crowd) WaitForAny(options, state);
@@ -172,7 +176,8 @@ StatusOr<RunResult> RunLoad(const Options& options) {
     workers.push_back(std::make_unique<Worker>(&options, &state, i));
   }
   Reading first;
-  POP_RETURN_IF_ERROR(ReadAtBegin(options, &first));
+  POP_RETURN_IF_ERROR(ReadMemory(options, &first));
+  POP_RETURN_IF_ERROR(ReadCpu(options, &first));
   for (const auto& worker : workers) {
     threads.emplace_back([worker = worker.get(), &state] {
       worker->Run();

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,6 +60,12 @@ double StartTimeSeconds() {
 }
 
 double OpenFds() {
+  // From 6.2 on the kernel says how many: walking through 18,000 takes milliseconds of a core that
+  // may be a shard's, each time that somebody asks for the metrics.
+  struct stat told{};
+  if (::stat("/proc/self/fd", &told) == 0 && told.st_size > 0) {
+    return static_cast<double>(told.st_size);
+  }
   const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir("/proc/self/fd"), &closedir);
   if (folder == nullptr) return std::numeric_limits<double>::quiet_NaN();
   int entries = 0;

@@ -95,7 +95,7 @@ void DamageKeptTotals(const std::string& store, uint32_t partition, const Maildr
 }
 
 bool Eventually(const std::function<bool()>& condition) {
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < 6000; ++i) {  // A minute: disks stall.
     if (condition()) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
