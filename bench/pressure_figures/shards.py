@@ -18,7 +18,7 @@ from people import server_for
 from rows import Row, quotient
 
 TITLE = "Two shards and one"
-CORES = {"server_cores": "0 with one shard, 0 and 1 with two", "client_cores": "0 and 1; 0 or 1 in turns with one shard"}
+SHOWN = {"server_cores": "0 with one shard, 0 and 1 with two", "client_cores": "0 and 1; 0 or 1 in turns with one shard"}
 PATTERN = "shard{}@load.test"
 USERS, SMOKE_USERS = 64, 16
 MESSAGES = 8

@@ -54,7 +54,7 @@ def measure_one(lab, how):
     title = f"{count:,} slow readers of {octets >> 20} MiB, {how}"
     yield from others.rows(f"beside {title}", slowed, quiet)
     yield from others.rows("from when all have asked for it, until the buffers of their sockets are "
-                           "full", begun, quiet, limit=None)
+                           "full", begun, quiet)
     for what, one in watches.items():
         yield memory_row(f"{title}: {what}", one.growth, count, octets,
                          OWN_KIB_MAX if what.startswith("its own") else None)

@@ -11,6 +11,7 @@ from rows import Row, quotient
 
 TITLE = "A soak of the mixed day"
 BY_NAME_ONLY = True
+SHOWN = {"turns": "one run"}
 PATTERN = "day{}@load.test"
 USERS, SMOKE_USERS = 400, 24
 CLIENTS, SMOKE_CLIENTS = 100, 8

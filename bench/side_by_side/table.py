@@ -176,13 +176,14 @@ def commit(root):
 
 
 def circumstances(root, versions, options, congestion, load_average):
+    turns = getattr(options, "turns", f"{options.rounds} rounds in turns, {options.seconds:g} s each after "
+                                      f"{options.warmup:g} s of warming up")
     return [
         f"- {time.strftime('%Y-%m-%d')}, commit {commit(root)}; {', '.join(versions)}",
         f"- {os.cpu_count()} × {cpu_model()}, Linux {platform.release()}",
         f"- servers on core {options.server_cores}, poplar-load on core {options.client_cores}, "
         f"loopback, congestion control {congestion}",
-        f"- {options.rounds} rounds in turns, {options.seconds:g} s each after "
-        f"{options.warmup:g} s of warming up; load average before: {load_average:.1f}",
+        f"- {turns}; load average before: {load_average:.1f}",
     ]
 
 

@@ -85,7 +85,7 @@ def measure(name, tables, options, directory):
         if any(map(needs_dovecot, members)):
             versions.append(Dovecot.version())
         text = rows.render(measured) + "\n\n" + "\n".join(table.circumstances(
-            ROOT, versions, with_cores(options, members), network.CONGESTION, load_average))
+            ROOT, versions, as_shown(options, members), network.CONGESTION, load_average))
         print(f"{members[0].TITLE if len(members) == 1 else block}\n\n{text}\n", flush=True)
         if not options.no_write:
             table.write_block(RESULTS, text, block, f"bench/{name}")
@@ -104,11 +104,11 @@ def measure_part(part, lab):
     return measured
 
 
-def with_cores(options, parts):
-    """A part may have cores of its own, in words."""
+def as_shown(options, parts):
+    """A part may have cores of its own, or turns, in words."""
     shown = argparse.Namespace(**vars(options))
     for part in parts:
-        vars(shown).update(getattr(part, "CORES", {}))
+        vars(shown).update(getattr(part, "SHOWN", {}))
     return shown
 
 
@@ -118,7 +118,7 @@ def needs_dovecot(part):
 
 def main(name, description, parts, one_table=False, seconds=5):
     """`parts` by name: each has a TITLE and measure(lab), which gives rows; it may have BY_NAME_ONLY,
-    CORES and add_arguments(parser). `one_table`: the rows of all are one table, which is written when none
+    SHOWN and add_arguments(parser). `one_table`: the rows of all are one table, which is written when none
     was left out. `seconds`: of each measurement."""
     options = parse_arguments(description, parts, seconds)
     unnamed = parts if options.smoke else parts_by_default(parts)

@@ -179,9 +179,11 @@ class CommandTest(unittest.TestCase):
 
     def test_a_part_may_say_which_cores_it_has(self):
         options = argparse.Namespace(server_cores="0", client_cores="1", seconds=5)
-        self.assertEqual(vars(command.with_cores(options, [shards])),
-                         {"seconds": 5, **shards.CORES})
-        self.assertEqual(command.with_cores(options, [soak]), options)
+        self.assertEqual(vars(command.as_shown(options, [shards])),
+                         {"seconds": 5, **shards.SHOWN})
+        self.assertEqual(vars(command.as_shown(options, [soak])),
+                         {"server_cores": "0", "client_cores": "1", "seconds": 5, "turns": "one run"})
+        self.assertEqual(command.as_shown(options, [storms]), options)
 
     def test_each_part_has_its_block(self):
         with open(f"{ROOT}/bench/RESULTS.md", encoding="utf-8") as file:
@@ -217,7 +219,7 @@ class ConnectionsTest(unittest.TestCase):
             self.assertEqual(connections.affordable(connections.STEPS)[-1], 20_000)
         with mock.patch("resource.getrlimit", return_value=(1 << 20, 1 << 20)), \
                 mock.patch.object(connections, "memory", return_value=4 << 30):
-            self.assertEqual(connections.affordable(connections.STEPS)[-1], 160_000)
+            self.assertEqual(connections.affordable(connections.STEPS)[-1], 300_000)
         with mock.patch("resource.getrlimit", return_value=(900, 900)):
             self.assertEqual(connections.affordable(connections.STEPS), [400])
 
