@@ -3,11 +3,32 @@
 #include <openssl/ssl.h>
 #include <poll.h>
 
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "core/base/check.h"
 
 namespace poplar::net {
+namespace {
+
+// A TLS record (RFC 8446 §5.1): its type, a version, its length.
+constexpr size_t kRecordHeaderBytes = 5;
+constexpr char kHandshakeRecord = 22;
+constexpr char kMajorVersion = 3;
+// Beyond so much of a hello, OpenSSL shall look at it: the receiver keeps no more than a backlog.
+constexpr size_t kHelloHeldBytesMax = kBacklogBytesMax / 2;
+
+// All of the first record, or enough of something else, which OpenSSL knows how to refuse.
+bool IsWholeHello(std::string_view input) {
+  if (input.empty()) return false;
+  if (input[0] != kHandshakeRecord || (input.size() > 1 && input[1] != kMajorVersion)) return true;
+  if (input.size() < kRecordHeaderBytes) return false;
+  const size_t length = static_cast<uint8_t>(input[3]) << 8 | static_cast<uint8_t>(input[4]);
+  return input.size() >= std::min(kRecordHeaderBytes + length, kHelloHeldBytesMax);
+}
+
+}  // namespace
 
 void Handshaker::Start(std::shared_ptr<const TlsContext> context, TlsStart start,
                        base::ByteBuffer& output) {
@@ -41,14 +62,21 @@ void Handshaker::Step() {
 bool Handshaker::MakeSession() {
   if (upgrade_ && !SendInClear()) return false;
   upgrade_ = false;
-  // What OpenSSL keeps of a connection is ten times all the rest: it is not for who never speaks.
-  if (receiver_.input().empty()) {
+  // What OpenSSL keeps of a connection is ten times all the rest: it is not for who never speaks,
+  // nor for who stops in the middle of the first word.
+  if (!HelloIsHere()) {
     receiver_.end() == StreamEnd::kNone ? receiver_.Want() : End(receiver_.end());
     return false;
   }
   session_ = std::make_unique<TlsSession>(std::move(context_), wire_.fd(), receiver_);
   wire_.set_tls(*session_);
   return true;
+}
+
+bool Handshaker::HelloIsHere() {
+  if (IsWholeHello(receiver_.input())) return true;
+  receiver_.Gather();
+  return IsWholeHello(receiver_.input());
 }
 
 // False: it waits or has ended.

@@ -56,12 +56,13 @@ class Handshaker {
   void OnInput();
   void Abort(StreamEnd why);
 
-  // Null until the client speaks TLS.
+  // Null until the client's first record is here.
   TlsSession* session() const { return session_.get(); }
 
  private:
   void Step();
   bool MakeSession();
+  bool HelloIsHere();
   bool SendInClear();
   void Shake();
   bool ChooseCertificate();

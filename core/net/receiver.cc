@@ -127,7 +127,7 @@ void Receiver::OnReceived(int32_t result, uint32_t flags) {
 }
 
 void Receiver::OnTurnEnd() {
-  Spill();
+  Gather();
   if (stopping_) return news_(owner_);
   if (backlog_.size() >= kBacklogBytesMax && wanted_) {
     wanted_ = false;
@@ -138,7 +138,7 @@ void Receiver::OnTurnEnd() {
   }
 }
 
-void Receiver::Spill() {
+void Receiver::Gather() {
   for (size_t i = first_chunk_; i < chunks_.size(); ++i) {
     backlog_.Append(chunks_[i].bytes);
     buffers_.Give(chunks_[i].flags);

@@ -51,6 +51,8 @@ class Receiver {
   std::string_view input() const;
   // REQUIRES: bytes <= input().size().
   void Consume(size_t bytes);
+  // Makes one run of all that came, by copying it.
+  void Gather();
   // What ended the receiving. What came before it may still be in input().
   StreamEnd end() const { return end_; }
 
@@ -78,7 +80,6 @@ class Receiver {
 
   void OnReceived(int32_t result, uint32_t flags);
   void OnTurnEnd();
-  void Spill();
   void DropChunks();
 
   io::Reactor& reactor_;

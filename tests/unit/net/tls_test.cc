@@ -230,6 +230,27 @@ TEST_F(TlsTest, HandshakeThatStandsStillIsAborted) {
   EXPECT_EQ(server.ends(), std::vector{StreamEnd::kIdle});
 }
 
+// A session of OpenSSL's is for who has said the first record, in whatever pieces it came.
+TEST_F(TlsTest, HalfAHelloMakesNoSession) {
+  const std::string hello = ClientHello();
+  for (const size_t piece_bytes : {size_t{1}, size_t{7}, hello.size() - 1}) {
+    TestServer& server = Start(/*implicit=*/true);
+    PlainClient client(server.Connect());
+    const uint64_t before = metrics().bytes_in.Read();
+    for (size_t sent = 0; sent < hello.size();) {
+      const std::string piece = hello.substr(sent, piece_bytes);
+      client.Send(piece);
+      sent += piece.size();
+      ASSERT_TRUE(server.RunUntil([&] { return metrics().bytes_in.Read() == before + sent; }));
+      const bool whole = sent == hello.size();
+      ASSERT_EQ(server.streams()[0]->tls() != nullptr, whole) << sent << " of " << hello.size();
+    }
+    EXPECT_EQ(client.Bytes(1), "\x16");
+    server.streams()[0]->Abort(StreamEnd::kIdle);
+    EXPECT_TRUE(server.RunUntil([&] { return server.sessions_ended() == 1; }));
+  }
+}
+
 TEST_F(TlsTest, LongLinesAndLargeBodiesArriveWhole) {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     TestServer& server = Start(/*implicit=*/true, {.send_buffer_bytes = 256 * 1024});
