@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ALICE, PASSWORDS, populate
-from poplar_server import PoplarServer, needs, read_line, strict_tls, wait_for
+from poplar_server import PoplarServer, forget, needs, read_line, strict_tls, wait_for
 
 TCP_ULP, SOL_TLS, TLS_TX = 31, 282, 1  # Of linux/tcp.h, linux/socket.h, linux/tls.h.
 TLS_STAT = Path("/proc/net/tls_stat")
@@ -54,7 +54,7 @@ def kernel_tls():
 
 
 def kernel_transmitters():
-    """Connections so far whose sending the kernel has encrypted."""
+    """Connections so far whose sending the kernel has encrypted: this server's, and any other's on this machine."""
     return next(int(line.split()[1]) for line in TLS_STAT.read_text().splitlines() if line.startswith("TlsTxSw"))
 
 
@@ -173,7 +173,7 @@ def test_messages_of_all_sizes(mailbox, mode, version):
     client.sendall(b"RETR 1\r\nRETR 2\r\nRETR 6\r\nRETR 1\r\nNOOP\r\n")
     read_until(client, b"\r\n.\r\n+OK\r\n", 10_000_000)
     quit_well(client)
-    assert kernel_transmitters() == transmitters + 1
+    assert kernel_transmitters() >= transmitters + 1
     assert server.metric("poplar_tls_kernel_total") == kernel + 1
     used = {lane: server.metric("poplar_body_lane_uses_total", lane=lane) - before for lane, before in lanes.items()}
     assert used["small"] == FIRST_BY_SENDFILE + 3
@@ -209,6 +209,24 @@ def test_slow_readers(mailbox, mode, version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_cold_mail(mailbox, version):
+    """What is not in memory is read first, then copied: it is the kernel that encrypts it all the same."""
+    server, bodies = mailbox
+    kernel = server.metric("poplar_tls_kernel_total")
+    copied = server.metric("poplar_body_lane_uses_total", lane="copy")
+    client = connect(server, context_of(server, version))
+    log_in(client)
+    for pattern in ("*.seg", "*.blob"):
+        for path in server.directory.rglob(pattern):
+            forget(path)
+    for number in (1, BIG, len(SIZES)):
+        retr(client, number, bodies[number - 1])
+    quit_well(client)
+    assert server.metric("poplar_tls_kernel_total") == kernel + 1
+    assert server.metric("poplar_body_lane_uses_total", lane="copy") > copied
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_resumed_sessions(mailbox, version):
     server, bodies = mailbox
     context = context_of(server, version)
@@ -224,7 +242,7 @@ def test_resumed_sessions(mailbox, version):
     for number in (1, 5, BIG):
         retr(resumed, number, bodies[number - 1])
     quit_well(resumed)
-    assert kernel_transmitters() == transmitters + 1
+    assert kernel_transmitters() >= transmitters + 1
 
 
 @pytest.mark.parametrize("ciphers", ["ECDHE+AESGCM", "ECDHE+CHACHA20"])

@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 from conftest import ALICE, PASSWORDS
-from poplar_server import read_line, strict_tls, wait_for
+from poplar_server import forget, read_line, strict_tls, wait_for
 
 LINES = b"y" * 98 + b"\r\n"
 END = b"\r\n.\r\n"
@@ -47,13 +47,6 @@ def flip(path, at):
         octet = file.read(1)[0]
         file.seek(at)
         file.write(bytes([octet ^ 1]))
-
-
-def forget(path):
-    """Takes the file out of memory, where its file system can."""
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def logged_in(server, port):

@@ -338,6 +338,13 @@ def end_by_reset(connection):
     connection.close()
 
 
+def forget(path):
+    """Takes the file out of memory, where its file system can."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def needs(program):
     """The path of a program that tests/packages.txt installs."""
     path = shutil.which(program)
