@@ -72,10 +72,8 @@ std::string SegmentName(uint32_t number) {
 StatusOr<OpenSegment> LayOutSegment(const SegmentLayout& layout, const std::atomic<bool>& hurry) {
   DiskRoom nobody_elses;
   Granted granted(layout.disk_room == nullptr ? nobody_elses : *layout.disk_room);
-  // What may take all of the disk asks nobody.
-  if (layout.free_bytes_floor > 0) {
-    POP_RETURN_IF_ERROR(Annotate(granted.Take(layout), layout.directory));
-  }
+  // Else a disk without room for all of it would be written full of zeros first.
+  POP_RETURN_IF_ERROR(Annotate(granted.Take(layout), layout.directory));
   const std::string path = layout.directory + "/" + SegmentName(layout.head.number);
   const std::string temporary = path + ".tmp";
   POP_ASSIGN_OR_RETURN(std::unique_ptr<File> file, layout.env->CreateFile(temporary));

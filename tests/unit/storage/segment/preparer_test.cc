@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/base/units.h"
+#include "tests/support/faulty_env.h"
 
 namespace poplar::storage {
 namespace {
@@ -71,6 +72,24 @@ TEST_F(PreparerTest, WhatMustStayFreeIsLeftAlone) {
   layout_.free_bytes_floor = uint64_t{1} << 62;
   EXPECT_EQ(LayOutSegment(layout_, hurry_).status().code(), StatusCode::kResourceExhausted);
   EXPECT_TRUE(Files().empty());
+}
+
+// What may take all of the disk takes nothing where that is too little: others need it.
+TEST_F(PreparerTest, WhereItDoesNotFitNothingIsWritten) {
+  struct NearlyFull : FaultyEnv {
+    StatusOr<uint64_t> FreeBytes(const std::string&) override { return 8 * kMiB; }
+    StatusOr<std::unique_ptr<File>> CreateFile(const std::string& path) override {
+      ++created;
+      return FaultyEnv::CreateFile(path);
+    }
+    int created = 0;
+  } env;
+  layout_.env = &env;
+  layout_.free_bytes_floor = 0;
+  EXPECT_EQ(LayOutSegment(layout_, hurry_).status().code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(env.created, 0);
+  layout_.head.bytes = 8 * kMiB;
+  EXPECT_TRUE(LayOutSegment(layout_, hurry_).ok());
 }
 
 // As if somebody laid one out at the same time.
