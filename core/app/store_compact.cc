@@ -125,7 +125,7 @@ ExitCode CompactStore(const tenant::Config& config, bool as_json, Console& conso
       console, ExitCode::kIoError,
       "segments could not be emptied or unlinked: " + std::to_string(compaction->failures()) +
           " tries failed (the log says why), " + std::to_string(compaction->after.kept) +
-          " stay as they are because they are damaged");
+          " stay as they are because they are damaged or cannot be read");
 }
 
 }  // namespace poplar::app

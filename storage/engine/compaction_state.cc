@@ -12,7 +12,7 @@ void Add(Partition& partition, CompactionState& state) {
     state.log_bytes += stats.bytes;
     state.live_bytes += stats.live_bytes;
   }
-  state.kept += compactor.set_aside();
+  state.kept += compactor.kept();
   state.emptied += compactor.metrics().segments_emptied.Read();
   state.unlinked += compactor.metrics().segments_unlinked.Read();
   state.failures += compactor.metrics().failures.Read();

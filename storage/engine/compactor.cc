@@ -15,7 +15,6 @@ namespace {
 
 constexpr uint64_t kCompactionPieceBytes = kMiB;
 constexpr uint64_t kCompactionRetryUs = 5'000'000;
-constexpr uint64_t kRetryDamagedListUs = 3'600'000'000;
 constexpr uint64_t kShortRestMs = 10;
 // With so much of a segment to gain, emptying it costs less than it gains.
 constexpr uint64_t kGainPercent = 50;
@@ -137,7 +136,7 @@ bool Compactor::Awaited() const { return thorough_ || partition_.log().starved()
 void Compactor::BeginThorough() {
   thorough_ = true;
   not_before_us_ = 0;
-  again_us_.clear();
+  passed_over_.ForgetSound();
   if (step_ == Step::kResting) Rest(0);
 }
 
@@ -191,12 +190,6 @@ void Compactor::CountLinked(uint64_t segments, uint64_t bytes) {
             {{"partition", options_.partition}, {"segments", segments}, {"bytes", bytes}});
 }
 
-bool Compactor::PassedOver(uint32_t number) const {
-  const auto again = again_us_.find(number);
-  return set_aside_.contains(number) ||
-         (again != again_us_.end() && reactor_.now_us() < again->second);
-}
-
 // The segment with the greatest share to gain, if any is worth it.
 std::optional<uint32_t> Compactor::Pick() {
   const std::map<uint32_t, SegmentStats>& segments = partition_.table().segments();
@@ -218,7 +211,8 @@ std::optional<uint32_t> Compactor::Pick() {
     if (number >= partition_.log().first_open_segment()) break;
     // Until it is cut itself, it seems to have more to gain than it has.
     if (!partition_.trimmer().AllBefore(number + 1)) break;
-    if (partition_.keeper().emptied(number) || PassedOver(number)) continue;
+    if (partition_.keeper().emptied(number)) continue;
+    if (passed_over_.contains(number, reactor_.now_us())) continue;
     const uint64_t needed = stats.live_bytes + group_.CarriedBytes(number);
     if (!WorthIt(stats.bytes, needed, crowded)) continue;
     if (starved && linked_.contains(number)) {
@@ -253,7 +247,7 @@ void Compactor::Begin(uint32_t number) {
 void Compactor::Read() {
   step_ = Step::kReading;
   if (!disk_.Submit(reactor_, options_.partition, *read_)) {
-    GiveUp(MakeStatus(StatusCode::kUnavailable, "the disk pool's queue is full"), Cause::kForNow);
+    GiveUp(MakeStatus(StatusCode::kUnavailable, "the disk pool's queue is full"), std::nullopt);
   }
 }
 
@@ -262,7 +256,8 @@ void Compactor::OnRead() {
   if (!read_->status.ok()) {
     const StatusCode code = read_->status.code();
     const bool damaged = code == StatusCode::kDataLoss || code == StatusCode::kNotFound;
-    return GiveUp(read_->status, damaged ? Cause::kDamagedSegment : Cause::kForNow);
+    return GiveUp(read_->status,
+                  damaged ? PassedOver::Why::kDamaged : PassedOver::Why::kUnreadable);
   }
   next_record_ = 0;
   NextGroup();
@@ -324,8 +319,8 @@ void Compactor::Rest(uint64_t ms) {
 
 void Compactor::OnRested() {
   if (const Status& status = group_.status(); !status.ok()) {
-    const bool damaged = status.code() == StatusCode::kDataLoss;
-    return GiveUp(status, damaged ? Cause::kDamagedList : Cause::kForNow);
+    if (status.code() != StatusCode::kDataLoss) return GiveUp(status, std::nullopt);
+    return GiveUp(status, PassedOver::Why::kDamagedList);
   }
   NextGroup();
 }
@@ -337,22 +332,25 @@ void Compactor::SegmentEmptied() {
     // A list says that a message is here, and no record is.
     return GiveUp(MakeStatus(StatusCode::kDataLoss,
                              std::to_string(stats.live_records) + " messages were not found"),
-                  Cause::kDamagedSegment);
+                  PassedOver::Why::kDamaged);
   }
+  passed_over_.Forget(victim_);
   metrics_.segments_emptied.Add();
   POPLAR_PROBE_COMPACTION(options_.partition, victim_, read_->reader->read_bytes());
   partition_.SegmentEmptied(victim_);
   Stop();
 }
 
-void Compactor::GiveUp(const Status& why, Cause cause) {
+void Compactor::GiveUp(const Status& why, std::optional<PassedOver::Why> of_victim) {
   metrics_.failures.Add();
-  const bool damaged = cause == Cause::kDamagedSegment;
-  if (damaged) set_aside_.insert(victim_);
+  const bool damaged = of_victim == PassedOver::Why::kDamaged;
   // A segment that is missing was counted, and named, by the start.
   if (damaged && why.code() == StatusCode::kDataLoss) partition_.metrics().damages.Add();
-  if (cause == Cause::kDamagedList) again_us_[victim_] = reactor_.now_us() + kRetryDamagedListUs;
-  if (cause == Cause::kForNow) thorough_ = false;
+  if (of_victim.has_value()) {
+    passed_over_.Add(victim_, *of_victim, reactor_.now_us());
+  } else {
+    thorough_ = false;
+  }
   if (!thorough_) not_before_us_ = reactor_.now_us() + kCompactionRetryUs;
   base::Log(damaged ? base::LogLevel::kError : base::LogLevel::kWarning, "store_compaction_failed",
             {{"partition", options_.partition},
@@ -371,8 +369,7 @@ void Compactor::Stop() {
 
 void Compactor::SegmentGone(uint32_t number) {
   metrics_.segments_unlinked.Add();
-  set_aside_.erase(number);
-  again_us_.erase(number);
+  passed_over_.Forget(number);
   group_.SegmentGone(number);
 }
 

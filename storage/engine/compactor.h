@@ -9,10 +9,8 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +22,7 @@
 #include "storage/engine/cpu_meter.h"
 #include "storage/engine/linked_segments.h"
 #include "storage/engine/move_group.h"
+#include "storage/engine/passed_over.h"
 #include "storage/engine/work_pace.h"
 #include "storage/segment/batch_reader.h"
 
@@ -63,11 +62,12 @@ class Compactor {
   void Consider();
   // From now on everything that can be gained is worth it, there is no budget and checkpoints cover
   // what was emptied at once, until nothing is left or the disk fails; `thorough()` tells. A
-  // damaged segment is passed over; one that a damaged list holds up is tried once.
+  // damaged segment is passed over; one that cannot be read, or that a damaged list holds up, is
+  // tried once.
   void BeginThorough();
   bool thorough() const { return thorough_; }
-  // Segments that stay as they are: damaged.
-  size_t set_aside() const { return set_aside_.size(); }
+  // Segments that stay as they are: damaged, or they could not be read.
+  size_t kept() const { return passed_over_.kept(); }
   // What was emptied waits on.
   void CheckpointFailed();
   // A snapshot may have been made.
@@ -89,10 +89,8 @@ class Compactor {
  private:
   class ReadJob;
   enum class Step : uint8_t { kIdle, kReading, kMoving, kResting };
-  enum class Cause : uint8_t { kForNow, kDamagedSegment, kDamagedList };
 
   std::optional<uint32_t> Pick();
-  bool PassedOver(uint32_t number) const;
   bool WorthIt(uint64_t bytes, uint64_t needed, bool crowded) const;
   bool Fits(uint64_t needed) const;
   bool KnowLinks();
@@ -109,7 +107,8 @@ class Compactor {
   void Rest(uint64_t ms);
   void OnRested();
   void SegmentEmptied();
-  void GiveUp(const Status& why, Cause cause);
+  // `of_victim`: why this segment is passed over from now on; nothing: the next may fail as well.
+  void GiveUp(const Status& why, std::optional<PassedOver::Why> of_victim);
   void Stop();
 
   const CompactionOptions options_;
@@ -121,11 +120,8 @@ class Compactor {
   Step step_ = Step::kIdle;
   bool closing_ = false;
   bool thorough_ = false;
-  uint64_t not_before_us_ = 0;    // After a failure.
-  std::set<uint32_t> set_aside_;  // Damaged: they stay as they are.
-  // Sound, with records of a maildrop whose list is damaged: as long as that is so, all of those
-  // count as living. When to look again.
-  std::map<uint32_t, uint64_t> again_us_;
+  uint64_t not_before_us_ = 0;  // After a failure.
+  PassedOver passed_over_;
   LinkedSegments linked_;
   uint64_t linked_told_ = 0;  // So many of them the log was told of.
 

@@ -9,6 +9,7 @@
 
 #include "storage/segment/log_survey.h"
 #include "storage/tools/verify.h"
+#include "tests/support/faulty_env.h"
 #include "tests/unit/storage/store_fixture.h"
 
 namespace poplar::storage {
@@ -32,7 +33,11 @@ class CompactionTest : public ::testing::Test {
     ASSERT_TRUE(fixture_.Create(folder_.path(), 1).ok());
     Open();
   }
-  void Open() { ASSERT_TRUE(fixture_.Open(Options(folder_.path())).ok()); }
+  void Open() {
+    StoreOptions options = Options(folder_.path());
+    options.env = &env_;
+    ASSERT_TRUE(fixture_.Open(options).ok());
+  }
   void Reopen() {
     ASSERT_TRUE(fixture_.Close().ok());
     Open();
@@ -63,6 +68,13 @@ class CompactionTest : public ::testing::Test {
     }
     ASSERT_EQ(fixture_.Commit(1, std::move(opened.maildrop), deleted), CommitOutcome::kDone);
   }
+  // From the next start on, the first segment's middle.
+  void MakeUnreadable() {
+    ASSERT_TRUE(fixture_.Close().ok());
+    env_.unreadable = "/00000001.seg";
+    env_.unreadable_from = 300'000;
+    env_.unreadable_to = 304'096;
+  }
   uint64_t SegmentsOnDisk() const {
     const std::filesystem::directory_iterator files(folder_.path() + "/p000/log");
     return static_cast<uint64_t>(std::count_if(begin(files), end(files), [](const auto& file) {
@@ -79,6 +91,7 @@ class CompactionTest : public ::testing::Test {
     return lists;
   }
 
+  FaultyEnv env_;
   TemporaryFolder folder_;
   StoreFixture fixture_{2};
   uint64_t next_ = 1;
@@ -191,6 +204,18 @@ TEST_F(CompactionTest, ADamagedSegmentStaysAsItIs) {
   fixture_.MustDeliver(0, Key(User(0)), MakeMessage(1));
 }
 
+// It is tried first, as the others have no more to gain.
+TEST_F(CompactionTest, ASegmentThatCannotBeReadHoldsUpNoOther) {
+  Fill(1, 120);
+  MakeUnreadable();
+  Open();
+  DeleteMost(User(0), 0);
+  EXPECT_TRUE(Eventually([&] { return !OnDisk(2) && !OnDisk(3); }));
+  EXPECT_TRUE(OnDisk(1));
+  EXPECT_GE(fixture_.Metric("poplar_store_compaction_failures_total"), 1);
+  EXPECT_EQ(fixture_.Metric("poplar_store_damages_total"), 0);
+}
+
 // As an operator asks for it: with a budget under which nothing would end, and no checkpoint soon.
 class ThoroughCompactionTest : public CompactionTest {
  protected:
@@ -202,6 +227,7 @@ class ThoroughCompactionTest : public CompactionTest {
     StoreOptions options = Options(folder_.path());
     options.checkpoint_interval_ms = 3'600'000;
     options.compact_bytes_per_second = 1;
+    options.env = &env_;
     ASSERT_TRUE(fixture_.Open(options).ok());
   }
   CompactionState Compact() {
@@ -250,6 +276,26 @@ TEST_F(ThoroughCompactionTest, PassesOverADamagedSegment) {
   EXPECT_EQ(after.unlinked, after.emptied);
   EXPECT_TRUE(OnDisk(1));
   EXPECT_FALSE(OnDisk(2));
+}
+
+TEST_F(ThoroughCompactionTest, PassesOverASegmentThatCannotBeRead) {
+  Fill(1, 120);
+  MakeUnreadable();
+  OpenSlow();
+  DeleteMost(User(0), 0);
+  const CompactionState after = Compact();
+  EXPECT_EQ(after.kept, 1U);
+  EXPECT_EQ(after.failures, 1U);
+  EXPECT_GE(after.emptied, 2U);
+  EXPECT_EQ(after.unlinked, after.emptied);
+  EXPECT_TRUE(OnDisk(1));
+  EXPECT_FALSE(OnDisk(2));
+  // The disk gives it again.
+  ASSERT_TRUE(fixture_.Close().ok());
+  env_.unreadable.clear();
+  OpenSlow();
+  EXPECT_EQ(Compact().kept, 0U);
+  EXPECT_FALSE(OnDisk(1));
 }
 
 // Which of a maildrop's records live is not known: they stay where they are, as if all did. The
