@@ -115,6 +115,7 @@ void Compactor::Register(base::MetricRegistry& registry, const base::MetricLabel
 }
 
 void Compactor::Consider() {
+  if (!partition_.log().starved()) passed_over_.RoomCame();
   const std::optional<uint32_t> victim = Pick();
   if (step_ != Step::kIdle || closing_ || reactor_.now_us() < not_before_us_) return;
   if (!options_.by_itself && !Awaited()) return;
@@ -156,8 +157,8 @@ bool Compactor::WorthIt(uint64_t bytes, uint64_t needed, bool crowded) const {
   return gain * 100 >= bytes * (little_will_do ? kCrowdedGainPercent : kGainPercent);
 }
 
-// When nothing can be laid out, what is moved must find room in what is. Where nothing lives there
-// is nothing to move, and that segment goes even if there is no room at all.
+// When nothing can be laid out, what goes on must find room in what is. A segment of which nothing
+// does goes even if there is no room at all.
 bool Compactor::Fits(uint64_t needed) const {
   const Log& log = partition_.log();
   return !log.starved() || needed == 0 || needed + log.margin_bytes() <= log.room_bytes();
@@ -234,6 +235,8 @@ void Compactor::Begin(uint32_t number) {
   const SegmentStats& stats = partition_.table().segments().at(number);
   victim_ = number;
   may_use_reserve_ = partition_.log().starved();
+  weighing_ = may_use_reserve_ && !weighed_.contains(number);
+  if (weighing_) group_.ForgetCarried(number);
   pace_.Begin(reactor_.now_us());
   paid_read_bytes_ = 0;
   read_->path = SegmentPath(options_.directory, number);
@@ -270,6 +273,8 @@ void Compactor::NextGroup() {
     FillGroup();
   } else if (!read_->reader->at_end()) {
     Read();
+  } else if (weighing_) {
+    SegmentWeighed();
   } else {
     SegmentEmptied();
   }
@@ -279,7 +284,11 @@ void Compactor::FillGroup() {
   const CpuMeter::Slice slice(cpu_);
   step_ = Step::kMoving;
   const std::vector<PlacedRecord>& records = read_->records;
-  group_.Begin(victim_, may_use_reserve_);
+  if (weighing_) {
+    group_.BeginWeighing(victim_);
+  } else {
+    group_.Begin(victim_, may_use_reserve_);
+  }
   for (const PlacedRecord* placed : std::exchange(postponed_, {})) group_.Take(*placed);
   while (next_record_ < records.size() && !group_.full()) group_.Take(records[next_record_++]);
   group_.Close();
@@ -319,10 +328,23 @@ void Compactor::Rest(uint64_t ms) {
 
 void Compactor::OnRested() {
   if (const Status& status = group_.status(); !status.ok()) {
-    if (status.code() != StatusCode::kDataLoss) return GiveUp(status, std::nullopt);
-    return GiveUp(status, PassedOver::Why::kDamagedList);
+    if (status.code() == StatusCode::kDataLoss) {
+      return GiveUp(status, PassedOver::Why::kDamagedList);
+    }
+    if (status.code() == StatusCode::kResourceExhausted) {
+      return GiveUp(status, PassedOver::Why::kNoRoom);
+    }
+    return GiveUp(status, std::nullopt);
   }
   NextGroup();
+}
+
+// It may be no longer the one with the most to gain.
+void Compactor::SegmentWeighed() {
+  metrics_.read_bytes.Add(read_->reader->read_bytes());
+  weighed_.insert(victim_);
+  Stop();
+  Consider();
 }
 
 void Compactor::SegmentEmptied() {
@@ -370,6 +392,8 @@ void Compactor::Stop() {
 void Compactor::SegmentGone(uint32_t number) {
   metrics_.segments_unlinked.Add();
   passed_over_.Forget(number);
+  passed_over_.RoomCame();
+  weighed_.clear();
   group_.SegmentGone(number);
 }
 

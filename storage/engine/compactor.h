@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -106,6 +107,7 @@ class Compactor {
   uint64_t RestMs();
   void Rest(uint64_t ms);
   void OnRested();
+  void SegmentWeighed();
   void SegmentEmptied();
   // `of_victim`: why this segment is passed over from now on; nothing: the next may fail as well.
   void GiveUp(const Status& why, std::optional<PassedOver::Why> of_victim);
@@ -122,11 +124,15 @@ class Compactor {
   bool thorough_ = false;
   uint64_t not_before_us_ = 0;  // After a failure.
   PassedOver passed_over_;
+  // On a full disk a segment is read before anything of it is moved: of these it is known what goes
+  // on of their deletions, since the last segment was unlinked.
+  std::set<uint32_t> weighed_;
   LinkedSegments linked_;
   uint64_t linked_told_ = 0;  // So many of them the log was told of.
 
   uint32_t victim_ = 0;
   bool may_use_reserve_ = false;
+  bool weighing_ = false;
   std::unique_ptr<ReadJob> read_;
   size_t next_record_ = 0;                      // Of the piece.
   std::vector<const PlacedRecord*> postponed_;  // Of the piece: deletions were under way.

@@ -12,6 +12,12 @@ namespace {
 constexpr size_t kRecordsMax = 64;
 constexpr uint64_t kBytesMax = 256 * kKiB;
 
+Status AppendFailed(AppendOutcome outcome, std::string_view what) {
+  return MakeStatus(
+      outcome == AppendOutcome::kFull ? StatusCode::kResourceExhausted : StatusCode::kUnavailable,
+      what);
+}
+
 }  // namespace
 
 void MoveMetrics::Register(base::MetricRegistry& registry, const base::MetricLabels& labels) const {
@@ -87,9 +93,7 @@ class MoveGroup::Mover final : private MaildropWaiter, private LogAppend {
       group_.metrics_.moved_bytes.Add(record.log_bytes());
       group_.partition_.Applied();
     } else {
-      group_.status_ = MakeStatus(outcome == AppendOutcome::kFull ? StatusCode::kResourceExhausted
-                                                                  : StatusCode::kUnavailable,
-                                  "a record could not be moved");
+      group_.status_ = AppendFailed(outcome, "a record could not be moved");
     }
     --maildrop.moves;
     table.Unpin(maildrop);
@@ -108,11 +112,10 @@ class MoveGroup::Carrier final : private LogAppend {
  public:
   explicit Carrier(MoveGroup& group) : group_(group) {}
 
-  // `waits_for`: octets of the record by the segments that keep it from being dropped.
-  void Start(const Record& carried, std::string body, std::map<uint32_t, uint64_t> waits_for) {
-    body_ = std::move(body);
-    waits_for_ = std::move(waits_for);
-    record = carried;
+  void Start(Carried carried) {
+    body_ = std::move(carried.body);
+    waits_for_ = std::move(carried.waits_for);
+    record = carried.record;
     record.body = body_;
     record.body_bytes = static_cast<uint32_t>(body_.size());
     record.body_checksum = Checksum(body_);
@@ -126,11 +129,9 @@ class MoveGroup::Carrier final : private LogAppend {
     const CpuMeter::Slice slice(group_.cpu_);
     if (outcome == AppendOutcome::kDurable) {
       group_.metrics_.carried_records.Add();
-      auto& of_segment = group_.carried_[at.segment()];
-      for (const auto& [segment, bytes] : waits_for_) of_segment[segment] += bytes;
+      group_.CountCarried(at.segment(), waits_for_);
     } else {
-      group_.status_ =
-          MakeStatus(StatusCode::kUnavailable, "a deletion could not be carried forward");
+      group_.status_ = AppendFailed(outcome, "a deletion could not be carried forward");
     }
     group_.RecordEnded();
   }
@@ -149,14 +150,21 @@ void MoveGroup::Begin(uint32_t segment, bool may_use_reserve) {
   POP_CHECK(outstanding_ == 0);
   segment_ = segment;
   may_use_reserve_ = may_use_reserve;
-  movers_used_ = carriers_used_ = 0;
+  weighing_ = false;
+  movers_used_ = carriers_used_ = weighed_ = 0;
   bytes_ = 0;
   status_ = OkStatus();
   outstanding_ = 1;  // Until Close: answers may come before.
 }
 
+void MoveGroup::BeginWeighing(uint32_t segment) {
+  Begin(segment, false);
+  weighing_ = true;
+}
+
 bool MoveGroup::full() const {
-  return movers_used_ + carriers_used_ >= kRecordsMax || bytes_ >= kBytesMax || !status_.ok();
+  return movers_used_ + carriers_used_ + weighed_ >= kRecordsMax || bytes_ >= kBytesMax ||
+         !status_.ok();
 }
 
 void MoveGroup::Close() { RecordEnded(); }
@@ -165,7 +173,7 @@ void MoveGroup::Take(const PlacedRecord& placed) {
   // A mark of what was read is in MOVE; of a message that stays where it is, a rebuild forgets it.
   if (placed.record.kind == RecordKind::kRead) return;
   if (!placed.record.is_message() || placed.record.restored()) Carry(placed);
-  if (!placed.record.is_message()) return;
+  if (!placed.record.is_message() || weighing_) return;
   if (movers_used_ == movers_.size()) movers_.push_back(std::make_unique<Mover>(*this));
   ++outstanding_;
   movers_[movers_used_++]->Start(placed);
@@ -181,17 +189,29 @@ std::optional<uint32_t> MoveGroup::KeptFor(const Expunged& expunged) const {
   return std::nullopt;
 }
 
-bool MoveGroup::NeededUpTo(uint32_t segment) const {
+std::optional<uint32_t> MoveGroup::KeptUpTo(uint32_t segment) const {
   for (const auto& [number, stats] : partition_.table().segments()) {
-    if (number > segment) return false;
-    if (number != segment_) return true;
+    if (number > segment) break;
+    if (number != segment_) return number;
   }
-  return false;
+  return std::nullopt;
+}
+
+void MoveGroup::Carry(const PlacedRecord& placed) {
+  std::optional<Carried> carried = CarriedOf(placed);
+  if (weighing_) ++weighed_;
+  if (!carried.has_value()) return;
+  if (weighing_) return CountCarried(segment_, carried->waits_for);
+  if (carriers_used_ == carriers_.size()) carriers_.push_back(std::make_unique<Carrier>(*this));
+  ++outstanding_;
+  carriers_[carriers_used_++]->Start(std::move(*carried));
 }
 
 // FORMAT.md section 8, step 3. What brought a message back ended the keeping of the old one.
-void MoveGroup::Carry(const PlacedRecord& placed) {
-  Record carried = placed.record;
+std::optional<MoveGroup::Carried> MoveGroup::CarriedOf(const PlacedRecord& placed) const {
+  Carried result;
+  Record& carried = result.record;
+  carried = placed.record;
   std::vector<Expunged> deleted;
   if (carried.restored()) {
     deleted.push_back({carried.restores(), carried.moved_from});
@@ -205,25 +225,29 @@ void MoveGroup::Carry(const PlacedRecord& placed) {
     deleted = DecodeExpunged(placed.record.body);
   }
   carried.flags |= kRecordCarried;
-  std::string body;
-  std::map<uint32_t, uint64_t> waits_for;
   if (carried.kind == RecordKind::kRemove) {
     if (!placed.record.carried()) carried.moved_from = placed.at;
-    if (!NeededUpTo(carried.moved_from.segment())) return;
+    const std::optional<uint32_t> kept_for = KeptUpTo(carried.moved_from.segment());
+    if (!kept_for.has_value()) return std::nullopt;
+    result.waits_for[*kept_for] = carried.head_bytes();
   } else {
+    std::string& body = result.body;
     for (const Expunged& expunged : deleted) {
       const std::optional<uint32_t> kept_for = KeptFor(expunged);
       if (!kept_for.has_value()) continue;
       body.resize(body.size() + kExpungedBytes);
       EncodeExpunged(expunged, &body[body.size() - kExpungedBytes]);
-      waits_for[*kept_for] += kExpungedBytes;
+      result.waits_for[*kept_for] += kExpungedBytes;
     }
-    if (body.empty()) return;
-    waits_for.begin()->second += carried.head_bytes();
+    if (body.empty()) return std::nullopt;
+    result.waits_for.begin()->second += carried.head_bytes();
   }
-  if (carriers_used_ == carriers_.size()) carriers_.push_back(std::make_unique<Carrier>(*this));
-  ++outstanding_;
-  carriers_[carriers_used_++]->Start(carried, std::move(body), std::move(waits_for));
+  return result;
+}
+
+void MoveGroup::CountCarried(uint32_t segment, const std::map<uint32_t, uint64_t>& waits_for) {
+  auto& of_segment = carried_[segment];
+  for (const auto& [number, bytes] : waits_for) of_segment[number] += bytes;
 }
 
 void MoveGroup::RecordEnded() {

@@ -62,6 +62,8 @@ class MoveGroup {
   // Of records that stand in `segment`, which is to go. With `may_use_reserve` they are written
   // where deliveries are refused.
   void Begin(uint32_t segment, bool may_use_reserve);
+  // The same, but nothing is written: CarriedBytes learns what of them must be carried.
+  void BeginWeighing(uint32_t segment);
   bool full() const;
   // REQUIRES: begun, not closed; `placed` stays until the end.
   void Take(const PlacedRecord& placed);
@@ -77,8 +79,11 @@ class MoveGroup {
   // False: nothing of the maildrop is being moved. Otherwise `waiter` is told later.
   bool WaitForMoves(const MaildropState& maildrop, MovesWaiter& waiter);
 
-  // Octets of carried records in `segment` that something on disk keeps from being dropped.
+  // Octets of deletions in `segment` that something on disk keeps from being dropped: of those that
+  // were carried there, and once it was weighed, of all.
   uint64_t CarriedBytes(uint32_t segment) const;
+  // It is to be weighed from its beginning.
+  void ForgetCarried(uint32_t segment) { carried_.erase(segment); }
   void SegmentGone(uint32_t segment);
   const MoveMetrics& metrics() const { return metrics_; }
 
@@ -86,10 +91,22 @@ class MoveGroup {
   class Mover;
   class Carrier;
 
+  // A deletion as it is carried forward.
+  struct Carried {
+    Record record;
+    std::string body;
+    // Its octets by the segments that keep it from being dropped.
+    std::map<uint32_t, uint64_t> waits_for;
+  };
+
   void Carry(const PlacedRecord& placed);
+  // Nothing: nobody needs it any more.
+  std::optional<Carried> CarriedOf(const PlacedRecord& placed) const;
+  void CountCarried(uint32_t segment, const std::map<uint32_t, uint64_t>& waits_for);
   // The segment that keeps this deletion from being dropped, if any.
   std::optional<uint32_t> KeptFor(const Expunged& expunged) const;
-  bool NeededUpTo(uint32_t segment) const;
+  // A segment that is not younger than this one, if another is.
+  std::optional<uint32_t> KeptUpTo(uint32_t segment) const;
   void RecordEnded();
 
   Partition& partition_;
@@ -100,6 +117,8 @@ class MoveGroup {
 
   uint32_t segment_ = 0;
   bool may_use_reserve_ = false;
+  bool weighing_ = false;
+  size_t weighed_ = 0;  // Records that are deletions.
   std::vector<std::unique_ptr<Mover>> movers_;
   std::vector<std::unique_ptr<Carrier>> carriers_;
   size_t movers_used_ = 0;
@@ -111,8 +130,9 @@ class MoveGroup {
   MovesWaiter* waiting_ = nullptr;
   MovesWaiter** waiting_last_ = &waiting_;
 
-  // Octets of carried records in segments of this run, by what they wait for. What an earlier run
-  // carried is learnt when it is read again.
+  // Octets of carried records in segments, by what they wait for: of those that this run carried
+  // there, and of segments that were weighed. What an earlier run carried is learnt when it is read
+  // again.
   std::map<uint32_t, std::map<uint32_t, uint64_t>> carried_;
 };
 

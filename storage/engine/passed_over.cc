@@ -22,6 +22,7 @@ void PassedOver::Add(uint32_t number, Why why, uint64_t now_us) {
       victim.again_us = now_us + kPassOverDamagedListUs;
       break;
     case Why::kUnreadable:
+    case Why::kNoRoom:
       victim.again_us = now_us + (kPassOverUs << std::min(victim.failures, kPassOverDoublings));
       break;
   }
@@ -31,6 +32,10 @@ void PassedOver::Add(uint32_t number, Why why, uint64_t now_us) {
 bool PassedOver::contains(uint32_t number, uint64_t now_us) const {
   const auto found = victims_.find(number);
   return found != victims_.end() && now_us < found->second.again_us;
+}
+
+void PassedOver::RoomCame() {
+  std::erase_if(victims_, [](const auto& each) { return each.second.why == Why::kNoRoom; });
 }
 
 void PassedOver::ForgetSound() {

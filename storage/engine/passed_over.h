@@ -17,13 +17,17 @@ class PassedOver {
     kDamaged,      // It stays as it is.
     kDamagedList,  // Sound, with records of a maildrop whose list is damaged: as long as that is
                    // so, all of those count as living.
-    kUnreadable,   // The disk did not give it: each time that it is tried it rests longer.
+    // Each time that one of these fails it rests longer.
+    kUnreadable,  // The disk did not give it.
+    kNoRoom,      // What of it goes on found no room.
   };
 
   void Add(uint32_t number, Why why, uint64_t now_us);
   bool contains(uint32_t number, uint64_t now_us) const;
   // It was emptied, or is gone.
   void Forget(uint32_t number) { victims_.erase(number); }
+  // Those that found none may be tried now.
+  void RoomCame();
   // All but those that are damaged may be tried now.
   void ForgetSound();
   // Those that stay as they are, as they are damaged or could not be read.

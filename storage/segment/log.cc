@@ -105,8 +105,9 @@ void Log::Pump() {
   }
 }
 
-bool Log::MayWrite(const LogAppend& append) const {
-  return append.room != LogRoom::kOrdinary || prepared_.size() >= kReserve;
+bool Log::MayWrite(const LogAppend& append, uint64_t left_bytes) const {
+  if (append.room == LogRoom::kLast || prepared_.size() >= kReserve) return true;
+  return append.room == LogRoom::kReserve && left_bytes >= margin_bytes();
 }
 
 bool Log::TakeBatch() {
@@ -118,7 +119,8 @@ bool Log::TakeBatch() {
     const uint64_t with_this = bytes + append->record.log_bytes();
     const bool fits = with_this <= room && batch_.size() < kBatchRecordsMax &&
                       (batch_.empty() || with_this <= kBatchBytesMax);
-    if (!full && MayWrite(*append) && fits) {
+    const uint64_t left = room - std::min(room, RoundUp(with_this, kBlockBytes));
+    if (!full && fits && MayWrite(*append, left)) {
       bytes = with_this;
       batch_.push_back(append);
     } else {

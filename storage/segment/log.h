@@ -9,8 +9,9 @@
 //
 // Two segments are kept laid out behind the one in use. The last of them is the reserve: deliveries
 // are written only while it stays untouched. So when no segment can be laid out (a full disk),
-// deliveries are refused, and what frees space goes on. A reserve that was used is laid out anew
-// out of the first half of what the disk keeps back; the second half is for deletions alone.
+// deliveries are refused, and what frees space goes on. What compaction moves leaves a margin of
+// what is laid out to deletions. A reserve that was used is laid out anew out of the first half of
+// what the disk keeps back; the second half only when deletions have used that margin.
 
 #pragma once
 
@@ -38,7 +39,7 @@ enum class AppendOutcome : uint8_t {
 // What of a full disk a record may use.
 enum class LogRoom : uint8_t {
   kOrdinary,  // What is laid out, but for the reserve: deliveries.
-  kReserve,   // The reserve, too: what compaction moves.
+  kReserve,   // The reserve, too, but for the margin: what compaction moves.
   kLast,      // And what the disk has left at all: deletions.
 };
 
@@ -154,7 +155,8 @@ class Log {
   void Pump();
   // False: nothing that may be written now fits.
   bool TakeBatch();
-  bool MayWrite(const LogAppend& append) const;
+  // Where it leaves so much of the segment in use.
+  bool MayWrite(const LogAppend& append, uint64_t left_bytes) const;
   void LayOutBatch();
   bool Rotate();
   void Activate(OpenSegment segment);

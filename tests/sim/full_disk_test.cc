@@ -39,6 +39,19 @@ class SimFullDiskTest : public SimStoreTest {
     ASSERT_EQ(Delete([nth](uint32_t position) { return position % nth == 0; }),
               CommitOutcome::kDone);
   }
+  storage::CommitOutcome DeleteOne(uint32_t which) {
+    return Delete([which](uint32_t position) { return position == which; });
+  }
+  // Until the disk is full.
+  void ReopenWithoutCompaction() {
+    ASSERT_TRUE(world_.Close().ok());
+    options_.compact_by_itself = false;
+    ASSERT_TRUE(Open().ok());
+  }
+  // With something else; checkpoints still find room.
+  void FillDisk() {
+    world_.disk().set_capacity(world_.disk().used_bytes() + options_.segment_bytes / 2);
+  }
   void PassTime(uint64_t seconds) {
     const uint64_t until_us = world_.clock().MonotonicUs() + seconds * 1'000'000;
     world_.StepUntil("time", [&] { return world_.clock().MonotonicUs() >= until_us; });
@@ -71,6 +84,32 @@ TEST_F(SimFullDiskTest, WhatASnapshotHoldsIsNotMoved) {
   ASSERT_TRUE(storage::RemoveTree(world_.disk(), "/snapshot").ok());
   ExpectRoomAgain();
   EXPECT_EQ(Metric("poplar_store_snapshot_held_bytes"), 0U);
+}
+
+// Of the first dead segment deletions must be carried on, and there is no room for a single octet.
+TEST_F(SimFullDiskTest, WhatCannotBeCarriedHoldsUpNoOther) {
+  ReopenWithoutCompaction();
+  const std::string small = Message(100);
+  const auto deliver = [this](uint32_t count, const std::string& wire) {
+    for (uint32_t i = 0; i < count; ++i) ASSERT_EQ(Deliver(wire), DeliveryOutcome::kStored);
+  };
+  deliver(5, TwoBlocks());  // These stay, and so does their segment.
+  deliver(4, small);
+  for (int i = 0; i < 4; ++i) ASSERT_EQ(DeleteOne(5), CommitOutcome::kDone);
+  deliver(12, TwoBlocks());  // Behind the deletions, and in the next segment.
+  deliver(60, small);
+  ASSERT_EQ(Delete([](uint32_t position) { return position >= 5 && position < 17; }),
+            CommitOutcome::kDone);
+  PassTime(3);
+  ASSERT_TRUE(world_.Snapshot("/snapshot").ok());  // Nothing goes before all is full.
+  FillDisk();
+  uint32_t deleted = 0;
+  while (DeleteOne(5) == CommitOutcome::kDone) ASSERT_LT(++deleted, 60U);
+  const uint64_t unlinked = Metric("poplar_store_unlinked_segments_total");
+  ASSERT_TRUE(storage::RemoveTree(world_.disk(), "/snapshot").ok());
+  FillDisk();
+  PassTime(60);
+  EXPECT_GT(Metric("poplar_store_unlinked_segments_total"), unlinked);
 }
 
 // Nothing that was emptied goes while the session is there.
