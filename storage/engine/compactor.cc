@@ -119,13 +119,10 @@ void Compactor::Consider() {
   const std::optional<uint32_t> victim = Pick();
   if (step_ != Step::kIdle || closing_ || reactor_.now_us() < not_before_us_) return;
   if (!options_.by_itself && !Awaited()) return;
-  if (partition_.log().starved()) {
-    if (!KnowLinks()) return;
-    if (WaitForUnlinking()) return;
-  }
+  if (partition_.log().starved() && !KnowLinks()) return;
   if (victim.has_value()) {
     Begin(*victim);
-  } else if (!partition_.keeper().wants_checkpoint() &&
+  } else if (!partition_.keeper().wants_checkpoint() && !partition_.keeper().unlinking() &&
              partition_.trimmer().AllBefore(partition_.log().first_open_segment())) {
     thorough_ = false;  // Nothing is left, nor will be once something else is done.
   }
@@ -157,11 +154,13 @@ bool Compactor::WorthIt(uint64_t bytes, uint64_t needed, bool crowded) const {
   return gain * 100 >= bytes * (little_will_do ? kCrowdedGainPercent : kGainPercent);
 }
 
-// When nothing can be laid out, what goes on must find room in what is. A segment of which nothing
-// does goes even if there is no room at all.
+// When nothing can be laid out, what goes on must find room in what is, and what was emptied goes
+// first: an old session may see it for hours, and until then what took its place only costs. A
+// segment of which nothing goes on costs nothing, even if there is no room at all.
 bool Compactor::Fits(uint64_t needed) const {
   const Log& log = partition_.log();
-  return !log.starved() || needed == 0 || needed + log.margin_bytes() <= log.room_bytes();
+  if (!log.starved() || needed == 0) return true;
+  return !partition_.keeper().awaits_unlinking() && needed + log.margin_bytes() <= log.room_bytes();
 }
 
 // For a full disk. False: somebody looks.
@@ -173,15 +172,6 @@ bool Compactor::KnowLinks() {
   }
   linked_.Look(std::move(numbers));
   return false;
-}
-
-// On a full disk what was emptied goes before more is: an old session may see it for hours, and
-// until then what took its place only costs.
-bool Compactor::WaitForUnlinking() {
-  SegmentKeeper& keeper = partition_.keeper();
-  if (!keeper.awaits_unlinking()) return false;
-  if (!keeper.wants_checkpoint() && !keeper.unlinking()) thorough_ = false;
-  return true;
 }
 
 void Compactor::CountLinked(uint64_t segments, uint64_t bytes) {

@@ -95,7 +95,6 @@ class Compactor {
   bool WorthIt(uint64_t bytes, uint64_t needed, bool crowded) const;
   bool Fits(uint64_t needed) const;
   bool KnowLinks();
-  bool WaitForUnlinking();
   void CountLinked(uint64_t segments, uint64_t bytes);
   bool Awaited() const;
   void Begin(uint32_t number);

@@ -1,5 +1,7 @@
 // A full disk whose space something else holds: what is kept back is left for deletions.
 
+#include <memory>
+
 #include "tests/sim/store_fixture.h"
 
 namespace poplar::sim {
@@ -38,6 +40,22 @@ class SimFullDiskTest : public SimStoreTest {
   void DeleteEach(uint32_t nth) {
     ASSERT_EQ(Delete([nth](uint32_t position) { return position % nth == 0; }),
               CommitOutcome::kDone);
+  }
+  std::unique_ptr<storage::OpenResult> BeginSession() {
+    auto session = std::make_unique<storage::OpenResult>();
+    const auto open = [](storage::ShardStore* store, storage::MaildropKey key,
+                         storage::OpenResult* result) -> io::Task<void> {
+      io::Completion<storage::OpenResult> opened;
+      store->OpenToRead(std::move(key), opened);
+      *result = co_await opened;
+    };
+    Begin(open(&world_.StoreOn(ShardIndex(0)), key_, session.get()));
+    Settle();
+    EXPECT_EQ(session->outcome, storage::OpenOutcome::kOpen);
+    return session;
+  }
+  void EndSession(storage::OpenResult& session) {
+    world_.shards().RunOn(ShardIndex(0), [&](io::Shard&) { session.maildrop.reset(); });
   }
   storage::CommitOutcome DeleteOne(uint32_t which) {
     return Delete([which](uint32_t position) { return position == which; });
@@ -115,23 +133,32 @@ TEST_F(SimFullDiskTest, WhatCannotBeCarriedHoldsUpNoOther) {
 // Nothing that was emptied goes while the session is there.
 TEST_F(SimFullDiskTest, WhatASessionHoldsCostsLittle) {
   Fill();
-  storage::OpenResult session;
-  const auto open = [](storage::ShardStore* store, storage::MaildropKey key,
-                       storage::OpenResult* result) -> io::Task<void> {
-    io::Completion<storage::OpenResult> opened;
-    store->OpenToRead(std::move(key), opened);
-    *result = co_await opened;
-  };
-  Begin(open(&world_.StoreOn(ShardIndex(0)), key_, &session));
-  Settle();
-  ASSERT_EQ(session.outcome, storage::OpenOutcome::kOpen);
+  const auto session = BeginSession();
   for (const uint32_t nth : {2U, 3U}) {
     DeleteEach(nth);
     PassTime(60);
     ExpectReserve(kReserveBytes - options_.segment_bytes);
   }
-  world_.shards().RunOn(ShardIndex(0), [&](io::Shard&) { session.maildrop.reset(); });
+  EndSession(*session);
   ExpectRoomAgain();
+}
+
+// What came after the session began is not its own, and what is dead needs no room to go.
+TEST_F(SimFullDiskTest, WhatASessionHoldsHoldsUpNoOther) {
+  const auto all = [](uint32_t) { return true; };
+  for (int i = 0; i < 40; ++i) ASSERT_EQ(Deliver(TwoBlocks()), DeliveryOutcome::kStored);
+  const auto session = BeginSession();
+  ASSERT_EQ(Delete(all), CommitOutcome::kDone);
+  world_.StepUntil("compaction",
+                   [this] { return Metric("poplar_store_compacted_segments_total") > 3; });
+  EXPECT_EQ(Metric("poplar_store_unlinked_segments_total"), 0U);
+  while (Deliver(TwoBlocks()) == DeliveryOutcome::kStored) {
+  }
+  ASSERT_EQ(Delete(all), CommitOutcome::kDone);
+  PassTime(60);
+  EXPECT_GT(Metric("poplar_store_unlinked_segments_total"), 5U);
+  ExpectRoomAgain();
+  EndSession(*session);
 }
 
 }  // namespace
