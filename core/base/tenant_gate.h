@@ -59,6 +59,16 @@ class RateGate {
     return until_ns > now_ns ? (until_ns - now_ns) / 1'000 : 0;
   }
 
+  // Of what was charged so many units will not happen after all.
+  void GiveBack(uint64_t units, uint64_t units_per_minute) {
+    if (units_per_minute == 0) return;
+    const uint64_t cost_ns = CostNs(units, units_per_minute);
+    uint64_t until_ns = until_ns_.load(std::memory_order_relaxed);
+    while (!until_ns_.compare_exchange_weak(until_ns, until_ns > cost_ns ? until_ns - cost_ns : 0,
+                                            std::memory_order_relaxed)) {
+    }
+  }
+
   // What was counted at another rate says nothing about a new one.
   void Forget() { until_ns_.store(0, std::memory_order_relaxed); }
 

@@ -1,6 +1,7 @@
 #include "core/net/receiver.h"
 
 #include <linux/io_uring.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -90,6 +91,17 @@ void Receiver::LookForEnd() {
   if (waiting > 0 || (waiting < 0 && (errno == EAGAIN || errno == EINTR))) return;
   end_ = waiting == 0 ? StreamEnd::kPeerClosed : EndOfError(errno);
   news_(owner_);
+}
+
+StreamEnd Receiver::LookAhead() const {
+  if (end_ != StreamEnd::kNone) return end_;
+  pollfd asked{.fd = fd_, .events = POLLRDHUP, .revents = 0};
+  if (poll(&asked, 1, 0) <= 0) return StreamEnd::kNone;
+  if ((asked.revents & POLLERR) == 0) return StreamEnd::kPeerClosed;
+  int error = 0;
+  socklen_t bytes = sizeof(error);
+  (void)getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &bytes);
+  return EndOfError(error);
 }
 
 void Receiver::Discard() {

@@ -62,6 +62,8 @@ class Receiver {
   // multishot receive may miss an end that comes while the bytes before it are received (seen with
   // resets on Linux 6.18; axboe/liburing#1549), and would wait for good.
   void LookForEnd();
+  // The end that will come behind whatever waits in the kernel; kNone: none is known yet.
+  StreamEnd LookAhead() const;
   // Drops all that has come, what waits in the kernel included.
   void Discard();
   // Receives no more, for good.

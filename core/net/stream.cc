@@ -299,6 +299,13 @@ void Stream::WatchPeer(void* owner, GoneHandler gone) {
   TellIfGone();
 }
 
+StreamEnd Stream::LookAtPeer() {
+  POP_CHECK(wait_ == Wait::kNothing);
+  const StreamEnd end = receiver_.LookAhead();
+  if (end != StreamEnd::kNone) Die(end);
+  return dead_;
+}
+
 void Stream::TellIfGone() {
   if (gone_ == nullptr || (dead_ == StreamEnd::kNone && receiver_.end() == StreamEnd::kNone))
     return;

@@ -139,6 +139,10 @@ class Stream {
   // not looked at. `gone` null: no longer.
   using GoneHandler = void (*)(void* owner);
   void WatchPeer(void* owner, GoneHandler gone);
+  // Looks whether the peer has closed its side or is lost, also where so much waits that nothing
+  // more is received, or the kernel kept it to itself. That ends the stream; kNone: it is there.
+  // REQUIRES: the driver waits for nothing of the stream.
+  StreamEnd LookAtPeer();
 
   // Says goodbye (close_notify, FIN), lets the peer finish, and closes. `done`: the kernel holds
   // nothing of the stream any more; it may be destroyed. After an abort the connection is reset.

@@ -179,12 +179,21 @@ void Admission::CountMessageOut() {
 }
 
 uint64_t Admission::QueueForEgress(uint64_t octets, uint64_t now_us) {
+  egress_place_ = {};
   const uint64_t wait_us = EgressWaitUs(now_us);
   if (wait_us < kMillisecondUs) return 0;
-  const uint64_t begin_octets = std::min(octets, kEgressBeginOctets);
-  const uint64_t behind_us =
-      gate_->egress_queue.Charge(now_us + wait_us, begin_octets, EgressPerMinute());
+  egress_place_ = {.octets = std::min(octets, kEgressBeginOctets),
+                   .octets_per_minute = EgressPerMinute()};
+  const uint64_t behind_us = gate_->egress_queue.Charge(now_us + wait_us, egress_place_.octets,
+                                                        egress_place_.octets_per_minute);
   return (wait_us + behind_us) / kMillisecondUs;
+}
+
+void Admission::LeaveEgressQueue() {
+  const EgressPlace place = std::exchange(egress_place_, {});
+  // A new rate has forgotten all places.
+  if (place.octets == 0 || place.octets_per_minute != EgressPerMinute()) return;
+  gate_->egress_queue.GiveBack(place.octets, place.octets_per_minute);
 }
 
 uint64_t Admission::EgressWaitMs(uint64_t now_us) const {

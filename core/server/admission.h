@@ -87,6 +87,8 @@ class Admission {
   // him as the rate wants for the begin of that one's message: all at once they would keep a shard
   // from everybody else.
   uint64_t QueueForEgress(uint64_t octets, uint64_t now_us);
+  // He does not go on after all: nobody has to wait for him.
+  void LeaveEgressQueue();
   // How long the last of them has to wait.
   uint64_t EgressWaitMs(uint64_t now_us) const;
 
@@ -100,12 +102,19 @@ class Admission {
   AdmissionVerdict Count(const TenantRules& rules, const Visitor& visitor);
   AdmissionVerdict CountForTenant(const TenantRules& rules, const Visitor& visitor);
 
+  // What the queue was charged for who stands in it, and at which rate; 0: nothing.
+  struct EgressPlace {
+    uint64_t octets = 0;
+    uint64_t octets_per_minute = 0;
+  };
+
   Door& door_;
   Terms terms_;
   TenantId tenant_;
   net::Address peer_;
   uint64_t maildrop_hash_ = 0;
   std::shared_ptr<TenantGate> gate_;
+  EgressPlace egress_place_;  // The last one.
   // Where the session counts.
   bool in_recent_sessions_ = false;
   bool in_sessions_ = false;

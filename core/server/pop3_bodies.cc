@@ -173,19 +173,22 @@ void Pop3Driver::CountOctets(uint64_t octets) {
   admission_.CountOctetsOut(octets, services_.reactor().now_us());
 }
 
-// In steps, so that a lost lease is seen; what ends the session for another reason ends the step.
-// What others of the tenant send meanwhile makes nobody's wait longer, or some would wait for ever;
-// a new rate makes it shorter.
+// In steps, so that a lost lease is seen; what ends the session for another reason ends the step,
+// and so does a client that leaves: it would keep its maildrop and its place from others. What
+// others of the tenant send meanwhile makes nobody's wait longer, or some would wait for ever; a
+// new rate makes it shorter, and so do those who leave.
 io::Task<bool> Pop3Driver::WaitForEgress(uint64_t octets) {
   uint64_t wait_ms = admission_.QueueForEgress(octets, services_.reactor().now_us());
   services_.metrics.egress_wait_us.Observe(wait_ms * 1'000);
-  const bool flushed = co_await Flush();
-  while (flushed && wait_ms > 0 && !WhyToEnd()) {
+  bool open = co_await Flush();
+  while (open && wait_ms > 0 && !WhyToEnd()) {
     const uint64_t step_ms = std::min(wait_ms, kEgressStepMs);
-    co_await Wait(step_ms, /*watches_peer=*/false);
+    co_await Wait(step_ms, /*watches_peer=*/true);
+    open = Judge(stream_.LookAtPeer());
     wait_ms = std::min(wait_ms - step_ms, admission_.EgressWaitMs(services_.reactor().now_us()));
   }
-  co_return flushed;
+  if (!open || WhyToEnd()) admission_.LeaveEgressQueue();
+  co_return open;
 }
 
 // False also where it cannot be read: sending finds out why.

@@ -56,6 +56,17 @@ TEST(RateGateTest, WhatIsAheadIsWorkedOffOrForgotten) {
   EXPECT_EQ(gate.AheadUs(4 * kSecondUs), 0U);
 }
 
+TEST(RateGateTest, WhatIsGivenBackNobodyWaitsFor) {
+  RateGate gate;
+  gate.Charge(kSecondUs, 3, 60);
+  gate.Charge(kSecondUs, 4, 60);
+  gate.GiveBack(3, 60);
+  EXPECT_EQ(gate.AheadUs(kSecondUs), 4 * kSecondUs);
+  gate.Forget();
+  gate.GiveBack(4, 60);
+  EXPECT_EQ(gate.AheadUs(0), 0U);
+}
+
 TEST(RateGateTest, ThreadsShareOneRate) {
   RateGate gate;
   std::atomic<int> let_through{0};

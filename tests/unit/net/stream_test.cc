@@ -138,6 +138,16 @@ class WatchedStream : public testing::Test {
   void Watch() {
     server_.streams().at(0)->WatchPeer(&gone_, [](void* gone) { ++*static_cast<int*>(gone); });
   }
+  // What the backlog does not hold stays in the kernel, and so does the end behind it.
+  void ReceiveNoMore() {
+    const std::string commands(kBacklogBytesMax, 'c');
+    EXPECT_EQ(send(socket_.get(), commands.data(), commands.size(), MSG_NOSIGNAL),
+              std::ssize(commands));
+    EXPECT_TRUE(server_.RunUntil([&] { return server_.metrics().receive_pauses.Read() > 0; }));
+    EXPECT_FALSE(server_.RunUntil([] { return false; }, 50));  // The receive is cancelled by then.
+    EXPECT_EQ(send(socket_.get(), "c", 1, MSG_NOSIGNAL), 1);
+    Watch();
+  }
 
   TestServer server_;
   base::UniqueFd socket_ = server_.Connect();
@@ -175,6 +185,20 @@ TEST_F(WatchedStream, TellsNobodyWhoDoesNotAskAnyMore) {
   server_.streams().at(0)->WatchPeer(nullptr, nullptr);
   server_.streams().at(0)->Abort(StreamEnd::kAborted);
   EXPECT_EQ(gone_, 0);
+}
+
+TEST_F(WatchedStream, LooksBehindWhatIsNotReceivedYet) {
+  ReceiveNoMore();
+  EXPECT_EQ(server_.streams().at(0)->LookAtPeer(), StreamEnd::kNone);
+  shutdown(socket_.get(), SHUT_WR);
+  EXPECT_FALSE(server_.RunUntil([&] { return gone_ > 0; }, 50)) << "nothing is received";
+  EXPECT_EQ(server_.streams().at(0)->LookAtPeer(), StreamEnd::kPeerClosed);
+}
+
+TEST_F(WatchedStream, LooksForAResetToo) {
+  ReceiveNoMore();
+  socket_.Reset();  // With an answer that it has not read.
+  EXPECT_EQ(server_.streams().at(0)->LookAtPeer(), StreamEnd::kPeerReset);
 }
 
 // What a stream takes of mail that waits in the kernel while its driver is busy elsewhere.

@@ -232,6 +232,38 @@ TEST_F(AdmissionTest, WhoWaitForEgressGoOnOneAfterAnother) {
   EXPECT_EQ(newcomer.EgressWaitMs(3 * kSecondUs), 0U);
 }
 
+TEST_F(AdmissionTest, NobodyWaitsForWhoHasLeftTheQueue) {
+  Publish({.egress_kib_per_s = 1024});
+  Admission first(door_), second(door_), newcomer(door_);
+  EXPECT_EQ(Enter(first, User(1, "a")), Verdict::kAdmitted);
+  EXPECT_EQ(Enter(second, User(1, "b")), Verdict::kAdmitted);
+  EXPECT_EQ(Enter(newcomer, User(1, "c")), Verdict::kAdmitted);
+  first.LeaveEgressQueue();  // It has no place.
+  first.CountOctetsOut(3 * kMiB, 0);
+  EXPECT_EQ(first.QueueForEgress(64 * kKiB, 0), 2'000U);
+  EXPECT_EQ(second.QueueForEgress(32 * kKiB, 0), 2'062U);
+  for (int times = 0; times < 2; ++times) {
+    first.LeaveEgressQueue();  // Once is enough.
+    EXPECT_EQ(newcomer.EgressWaitMs(0), 2'031U) << "the second one's message";
+  }
+  second.LeaveEgressQueue();
+  EXPECT_EQ(newcomer.QueueForEgress(64 * kKiB, 0), 2'000U);
+}
+
+TEST_F(AdmissionTest, APlaceUnderAnotherRateIsNotGivenBack) {
+  Publish({.egress_kib_per_s = 1});
+  Admission first(door_), second(door_);
+  EXPECT_EQ(Enter(first, User(1, "a")), Verdict::kAdmitted);
+  EXPECT_EQ(Enter(second, User(1, "b")), Verdict::kAdmitted);
+  first.CountOctetsOut(kMiB, 0);
+  EXPECT_EQ(first.QueueForEgress(64 * kKiB, 0), 1'023'000U);
+  Publish({.egress_kib_per_s = 1024});
+  second.CountOctetsOut(3 * kMiB, 0);
+  EXPECT_EQ(second.QueueForEgress(64 * kKiB, 0), 2'000U);
+  first.LeaveEgressQueue();
+  EXPECT_EQ(second.EgressWaitMs(0), 2'062U);
+}
+
 TEST_F(AdmissionTest, AnotherRateOfEgressHoldsForSessionsThatAreThere) {
   Publish({.egress_kib_per_s = 1});
   Admission admission(door_);
