@@ -17,7 +17,8 @@ namespace {
 constexpr uint64_t kLoginBurstUs = 10'000'000;
 // What goes out of a tenant may be so far ahead of its rate.
 constexpr uint64_t kEgressBurstUs = 1'000'000;
-// What a message sends before it waits for its client: the rest is charged as it goes out.
+// What a message sends before it waits for its client. All of it is charged as it goes out, but a
+// client that is quick has it by then: a message that has begun waits for no rate.
 constexpr uint64_t kEgressBeginOctets = 64 * kKiB;
 constexpr uint64_t kMillisecondUs = 1'000;
 constexpr uint32_t kUnlimited = std::numeric_limits<uint32_t>::max();

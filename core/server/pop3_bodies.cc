@@ -20,12 +20,47 @@ namespace {
 constexpr size_t kPieceBytes = 8 * kKiB;
 
 constexpr uint64_t kEgressStepMs = 1'000;
+// What goes out of a message is counted so often.
+constexpr uint64_t kCountStepMs = 1'000;
 
 // At a small body that is not in memory. The first opens the file, and may bring the body with the
 // head; before the second all of it is read; the third knows whether it was found damaged then.
 constexpr int kLooksBeforeOk = 3;
 
 }  // namespace
+
+// Counts what goes out of a message while it does. At its end it would be too late: others of the
+// tenant had gone on meanwhile, and would then wait for what a slow client took in an hour. Begins
+// before the message does, with only its head and what is before that in the output.
+class Pop3Driver::BodyMeter {
+ public:
+  explicit BodyMeter(Pop3Driver& driver)
+      : driver_(driver),
+        begin_bytes_(driver.stream_.sent_bytes() + driver.stream_.output().size()),
+        timer_(&driver.services_.reactor(), this) {
+    timer_.Arm(kCountStepMs);
+  }
+
+  // Returns how much of the message has gone.
+  uint64_t Count() {
+    const uint64_t to_bytes = driver_.stream_.sent_bytes();
+    const uint64_t sent_bytes = to_bytes - std::min(to_bytes, begin_bytes_);
+    const uint64_t octets = sent_bytes - std::exchange(counted_bytes_, sent_bytes);
+    if (octets > 0) driver_.CountOctets(octets);
+    return sent_bytes;
+  }
+
+ private:
+  void OnTimer() {
+    Count();
+    timer_.Arm(kCountStepMs);
+  }
+
+  Pop3Driver& driver_;
+  const uint64_t begin_bytes_;
+  uint64_t counted_bytes_ = 0;
+  io::TimerFor<&BodyMeter::OnTimer> timer_;
+};
 
 io::Task<bool> Pop3Driver::SendMessage(pop3::Action action) {
   if (admission_.EgressWaitMs(services_.reactor().now_us()) > 0) {
@@ -211,14 +246,11 @@ io::Task<bool> Pop3Driver::HeaderHoldsUtf8(io::Body* body, uint64_t header_bytes
 
 // Of a message that is cut, what went counts: else who hangs up in time fetches free of any limit.
 io::Task<bool> Pop3Driver::SendWhole(pop3::MessageIndex message, io::Body* body) {
-  const size_t head_bytes = stream_.output().size();
-  const uint64_t sent_bytes_before = stream_.sent_bytes();
+  BodyMeter meter(*this);
   io::Completion<net::StreamEnd> done;
   stream_.SendBody(*body, done);
   const net::StreamEnd end = co_await done;
-  uint64_t sent_bytes = stream_.sent_bytes() - sent_bytes_before;
-  sent_bytes -= std::min<uint64_t>(sent_bytes, head_bytes);
-  if (sent_bytes > 0) CountOctets(sent_bytes);
+  const uint64_t sent_bytes = meter.Count();
   if (end == net::StreamEnd::kBodyFailed) {
     LogBodyFailed(message, *body, sent_bytes, stream_.body_failure());
   }

@@ -122,6 +122,7 @@ class Pop3Driver : public Connection {
   bool MayBind(const std::string& user);
 
   // pop3_bodies.cc
+  class BodyMeter;
   io::Task<bool> SendMessage(pop3::Action action);
   io::Task<bool> HeaderHoldsUtf8(io::Body* body, uint64_t header_bytes);
   io::Task<bool> SendWhole(pop3::MessageIndex message, io::Body* body);

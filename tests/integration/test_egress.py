@@ -1,4 +1,4 @@
-"""A tenant's egress rate: who leaves while he waits for it."""
+"""A tenant's egress rate: who leaves while he waits for it, and when it is charged."""
 
 import contextlib
 
@@ -47,3 +47,16 @@ def test_nobody_waits_for_who_has_hung_up(server):
             reckoned_s.append(waits(server)[1] - total_s)
         wait_for("his session is over", 30, lambda: server.run_json("session", "list") == [])
     assert reckoned_s == sorted(reckoned_s, reverse=True)
+
+
+def test_a_message_is_charged_while_it_goes_out(server):
+    server.deliver([ALICE, BOB], b"Subject: x\r\n\r\n" + LINE * 100_000)
+    set_egress(server, alpha=1)
+    with contextlib.closing(logged_in(server, ALICE, receive_buffer=4096)) as slow:
+        slow.sendall(b"RETR 1\r\n")
+        wait_for("what has gone counts", 30, lambda: server.metric("poplar_pop3_message_octets_sent_total") > 20_000)
+        client = server.pop3(BOB, PASSWORDS[BOB])
+        client.sock.sendall(b"RETR 1\r\n")
+        wait_for("another waits for it", 30, lambda: waits(server)[0] == 1)
+        client.close()
+        assert server.metric("poplar_pop3_messages_sent_total") == 0
