@@ -82,7 +82,7 @@ io::Task<void> Connection::HoldBack() {
   if (pause_ms == 0 || end_cause_ || metrics.held_back.Read() >= kHeldBackMax) co_return;
   metrics.held_back.Add(1);
   metrics.held_back_total.Add();
-  co_await Wait(pause_ms, /*watches_peer=*/true);
+  co_await Wait(pause_ms);
   metrics.held_back.Add(-1);
 }
 
@@ -91,18 +91,16 @@ io::Task<void> Connection::HoldToStep(uint64_t since_us, uint32_t step_ms) {
   const uint64_t step_us = uint64_t{step_ms} * 1'000;
   const uint64_t over_us = (services_.reactor().now_us() - since_us) % step_us;
   const uint64_t left_ms = (step_us - over_us + 999) / 1'000;
-  co_await Wait(left_ms, /*watches_peer=*/true);
+  co_await Wait(left_ms);
 }
 
-io::Task<void> Connection::Wait(uint64_t delay_ms, bool watches_peer) {
+io::Task<void> Connection::Wait(uint64_t delay_ms) {
   io::Completion<PauseOver> over;
   Pause pause(services_.reactor(), delay_ms, over);
   held_back_ = &pause;
-  if (watches_peer) {
-    stream_.WatchPeer(this, [](void* self) { static_cast<Connection*>(self)->held_back_->Skip(); });
-  }
+  stream_.WatchPeer(this, [](void* self) { static_cast<Connection*>(self)->held_back_->Skip(); });
   co_await over;
-  if (watches_peer) stream_.WatchPeer(nullptr, nullptr);
+  stream_.WatchPeer(nullptr, nullptr);
   held_back_ = nullptr;
 }
 

@@ -125,8 +125,8 @@ class Connection {
   // Until a multiple of `step_ms` (0: none) has passed since `since_us`, or as above: how long it
   // took to find out is then no answer of its own.
   io::Task<void> HoldToStep(uint64_t since_us, uint32_t step_ms);
-  // Over early when the connection is to end and, if `watches_peer`, when the client leaves.
-  io::Task<void> Wait(uint64_t delay_ms, bool watches_peer);
+  // Over early when the connection is to end or the client leaves.
+  io::Task<void> Wait(uint64_t delay_ms);
   bool Judge(net::StreamEnd end);
 
   // How it ended; for the log. What becomes of the stream afterwards (the last reply may find

@@ -218,7 +218,7 @@ io::Task<bool> Pop3Driver::WaitForEgress(uint64_t octets) {
   bool open = co_await Flush();
   while (open && wait_ms > 0 && !WhyToEnd()) {
     const uint64_t step_ms = std::min(wait_ms, kEgressStepMs);
-    co_await Wait(step_ms, /*watches_peer=*/true);
+    co_await Wait(step_ms);
     open = Judge(stream_.LookAtPeer());
     wait_ms = std::min(wait_ms - step_ms, admission_.EgressWaitMs(services_.reactor().now_us()));
   }
