@@ -88,7 +88,8 @@ struct VerifierResult {
   Outcome outcome = Outcome::kTemporary;
   Principal principal;  // With kOk.
   Verifier verifier;
-  std::string reason;  // For logs.
+  std::string reason;         // For logs.
+  uint64_t changes_seen = 0;  // For IsOutdated.
 };
 
 // Authentication as one shard sees it. Use it on that shard only.
@@ -114,6 +115,9 @@ class ShardAuth {
   // Of a mechanism that wants one. How its exchange ended is told by CountLogin.
   virtual void FetchVerifier(std::string user, std::string mechanism, ClientInfo client,
                              io::Completion<VerifierResult>& done) = 0;
+
+  // Whether its user was changed since `verifier` was fetched: then a right proof counts no more.
+  virtual bool IsOutdated(const VerifierResult& verifier, const std::string& user) = 0;
 
   virtual void VerifyToken(std::string user, base::Secret token, ClientInfo client,
                            io::Completion<AuthResult>& done) = 0;

@@ -16,6 +16,7 @@ class LoginHome::Verification {
  public:
   Verification(LoginHome& home, const LoginQuestion& question)
       : generation(home.tenants_.generation()),
+        changes_seen(home.changes_.count()),
         tenant(home.TenantOf(question.login)),
         macs_(question.macs),
         login_(question.login),
@@ -36,6 +37,7 @@ class LoginHome::Verification {
   const std::shared_ptr<const ChainOrder>& order() const { return walk_.order(); }
 
   const uint64_t generation;             // Of the policies, when it was asked,
+  const uint64_t changes_seen;           // of users as well,
   const std::optional<TenantId> tenant;  // and whose the domain was then.
   // Something changed about its name since it was asked: not to be remembered, nor to be joined.
   bool stale = false;
@@ -58,12 +60,13 @@ class LoginHome::Verification {
 };
 
 LoginHome::LoginHome(AuthContext& context, Chain& chain, io::Reactor& reactor, AuthMetrics& metrics,
-                     FaultLog& faults)
+                     FaultLog& faults, const RecentChanges& changes)
     : context_(context),
       chain_(chain),
       reactor_(reactor),
       metrics_(metrics),
       faults_(faults),
+      changes_(changes),
       tenants_(context.tenants),
       remembered_(
           {.ttl_ms = std::min(context.options.password_cache_ttl_ms, kPasswordCacheTtlMsMax),
@@ -173,6 +176,10 @@ void LoginHome::OnEnd(Verification& verification) {
     UseStandby(verification.macs(), result);
   } else if (!verification.stale) {
     KeepStandby(verification, result, from_networks);
+  }
+  if (result.outcome == Outcome::kOk &&
+      changes_.AreAbout(result.principal, verification.login(), verification.changes_seen)) {
+    result = ChangedMeanwhile();
   }
   const bool is_its_tenants = verification.tenant == result.principal.tenant;
   if (result.outcome == Outcome::kOk && is_its_tenants && !verification.stale && remember_us > 0) {

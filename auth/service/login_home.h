@@ -7,6 +7,8 @@
 // is not switched off, and whom it asks. Answers go by them, and they may be published after
 // somebody was told to forget.
 //
+// Whom a command changed or flushed since he was asked about is told to come again.
+//
 // Lives on that shard.
 
 #pragma once
@@ -27,6 +29,7 @@
 #include "auth/service/keyed_hash.h"
 #include "auth/service/metrics.h"
 #include "auth/service/pending.h"
+#include "auth/service/recent_changes.h"
 #include "auth/service/results.h"
 #include "auth/service/standby_logins.h"
 #include "core/io/shard.h"
@@ -54,8 +57,9 @@ struct LoginQuestion {
 
 class LoginHome {
  public:
+  // All of these outlive it.
   LoginHome(AuthContext& context, Chain& chain, io::Reactor& reactor, AuthMetrics& metrics,
-            FaultLog& faults);
+            FaultLog& faults, const RecentChanges& changes);
   LoginHome(const LoginHome&) = delete;
   LoginHome& operator=(const LoginHome&) = delete;
   ~LoginHome();
@@ -105,6 +109,7 @@ class LoginHome {
   io::Reactor& reactor_;
   AuthMetrics& metrics_;
   FaultLog& faults_;
+  const RecentChanges& changes_;
   PolicyReader tenants_;
   ExpiringMap<Mac, Remembered> remembered_;  // By name.
   StandbyLogins standby_;

@@ -49,6 +49,12 @@ AuthResult Refused(std::string_view reason) {
   return result;
 }
 
+AuthResult ChangedMeanwhile() {
+  AuthResult result;
+  result.reason = kChangedMeanwhile;
+  return result;
+}
+
 AuthResult ToAuthResult(BackendAnswer answer) {
   return {.outcome = Fold(answer.outcome),
           .principal = std::move(answer.principal),

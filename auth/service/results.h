@@ -19,6 +19,10 @@ AuthResult ToAuthResult(BackendAnswer answer);
 VerifierResult ToVerifierResult(BackendAnswer answer);
 ResolveResult ToResolveResult(BackendAnswer answer);
 
+// Why a right log-in is kTemporary: whoever comes again is asked about as he is now.
+inline constexpr std::string_view kChangedMeanwhile = "the user was changed while he logged in";
+AuthResult ChangedMeanwhile();
+
 using PrincipalTest = std::function<bool(const Principal&)>;
 
 // Whether a principal has that address; `key` as LookupKey (auth/users/address.h) makes it.

@@ -21,7 +21,7 @@ ShardAuthImpl::ShardAuthImpl(AuthContext& context, io::Shard& shard)
              *context.pools.hashers, context.verifiers, *context.pools.hash, shard.reactor()),
       hasher_(context.key),
       waiting_room_(shard.reactor(), context.options.throttle.waiting_max, metrics_),
-      home_(context, chain_, shard.reactor(), metrics_, faults_),
+      home_(context, chain_, shard.reactor(), metrics_, faults_, recent_changes_),
       resolved_({.ttl_ms = std::min(context.options.resolve_cache_ttl_ms, kResolveCacheTtlMsMax),
                  .entries_max = context.options.resolve_cache_entries_max}) {}
 
@@ -184,9 +184,11 @@ void ShardAuthImpl::Forget(const BackendChanges& changes) {
     resolved_.EraseIf(is_his);
   };
   for (const std::string& address : changes.addresses) {
+    recent_changes_.AddAddress(address);
     forget_user([&](const Principal& principal) { return IsAddressOf(principal, address); });
   }
   for (const auto& [tenant, account] : changes.accounts) {
+    recent_changes_.AddAccount(tenant, account);
     forget_user([&](const Principal& principal) {
       return principal.tenant == tenant && principal.account == account;
     });

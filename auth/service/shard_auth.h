@@ -19,6 +19,7 @@
 #include "auth/service/login_home.h"
 #include "auth/service/metrics.h"
 #include "auth/service/pending.h"
+#include "auth/service/recent_changes.h"
 #include "auth/service/throttle_wait.h"
 #include "core/io/shard.h"
 
@@ -42,6 +43,7 @@ class ShardAuthImpl : public ShardAuth {
   void VerifyToken(std::string user, base::Secret token, ClientInfo client,
                    io::Completion<AuthResult>& done) override;
   void ResolveLogin(std::string user, ClientInfo client, io::Completion<AuthResult>& done) override;
+  bool IsOutdated(const VerifierResult& verifier, const std::string& user) override;
   void CountLogin(Outcome outcome, const std::string& user, const ClientInfo& client) override;
   void Leave(SessionId session) override { waiting_room_.Leave(session); }
 
@@ -81,11 +83,14 @@ class ShardAuthImpl : public ShardAuth {
   // waited for.
   void AskChainThrottled(BackendQuestion question, const LoginSource& source,
                          absl::AnyInvocable<void(BackendAnswer, bool throttled)> done);
+  // What a log-in is worth by now that was right for who was known when only `changes_seen` were.
+  AuthResult AsOfNow(AuthResult result, const std::string& login, uint64_t changes_seen);
   // A token's way to its answer.
   struct TokenQuestion {
     BackendQuestion owner;  // Whose the name is, where the back end knows of tokens alone.
     LoginSource source;
     uint64_t guess = 0;
+    uint64_t changes_seen = 0;
     io::Completion<AuthResult>* done = nullptr;
   };
   void AnswerToken(TokenQuestion asked, BackendAnswer answer, bool throttled);
@@ -102,6 +107,7 @@ class ShardAuthImpl : public ShardAuth {
   Chain chain_;
   LoginHasher hasher_;
   WaitingRoom waiting_room_;
+  RecentChanges recent_changes_;
   LoginHome home_;
   ExpiringMap<std::string, Principal> resolved_;
   uint64_t changes_seen_ = 0;  // Calls of Forget.

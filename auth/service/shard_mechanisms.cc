@@ -73,11 +73,25 @@ void ShardAuthImpl::FetchVerifier(std::string user, std::string mechanism, Clien
   }
   const LoginSource source = SourceOf(hasher_, question.login, client.address);
   question.client = std::move(client);
-  AskChainThrottled(std::move(question), source, [&done](BackendAnswer answer, bool throttled) {
-    VerifierResult result = ToVerifierResult(std::move(answer));
-    if (throttled) result.outcome = Outcome::kThrottled;
-    done.Set(std::move(result));
-  });
+  const uint64_t seen = recent_changes_.count();
+  AskChainThrottled(std::move(question), source,
+                    [seen, &done](BackendAnswer answer, bool throttled) {
+                      VerifierResult result = ToVerifierResult(std::move(answer));
+                      if (throttled) result.outcome = Outcome::kThrottled;
+                      result.changes_seen = seen;
+                      done.Set(std::move(result));
+                    });
+}
+
+bool ShardAuthImpl::IsOutdated(const VerifierResult& verifier, const std::string& user) {
+  return recent_changes_.AreAbout(verifier.principal, LookupKey(user), verifier.changes_seen);
+}
+
+AuthResult ShardAuthImpl::AsOfNow(AuthResult result, const std::string& login,
+                                  uint64_t changes_seen) {
+  const bool is_outdated = result.outcome == Outcome::kOk &&
+                           recent_changes_.AreAbout(result.principal, login, changes_seen);
+  return is_outdated ? ChangedMeanwhile() : std::move(result);
 }
 
 void ShardAuthImpl::ResolveLogin(std::string user, ClientInfo client,
@@ -91,8 +105,9 @@ void ShardAuthImpl::ResolveLogin(std::string user, ClientInfo client,
   question.mechanism = "EXTERNAL";
   const LoginSource source = SourceOf(hasher_, question.login, client.address);
   question.client = std::move(client);
-  AskChain(std::move(question), [this, source, &done](BackendAnswer answer) {
-    AuthResult result = ToAuthResult(std::move(answer));
+  AskChain(std::move(question), [this, source, login = question.login,
+                                 seen = recent_changes_.count(), &done](BackendAnswer answer) {
+    AuthResult result = AsOfNow(ToAuthResult(std::move(answer)), login, seen);
     if (result.outcome == Outcome::kOk) CountSuccess(source);
     AnswerLogin(std::move(result), done);
   });
@@ -104,6 +119,7 @@ void ShardAuthImpl::VerifyToken(std::string user, base::Secret token, ClientInfo
   if (token.empty()) return AnswerLogin(Refused("no token"), done);
   TokenQuestion asked;
   asked.done = &done;
+  asked.changes_seen = recent_changes_.count();
   BackendQuestion question;
   question.operation = Operation::kVerifyToken;
   question.login = LookupKey(user);
@@ -132,6 +148,7 @@ void ShardAuthImpl::AnswerToken(TokenQuestion asked, BackendAnswer answer, bool 
 }
 
 void ShardAuthImpl::EndToken(const TokenQuestion& asked, AuthResult result) {
+  result = AsOfNow(std::move(result), asked.owner.login, asked.changes_seen);
   if (result.outcome == Outcome::kRefused) {
     CountFailure(asked.source, asked.guess, asked.owner.login, asked.owner.client);
   } else if (result.outcome == Outcome::kOk) {

@@ -186,8 +186,13 @@ io::Task<auth::AuthResult> Pop3Driver::EndSasl(auth::SaslStep end) {
     auth::VerifierResult& verifier = sasl_->verifier;
     const bool wrong = HasVerifier(verifier) && !std::get<auth::SaslProof>(end).right;
     if (!wrong) result.outcome = verifier.outcome;
-    result.principal = std::move(verifier.principal);
     result.reason = wrong && verifier.reason.empty() ? "wrong proof" : std::move(verifier.reason);
+    if (result.outcome == auth::Outcome::kOk &&
+        services_.auth.IsOutdated(verifier, claimed_user_)) {
+      result.outcome = auth::Outcome::kTemporary;
+      result.reason = "the user was changed since the challenge";
+    }
+    result.principal = std::move(verifier.principal);
     services_.auth.CountLogin(result.outcome, claimed_user_, Client());
     co_return result;
   }

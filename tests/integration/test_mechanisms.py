@@ -71,6 +71,18 @@ def test_by_default_no_mechanism_is_offered_that_needs_special_keys(server):
     assert b"<" not in client.getwelcome()
 
 
+def test_a_challenge_from_before_a_flush_lets_nobody_in(serve):
+    server = serve(["PLAIN", *SCRAM])
+    said = []
+
+    def flush(*_):
+        said.append(server.run("user", "flush", BOB, "--end-sessions").stdout)
+
+    assert "[SYS/TEMP]" in refusal(server, "SCRAM-SHA-256", BOB, SECRET, expect=flush)
+    assert said == [b"Ended 0 of its sessions.\n"]
+    assert login(server, "SCRAM-SHA-256", BOB, SECRET).stat() == (0, 0)
+
+
 def test_scram(serve):
     server = serve(["PLAIN", *SCRAM])
     assert offered(server.pop3()) == ["PLAIN", *SCRAM] and "USER" not in server.pop3().capa()

@@ -47,6 +47,10 @@ class OneUser : public auth::ShardAuth {
                      io::Completion<auth::VerifierResult>&) override {
     POP_CHECK(false);
   }
+  bool IsOutdated(const auth::VerifierResult&, const std::string&) override {
+    POP_CHECK(false);
+    return false;
+  }
   void VerifyToken(std::string, base::Secret, auth::ClientInfo,
                    io::Completion<auth::AuthResult>&) override {
     POP_CHECK(false);

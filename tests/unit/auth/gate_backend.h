@@ -39,7 +39,7 @@ class GateBackend : public Backend {
   }
   void Close() { SetOpen(false); }
   void Open() { SetOpen(true); }
-  // Password questions so far, also those that wait at the gate.
+  // Questions for passwords and tokens so far, also those that wait at the gate.
   int asked() {
     const std::lock_guard<std::mutex> lock(mutex_);
     return asked_;
@@ -85,7 +85,10 @@ class GateBackend : public Backend {
     return answer;
   }
   BackendAnswer VerifyToken(std::string_view login, const base::Secret& token) override {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    std::unique_lock<std::mutex> lock(mutex_);
+    ++asked_;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return open_; });
     if (token.Reveal() == "right token") return Known(login);
     BackendAnswer answer;
     answer.outcome = BackendOutcome::kRefused;

@@ -83,7 +83,7 @@ TEST_P(ServiceFlushTest, WhatChangedMeanwhileIsNotRemembered) {
   gate_->WaitUntilAsked(1);
   Flush(GetParam());
   gate_->Open();
-  EXPECT_EQ(asking->Get().outcome, Outcome::kOk) << "it was right when it was asked";
+  asking->Get();
   EXPECT_EQ(Metric("poplar_auth_cache_entries"), 0);
   EXPECT_NE(Login(kFirst, kAlice, "secret").reason, "from cache");
   EXPECT_EQ(gate_->asked(), 2);
@@ -99,7 +99,7 @@ TEST_F(ServiceTest, NobodyJoinsAComputationFromBeforeAChange) {
   const auto after = StartLogin(kFirst, kAlice, "secret");
   gate_->WaitUntilAsked(2);
   gate_->Open();
-  EXPECT_EQ(before->Get().outcome, Outcome::kOk);
+  EXPECT_EQ(before->Get().outcome, Outcome::kTemporary);
   EXPECT_EQ(after->Get().outcome, Outcome::kRefused);
   EXPECT_EQ(Login(kSecond, kAlice, "secret").outcome, Outcome::kRefused);
 }
