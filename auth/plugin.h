@@ -60,7 +60,8 @@ enum poplar_outcome {
 enum poplar_field {
   /* With OK, required (but see VERIFY_TOKEN): names the maildrop within its tenant, 1 to 128
    * octets. It must stay when the address changes and must never be given to another account: an
-   * entryUUID, a row's id. */
+   * entryUUID, a row's id. With DISABLED, whose it is, if that is known: his sessions may have to
+   * end. */
   POPLAR_ACCOUNT = 1,
   POPLAR_ADDRESS = 2,        /* As it should be spelled in logs and listings. Default: the login. */
   POPLAR_QUOTA_OCTETS = 3,   /* Decimal. Default: what the tenant gives each maildrop. */

@@ -49,7 +49,7 @@ enum class ResolveOutcome : uint8_t { kFound, kUnknown, kDisabled, kTemporary };
 
 struct ResolveResult {
   ResolveOutcome outcome = ResolveOutcome::kTemporary;
-  Principal principal;  // With kFound.
+  Principal principal;  // With kFound; with kDisabled its account may be unknown: empty.
   std::string reason;   // For logs.
 };
 

@@ -28,9 +28,8 @@ const PasswdUser* Find(const PasswdUsers& users, std::string_view login) {
 BackendAnswer Known(const PasswdUser& user, std::string_view login, const TenantPolicies& tenants) {
   const TenantPolicies::Domain* const domain = tenants.OfDomain(login.substr(login.rfind('@') + 1));
   if (domain == nullptr) return Say(BackendOutcome::kUnknown, "unknown domain");
-  if (!domain->enabled) return Say(BackendOutcome::kDisabled, "tenant disabled");
-  BackendAnswer answer;
-  answer.outcome = BackendOutcome::kOk;
+  BackendAnswer answer = domain->enabled ? Say(BackendOutcome::kOk, "")
+                                         : Say(BackendOutcome::kDisabled, "tenant disabled");
   answer.principal = {
       .tenant = domain->tenant,
       .account = user.account,

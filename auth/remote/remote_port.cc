@@ -60,9 +60,10 @@ BackendAnswer AnswerOf(AnswerFrame& frame, const BackendQuestion& question,
   }
   // A good token may be of somebody whose account others know (VerifyToken asks them).
   const bool needs_account = question.operation != Operation::kVerifyToken;
-  if (answer.outcome == BackendOutcome::kOk &&
-      ((frame.account.empty() && needs_account) || frame.account.size() > kAccountIdBytesMax ||
-       frame.address.size() > kAddressBytesMax)) {
+  const bool lacks_account =
+      answer.outcome == BackendOutcome::kOk && frame.account.empty() && needs_account;
+  if (lacks_account || frame.account.size() > kAccountIdBytesMax ||
+      frame.address.size() > kAddressBytesMax) {
     return Say(BackendOutcome::kTemporary, "the back end's answer breaks its rules");
   }
   // Also of who is switched off: that is told after the right password only.
@@ -75,7 +76,7 @@ BackendAnswer AnswerOf(AnswerFrame& frame, const BackendQuestion& question,
     answer.outcome = BackendOutcome::kDisabled;
     answer.reason = "tenant disabled";
   }
-  if (answer.outcome == BackendOutcome::kDisabled) return answer;
+  // Whoever is disabled may have sessions that are to end.
   if (frame.address.empty()) frame.address = question.login;
   answer.principal = {
       .tenant = tenant.tenant,

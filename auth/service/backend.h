@@ -33,7 +33,7 @@ enum class BackendOutcome : uint8_t {
 
 struct BackendAnswer {
   BackendOutcome outcome = BackendOutcome::kUnsupported;
-  Principal principal;             // With kOk.
+  Principal principal;             // With kOk; with kDisabled what is known of it.
   std::string reason;              // For logs; never a secret.
   std::string backend = {};        // With kTemporary of a chain: whose failure it is.
   std::string app_password = {};   // As in AuthResult.

@@ -19,9 +19,8 @@ BackendAnswer Fault(const Status& status) {
 
 // Whoever gets mail there.
 BackendAnswer Known(UserRecord user) {
-  if (!user.tenant_enabled) return Say(BackendOutcome::kDisabled, "tenant disabled");
-  BackendAnswer answer;
-  answer.outcome = BackendOutcome::kOk;
+  BackendAnswer answer = user.tenant_enabled ? Say(BackendOutcome::kOk, "")
+                                             : Say(BackendOutcome::kDisabled, "tenant disabled");
   answer.principal = {.tenant = user.tenant,
                       .account = std::move(user.account),
                       .address = std::move(user.address),

@@ -114,9 +114,12 @@ StatusOr<json> FlushAccountOf(const AuthAdminParts& parts, const std::string& lo
       parts.shards, [&](io::Completion<auth::ResolveResult>& done) {
         parts.auth.OnShard(ShardIndex(0)).Resolve(login, done);
       });
-  if (found.outcome == auth::ResolveOutcome::kTemporary) return json{{"not_asked", found.reason}};
-  if (found.outcome != auth::ResolveOutcome::kFound) return json::object();
   const auth::Principal& owner = found.principal;
+  if (found.outcome == auth::ResolveOutcome::kTemporary) return json{{"not_asked", found.reason}};
+  if (found.outcome == auth::ResolveOutcome::kUnknown) return json::object();
+  if (owner.account.empty()) {
+    return json{{"not_asked", "it is disabled, and its back end says no more of it"}};
+  }
   Status status = AskFirstShard<Status>(parts.shards, [&](auto& done) {
     parts.auth.FlushAccount(owner.tenant, owner.account, done);
   });

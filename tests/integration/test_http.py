@@ -3,6 +3,7 @@
 The configuration is the example of auth/HTTP.md, with this test's servers and files in the places of theirs.
 """
 
+import poplib
 import socket
 import time
 
@@ -88,6 +89,22 @@ def test_a_renamed_address_keeps_its_maildrop(api, new_poplar):
     api.users["alicia@alpha.example"] = api.users.pop(ALICE)
     assert server.pop3("alicia@alpha.example", PASSWORD).stat()[0] == 1
     assert server.verdict(ALICE, PASSWORD) == "AUTH"
+
+
+def test_sessions_by_other_names_of_who_is_disabled(api, new_poplar):
+    bob, robert = "bob@alpha.example", "robert@alpha.example"
+    api.users[robert] = api.users[bob]
+    server = new_poplar([api.url])
+    session = server.pop3(robert, "b\u00f6b's")
+    api.body = b'{"outcome": "disabled"}'
+    said = server.run("user", "flush", bob, "--end-sessions")
+    assert said.stdout == b"Ended 0 of its sessions.\n" and b"whose account it is cannot be asked now (it is disabled" in said.stderr
+    api.body = b'{"outcome": "disabled", "account": "b1"}'
+    said = server.run("user", "flush", bob, "--end-sessions")
+    assert said.stdout == b"Ended 1 of its sessions.\n" and not said.stderr
+    with pytest.raises((poplib.error_proto, OSError)):
+        session.noop()
+        session.noop()
 
 
 def test_what_is_stored_may_be_handed_out(api, new_poplar):

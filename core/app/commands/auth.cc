@@ -192,9 +192,11 @@ ExitCode UserFlush(const UserFlushOptions& options, const tenant::Config& config
   const auto flushed = AskServer(config, "auth.flush", std::move(arguments), kChainTimeoutMs);
   if (!flushed.ok()) return Fail(console, flushed.status());
   if (const std::string why = flushed->value("not_asked", ""); !why.empty()) {
-    console.err << "poplar: " << options.address
-                << " is forgotten by that name; whose account it is cannot be asked now (" << why
-                << "), so what is remembered of it by other names still counts\n";
+    console.err
+        << "poplar: " << options.address
+        << " is forgotten by that name; whose account it is cannot be asked now (" << why
+        << "), so what is remembered of it by other names still counts, and sessions by them "
+           "may go on\n";
   }
   if (!options.end_sessions) return ExitCode::kOk;
   json whose = {{"user", options.address}};

@@ -134,6 +134,7 @@ TEST_F(PasswdFileBackendTest, TheTenantIsTheDomains) {
   EXPECT_EQ(answer.stored_password.Reveal(), "{PLAIN}x");
   EXPECT_TRUE(answer.weak_schemes);
   EXPECT_EQ(backend->Resolve("b@closed.example").outcome, BackendOutcome::kDisabled);
+  EXPECT_NE(backend->Resolve("b@closed.example").principal.account, "");
   EXPECT_EQ(backend->Resolve("c@other.example").outcome, BackendOutcome::kUnknown);
   EXPECT_EQ(backend->Resolve("nobody@acme.example").outcome, BackendOutcome::kUnknown);
   EXPECT_EQ(backend->Resolve("d@acme.example").outcome, BackendOutcome::kOk) << "mail goes on";

@@ -140,7 +140,9 @@ TEST_F(SqliteServiceTest, DisablingTakesEffectAndIsToldAfterTheRightPasswordOnly
   EXPECT_TRUE(Becomes("secret", Outcome::kOk));
   ASSERT_TRUE(database_->SetTenantEnabled("acme", false).ok());
   EXPECT_TRUE(Becomes("secret", Outcome::kDisabled));
-  EXPECT_EQ(Resolve(kSecond, "alice@example.org").outcome, ResolveOutcome::kDisabled);
+  const ResolveResult disabled = Resolve(kSecond, "alice@example.org");
+  EXPECT_EQ(disabled.outcome, ResolveOutcome::kDisabled);
+  EXPECT_NE(disabled.principal.account, "") << "whose sessions are to end";
 }
 
 TEST_F(SqliteServiceTest, ARemovedUserIsUnknownSoonEverywhere) {

@@ -1,0 +1,26 @@
+// Who a back end in an auth host says that somebody is, and what of it counts.
+
+#include <string>
+
+#include "tests/unit/auth/remote_fixture.h"
+
+namespace poplar::auth {
+namespace {
+
+class RemotePrincipalTest : public RemoteTest {};
+
+TEST_F(RemotePrincipalTest, WhoseADisabledNameIsIsKnownWhereItIsTold) {
+  StartTrouble();
+  for (const char* name : {"offstored@acme.example", "ok@closed.example"}) {
+    const ResolveResult told = Resolve(kFirst, name);
+    EXPECT_EQ(told.outcome, ResolveOutcome::kDisabled) << name;
+    EXPECT_EQ(told.principal.tenant, TenantId(1));
+    EXPECT_EQ(told.principal.account, std::string("of ") + name);
+  }
+  const ResolveResult not_told = Resolve(kFirst, "off@acme.example");
+  EXPECT_EQ(not_told.outcome, ResolveOutcome::kDisabled);
+  EXPECT_EQ(not_told.principal.account, "");
+}
+
+}  // namespace
+}  // namespace poplar::auth
