@@ -63,7 +63,9 @@ enum poplar_field {
    * entryUUID, a row's id. With DISABLED, whose it is, if that is known: his sessions may have to
    * end. */
   POPLAR_ACCOUNT = 1,
-  POPLAR_ADDRESS = 2,        /* As it should be spelled in logs and listings. Default: the login. */
+  /* As it should be spelled in logs and listings. Default, and where its domain is none of the
+   * tenant's: the login. */
+  POPLAR_ADDRESS = 2,
   POPLAR_QUOTA_OCTETS = 3,   /* Decimal. Default: what the tenant gives each maildrop. */
   POPLAR_QUOTA_MESSAGES = 4, /* Decimal. */
   /* With OK or DISABLED to FETCH_VERIFIER: what is stored, `{SCHEME}…`. Poplar knows what it is

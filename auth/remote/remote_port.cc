@@ -51,9 +51,14 @@ QuestionFrame FrameOf(const BackendQuestion& question) {
   return frame;
 }
 
+bool IsOf(const TenantPolicies& tenants, TenantId tenant, std::string_view address) {
+  const TenantPolicies::Domain* const owner = tenants.OfDomain(DomainOf(LookupKey(address)));
+  return owner != nullptr && owner->tenant == tenant;
+}
+
 // A host shares its process with a plug-in: what it says is looked at like what strangers say.
 BackendAnswer AnswerOf(AnswerFrame& frame, const BackendQuestion& question,
-                       const TenantPolicies::Domain& tenant) {
+                       const TenantPolicies& tenants, const TenantPolicies::Domain& tenant) {
   BackendAnswer answer = Say(OutcomeOf(frame.outcome), frame.reason);
   if (answer.outcome != BackendOutcome::kOk && answer.outcome != BackendOutcome::kDisabled) {
     return answer;
@@ -77,7 +82,8 @@ BackendAnswer AnswerOf(AnswerFrame& frame, const BackendQuestion& question,
     answer.reason = "tenant disabled";
   }
   // Whoever is disabled may have sessions that are to end.
-  if (frame.address.empty()) frame.address = question.login;
+  // By another tenant's address its log, its listings and its commands would find him.
+  if (!IsOf(tenants, tenant.tenant, frame.address)) frame.address = question.login;
   answer.principal = {
       .tenant = tenant.tenant,
       .account = std::move(frame.account),
@@ -128,7 +134,7 @@ void RemotePort::OnTold(BackendCall& call, const TenantPolicies::Domain& tenant,
     call.answer = Say(BackendOutcome::kTemporary, info_.name + ": " + std::string(why.reason));
     call.answer.late = reactor_.now_us() >= call.deadline_us;
   } else {
-    call.answer = AnswerOf(*answer, call.question, tenant);
+    call.answer = AnswerOf(*answer, call.question, tenants_.Current(), tenant);
     call.answer.weak_schemes = info_.weak_schemes;
     call.answer.remember_ms_max = info_.remember_ms_max;
     if (call.answer.outcome == BackendOutcome::kTemporary) {

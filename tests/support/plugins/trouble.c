@@ -2,6 +2,7 @@
  *
  *   ok@…        knows the password "secret"; account "of " and the login
  *   alias@…     the same, and is real@ by another name
+ *   foreign@…   the same, and says that it is ok@other.example
  *   slow@…      the same, after 300 ms, or what `slow_ms` says
  *   deadline@…  the same, and its account is the milliseconds that it was told
  *   hold@…      the same, once the file `hold` is gone
@@ -122,6 +123,17 @@ static enum poplar_outcome known(const struct trouble* trouble,
   return POPLAR_UNSUPPORTED;
 }
 
+static enum poplar_outcome known_by_another_address(const struct trouble* trouble,
+                                                    const struct poplar_question* question,
+                                                    struct poplar_answer* answer) {
+  char address[256];
+  const int length = is(question, "foreign")
+                         ? snprintf(address, sizeof address, "ok@other.example")
+                         : snprintf(address, sizeof address, "Real%s", question->login + 5);
+  trouble->host->set(answer, POPLAR_ADDRESS, address, (size_t)length);
+  return known(trouble, question, answer);
+}
+
 static enum poplar_outcome list_tenants(const struct trouble* trouble,
                                         const struct poplar_question* question,
                                         struct poplar_answer* answer) {
@@ -217,11 +229,8 @@ static enum poplar_outcome trouble_ask(void* instance, const struct poplar_quest
     if (pthread_create(&thread, NULL, flood, (void*)trouble->host) == 0) pthread_detach(thread);
     return known(trouble, question, answer);
   }
-  if (is(question, "alias")) {
-    char address[256];
-    const int length = snprintf(address, sizeof address, "Real%s", question->login + 5);
-    trouble->host->set(answer, POPLAR_ADDRESS, address, (size_t)length);
-    return known(trouble, question, answer);
+  if (is(question, "alias") || is(question, "foreign")) {
+    return known_by_another_address(trouble, question, answer);
   }
   if (is(question, "hold")) {
     while (access(trouble->hold, F_OK) == 0) usleep(1000);

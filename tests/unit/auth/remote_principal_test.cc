@@ -22,5 +22,13 @@ TEST_F(RemotePrincipalTest, WhoseADisabledNameIsIsKnownWhereItIsTold) {
   EXPECT_EQ(not_told.principal.account, "");
 }
 
+TEST_F(RemotePrincipalTest, ATenantsBackEndNamesNobodyElses) {
+  StartTrouble();
+  EXPECT_EQ(Login(kFirst, "alias@acme.example", "secret").principal.address, "Real@acme.example");
+  EXPECT_EQ(Login(kFirst, "foreign@acme.example", "secret").principal.address,
+            "foreign@acme.example");
+  EXPECT_EQ(Resolve(kFirst, "foreign@other.example").principal.address, "ok@other.example");
+}
+
 }  // namespace
 }  // namespace poplar::auth
