@@ -169,10 +169,8 @@ void LoginHome::OnEnd(Verification& verification) {
   CountFault(answer, reactor_.now_us(), metrics_, faults_);
   std::string from_networks = std::move(answer.from_networks);
   const uint64_t remember_us = uint64_t{answer.remember_ms_max} * 1'000;
-  const bool not_asked = answer.queue_full;
   AuthResult result = ToAuthResult(std::move(answer));
   if (result.outcome == Outcome::kTemporary) {
-    result.not_asked = not_asked;
     UseStandby(verification.macs(), result);
   } else if (!verification.stale) {
     KeepStandby(verification, result, from_networks);

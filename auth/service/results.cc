@@ -42,6 +42,10 @@ ResolveOutcome FoldResolve(BackendOutcome outcome) {
 
 }  // namespace
 
+bool WasNotAsked(const BackendAnswer& answer) {
+  return answer.outcome == BackendOutcome::kTemporary && answer.queue_full;
+}
+
 AuthResult Refused(std::string_view reason) {
   AuthResult result;
   result.outcome = Outcome::kRefused;
@@ -56,10 +60,12 @@ AuthResult ChangedMeanwhile() {
 }
 
 AuthResult ToAuthResult(BackendAnswer answer) {
-  return {.outcome = Fold(answer.outcome),
-          .principal = std::move(answer.principal),
-          .reason = std::move(answer.reason),
-          .app_password = std::move(answer.app_password)};
+  AuthResult result{.outcome = Fold(answer.outcome),
+                    .principal = std::move(answer.principal),
+                    .reason = std::move(answer.reason),
+                    .app_password = std::move(answer.app_password)};
+  result.not_asked = WasNotAsked(answer);
+  return result;
 }
 
 VerifierResult ToVerifierResult(BackendAnswer answer) {

@@ -13,6 +13,9 @@ namespace poplar::auth {
 // The reason of names that nobody is asked about: they are nobody's (IsLoginName).
 inline constexpr std::string_view kNoLoginName = "no login name of ours";
 
+// Too many wait.
+bool WasNotAsked(const BackendAnswer& answer);
+
 // Without having asked anybody.
 AuthResult Refused(std::string_view reason);
 AuthResult ToAuthResult(BackendAnswer answer);

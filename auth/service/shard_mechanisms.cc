@@ -73,9 +73,12 @@ void ShardAuthImpl::FetchVerifier(std::string user, std::string mechanism, Clien
   }
   const LoginSource source = SourceOf(hasher_, question.login, client.address);
   question.client = std::move(client);
-  const uint64_t seen = recent_changes_.count();
+  std::string login = question.login;
+  ClientInfo from = question.client;
   AskChainThrottled(std::move(question), source,
-                    [seen, &done](BackendAnswer answer, bool throttled) {
+                    [this, source, login = std::move(login), from = std::move(from),
+                     seen = recent_changes_.count(), &done](BackendAnswer answer, bool throttled) {
+                      if (WasNotAsked(answer)) CountNotAsked(source, login, from);
                       VerifierResult result = ToVerifierResult(std::move(answer));
                       if (throttled) result.outcome = Outcome::kThrottled;
                       result.changes_seen = seen;
@@ -105,7 +108,8 @@ void ShardAuthImpl::ResolveLogin(std::string user, ClientInfo client,
   question.mechanism = "EXTERNAL";
   const LoginSource source = SourceOf(hasher_, question.login, client.address);
   question.client = std::move(client);
-  AskChain(std::move(question), [this, source, login = question.login,
+  std::string login = question.login;
+  AskChain(std::move(question), [this, source, login = std::move(login),
                                  seen = recent_changes_.count(), &done](BackendAnswer answer) {
     AuthResult result = AsOfNow(ToAuthResult(std::move(answer)), login, seen);
     if (result.outcome == Outcome::kOk) CountSuccess(source);
@@ -151,6 +155,8 @@ void ShardAuthImpl::EndToken(const TokenQuestion& asked, AuthResult result) {
   result = AsOfNow(std::move(result), asked.owner.login, asked.changes_seen);
   if (result.outcome == Outcome::kRefused) {
     CountFailure(asked.source, asked.guess, asked.owner.login, asked.owner.client);
+  } else if (result.not_asked) {
+    CountNotAsked(asked.source, asked.owner.login, asked.owner.client);
   } else if (result.outcome == Outcome::kOk) {
     CountSuccess(asked.source);
   }

@@ -51,8 +51,7 @@ class ServiceFixture : public testing::Test {
   }
   void StartService(std::vector<BackendSource> chain) {
     hash_pool_ = std::make_unique<io::OffloadPool>(hash_pool_options_);
-    lookup_pool_ =
-        std::make_unique<io::OffloadPool>(io::OffloadPoolOptions{.name = "lookup", .threads = 2});
+    lookup_pool_ = std::make_unique<io::OffloadPool>(lookup_pool_options_);
     service_ = std::make_unique<AuthService>(
         options_, *shards_,
         AuthPools{.hash = hash_pool_.get(), .lookup = lookup_pool_.get(), .hashers = &hashers_},
@@ -111,6 +110,7 @@ class ServiceFixture : public testing::Test {
   AuthServiceOptions options_;
   PolicyBoard tenants_;
   io::OffloadPoolOptions hash_pool_options_{.name = "hash", .threads = 2};
+  io::OffloadPoolOptions lookup_pool_options_{.name = "lookup", .threads = 2};
   HasherPool hashers_{{.prefix = "$y$", .cost = 1}};
   base::MetricRegistry registry_;
   std::unique_ptr<io::ShardSet> shards_;

@@ -179,6 +179,50 @@ TEST_F(ServicePenaltiesTest, WaitersAreBounded) {
   EXPECT_EQ(waiting->Get().outcome, Outcome::kOk);
 }
 
+TEST_F(ServicePenaltiesTest, AChallengeThatFoundTheQueueFullCounts) {
+  hash_pool_options_ = {.name = "hash", .threads = 1, .queued_max = 1};
+  options_.throttle.free_address = 0;
+  Start({.password = true, .verifiers = true, .clear_text = true});
+  gate_->Close();
+  const auto working = StartLogin(kFirst, kAlice, "a", "192.0.2.2");
+  gate_->WaitUntilAsked(1);
+  const auto queued = StartLogin(kFirst, kAlice, "b", "192.0.2.3");
+  ASSERT_TRUE(Eventually([&] { return hash_pool_->queued() == 1; }));
+  Asking<VerifierResult> fetched(*shards_, kFirst, [&](io::Completion<VerifierResult>& done) {
+    service_->OnShard(kFirst).FetchVerifier(
+        kAlice, "SCRAM-SHA-256", {.address = "192.0.2.9", .session = SessionId(1)}, done);
+  });
+  EXPECT_EQ(fetched.Get().outcome, Outcome::kTemporary);
+  EXPECT_EQ(Metric("poplar_auth_penalties_total", "address"), 1);
+  EXPECT_EQ(Metric("poplar_auth_penalties_total"), 1) << "not of the name";
+  gate_->Open();
+  working->Get();
+  queued->Get();
+}
+
+TEST_F(ServicePenaltiesTest, ATokenThatFoundTheQueueFullCounts) {
+  lookup_pool_options_ = {.name = "lookup", .threads = 1, .queued_max = 1};
+  options_.changes_poll_ms = 3'600'000;  // Else it takes the place in the queue.
+  options_.throttle.free_address = 0;
+  Start({.token = true});
+  const auto verify = [&](const std::string& from) {
+    return std::make_unique<Asking<AuthResult>>(
+        *shards_, kFirst, [&](io::Completion<AuthResult>& done) {
+          service_->OnShard(kFirst).VerifyToken(kAlice, base::Secret("right token"),
+                                                {.address = from, .session = SessionId(1)}, done);
+        });
+  };
+  gate_->Close();
+  const auto working = verify("192.0.2.2");
+  gate_->WaitUntilAsked(1);
+  const auto queued = verify("192.0.2.3");
+  EXPECT_EQ(verify("192.0.2.9")->Get().outcome, Outcome::kTemporary);
+  EXPECT_EQ(Metric("poplar_auth_penalties_total", "address"), 1);
+  gate_->Open();
+  working->Get();
+  queued->Get();
+}
+
 TEST_F(ServicePenaltiesTest, ABackEndThatCannotBeAskedIsNoFailureOfTheClient) {
   options_.throttle = {.free_address = 0, .delay_first_ms = 40, .delay_max_ms = 40};
   options_.deadline_ms = 20;
