@@ -50,28 +50,48 @@ std::vector<std::pair<uint64_t, const TenantPolicy*>> TenantsWithHosts(
   return tenants;
 }
 
+// Why a tenant's hosts have no domain; `only` is its entry in OnlyDomains, or null.
+std::string WhyNoDomain(const TenantRules& rules, const std::string* only) {
+  if (!rules.default_domain.empty()) {
+    return "its default_domain, " + rules.default_domain + ", is none of its domains";
+  }
+  if (only == nullptr) return "it has no domain";
+  return "it has several domains, and default_domain does not say which";
+}
+
 // `has(host, domain)` of each host that a tenant has by naming it, `lost(HostClash)` of each that
-// it names and another has.
+// it names in vain.
 template <class Has, class Lost>
 void JudgeHosts(const TenantPolicies& policies, Has has, Lost lost) {
-  std::unordered_map<uint64_t, std::string> only = OnlyDomains(policies);
+  const std::unordered_map<uint64_t, std::string> only_domains = OnlyDomains(policies);
   std::unordered_map<std::string, const TenantPolicy*> named;
   for (const auto& [tenant, policy] : TenantsWithHosts(policies)) {
-    const std::string& domain =
-        policy->rules.default_domain.empty() ? only[tenant] : policy->rules.default_domain;
+    const auto found = only_domains.find(tenant);
+    const std::string* const only = found == only_domains.end() ? nullptr : &found->second;
+    std::string domain = policy->rules.default_domain;
+    if (domain.empty() && only != nullptr) domain = *only;
     const TenantPolicies::Domain* const owner = policies.OfDomain(domain);
-    if (owner == nullptr || owner->tenant.value() != tenant) continue;
+    const bool has_domain = owner != nullptr && owner->tenant.value() == tenant;
     for (const std::string& host : ListOf(policy->rules.hosts)) {
       const auto* const above = DomainAbove(policies, host);
-      if (above != nullptr && above->second.tenant.value() != tenant) {
-        lost(HostClash{host, policy->name, above->second.name, above->first});
+      const bool is_anothers = above != nullptr && above->second.tenant.value() != tenant;
+      if (!has_domain) {
+        // One that is called after a domain of its own has that without being named.
+        const bool needs_domain = above == nullptr || is_anothers || !domain.empty();
+        if (needs_domain) {
+          lost(HostClash{host, policy->name, "", "", WhyNoDomain(policy->rules, only)});
+        }
+        continue;
+      }
+      if (is_anothers) {
+        lost(HostClash{host, policy->name, above->second.name, above->first, ""});
         continue;
       }
       const auto [earlier, is_first] = named.emplace(host, policy);
       if (is_first) {
         has(host, domain);
       } else if (earlier->second != policy) {
-        lost(HostClash{host, policy->name, earlier->second->name, ""});
+        lost(HostClash{host, policy->name, earlier->second->name, "", ""});
       }
     }
   }
@@ -80,8 +100,9 @@ void JudgeHosts(const TenantPolicies& policies, Has has, Lost lost) {
 }  // namespace
 
 std::string HostClash::Why() const {
-  return "tenant " + tenant + " names the host " + host + " in vain: tenant " + owner +
-         " has it, " +
+  const std::string in_vain = "tenant " + tenant + " names the host " + host + " in vain: ";
+  if (owner.empty()) return in_vain + why_nobody;
+  return in_vain + "tenant " + owner + " has it, " +
          (domain.empty() ? "which is older and names it, too" : "as its domain is " + domain);
 }
 

@@ -18,12 +18,13 @@ namespace poplar {
 // Fills `by_host`, of the rest of the policies. Part of their publication.
 void IndexHosts(TenantPolicies& policies);
 
-// A host that a tenant names and another has.
+// A host that a tenant names in vain.
 struct HostClash {
   std::string host;
-  std::string tenant;  // Who names it.
-  std::string owner;   // Who has it.
-  std::string domain;  // The owner's that it is called after; empty: the owner names it, too.
+  std::string tenant;      // Who names it.
+  std::string owner;       // Who has it; empty: nobody, as the tenant has no domain for it.
+  std::string domain;      // The owner's that it is called after; empty: the owner names it, too.
+  std::string why_nobody;  // Where nobody has it.
 
   std::string Why() const;
 };

@@ -46,12 +46,25 @@ TEST_F(LoginDomainTest, ATenantsHostsHaveItsDefaultDomain) {
 }
 
 TEST_F(LoginDomainTest, WhatIsNotSaidClearlyIsNothing) {
-  Add(1, {"alpha.example", "alpha.test"}, {.hosts = "pop.provider.example"});
+  Add(1, {"alpha.example", "alpha.test"}, {.hosts = "pop.provider.example,pop.alpha.test"});
   EXPECT_EQ(Of("pop.provider.example"), "") << "which of the two?";
+  EXPECT_EQ(Of("pop.alpha.test"), "alpha.test") << "said by its name";
   Add(2, {"beta.example"}, {.hosts = "b.provider.example", .default_domain = "alpha.example"});
   EXPECT_EQ(Of("b.provider.example"), "") << "another's domain";
   Add(3, {}, {.hosts = "c.provider.example"});
   EXPECT_EQ(Of("c.provider.example"), "");
+  const char* const names[] = {"alpha", "beta", "gamma"};
+  for (auto& [tenant, policy] : policies_.by_tenant) policy.name = names[tenant - 1];
+  const std::vector<HostClash> clashes = HostClashesOf(policies_);
+  ASSERT_EQ(clashes.size(), 3);
+  EXPECT_EQ(clashes[0].Why(),
+            "tenant alpha names the host pop.provider.example in vain: it has several domains, and "
+            "default_domain does not say which");
+  EXPECT_EQ(clashes[1].Why(),
+            "tenant beta names the host b.provider.example in vain: its default_domain, "
+            "alpha.example, is none of its domains");
+  EXPECT_EQ(clashes[2].Why(),
+            "tenant gamma names the host c.provider.example in vain: it has no domain");
 }
 
 TEST_F(LoginDomainTest, NobodyHasAHostOfAnother) {
