@@ -28,6 +28,16 @@ json UseOf(const Totals& totals) {
           {"kept_messages", totals.kept_messages}};
 }
 
+// What cannot be read is null, and `why` says so: who asks where the disk is damaged needs the rest
+// all the more.
+json UseOfMaildrop(const StatusOr<storage::MaildropTotals>& totals) {
+  if (!totals.ok()) return {{"use", nullptr}, {"why", Message(totals.status())}};
+  json use = UseOf(*totals);
+  if (totals->kept_why.ok()) return {{"use", std::move(use)}};
+  use["kept_octets"] = use["kept_messages"] = nullptr;
+  return {{"use", std::move(use)}, {"why", Message(totals->kept_why)}};
+}
+
 json ToJson(const KeptMessage& message) {
   return {{"uidl", message.uidl},
           {"octets", message.octets},
@@ -130,27 +140,26 @@ StatusOr<json> MailboxAdmin::StorageOfTenants() const {
 
 StatusOr<json> MailboxAdmin::Show(const json& arguments) const {
   POP_ASSIGN_OR_RETURN(const auth::Principal principal, Find(arguments));
-  POP_ASSIGN_OR_RETURN(
-      const storage::MaildropTotals totals,
-      AskFirstShard<StatusOr<storage::MaildropTotals>>(parts_.shards, [&](auto& done) {
-        store().Totals({principal.tenant, principal.account}, done);
-      }));
+  const auto totals = AskFirstShard<StatusOr<storage::MaildropTotals>>(
+      parts_.shards,
+      [&](auto& done) { store().Totals({principal.tenant, principal.account}, done); });
   const std::shared_ptr<const TenantPolicies> policies = parts_.policies.Current();
   const TenantPolicy& policy = policies->Of(principal.tenant);
   const json read_days =
       policy.expire_read_days.has_value() ? json(*policy.expire_read_days) : json();
-  return json{{"address", principal.address},
-              {"account", principal.account},
-              {"use", UseOf(totals)},
-              {"quota", ToJson(principal.quota)},
-              {"tenant",
-               {{"name", principal.tenant_name},
-                {"id", principal.tenant.value()},
-                {"use", UseOf(parts_.store.TotalsOf(principal.tenant))},
-                {"quota", ToJson(policy.quota)},
-                {"keep_deleted_days", policy.keep_deleted_days},
-                {"expire_days", policy.expire_days},
-                {"expire_read_days", read_days}}}};
+  json shown{{"address", principal.address},
+             {"account", principal.account},
+             {"quota", ToJson(principal.quota)},
+             {"tenant",
+              {{"name", principal.tenant_name},
+               {"id", principal.tenant.value()},
+               {"use", UseOf(parts_.store.TotalsOf(principal.tenant))},
+               {"quota", ToJson(policy.quota)},
+               {"keep_deleted_days", policy.keep_deleted_days},
+               {"expire_days", policy.expire_days},
+               {"expire_read_days", read_days}}}};
+  shown.update(UseOfMaildrop(totals));
+  return shown;
 }
 
 StatusOr<json> MailboxAdmin::Deleted(const json& arguments) const {

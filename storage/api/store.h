@@ -173,6 +173,7 @@ struct MaildropTotals {
   uint64_t wire_bytes = 0;
   uint64_t kept_messages = 0;  // Deleted ones that can be brought back; in no quota.
   uint64_t kept_octets = 0;
+  Status kept_why;  // Not OK: why the two of kept mail are not known. For people.
 };
 
 // Of all maildrops of a tenant.
@@ -221,6 +222,7 @@ class ShardStore {
   // Never waits; room is found while the bytes come.
   virtual std::unique_ptr<Delivery> BeginDelivery(DeliveryRequest request) = 0;
 
+  // Where only the list of kept mail cannot be read, the answer says so and has the rest.
   virtual void Totals(MaildropKey key, io::Completion<StatusOr<MaildropTotals>>& done) = 0;
 
   // Whether a message of `octets` (0: not known) is within the quotas now. For an early answer: the

@@ -101,13 +101,20 @@ void TotalsCall::Execute(io::Shard& /*target*/) {
 }
 
 void TotalsCall::MaildropReady(MaildropState* maildrop, const Status& why) {
-  if (maildrop == nullptr) {
+  if (IsKeptKey(key_)) {
+    totals_->kept_why = why;
+    if (maildrop != nullptr) {
+      totals_->kept_messages = maildrop->list->count();
+      totals_->kept_octets = maildrop->list->octets();
+    }
+  } else if (maildrop == nullptr) {
     totals_ = why;
-  } else if (const MessageList& list = *maildrop->list; IsKeptKey(key_)) {
-    totals_->kept_messages = list.count();
-    totals_->kept_octets = list.octets();
   } else {
-    totals_ = MaildropTotals{list.count(), list.octets(), list.wire_bytes(), 0, 0};
+    const MessageList& list = *maildrop->list;
+    totals_ = MaildropTotals();
+    totals_->messages = list.count();
+    totals_->octets = list.octets();
+    totals_->wire_bytes = list.wire_bytes();
     key_ = KeptKeyOf(key_);
     home_.context().partitions[partition_]->WithList(key_, *this);
     return;

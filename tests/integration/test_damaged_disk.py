@@ -85,6 +85,28 @@ def test_a_segment_that_is_lost_and_found(operator):
     assert all_is_well(operator)
 
 
+def test_whose_a_damaged_list_is(operator):
+    server = operator.server
+    [user] = [user for user in server.run_json("user", "list") if user["address"] == ALICE]
+    account, tenant = user["account"].encode(), server.run_json("mailbox", "show", ALICE)["tenant"]["id"]
+    server.stop()
+    index = server.directory / "store/p000/index/data.mdb"
+    octets = bytearray(index.read_bytes())
+    for key in re.finditer(re.escape(account), octets):
+        octets[key.end() + 32] ^= 1  # Of what stands under it.
+    index.write_bytes(octets)
+    server.start()
+    with pytest.raises(poplib.error_proto, match=r"\[SYS/PERM\]"):
+        server.pop3(ALICE, PASSWORDS[ALICE])
+    asked = quoted(HERE, "poplar mailbox show --json ADDRESS") + " 2>error.txt"
+    shown = json.loads(operator.follow(asked, ends_with=EX_IOERR, instead={"ADDRESS": ALICE}))
+    assert (shown["tenant"]["id"], shown["account"], shown["use"]) == (tenant, user["account"], None)
+    assert shown["why"] in (operator.folder / "error.txt").read_text()
+    assert listed(server, BOB) == server.kept[BOB]
+    operator.stopped(quoted(HERE, "poplar store rebuild-index"))
+    assert all_is_well(operator)
+
+
 def test_what_is_lost_comes_from_the_backup(operator):
     server = operator.server
     server.stop()

@@ -88,11 +88,16 @@ using NotesHere = std::map<std::string, std::string>;  // By address.
 NotesHere AskedNotes(const std::vector<MailboxTask>& tasks, const tenant::Config& config) {
   NotesHere notes;
   for (const MailboxTask& task : tasks) {
-    const Status found = AskServer(config, "mailbox.show", {{"address", task.address}}).status();
-    if (found.code() == StatusCode::kNotFound) {
+    const auto shown = AskServer(config, "mailbox.show", {{"address", task.address}});
+    std::string why(Message(shown.status()));
+    // A list that cannot be read: nobody could tell what is there already.
+    if (shown.ok() && shown->value("use", nlohmann::json::object()).is_null()) {
+      why = shown->value("why", "");
+    }
+    if (shown.status().code() == StatusCode::kNotFound) {
       notes.emplace(task.address, ComesFirst(task.address));
-    } else if (!found.ok()) {
-      notes.emplace(task.address, "would it be taken here? " + std::string(Message(found)));
+    } else if (!why.empty()) {
+      notes.emplace(task.address, "would it be taken here? " + why);
     }
   }
   return notes;

@@ -37,13 +37,22 @@ std::string Of(const std::string& used, const std::string& allowed, uint64_t par
 }
 
 void PrintUse(const json& use, const json& quota, Console& console) {
+  if (use.is_null()) {
+    console.out << "  use       is not known\n";
+    return;
+  }
   const uint64_t octets = Number(use, "octets"), octets_max = Number(quota, "octets");
   const uint64_t messages = Number(use, "messages"), messages_max = Number(quota, "messages");
   console.out << "  size      " << Of(SizeText(octets), SizeText(octets_max), octets, octets_max)
               << "\n  messages  "
               << Of(std::to_string(messages), std::to_string(messages_max), messages, messages_max)
-              << "\n  deleted   " << MessagesText(Number(use, "kept_messages")) << " kept, "
-              << SizeText(Number(use, "kept_octets")) << '\n';
+              << "\n  deleted   ";
+  if (use.at("kept_messages").is_null()) {
+    console.out << "is not known\n";
+  } else {
+    console.out << MessagesText(Number(use, "kept_messages")) << " kept, "
+                << SizeText(Number(use, "kept_octets")) << '\n';
+  }
 }
 
 // False: the answer has another shape than it should. Here and below.
@@ -123,9 +132,14 @@ ExitCode MailboxShow(const MailboxShowOptions& options, const tenant::Config& co
   if (!mailbox.ok()) return Fail(console, mailbox.status());
   if (options.json) {
     console.out << mailbox->dump(2) << '\n';
-    return ExitCode::kOk;
+  } else if (!PrintMailbox(*mailbox, console)) {
+    return Fail(console, NotUnderstood());
   }
-  return PrintMailbox(*mailbox, console) ? ExitCode::kOk : Fail(console, NotUnderstood());
+  const std::string why = mailbox->value("why", "");
+  if (why.empty()) return ExitCode::kOk;
+  return Fail(console, ExitCode::kIoError,
+              "not all is known of what the maildrop of " + options.address + " holds: " + why +
+                  " (core/OPERATIONS.md, \"A damaged disk\")");
 }
 
 ExitCode MailboxDeleted(const MailboxDeletedOptions& options, const tenant::Config& config,

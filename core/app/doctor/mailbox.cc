@@ -107,6 +107,7 @@ bool MailboxLook::LookAtDomain() {
 
 void MailboxLook::Full(const std::string& step, const json& use, const json& quota, Mover mover,
                        const std::string& mend, const std::string& to_customer) {
+  if (!use.is_object()) return;  // Nobody knows.
   double share = 0;
   for (const char* const what : {"octets", "messages"}) {
     const auto most = quota.value(what, uint64_t{0});
@@ -134,10 +135,14 @@ void MailboxLook::LookAtContent() {
   }
   const json use = shown->value("use", json::object());
   const json tenant = shown->value("tenant", json::object());
-  const auto messages = use.value("messages", uint64_t{0});
-  findings_.Good("mailbox", std::to_string(messages) +
-                                (messages == 1 ? " message, " : " messages, ") +
-                                SizeText(use.value("octets", uint64_t{0})));
+  if (const std::string why = shown->value("why", ""); !why.empty()) {
+    findings_.OurFault("mailbox", why, "core/OPERATIONS.md, \"A damaged disk\"");
+  } else {
+    const auto messages = use.value("messages", uint64_t{0});
+    findings_.Good("mailbox", std::to_string(messages) +
+                                  (messages == 1 ? " message, " : " messages, ") +
+                                  SizeText(use.value("octets", uint64_t{0})));
+  }
   Full("quota", use, shown->value("quota", json::object()), Mover::kCustomer,
        "fetch and delete mail, or `poplar user set " + patient_.address + " --quota …`",
        "Your mailbox is full, or nearly. Please let your mail program delete from the server what "

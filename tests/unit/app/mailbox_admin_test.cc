@@ -77,6 +77,12 @@ class MailboxAdminTest : public testing::Test {
     arguments.emplace("address", "alice@example.org");
     return handlers_.at(command)(arguments);
   }
+  static storage::MaildropTotals TwoMessages() {
+    storage::MaildropTotals totals;
+    totals.messages = 2;
+    totals.octets = 700;
+    return totals;
+  }
   static storage::KeptMessage Kept(const std::string& uidl, uint64_t session, int64_t deleted_us) {
     storage::KeptMessage message;
     message.uidl = uidl;
@@ -98,7 +104,9 @@ TEST_F(MailboxAdminTest, ShowsWhatTheServerGoesBy) {
   policies->by_tenant[3].quota = {.octets = 9000, .messages = 90};
   policies->by_tenant[3].keep_deleted_days = 14;
   board_.Publish(std::move(policies));
-  store_.totals = {.messages = 2, .octets = 700, .kept_messages = 1, .kept_octets = 40};
+  store_.totals = TwoMessages();
+  store_.totals->kept_messages = 1;
+  store_.totals->kept_octets = 40;
   store_.tenants[3] = {.messages = 8, .octets = 800, .kept_messages = 6, .kept_octets = 60};
   const StatusOr<json> shown = Ask("mailbox.show", json::object());
   ASSERT_TRUE(shown.ok()) << shown.status();
@@ -111,6 +119,26 @@ TEST_F(MailboxAdminTest, ShowsWhatTheServerGoesBy) {
       "use": {"octets": 800, "messages": 8, "kept_octets": 60, "kept_messages": 6},
       "quota": {"octets": 9000, "messages": 90},
       "keep_deleted_days": 14, "expire_days": 0, "expire_read_days": null}})"));
+}
+
+// The disk is damaged: who is asked for is told all the same.
+TEST_F(MailboxAdminTest, WhatCannotBeReadIsNullAndTheRestIsShown) {
+  store_.totals = MakeStatus(StatusCode::kDataLoss, "index chunk: not sound");
+  StatusOr<json> shown = Ask("mailbox.show", json::object());
+  ASSERT_TRUE(shown.ok()) << shown.status();
+  EXPECT_EQ(shown->at("account"), "a1");
+  EXPECT_EQ(shown->at("tenant").at("id"), 3);
+  EXPECT_EQ(shown->at("quota").at("octets"), 5000);
+  EXPECT_TRUE(shown->at("use").is_null());
+  EXPECT_EQ(shown->at("why"), "index chunk: not sound");
+
+  store_.totals = TwoMessages();
+  store_.totals->kept_why = MakeStatus(StatusCode::kDataLoss, "index chunk: out of order");
+  shown = Ask("mailbox.show", json::object());
+  ASSERT_TRUE(shown.ok()) << shown.status();
+  EXPECT_EQ(shown->at("use"), json::parse(R"({"octets": 700, "messages": 2,
+    "kept_octets": null, "kept_messages": null})"));
+  EXPECT_EQ(shown->at("why"), "index chunk: out of order");
 }
 
 TEST_F(MailboxAdminTest, WhoIsNotFoundIsSaid) {

@@ -53,17 +53,21 @@ class MailboxTest : public CommandTest {
   std::unique_ptr<ops::AdminServer> server_;
 };
 
+json Shown() {
+  return {{"address", kAlice},
+          {"use", Use(1536, 3, 1 << 20, 1)},
+          {"quota", {{"octets", 2048}, {"messages", 0}}},
+          {"tenant",
+           {{"name", "acme"},
+            {"use", Use(1 << 30, 5, 0, 0)},
+            {"quota", {{"octets", uint64_t{4} << 30}, {"messages", 10}}},
+            {"keep_deleted_days", 30},
+            {"expire_days", 0},
+            {"expire_read_days", 0}}}};
+}
+
 TEST_F(MailboxTest, ShowsUseAndLimits) {
-  const json mailbox = {{"address", kAlice},
-                        {"use", Use(1536, 3, 1 << 20, 1)},
-                        {"quota", {{"octets", 2048}, {"messages", 0}}},
-                        {"tenant",
-                         {{"name", "acme"},
-                          {"use", Use(1 << 30, 5, 0, 0)},
-                          {"quota", {{"octets", uint64_t{4} << 30}, {"messages", 10}}},
-                          {"keep_deleted_days", 30},
-                          {"expire_days", 0},
-                          {"expire_read_days", 0}}}};
+  const json mailbox = Shown();
   StartServer("mailbox.show", {mailbox});
   EXPECT_EQ(RunHere({"mailbox", "show", kAlice}), ExitCode::kOk) << err_;
   EXPECT_EQ(asked_.back(), (json{{"address", kAlice}}));
@@ -81,6 +85,26 @@ TEST_F(MailboxTest, ShowsUseAndLimits) {
             "  fetched mail  goes with the session\n");
   EXPECT_EQ(RunHere({"mailbox", "show", kAlice, "--json"}), ExitCode::kOk);
   EXPECT_EQ(json::parse(out_), mailbox);
+}
+
+TEST_F(MailboxTest, ShowsTheRestWhereAListCannotBeRead) {
+  json without_kept = Shown();
+  without_kept["use"]["kept_octets"] = without_kept["use"]["kept_messages"] = nullptr;
+  without_kept["why"] = "index chunk: out of order";
+  json without_use = Shown();
+  without_use["use"] = nullptr;
+  without_use["why"] = "index chunk: not sound";
+  StartServer("mailbox.show", {without_kept, without_use});
+  EXPECT_EQ(RunHere({"mailbox", "show", kAlice}), ExitCode::kIoError);
+  EXPECT_THAT(out_, HasSubstr("  messages  3, no limit\n  deleted   is not known\ntenant acme\n"));
+  EXPECT_THAT(err_, HasSubstr("holds: index chunk: out of order (core/OPERATIONS.md"));
+  EXPECT_EQ(RunHere({"mailbox", "show", kAlice}), ExitCode::kIoError);
+  EXPECT_THAT(out_,
+              HasSubstr("maildrop of alice@example.org\n  use       is not known\ntenant acme\n"
+                        "  size      1.0 GiB of 4.0 GiB (25 %)\n"));
+  EXPECT_THAT(err_, HasSubstr("index chunk: not sound"));
+  EXPECT_EQ(RunHere({"mailbox", "show", kAlice, "--json"}), ExitCode::kIoError);
+  EXPECT_EQ(json::parse(out_), without_use);
 }
 
 TEST_F(MailboxTest, DeletedMailIsGroupedAndPagesAreJoined) {

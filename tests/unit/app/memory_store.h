@@ -14,7 +14,7 @@ namespace poplar::app {
 
 class MemoryStore : public storage::Store, public storage::ShardStore {
  public:
-  storage::MaildropTotals totals;
+  StatusOr<storage::MaildropTotals> totals = storage::MaildropTotals();
   std::map<uint64_t, storage::TenantTotals> tenants;
   std::vector<storage::KeptMessage> kept;
   storage::UndeleteResult undeleted;

@@ -140,6 +140,10 @@ TEST_F(KeptTest, ADamagedListOfKeptMailKeepsNobodyFromDeleting) {
   Open();
   ASSERT_EQ(Session(Key("alice"), {0}), CommitOutcome::kDone);
   ASSERT_EQ(Session(Key("alice"), {1}), CommitOutcome::kDone);  // Of a file of its own.
+  const auto totals = fixture_.Totals(0, Key("alice"));
+  ASSERT_TRUE(totals.ok()) << totals.status();
+  EXPECT_EQ(totals->messages, 1U);
+  EXPECT_EQ(totals->kept_why.code(), StatusCode::kDataLoss);
   EXPECT_EQ(fixture_.List(0, Key("alice")), std::vector<Listed>{before[2]});
   EXPECT_EQ(fixture_.store().TotalsOf(TenantId(1)).messages, 1U);
   EXPECT_EQ(fixture_.store().TotalsOf(TenantId(1)).kept_messages, 3U);
