@@ -224,6 +224,8 @@ void RemoveCall::MovesEnded() {
   for (const MaildropState* each : {maildrop_, kept_}) {
     if (partition().WaitForMoves(*each, *this)) return;
   }
+  // An ADD that found no room yet could be overtaken, and would outlive the REMOVE.
+  if (partition().WaitForRestore(*kept_, *this)) return;
   ++maildrop_->deletions;
   ++kept_->deletions;
   partition().log().Append(*this);

@@ -10,6 +10,10 @@
 namespace poplar::storage {
 namespace {
 
+Status BeingChanged() {
+  return MakeStatus(StatusCode::kUnavailable, "the kept mail is being changed just now; try again");
+}
+
 KeptMessage Describe(const EngineContext& context, uint32_t partition, const MessageEntry& entry,
                      std::string_view text) {
   const KeptInfo info = DecodeKeptInfo(text);
@@ -113,10 +117,7 @@ void UndeleteCall::MaildropReady(MaildropState* maildrop, const Status& why) {
     return partition().WithList(KeptKeyOf(encoded_key_), *this);
   }
   if (maildrop == nullptr || maildrop->deletions > 0) {
-    result_.why = maildrop == nullptr
-                      ? why
-                      : MakeStatus(StatusCode::kUnavailable,
-                                   "the kept mail is being changed just now; try again");
+    result_.why = maildrop == nullptr ? why : BeingChanged();
     return Finish();
   }
   kept_ = maildrop;
@@ -216,6 +217,12 @@ void UndeleteCall::OnFetched() {
     if (fetch_.new_blob != BlobId(0)) partition().UnlinkBlob(fetch_.new_blob);
     return Next();
   }
+  // Or it is about to be, by a record that must not come before this one's.
+  if (kept_->deletions > 1) {
+    if (fetch_.new_blob != BlobId(0)) partition().UnlinkBlob(fetch_.new_blob);
+    result_.why = BeingChanged();
+    return Finish();
+  }
   const Record& old = *fetch_.record;
   record = {};
   record.kind = old.in_blob() ? RecordKind::kAddRef : RecordKind::kAdd;
@@ -234,11 +241,13 @@ void UndeleteCall::OnFetched() {
   record.header_bytes = old.header_bytes;
   record.body = old.body;
   record.body_bytes = old.body_bytes;
+  kept_->restoring = true;
   partition().log().Append(*this);
 }
 
 void UndeleteCall::Appended(AppendOutcome outcome, Lsn at) {
   Partition& owner = partition();
+  owner.RestoreEnded(*kept_);
   if (outcome != AppendOutcome::kDurable) {
     if (fetch_.new_blob != BlobId(0) && outcome != AppendOutcome::kUnknown) {
       owner.UnlinkBlob(fetch_.new_blob);

@@ -28,13 +28,14 @@ namespace poplar::storage {
 
 class Partition;
 
-// Waits until no record of a maildrop is being moved: a part of a call.
+// Waits until no record of a maildrop is being moved, or brought back: a part of a call.
 class MovesWaiter {
  public:
   virtual ~MovesWaiter() = default;
 
  protected:
   friend class MoveGroup;
+  friend class Partition;
   virtual void MovesEnded() = 0;
 
  private:

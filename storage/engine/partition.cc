@@ -194,6 +194,16 @@ void Partition::NameFailed(const std::string& list, const Status& why) {
              {"why", why.ToString()}});
 }
 
+bool Partition::WaitForRestore(const MaildropState& kept, MovesWaiter& waiter) {
+  if (kept.restoring) restore_waiters_.push_back(&waiter);
+  return kept.restoring;
+}
+
+void Partition::RestoreEnded(MaildropState& kept) {
+  kept.restoring = false;
+  for (MovesWaiter* const waiter : std::exchange(restore_waiters_, {})) waiter->MovesEnded();
+}
+
 void Partition::Applied() { reactor_.AtTurnEnd(consider_); }
 
 void Partition::UnlinkBlob(BlobId blob) {

@@ -148,6 +148,10 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   bool WaitForMoves(const MaildropState& maildrop, MovesWaiter& waiter) {
     return compactor_->WaitForMoves(maildrop, waiter);
   }
+  // Of a list of kept mail, a message of which comes back. True: `waiter` will be told of its end;
+  // then it asks anew.
+  bool WaitForRestore(const MaildropState& kept, MovesWaiter& waiter);
+  void RestoreEnded(MaildropState& kept);
   // Its records stand elsewhere, durably.
   void SegmentEmptied(uint32_t number);
   // So many changes wait for a checkpoint that the log rests.
@@ -208,6 +212,7 @@ class Partition final : private Log::Listener, private SegmentKeeper::Listener {
   PolicyReader policies_;
   CallPool<LoadJob> loads_;
   std::vector<LoadJob*> loading_;
+  std::vector<MovesWaiter*> restore_waiters_;   // For any that is brought back.
   std::unordered_set<uint64_t> damaged_lists_;  // That were named; checksums of their keys.
   CheckpointJob checkpoint_;
   UnlinkJob unlinking_;

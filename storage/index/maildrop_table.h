@@ -46,6 +46,8 @@ struct MaildropState {
   // Records of it that are on their way into the log: never both (FORMAT.md section 4).
   uint32_t moves = 0;      // MOVE.
   uint32_t deletions = 0;  // EXPUNGE and REMOVE.
+  // Of a list of kept mail: the ADD that brings one back is on its way. REMOVE waits for it.
+  bool restoring = false;
   // Deliveries that were found within the quota and are on their way into the log.
   uint64_t arriving_messages = 0;
   uint64_t arriving_octets = 0;
