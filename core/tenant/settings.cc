@@ -104,7 +104,9 @@ std::vector<Setting> StoreSettings() {
        "Read when the store is made; it cannot change later.\n"
        "0: as many as there are cores, at most 16."},
       {"store", "segment_mib", NumberForm{&At<s, &S::segment_mib>, 8, 1024}, Takes::kRestart,
-       Shown::kCommented, "The size of one file of the log."},
+       Shown::kCommented,
+       "The size of one file of the log.\n"
+       "Of the disk so much is kept back for each partition, and once more; 256 MiB at least."},
       {"store", "checkpoint_interval_s", NumberForm{&At<s, &S::checkpoint_interval_s>, 1, 3600},
        Takes::kRestart, Shown::kCommented,
        "The index is written after so many seconds, or so many changes, whichever is first.\n"

@@ -27,7 +27,7 @@ struct EngineContext final : public OpenSegments {
         disk(disk_pool),
         partitions(block.partitions) {}
 
-  const StoreOptions options;  // With env and clock filled in.
+  const StoreOptions options;  // With env, clock and the reserve filled in.
   const Superblock superblock;
   io::ShardSet& shards;
   io::OffloadPool& disk;

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -39,7 +40,7 @@ struct StoreOptions {
   uint64_t segment_bytes = 64 * kMiB;
   uint64_t first_segment_bytes = 16 * kMiB;  // A run's first ones: a start waits for them.
   uint32_t segment_pace_us_per_mib = 2000;   // Rest while segments are laid out ahead.
-  uint64_t reserve_bytes = 256 * kMiB;       // Of the disk, for deletions and the index only.
+  uint64_t reserve_bytes = 256 * kMiB;       // Of the disk, at least: see ReserveBytes. 0: nothing.
 
   uint64_t checkpoint_changes = 50'000;           // A checkpoint begins after so many changes,
   uint64_t checkpoint_log_bytes = 512 * kMiB;     // so many octets of log,
@@ -63,6 +64,13 @@ struct StoreOptions {
   KeyValueEngine* index_engine = nullptr;  // Null: LMDB.
   const base::Clock* clock = nullptr;      // Null: the system's.
 };
+
+// What a store of so many partitions leaves of the disk to deletions and the index: enough for each
+// partition to lay out anew the segment that its deletions used, and one more.
+inline uint64_t ReserveBytes(const StoreOptions& options, uint64_t partitions) {
+  if (options.reserve_bytes == 0) return 0;
+  return std::max(options.reserve_bytes, (partitions + 1) * options.segment_bytes);
+}
 
 // What an operator may ask of an open store beside serving. From a thread that is no shard's, one
 // question at a time, not after Close.

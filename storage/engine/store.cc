@@ -380,6 +380,7 @@ StatusOr<std::unique_ptr<EngineStore>> OpenStore(const StoreOptions& options, io
   filled.messages_per_maildrop_max = MessagesPerMaildropMax(filled);
   Env& env = *filled.env;
   POP_ASSIGN_OR_RETURN(const Superblock superblock, ReadSuperblock(env, filled.path));
+  filled.reserve_bytes = ReserveBytes(filled, superblock.partitions);
   POP_ASSIGN_OR_RETURN(std::unique_ptr<FileLock> lock, env.Lock(filled.path + "/lock"));
   auto context = std::make_unique<EngineContext>(std::move(filled), superblock, shards, disk);
   POP_RETURN_IF_ERROR(CheckAllFormats(*context));

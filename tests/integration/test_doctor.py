@@ -169,6 +169,14 @@ echo; echo ---; {POPLAR} doctor --json --config {server.config_path}"""
     assert before["disk of users"]["health"] == "ok" and after["disk of users"]["health"] == "fault"
 
 
+def test_what_is_kept_back_of_the_disk(server):
+    server.stop()
+    server.config_path.write_text(server.config_path.read_text().replace('path = "store"', 'path = "store"\nsegment_mib = 1024'))
+    partitions = len(list((server.directory / "store").glob("p*")))
+    steps, _ = doctor(server, code=EX_UNAVAILABLE)  # No server runs.
+    assert f"leaves {partitions + 1}.0 GiB to deletions" in steps["disk"]["says"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
 def test_a_small_disk_of_the_store(server, tmp_path):
     """It takes mail until the segments that are laid out are full: so it is told."""

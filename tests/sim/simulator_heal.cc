@@ -55,7 +55,8 @@ void Simulator::PassTime() {
 // Deliveries until the disk is full; then everything can be deleted, and deliveries go on.
 void Simulator::EmptyFullDisk() {
   // Room for segments of full size; those of a run's beginning are smaller.
-  world_.disk().set_capacity(world_.disk().used_bytes() + store_.reserve_bytes +
+  world_.disk().set_capacity(world_.disk().used_bytes() +
+                             storage::ReserveBytes(store_, partitions_) +
                              uint64_t{partitions_} * 4 * store_.segment_bytes);
   model_.set_full(true);
   const uint64_t refused = clients_->counts().refused;

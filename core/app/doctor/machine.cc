@@ -10,18 +10,18 @@
 #include <fstream>
 
 #include "core/app/descriptors.h"
+#include "core/app/store_options.h"
 #include "core/app/table.h"
 #include "core/base/units.h"
 #include "core/io/probe.h"
 #include "core/io/shard.h"
+#include "storage/engine/layout.h"
 
 namespace poplar::app {
 namespace {
 
-// What the store leaves to deletions and the index (storage/engine/engine.h).
-constexpr uint64_t kReserveBytes = 256 * kMiB;
-constexpr uint64_t kLowBytes = 4 * kReserveBytes;
-constexpr uint64_t kLowShare = 10;  // Percent of the disk that should be free.
+constexpr uint64_t kLowReserves = 4;  // So many times what is kept back should be free.
+constexpr uint64_t kLowShare = 10;    // Percent of the disk that should be free.
 constexpr uint64_t kUsersBytesMin = 16 * kMiB;
 constexpr uint64_t kFilesMin = 1000;
 constexpr uint64_t kBacklogMin = 1024;
@@ -30,6 +30,13 @@ uint64_t NumberIn(const char* path, uint64_t otherwise) {
   std::ifstream file(path);
   uint64_t number = 0;
   return file >> number ? number : otherwise;
+}
+
+// A store that cannot be read has a finding of its own.
+uint64_t ReserveBytesOf(const tenant::StoreConfig& config) {
+  const auto superblock = storage::ReadSuperblock(storage::SystemEnv(), config.path);
+  return storage::ReserveBytes(StoreOptionsOf(config, 1),
+                               superblock.ok() ? superblock->partitions : config.partitions);
 }
 
 }  // namespace
@@ -111,8 +118,9 @@ void LookAtDisk(const tenant::Config& config, Findings& findings) {
   }
   const uint64_t free_bytes = uint64_t{disk.f_bavail} * disk.f_frsize;
   const uint64_t all_bytes = std::max<uint64_t>(uint64_t{disk.f_blocks} * disk.f_frsize, 1);
+  const uint64_t reserve_bytes = ReserveBytesOf(config.store);
   const std::string says = SizeText(free_bytes) + " of " + SizeText(all_bytes) +
-                           " are free for the store, which leaves " + SizeText(kReserveBytes) +
+                           " are free for the store, which leaves " + SizeText(reserve_bytes) +
                            " to deletions";
   const std::string make_room =
       "delete what does not belong there, `poplar store compact`, or a larger disk "
@@ -121,13 +129,14 @@ void LookAtDisk(const tenant::Config& config, Findings& findings) {
   if ((disk.f_flag & ST_RDONLY) != 0) {
     findings.OurFault("disk", config.store.path + " is on a file system that is read-only",
                       "dmesg says why; check the file system and mount it again");
-  } else if (free_bytes < kReserveBytes + config.store.segment_mib * kMiB) {
+  } else if (free_bytes < reserve_bytes + config.store.segment_mib * kMiB) {
     findings.OurFault("disk",
                       says +
                           ": no further log segment can be laid out, so mail is deferred as soon "
                           "as those that are there are full",
                       make_room);
-  } else if (free_bytes < kLowBytes || free_bytes < all_bytes / 100 * kLowShare) {
+  } else if (free_bytes < kLowReserves * reserve_bytes ||
+             free_bytes < all_bytes / 100 * kLowShare) {
     findings.Note("disk", says, make_room);
   } else {
     findings.Good("disk", says);

@@ -53,5 +53,27 @@ TEST(DiskRoomTest, ManyAtOnceStayAboveTheFloor) {
   EXPECT_EQ(room.granted_bytes(), 0U);
 }
 
+// Each partition can lay out anew what its deletions used.
+TEST(ReserveTest, IsASegmentForEachPartitionAndOneMore) {
+  StoreOptions options;
+  EXPECT_EQ(ReserveBytes(options, 3), 256 * kMiB);
+  EXPECT_EQ(ReserveBytes(options, 16), 17 * 64 * kMiB);
+  options.segment_bytes = kGiB;
+  EXPECT_EQ(ReserveBytes(options, 1), 2 * kGiB);
+  options.reserve_bytes = 0;
+  EXPECT_EQ(ReserveBytes(options, 16), 0U);
+}
+
+TEST(ReserveTest, TheStoreGoesByItsOwnPartitions) {
+  TemporaryFolder folder;
+  StoreFixture fixture(1);
+  ASSERT_TRUE(fixture.Create(folder.path(), 3).ok());
+  StoreOptions options = SmallStoreOptions(folder.path());
+  options.reserve_bytes = 1;
+  ASSERT_TRUE(fixture.Open(options).ok());
+  EXPECT_EQ(fixture.Metric("poplar_store_reserve_bytes"), 4.0 * options.segment_bytes);
+  EXPECT_TRUE(fixture.Close().ok());
+}
+
 }  // namespace
 }  // namespace poplar::storage
