@@ -43,20 +43,33 @@ uint64_t GuiltTable::Level(uint64_t word, uint64_t now_ms) const {
   return time <= now_ms ? 0 : (time - now_ms + limits_.forget_ms - 1) / limits_.forget_ms;
 }
 
-GuiltTable::Wait GuiltTable::WaitOf(uint64_t key, uint64_t now_us) const {
+uint64_t GuiltTable::WordOf(uint64_t key) const {
   const Spot spot = SpotOf(key);
   for (uint32_t i = 0; i < kWays; ++i) {
     const uint64_t word = spot.bucket[i].load(std::memory_order_relaxed);
-    if (word == 0 || GuiltTagOf(word) != spot.tag) continue;
-    const uint64_t now_ms = now_us / 1000;
-    const uint64_t level = Level(word, now_ms);
-    if (level <= limits_.free || limits_.delay_max_ms == 0) return {};
-    const uint64_t doublings = std::min<uint64_t>(level - limits_.free - 1, 20);
-    return {.delay_ms = static_cast<uint32_t>(std::min<uint64_t>(
-                uint64_t{limits_.delay_first_ms} << doublings, limits_.delay_max_ms)),
-            .lasts_ms = TimeOf(word) - now_ms - uint64_t{limits_.free} * limits_.forget_ms};
+    if (word != 0 && GuiltTagOf(word) == spot.tag) return word;
   }
-  return {};
+  return 0;
+}
+
+uint32_t GuiltTable::DelayMsAt(uint64_t level) const {
+  if (level <= limits_.free) return 0;
+  const uint64_t doublings = std::min<uint64_t>(level - limits_.free - 1, 20);
+  return static_cast<uint32_t>(
+      std::min<uint64_t>(uint64_t{limits_.delay_first_ms} << doublings, limits_.delay_max_ms));
+}
+
+GuiltTable::Wait GuiltTable::WaitOf(uint64_t key, uint64_t now_us) const {
+  const uint64_t now_ms = now_us / 1000;
+  const uint64_t word = WordOf(key);
+  const uint32_t delay_ms = DelayMsAt(Level(word, now_ms));
+  if (delay_ms == 0) return {};
+  return {.delay_ms = delay_ms,
+          .lasts_ms = TimeOf(word) - now_ms - uint64_t{limits_.free} * limits_.forget_ms};
+}
+
+uint32_t GuiltTable::DelayMs(uint64_t key, uint64_t now_us, uint32_t beside) const {
+  return DelayMsAt(Level(WordOf(key), now_us / 1000) + beside);
 }
 
 bool GuiltTable::Add(uint64_t key, uint64_t now_us) {

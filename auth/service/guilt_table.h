@@ -31,7 +31,8 @@ class GuiltTable {
     uint64_t lasts_ms = 0;  // Until there is none any more, if nothing is repeated.
   };
   Wait WaitOf(uint64_t key, uint64_t now_us) const;
-  uint32_t DelayMs(uint64_t key, uint64_t now_us) const { return WaitOf(key, now_us).delay_ms; }
+  // The same as if so many had failed beside.
+  uint32_t DelayMs(uint64_t key, uint64_t now_us, uint32_t beside = 0) const;
   // True: attempts wait from now on, and did not before.
   bool Add(uint64_t key, uint64_t now_us);
 
@@ -43,6 +44,9 @@ class GuiltTable {
     uint64_t tag;
   };
   Spot SpotOf(uint64_t key) const;
+  // 0: it has none.
+  uint64_t WordOf(uint64_t key) const;
+  uint32_t DelayMsAt(uint64_t level) const;
   // Failures that are not forgotten yet.
   uint64_t Level(uint64_t word, uint64_t now_ms) const;
 

@@ -34,12 +34,15 @@ bool LoginAttempt::is_local() const { return home_ == source_.shard().index(); }
 
 // Whoever has to wait does so before anything is looked at: an answer without a wait, even from
 // what is remembered, would tell right guesses from wrong ones for nothing.
-void LoginAttempt::Begin(bool not_remembered) {
+void LoginAttempt::Begin(Admission admission, bool not_remembered) {
   remembered_asked_ = not_remembered;
-  const Penalty penalty = source_.context().throttle.Judge(origin_.source, source_.now_us());
-  if (penalty.delay_ms == 0) return Ask();
+  under_way_ = std::move(admission.under_way);
+  if (under_way_) return Ask();
   wait_.emplace(source_.waiting_room(), question_.client.session);
-  wait_->Begin(penalty, [this](ThrottleWait&, ThrottleWait::End end) { OnWaited(end); });
+  wait_->Begin(origin_.source, admission,
+               [this](ThrottleWait&, ThrottleWait::End end, UnderWay under_way) {
+                 OnWaited(end, std::move(under_way));
+               });
 }
 
 void LoginAttempt::Ask() {
@@ -51,7 +54,8 @@ void LoginAttempt::Ask() {
   source_.shard().Send(home_, *this);
 }
 
-void LoginAttempt::OnWaited(ThrottleWait::End end) {
+void LoginAttempt::OnWaited(ThrottleWait::End end, UnderWay under_way) {
+  under_way_ = std::move(under_way);
   if (end == ThrottleWait::End::kOver) return Ask();
   result_.outcome = Outcome::kThrottled;
   result_.reason = Reason(end);

@@ -26,7 +26,7 @@ class LoginAttempt : public io::ShardRequest, public LoginAsker {
   LoginAttempt(ShardAuthImpl& source, LoginQuestion question, const Origin& origin);
 
   // Ends with the answer, and ShardAuthImpl::EndAttempt. `not_remembered`: the cache was asked.
-  void Begin(bool not_remembered);
+  void Begin(Admission admission, bool not_remembered);
 
  private:
   // The name's shard is the asking one: no message is needed.
@@ -34,7 +34,7 @@ class LoginAttempt : public io::ShardRequest, public LoginAsker {
 
   // On the asking shard.
   void Ask();
-  void OnWaited(ThrottleWait::End end);
+  void OnWaited(ThrottleWait::End end, UnderWay under_way);
   void Finish();
   void Completed() override { Finish(); }
   void Expired() override;
@@ -51,6 +51,7 @@ class LoginAttempt : public io::ShardRequest, public LoginAsker {
   const ShardIndex home_;
   bool remembered_asked_ = false;
   AuthResult result_;
+  UnderWay under_way_;                // Until it is counted how it ended.
   std::optional<ThrottleWait> wait_;  // Where there is a penalty.
 };
 

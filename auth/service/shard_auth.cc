@@ -20,7 +20,8 @@ ShardAuthImpl::ShardAuthImpl(AuthContext& context, io::Shard& shard)
       chain_(context.LinksFor(shard), context.configured_links(), context.tenants,
              *context.pools.hashers, context.verifiers, *context.pools.hash, shard.reactor()),
       hasher_(context.key),
-      waiting_room_(shard.reactor(), context.options.throttle.waiting_max, metrics_),
+      waiting_room_(shard.reactor(), context.throttle, context.options.throttle.waiting_max,
+                    metrics_),
       home_(context, chain_, shard.reactor(), metrics_, faults_, recent_changes_),
       resolved_({.ttl_ms = std::min(context.options.resolve_cache_ttl_ms, kResolveCacheTtlMsMax),
                  .entries_max = context.options.resolve_cache_entries_max}) {}
@@ -54,8 +55,9 @@ void ShardAuthImpl::VerifyPassword(std::string user, base::Secret password, Clie
   const LoginAttempt::Origin origin{
       .source = SourceOf(hasher_, question.login, question.client.address), .done = &done};
   const bool at_home = context_.HomeOf(question.macs.name) == shard_.index();
+  Admission admission = context_.throttle.Admit(origin.source, now_us());
   // Who has to wait hears nothing before.
-  const bool asks_cache = at_home && context_.throttle.Judge(origin.source, now_us()).delay_ms == 0;
+  const bool asks_cache = at_home && admission.under_way;
   if (asks_cache) {
     if (const AuthResult* remembered = home_.FindRemembered(question)) {
       CountSuccess(origin.source);
@@ -63,7 +65,7 @@ void ShardAuthImpl::VerifyPassword(std::string user, base::Secret password, Clie
     }
   }
   attempts_.Add(std::make_unique<LoginAttempt>(*this, std::move(question), origin))
-      .Begin(asks_cache);
+      .Begin(std::move(admission), asks_cache);
 }
 
 void ShardAuthImpl::CountFailure(const LoginSource& source, std::optional<uint64_t> guess,

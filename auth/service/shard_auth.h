@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "auth/sasl/mechanism.h"
 #include "auth/service/chain.h"
 #include "auth/service/chain_probe.h"
@@ -79,10 +80,10 @@ class ShardAuthImpl : public ShardAuth {
   BackendAnswer NobodyKnows(const std::string& address);
   // `done` gets what the chain says, once; faults are counted.
   void AskChain(BackendQuestion question, absl::AnyInvocable<void(BackendAnswer)> done);
-  // The same of a log-in: after the wait that is due. kTemporary, and throttled, where it was not
-  // waited for.
+  // The same of a log-in: after the wait that is due. kTemporary, and not under way, where it was
+  // not waited for.
   void AskChainThrottled(BackendQuestion question, const LoginSource& source,
-                         absl::AnyInvocable<void(BackendAnswer, bool throttled)> done);
+                         absl::AnyInvocable<void(BackendAnswer, UnderWay)> done);
   // What a log-in is worth by now that was right for who was known when only `changes_seen` were.
   AuthResult AsOfNow(AuthResult result, const std::string& login, uint64_t changes_seen);
   // A token's way to its answer.
@@ -92,6 +93,7 @@ class ShardAuthImpl : public ShardAuth {
     uint64_t guess = 0;
     uint64_t changes_seen = 0;
     io::Completion<AuthResult>* done = nullptr;
+    UnderWay under_way;
   };
   void AnswerToken(TokenQuestion asked, BackendAnswer answer, bool throttled);
   void EndToken(const TokenQuestion& asked, AuthResult result);
@@ -111,6 +113,8 @@ class ShardAuthImpl : public ShardAuth {
   LoginHome home_;
   ExpiringMap<std::string, Principal> resolved_;
   uint64_t changes_seen_ = 0;  // Calls of Forget.
+  // Log-ins that fetched a verifier, by session, until CountLogin says how they ended.
+  absl::flat_hash_map<uint64_t, UnderWay> challenged_;
   Pending<LoginAttempt> attempts_;
   Pending<ChainWalk> walks_;
   Pending<ThrottleWait> waits_;

@@ -37,25 +37,29 @@ std::unique_ptr<SaslMechanism> ShardAuthImpl::StartSasl(std::string_view name,
   return MakeSaslMechanism(name, connection, NewNonce());
 }
 
-void ShardAuthImpl::AskChainThrottled(
-    BackendQuestion question, const LoginSource& source,
-    absl::AnyInvocable<void(BackendAnswer, bool throttled)> done) {
-  auto ask = [this](BackendQuestion asked,
-                    absl::AnyInvocable<void(BackendAnswer, bool throttled)> then) {
-    AskChain(std::move(asked), [then = std::move(then)](BackendAnswer answer) mutable {
-      then(std::move(answer), /*throttled=*/false);
-    });
+void ShardAuthImpl::AskChainThrottled(BackendQuestion question, const LoginSource& source,
+                                      absl::AnyInvocable<void(BackendAnswer, UnderWay)> done) {
+  auto ask = [this](BackendQuestion asked, UnderWay under_way,
+                    absl::AnyInvocable<void(BackendAnswer, UnderWay)> then) {
+    AskChain(std::move(asked),
+             [under_way = std::move(under_way), then = std::move(then)](
+                 BackendAnswer answer) mutable { then(std::move(answer), std::move(under_way)); });
   };
-  const Penalty penalty = context_.throttle.Judge(source, now_us());
-  if (penalty.delay_ms == 0) return ask(std::move(question), std::move(done));
+  Admission admission = context_.throttle.Admit(source, now_us());
+  if (admission.under_way) {
+    return ask(std::move(question), std::move(admission.under_way), std::move(done));
+  }
   ThrottleWait& wait =
       waits_.Add(std::make_unique<ThrottleWait>(waiting_room_, question.client.session));
-  wait.Begin(penalty, [this, ask, question = std::move(question), done = std::move(done)](
-                          ThrottleWait& ended, ThrottleWait::End end) mutable {
-    waits_.End(ended);
-    if (end == ThrottleWait::End::kOver) return ask(std::move(question), std::move(done));
-    done(Say(BackendOutcome::kTemporary, Reason(end)), /*throttled=*/true);
-  });
+  wait.Begin(source, admission,
+             [this, ask, question = std::move(question), done = std::move(done)](
+                 ThrottleWait& ended, ThrottleWait::End end, UnderWay under_way) mutable {
+               waits_.End(ended);
+               if (under_way) {
+                 return ask(std::move(question), std::move(under_way), std::move(done));
+               }
+               done(Say(BackendOutcome::kTemporary, Reason(end)), nullptr);
+             });
 }
 
 void ShardAuthImpl::FetchVerifier(std::string user, std::string mechanism, ClientInfo client,
@@ -75,15 +79,17 @@ void ShardAuthImpl::FetchVerifier(std::string user, std::string mechanism, Clien
   question.client = std::move(client);
   std::string login = question.login;
   ClientInfo from = question.client;
-  AskChainThrottled(std::move(question), source,
-                    [this, source, login = std::move(login), from = std::move(from),
-                     seen = recent_changes_.count(), &done](BackendAnswer answer, bool throttled) {
-                      if (WasNotAsked(answer)) CountNotAsked(source, login, from);
-                      VerifierResult result = ToVerifierResult(std::move(answer));
-                      if (throttled) result.outcome = Outcome::kThrottled;
-                      result.changes_seen = seen;
-                      done.Set(std::move(result));
-                    });
+  AskChainThrottled(
+      std::move(question), source,
+      [this, source, login = std::move(login), from = std::move(from),
+       seen = recent_changes_.count(), &done](BackendAnswer answer, UnderWay under_way) {
+        if (WasNotAsked(answer)) CountNotAsked(source, login, from);
+        VerifierResult result = ToVerifierResult(std::move(answer));
+        if (!under_way) result.outcome = Outcome::kThrottled;
+        challenged_[from.session.value()] = std::move(under_way);
+        result.changes_seen = seen;
+        done.Set(std::move(result));
+      });
 }
 
 bool ShardAuthImpl::IsOutdated(const VerifierResult& verifier, const std::string& user) {
@@ -136,10 +142,13 @@ void ShardAuthImpl::VerifyToken(std::string user, base::Secret token, ClientInfo
   asked.owner.mechanism = "OAUTHBEARER";
   asked.owner.client = question.client;
   const LoginSource source = asked.source;
-  AskChainThrottled(std::move(question), source,
-                    [this, asked = std::move(asked)](BackendAnswer answer, bool throttled) mutable {
-                      AnswerToken(std::move(asked), std::move(answer), throttled);
-                    });
+  AskChainThrottled(
+      std::move(question), source,
+      [this, asked = std::move(asked)](BackendAnswer answer, UnderWay under_way) mutable {
+        const bool throttled = !under_way;
+        asked.under_way = std::move(under_way);
+        AnswerToken(std::move(asked), std::move(answer), throttled);
+      });
 }
 
 void ShardAuthImpl::AnswerToken(TokenQuestion asked, BackendAnswer answer, bool throttled) {
@@ -170,6 +179,7 @@ void ShardAuthImpl::CountLogin(Outcome outcome, const std::string& user, const C
   // What password a proof was made of cannot be known: each counts.
   if (outcome == Outcome::kRefused) CountFailure(source, std::nullopt, login, client);
   if (outcome == Outcome::kOk) CountSuccess(source);
+  challenged_.erase(client.session.value());
 }
 
 }  // namespace poplar::auth

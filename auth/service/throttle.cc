@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "auth/service/seeded_mix.h"
 
@@ -20,6 +21,7 @@ constexpr uint32_t kNetworksMax = 4 * 1024;
 constexpr uint32_t kUsersMax = 64 * 1024;
 constexpr uint32_t kTenantsMax = 16 * 1024;
 constexpr uint32_t kGuessesMax = 64 * 1024;
+constexpr uint32_t kUnderWayMax = 32 * 1024;
 
 // A phone tries its old password every few minutes; somebody who makes us compute hashes, at once.
 constexpr uint32_t kRepeatsFree = 60;
@@ -92,13 +94,14 @@ Throttle::Throttle(const ThrottleOptions& options)
       tenants_(LimitsOf(options, options.free_tenant, kTenantsMax)),
       repeats_(LimitsOfRepeats(options)),
       known_({.ttl_s = options.known_days * kDayS, .entries_max = options.known_max}),
-      guesses_({.ttl_s = kDayS, .entries_max = kGuessesMax}) {}
+      guesses_({.ttl_s = kDayS, .entries_max = kGuessesMax}),
+      under_way_(kUnderWayMax) {}
 
 uint64_t Throttle::PairOf(uint64_t user, const ClientPlace& place) const {
   return SeededMix(seed_, user ^ SeededMix(seed_, place.address));
 }
 
-Penalty Throttle::Judge(const LoginSource& source, uint64_t now_us) const {
+Penalty Throttle::Judge(const LoginSource& source, uint64_t now_us, uint32_t others) const {
   Penalty penalty;
   const auto consider = [&](PenaltyOf of, uint32_t delay_ms) {
     if (delay_ms > penalty.delay_ms) {
@@ -109,15 +112,37 @@ Penalty Throttle::Judge(const LoginSource& source, uint64_t now_us) const {
   const uint64_t pair = PairOf(source.user, source.place);
   penalty.known = known_.Contains(source.user, pair, now_us);
   const uint64_t here = penalty.known ? pair : source.place.address;
-  consider(PenaltyOf::kAddress, addresses_.DelayMs(here, now_us));
+  consider(PenaltyOf::kAddress, addresses_.DelayMs(here, now_us, others));
   consider(PenaltyOf::kRepeats, repeats_.DelayMs(here, now_us));
   if (penalty.known) return penalty;
   if (source.place.network != 0) {
-    consider(PenaltyOf::kNetwork, networks_.DelayMs(source.place.network, now_us));
+    consider(PenaltyOf::kNetwork, networks_.DelayMs(source.place.network, now_us, others));
   }
-  consider(PenaltyOf::kUser, users_.DelayMs(source.user, now_us));
-  consider(PenaltyOf::kTenant, tenants_.DelayMs(source.tenant, now_us));
+  consider(PenaltyOf::kUser, users_.DelayMs(source.user, now_us, others));
+  consider(PenaltyOf::kTenant, tenants_.DelayMs(source.tenant, now_us, others));
   return penalty;
+}
+
+Admission Throttle::Admit(const LoginSource& source, uint64_t now_us) {
+  const uint64_t pair = PairOf(source.user, source.place);
+  // First it is counted, then judged: of those that come at once each sees the ones before.
+  UnderWayTable::Entered entered = under_way_.Enter(pair);
+  Admission admission{.penalty = Judge(source, now_us, entered.others),
+                      .under_way = nullptr,
+                      .turn = under_way_.Turn(pair)};
+  if (admission.penalty.delay_ms == 0) admission.under_way = std::move(entered.under_way);
+  return admission;
+}
+
+Admission Throttle::AdmitAgain(const LoginSource& source, uint32_t turn, uint64_t now_us) {
+  Admission admission = Admit(source, now_us);
+  if (admission.under_way) return admission;
+  const uint64_t pair = PairOf(source.user, source.place);
+  admission.turn = turn;
+  if (under_way_.TakeTurn(pair, admission.turn)) {
+    admission.under_way = under_way_.Enter(pair).under_way;
+  }
+  return admission;
 }
 
 Throttle::Counted Throttle::AddFailure(const LoginSource& source, std::optional<uint64_t> guess,

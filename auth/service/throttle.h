@@ -9,8 +9,11 @@
 //   one), as long as it is not tried more than twice a second for long: that is a load of its own.
 // - A name counts whether anybody has it or not, by a hash (login_source.h).
 // - One that found the queue full counts for its place, where the name is not known.
+// - Attempts under way count for those of the same name from the same place as if they had failed,
+//   until they end; and of those that wait one goes at a time. Or whoever has many connections
+//   would have as many guesses before the first of them counts.
 //
-// One set of fixed tables for all shards (guilt_table.h, recent_set.h). Any thread.
+// One set of fixed tables for all shards (guilt_table.h, recent_set.h, under_way.h). Any thread.
 
 #pragma once
 
@@ -25,6 +28,7 @@
 #include "auth/service/guilt_table.h"
 #include "auth/service/last_places.h"
 #include "auth/service/recent_set.h"
+#include "auth/service/under_way.h"
 
 namespace poplar::auth {
 
@@ -71,6 +75,13 @@ struct Penalty {
   bool known = false;  // Who has logged in from there before.
 };
 
+// Whether an attempt may go on, or has to wait.
+struct Admission {
+  Penalty penalty;     // To be waited for; then AdmitAgain.
+  UnderWay under_way;  // Of one that may go on: to be held until its end is counted.
+  uint32_t turn = 0;   // For AdmitAgain.
+};
+
 // A penalty as it is told to whoever asks why somebody waits.
 struct HeldPenalty {
   PenaltyOf because = PenaltyOf::kAddress;
@@ -83,7 +94,13 @@ class Throttle {
  public:
   explicit Throttle(const ThrottleOptions& options);
 
-  Penalty Judge(const LoginSource& source, uint64_t now_us) const;
+  // What it would wait, while so many `others` of its name are under way from its place.
+  Penalty Judge(const LoginSource& source, uint64_t now_us, uint32_t others = 0) const;
+
+  Admission Admit(const LoginSource& source, uint64_t now_us);
+  // One that has waited: it waits anew if another one of its name from its place went meanwhile.
+  // `turn` as it was told.
+  Admission AdmitAgain(const LoginSource& source, uint32_t turn, uint64_t now_us);
 
   struct Counted {
     bool repeated = false;  // That guess was counted before.
@@ -115,10 +132,11 @@ class Throttle {
   GuiltTable networks_;
   GuiltTable users_;
   GuiltTable tenants_;
-  GuiltTable repeats_;  // By address, or name at a place.
-  RecentSet known_;     // Places, by name.
-  RecentSet guesses_;   // That were counted.
-  LastPlaces last_;     // Of failures, by name.
+  GuiltTable repeats_;       // By address, or name at a place.
+  RecentSet known_;          // Places, by name.
+  RecentSet guesses_;        // That were counted.
+  LastPlaces last_;          // Of failures, by name.
+  UnderWayTable under_way_;  // By name at a place.
 };
 
 }  // namespace poplar::auth

@@ -103,7 +103,7 @@ def test_who_hangs_up_does_not_wait_on(serve):
     server = serve(penalty_after=0, penalty_delay_max_ms=10_000)
     guessing = [connect(server, "127.0.0.20") for _ in range(7)]
     for i, connection in enumerate(guessing):
-        send_login(connection, ALICE, f"guess {i}")
+        send_login(connection, f"nobody{i}@alpha.example", "guess")
     for connection in guessing:
         assert read_line(connection).startswith(b"+OK")
         assert b"[AUTH]" in read_line(connection)
@@ -128,3 +128,15 @@ def test_too_many_that_wait_are_told_so(serve):
     assert "[SYS/TEMP]" in log_in(server, "127.0.0.30", BOB, PASSWORDS[BOB])
     assert log_in(server, "127.0.0.31", BOB, PASSWORDS[BOB]).startswith("+OK")
     assert server.metric("poplar_auth_delays_cut_total", cut="no_room") == 1
+
+
+def test_a_challenge_counts_before_it_is_answered(serve):
+    server = serve(mechanisms='["SCRAM-SHA-256"]')
+    client_first = base64.b64encode(f"n,,n={ALICE},r=nonce".encode())
+    guessing = [connect(server, "127.0.0.40") for _ in range(20)]
+    for connection in guessing:
+        connection.sendall(b"AUTH SCRAM-SHA-256 " + client_first + b"\r\n")
+    wait_for("all but six wait", 10, lambda: delayed(server, by="address") == 14)
+    for connection in guessing:
+        connection.close()
+    wait_for("nothing of them is left", 10, lambda: server.metric("poplar_auth_delayed") == 0)

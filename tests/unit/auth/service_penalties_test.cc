@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/base/limits.h"
 #include "tests/unit/auth/gated_service.h"
@@ -167,6 +169,134 @@ TEST_F(ServicePenaltiesTest, WhoHangsUpTooEarlyDoesNotWaitEither) {
     EXPECT_EQ(asking.Get().outcome, Outcome::kThrottled);
   }
   EXPECT_EQ(gate_->asked(), 1);
+}
+
+TEST_F(ServicePenaltiesTest, GuessesAtOnceWaitForEachOther) {
+  options_.throttle = {.free_address = 2, .delay_first_ms = 60'000, .delay_max_ms = 60'000};
+  hash_pool_options_.threads = 8;
+  Start();
+  gate_->Close();
+  std::vector<std::unique_ptr<Asking<AuthResult>>> guesses;
+  for (uint64_t i = 0; i < 8; ++i) {
+    guesses.push_back(StartLogin(i % 2 == 0 ? kFirst : kSecond, kAlice, std::to_string(i),
+                                 "192.0.2.66", SessionId(i + 1)));
+  }
+  EXPECT_EQ(Metric("poplar_auth_delayed"), 5);
+  gate_->WaitUntilAsked(3);
+  gate_->Open();
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(guesses[i]->Get().outcome, Outcome::kRefused);
+  EXPECT_EQ(Metric("poplar_auth_penalties_total", "address"), 1);
+  EXPECT_EQ(Login(kFirst, kAlice, "secret", "192.0.2.67", SessionId(20)).outcome, Outcome::kOk);
+  for (uint64_t i = 3; i < 8; ++i) {
+    const ShardIndex shard = i % 2 == 0 ? kFirst : kSecond;
+    shards_->RunOn(shard, [&](io::Shard&) { service_->OnShard(shard).Leave(SessionId(i + 1)); });
+    EXPECT_EQ(guesses[i]->Get().outcome, Outcome::kThrottled);
+  }
+  EXPECT_EQ(gate_->asked(), 4);
+}
+
+TEST_F(ServicePenaltiesTest, OfThoseThatWaitOneGoesAtATime) {
+  options_.throttle = {.free_address = 0, .delay_first_ms = 40, .delay_max_ms = 40};
+  Start();
+  Login(kFirst, kAlice, "wrong");
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<std::unique_ptr<Asking<AuthResult>>> guesses;
+  for (uint64_t i = 0; i < 6; ++i) {
+    guesses.push_back(StartLogin(i % 2 == 0 ? kFirst : kSecond, kAlice, std::to_string(i),
+                                 "192.0.2.1", SessionId(i + 1)));
+  }
+  for (const auto& guess : guesses) EXPECT_EQ(guess->Get().outcome, Outcome::kRefused);
+  // Six waits, one after another; the shards' clocks may be apart by a little.
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(5 * 40));
+  EXPECT_EQ(Metric("poplar_auth_delayed_total", "address"), 6) << "each of them counts once";
+  EXPECT_EQ(Metric("poplar_auth_delayed"), 0);
+}
+
+TEST_F(ServicePenaltiesTest, WhenOneWasRightNobodyOfItsNameWaitsOn) {
+  options_.throttle = {.free_address = 0, .delay_first_ms = 60'000, .delay_max_ms = 60'000};
+  Start();
+  Login(kFirst, "bob@example.org", "wrong");
+  const auto first = StartLogin(kFirst, kAlice, "secret", "192.0.2.1", SessionId(1));
+  const auto second = StartLogin(kSecond, kAlice, "secret", "192.0.2.1", SessionId(2));
+  EXPECT_EQ(Metric("poplar_auth_delayed"), 2);
+  Asking<AuthResult> proved(*shards_, kFirst, [&](io::Completion<AuthResult>& done) {
+    service_->OnShard(kFirst).ResolveLogin(kAlice,
+                                           {.address = "192.0.2.1", .session = SessionId(3)}, done);
+  });
+  EXPECT_EQ(proved.Get().outcome, Outcome::kOk);
+  EXPECT_EQ(first->Get().outcome, Outcome::kOk);
+  EXPECT_EQ(second->Get().outcome, Outcome::kOk);
+}
+
+TEST_F(ServicePenaltiesTest, AnOwnersProgramsComeAtOnce) {
+  Start();
+  gate_->Close();
+  std::vector<std::unique_ptr<Asking<AuthResult>>> programs;
+  for (uint64_t i = 0; i < 3; ++i) {
+    programs.push_back(
+        StartLogin(i % 2 == 0 ? kFirst : kSecond, kAlice, "secret", "192.0.2.1", SessionId(i + 1)));
+  }
+  gate_->Open();
+  for (const auto& program : programs) EXPECT_EQ(program->Get().outcome, Outcome::kOk);
+  EXPECT_EQ(Metric("poplar_auth_delayed_total"), 0);
+  // Nor is anything left of them, or of what we could not answer.
+  Flush("");
+  gate_->SetDown(true);
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(Login(kFirst, kAlice, "secret").outcome, Outcome::kTemporary);
+  }
+  EXPECT_EQ(Metric("poplar_auth_delayed_total"), 0);
+}
+
+TEST_F(ServicePenaltiesTest, AChallengeIsUnderWayUntilItsExchangeEnds) {
+  options_.throttle = {.free_address = 1, .delay_first_ms = 1000, .waiting_max = 0};
+  Start({.password = true, .verifiers = true, .token = true});
+  const auto fetch = [&](uint64_t session) {
+    return Asking<VerifierResult>(*shards_, kFirst,
+                                  [&](io::Completion<VerifierResult>& done) {
+                                    service_->OnShard(kFirst).FetchVerifier(
+                                        kAlice, "SCRAM-SHA-256",
+                                        {.address = "192.0.2.1", .session = SessionId(session)},
+                                        done);
+                                  })
+        .Get()
+        .outcome;
+  };
+  const auto count = [&](uint64_t session, Outcome outcome) {
+    shards_->RunOn(kFirst, [&](io::Shard&) {
+      service_->OnShard(kFirst).CountLogin(outcome, kAlice,
+                                           {.address = "192.0.2.1", .session = SessionId(session)});
+    });
+  };
+  EXPECT_EQ(fetch(1), Outcome::kRefused) << "a decoy";
+  EXPECT_EQ(fetch(2), Outcome::kRefused);
+  EXPECT_EQ(fetch(3), Outcome::kThrottled);
+  count(3, Outcome::kThrottled);
+  EXPECT_EQ(fetch(3), Outcome::kThrottled) << "the other two are under way still";
+  count(1, Outcome::kOk);
+  EXPECT_EQ(fetch(3), Outcome::kRefused);
+  count(2, Outcome::kRefused);
+  EXPECT_EQ(fetch(4), Outcome::kThrottled) << "one failed, one is under way";
+  count(3, Outcome::kOk);
+  EXPECT_EQ(fetch(4), Outcome::kRefused);
+}
+
+TEST_F(ServicePenaltiesTest, ATokensLoginEnds) {
+  options_.throttle = {.free_address = 0, .delay_first_ms = 1000, .waiting_max = 0};
+  Start({.token = true});
+  const auto verify = [&](const char* token) {
+    return Asking<AuthResult>(*shards_, kFirst,
+                              [&](io::Completion<AuthResult>& done) {
+                                service_->OnShard(kFirst).VerifyToken(
+                                    kAlice, base::Secret(token),
+                                    {.address = "192.0.2.1", .session = SessionId(1)}, done);
+                              })
+        .Get()
+        .outcome;
+  };
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(verify("right token"), Outcome::kOk);
+  EXPECT_EQ(verify("wrong token"), Outcome::kRefused);
+  EXPECT_EQ(verify("right token"), Outcome::kThrottled);
 }
 
 TEST_F(ServicePenaltiesTest, WaitersAreBounded) {

@@ -4,13 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
-
-#include "auth/service/guilt_table.h"
-#include "auth/service/recent_set.h"
 
 namespace poplar::auth {
 namespace {
@@ -20,115 +18,6 @@ constexpr uint64_t kDayUs = 86'400 * kSecondUs;
 constexpr uint64_t kAlice = 1;
 constexpr uint64_t kBob = 2;
 constexpr uint64_t kTenant = 7;
-
-TEST(GuiltTableTest, DelaysGrowAndEnd) {
-  GuiltTable table({.free = 2, .delay_first_ms = 250, .delay_max_ms = 4000});
-  std::vector<uint32_t> delays;
-  std::vector<bool> begun;
-  for (int i = 0; i < 9; ++i) {
-    begun.push_back(table.Add(1, 0));
-    delays.push_back(table.DelayMs(1, 0));
-  }
-  EXPECT_EQ(delays, (std::vector<uint32_t>{0, 0, 250, 500, 1000, 2000, 4000, 4000, 4000}));
-  EXPECT_EQ(begun,
-            (std::vector<bool>{false, false, true, false, false, false, false, false, false}));
-  EXPECT_EQ(table.DelayMs(2, 0), 0U);
-}
-
-TEST(GuiltTableTest, ForgetsOneFailureAtATime) {
-  GuiltTable table({.free = 1, .forget_ms = 60'000, .delay_first_ms = 100});
-  const uint64_t start = 1'000'000 * kSecondUs;
-  for (int i = 0; i < 3; ++i) table.Add(1, start);
-  EXPECT_EQ(table.DelayMs(1, start), 200U);
-  EXPECT_EQ(table.DelayMs(1, start + 65 * kSecondUs), 100U);
-  EXPECT_EQ(table.DelayMs(1, start + 125 * kSecondUs), 0U);
-  EXPECT_TRUE(table.Add(1, start + 125 * kSecondUs)) << "it begins again";
-  EXPECT_EQ(table.DelayMs(1, start + 125 * kSecondUs), 100U);
-  EXPECT_EQ(table.DelayMs(1, start + 3600 * kSecondUs), 0U);
-}
-
-TEST(GuiltTableTest, EvenLongGuiltIsForgottenAndStaysSo) {
-  GuiltTable table({});
-  for (int i = 0; i < 10'000; ++i) table.Add(1, 0);
-  EXPECT_EQ(table.DelayMs(1, 0), 4000U);
-  for (uint64_t day = 0; day < 4000; ++day) {
-    ASSERT_EQ(table.DelayMs(1, 16 * 60 * kSecondUs + day * kDayUs), 0U) << day;
-  }
-}
-
-TEST(GuiltTableTest, NobodyWaitsWithoutADelay) {
-  GuiltTable table({.free = 0, .delay_max_ms = 0});
-  EXPECT_FALSE(table.Add(1, 0));
-  EXPECT_EQ(table.DelayMs(1, 0), 0U);
-}
-
-TEST(GuiltTableTest, AFullTableKeepsTheGuiltiest) {
-  GuiltTable table({.free = 0, .entries_max = 4});
-  for (int i = 0; i < 5; ++i) table.Add(1, 0);
-  for (uint64_t key = 2; key < 100; ++key) table.Add(key, 0);
-  EXPECT_EQ(table.DelayMs(1, 0), 4000U);
-}
-
-TEST(GuiltTableTest, AFloodOfInventedNamesWashesNothingAway) {
-  GuiltTable table({.free = 5, .entries_max = 1024});
-  for (uint64_t key = 0; key < 100; ++key) {
-    for (int i = 0; i < 8; ++i) table.Add(key, 0);
-  }
-  for (uint64_t key = 1000; key < 200'000; ++key) table.Add(key, kSecondUs);
-  int forgotten = 0;
-  for (uint64_t key = 0; key < 100; ++key) forgotten += table.DelayMs(key, kSecondUs) == 0 ? 1 : 0;
-  // Where more than four of the hundred met in one bucket of 256, one had to go.
-  EXPECT_LE(forgotten, 2);
-}
-
-TEST(GuiltTableTest, CountsFromManyThreads) {
-  GuiltTable table({.free = 100, .delay_first_ms = 100, .delay_max_ms = 100});
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&] {
-      for (int n = 0; n < 25; ++n) table.Add(42, 0);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(table.DelayMs(42, 0), 0U) << "exactly a hundred";
-  table.Add(42, 0);
-  EXPECT_EQ(table.DelayMs(42, 0), 100U);
-}
-
-TEST(RecentSetTest, ForgetsWhatIsNotSeenAgain) {
-  RecentSet set({.ttl_s = 100, .entries_max = 64});
-  EXPECT_FALSE(set.Contains(1, 1, 0));
-  EXPECT_FALSE(set.Add(1, 1, 0));
-  EXPECT_TRUE(set.Contains(1, 1, 99 * kSecondUs));
-  EXPECT_FALSE(set.Contains(1, 1, 100 * kSecondUs));
-  EXPECT_FALSE(set.Contains(1, 2, 0));
-  EXPECT_FALSE(set.Contains(2, 1, 0));
-  EXPECT_TRUE(set.Add(1, 1, 90 * kSecondUs));
-  EXPECT_TRUE(set.Contains(1, 1, 189 * kSecondUs)) << "seen again";
-  EXPECT_FALSE(set.Add(1, 1, 190 * kSecondUs)) << "too long ago";
-}
-
-TEST(RecentSetTest, TheOldestOfABucketMakesRoom) {
-  RecentSet set({.ttl_s = 1000, .entries_max = 8});
-  for (uint64_t item = 0; item < 20; ++item) set.Add(1, item, item * kSecondUs);
-  for (uint64_t item = 0; item < 20; ++item) {
-    EXPECT_EQ(set.Contains(1, item, 20 * kSecondUs), item >= 12) << item;
-  }
-  EXPECT_EQ(set.forgotten(), 12U);
-  for (uint64_t item = 100; item < 108; ++item) set.Add(1, item, 2000 * kSecondUs);
-  EXPECT_EQ(set.forgotten(), 12U) << "what is too old is no loss";
-}
-
-TEST(RecentSetTest, OneNameCannotPushOutTheOthers) {
-  RecentSet set({.ttl_s = 1000, .entries_max = 8 * 1024});
-  for (uint64_t name = 0; name < 1000; ++name) set.Add(name, 1, kSecondUs);
-  for (uint64_t item = 0; item < 1'000'000; ++item) set.Add(5000, item, 2 * kSecondUs);
-  int forgotten = 0;
-  for (uint64_t name = 0; name < 1000; ++name) {
-    forgotten += set.Contains(name, 1, 2 * kSecondUs) ? 0 : 1;
-  }
-  EXPECT_LE(forgotten, 10) << "a thousand names in 1,024 buckets: only those of one";
-}
 
 TEST(ClientPlaceTest, Ipv4AloneIpv6By64And48) {
   const auto address = [](const char* text) { return PlaceOf(text).address; };
@@ -333,6 +222,83 @@ TEST_F(ThrottleTest, WhoFillsTheQueueWaitsAndNobodyElse) {
   EXPECT_EQ(throttle_->Judge(From("203.0.113.1", kBob), 0).because, PenaltyOf::kAddress);
   EXPECT_EQ(DelayMs(From("203.0.113.1", kBob)), 4000U);
   EXPECT_EQ(DelayMs(From("203.0.113.2")), 0U) << "neither the name nor its tenant did it";
+}
+
+TEST_F(ThrottleTest, AttemptsUnderWayCountAsIfTheyHadFailed) {
+  std::vector<UnderWay> under_way;
+  for (int i = 0; i < 6; ++i) {
+    under_way.push_back(throttle_->Admit(From("192.0.2.1"), 0).under_way);
+    EXPECT_TRUE(under_way.back()) << i;
+  }
+  for (int i = 0; i < 2; ++i) {
+    const Admission waits = throttle_->Admit(From("192.0.2.1"), 0);
+    EXPECT_FALSE(waits.under_way);
+    EXPECT_EQ(waits.penalty.delay_ms, 250U) << "who waits is not under way";
+    EXPECT_EQ(waits.penalty.because, PenaltyOf::kAddress);
+  }
+  EXPECT_TRUE(throttle_->Admit(From("192.0.2.2"), 0).under_way);
+  EXPECT_TRUE(throttle_->Admit(From("192.0.2.1", kBob), 0).under_way)
+      << "an office behind one address";
+  Fail(From("192.0.2.1"));
+  under_way.pop_back();
+  EXPECT_FALSE(throttle_->Admit(From("192.0.2.1"), 0).under_way)
+      << "one failed, five are under way";
+  under_way.pop_back();
+  EXPECT_TRUE(throttle_->Admit(From("192.0.2.1"), 0).under_way) << "one ended otherwise";
+}
+
+TEST_F(ThrottleTest, WhereOneIsKnownAttemptsUnderWayCountToo) {
+  Succeed(From("192.0.2.1"));
+  std::vector<Admission> admissions;
+  for (int i = 0; i < 7; ++i) admissions.push_back(throttle_->Admit(From("192.0.2.1"), 0));
+  EXPECT_TRUE(admissions[5].under_way);
+  EXPECT_EQ(admissions[6].penalty.delay_ms, 250U);
+}
+
+TEST_F(ThrottleTest, OfThoseThatWaitOneGoesAtATime) {
+  for (int i = 0; i < 6; ++i) Fail(From("192.0.2.1"));
+  std::vector<Admission> waiting;
+  for (int i = 0; i < 3; ++i) waiting.push_back(throttle_->Admit(From("192.0.2.1"), 0));
+  for (size_t next = 0; next < waiting.size(); ++next) {
+    for (size_t i = next; i < waiting.size(); ++i) {
+      EXPECT_FALSE(waiting[i].under_way);
+      EXPECT_EQ(waiting[i].penalty.delay_ms, 250U << next) << "and each waits longer";
+      waiting[i] = throttle_->AdmitAgain(From("192.0.2.1"), waiting[i].turn, 0);
+    }
+    EXPECT_TRUE(waiting[next].under_way);
+  }
+  Admission late = throttle_->Admit(From("192.0.2.1"), 0);
+  EXPECT_FALSE(late.under_way);
+  late = throttle_->AdmitAgain(From("192.0.2.1"), late.turn, 0);
+  EXPECT_TRUE(late.under_way) << "what others hold shuts nobody out";
+}
+
+TEST_F(ThrottleTest, OneThatWasRightLetsTheOthersInAtOnce) {
+  for (int i = 0; i < 10; ++i) Fail(From("192.0.2.1", kBob));
+  const Admission first = throttle_->Admit(From("192.0.2.1"), 0);
+  const Admission second = throttle_->Admit(From("192.0.2.1"), 0);
+  EXPECT_TRUE(throttle_->AdmitAgain(From("192.0.2.1"), first.turn, 0).under_way);
+  EXPECT_FALSE(throttle_->AdmitAgain(From("192.0.2.1"), second.turn, 0).under_way);
+  Succeed(From("192.0.2.1"));
+  EXPECT_TRUE(throttle_->AdmitAgain(From("192.0.2.1"), second.turn, 0).under_way);
+}
+
+TEST_F(ThrottleTest, OnManyThreadsNoMoreGoThanOnOne) {
+  std::atomic<int> gone{0};
+  std::vector<std::vector<UnderWay>> under_way(4);
+  std::vector<std::thread> threads;
+  for (std::vector<UnderWay>& mine : under_way) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 1000; ++i) {
+        mine.push_back(throttle_->Admit(From("192.0.2.1"), 0).under_way);
+        if (mine.back()) ++gone;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(gone, 6);
+  under_way.clear();
+  EXPECT_TRUE(throttle_->Admit(From("192.0.2.1"), 0).under_way);
 }
 
 TEST_F(ThrottleTest, WhatHoldsIsTold) {
