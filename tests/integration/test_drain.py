@@ -73,7 +73,11 @@ def test_log_ins_in_their_penalty_are_answered(new_server):
     def guess(connection, user, password):
         connection.sendall(f"USER {user}\r\nPASS {password}\r\n".encode())
 
-    connections = [server.raw() for _ in range(13)]
+    def connect(number):
+        """Each from an address of its own: guesses from one wait for each other."""
+        return socket.create_connection(("127.0.0.1", server.ports["pop3"]), timeout=30, source_address=(f"127.0.1.{number + 1}", 0))
+
+    connections = [connect(number) for number in range(13)]
     for connection in connections:
         assert read_line(connection).startswith(b"+OK")
     for number, connection in enumerate(connections[:10]):
