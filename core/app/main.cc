@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
   signal(SIGXFSZ, SIG_IGN);
   const poplar::app::Wiring wiring{.init_store = &poplar::app::InitStore,
                                    .look_at_store = &poplar::app::LookAtStore,
+                                   .store_reserve_bytes = &poplar::app::StoreReserveBytes,
                                    .store = {.verify = &poplar::app::VerifyStore,
                                              .stats = &poplar::app::StoreStats,
                                              .compact = &poplar::app::CompactStore,

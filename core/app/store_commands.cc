@@ -83,6 +83,12 @@ Status LookAtStore(const tenant::Config& config) {
   return storage::ReadSuperblock(storage::SystemEnv(), config.store.path).status();
 }
 
+uint64_t StoreReserveBytes(const tenant::Config& config) {
+  const auto superblock = storage::ReadSuperblock(storage::SystemEnv(), config.store.path);
+  return storage::ReserveBytes(StoreOptionsOf(config.store, 1),
+                               superblock.ok() ? superblock->partitions : config.store.partitions);
+}
+
 ExitCode VerifyStore(const tenant::Config& config, bool as_json, Console& console) {
   ProgressBar bar(console.err, !as_json && ErrorIsTerminal());
   storage::VerifyOptions options;

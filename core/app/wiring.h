@@ -49,6 +49,8 @@ struct Wiring {
   std::function<Status(const tenant::Config& config)> init_store;
   // Whether a store is where the configuration says, at a first look. kNotFound: nothing is there.
   std::function<Status(const tenant::Config& config)> look_at_store;
+  // Octets that the store keeps back of its disk.
+  std::function<uint64_t(const tenant::Config& config)> store_reserve_bytes;
   // `poplar store …`.
   StoreWiring store;
   // `poplar serve`.

@@ -83,9 +83,10 @@ tenant::Config AsItRuns(const tenant::Config& config, ServerState server, Findin
   return AsListening(config, shown->listeners);
 }
 
-void LookAtAll(const tenant::Config& configured, Patient patient, Findings& findings) {
+void LookAtAll(const tenant::Config& configured, const Wiring& wiring, Patient patient,
+               Findings& findings) {
   LookAtKernel(configured, findings);
-  LookAtDisk(configured, findings);
+  LookAtDisk(configured, wiring.store_reserve_bytes(configured), findings);
   const ServerState server = LookAtServer(configured, findings);
   const tenant::Config config = AsItRuns(configured, server, findings);
   // As log-ins are taken.
@@ -124,7 +125,7 @@ ExitCode Doctor(const DoctorOptions& options, const Wiring& wiring, Console& con
   Findings findings;
   const Checked checked = CheckConfiguration(options.config_path, wiring);
   if (LookAtConfiguration(options.config_path, checked, findings)) {
-    LookAtAll(checked.parsed.config, std::move(patient), findings);
+    LookAtAll(checked.parsed.config, wiring, std::move(patient), findings);
   }
   if (options.json) {
     console.out << findings.ToJson().dump(2) << '\n';

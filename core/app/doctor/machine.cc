@@ -10,12 +10,10 @@
 #include <fstream>
 
 #include "core/app/descriptors.h"
-#include "core/app/store_options.h"
 #include "core/app/table.h"
 #include "core/base/units.h"
 #include "core/io/probe.h"
 #include "core/io/shard.h"
-#include "storage/engine/layout.h"
 
 namespace poplar::app {
 namespace {
@@ -30,13 +28,6 @@ uint64_t NumberIn(const char* path, uint64_t otherwise) {
   std::ifstream file(path);
   uint64_t number = 0;
   return file >> number ? number : otherwise;
-}
-
-// A store that cannot be read has a finding of its own.
-uint64_t ReserveBytesOf(const tenant::StoreConfig& config) {
-  const auto superblock = storage::ReadSuperblock(storage::SystemEnv(), config.path);
-  return storage::ReserveBytes(StoreOptionsOf(config, 1),
-                               superblock.ok() ? superblock->partitions : config.partitions);
 }
 
 }  // namespace
@@ -109,7 +100,7 @@ void LookAtDiskOfUsers(const tenant::Config& config, Findings& findings) {
 
 }  // namespace
 
-void LookAtDisk(const tenant::Config& config, Findings& findings) {
+void LookAtDisk(const tenant::Config& config, uint64_t reserve_bytes, Findings& findings) {
   struct statvfs disk{};
   if (statvfs(config.store.path.c_str(), &disk) != 0) {
     findings.OurFault("disk", std::string(Message(ErrnoStatus(errno, config.store.path))),
@@ -118,7 +109,6 @@ void LookAtDisk(const tenant::Config& config, Findings& findings) {
   }
   const uint64_t free_bytes = uint64_t{disk.f_bavail} * disk.f_frsize;
   const uint64_t all_bytes = std::max<uint64_t>(uint64_t{disk.f_blocks} * disk.f_frsize, 1);
-  const uint64_t reserve_bytes = ReserveBytesOf(config.store);
   const std::string says = SizeText(free_bytes) + " of " + SizeText(all_bytes) +
                            " are free for the store, which leaves " + SizeText(reserve_bytes) +
                            " to deletions";
