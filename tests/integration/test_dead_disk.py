@@ -29,11 +29,13 @@ def server(tmp_path):
 
 
 def logged_in(server, user):
+    before = len(sessions_of(server, user))
     connection = server.raw(timeout=60)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)  # What is large waits at the server.
     assert read_line(connection).startswith(b"+OK")
     for command in (f"USER {user}", f"PASS {PASSWORDS[user]}"):
         assert ask(connection, command).startswith(b"+OK")
+    wait_for("the line of the log-in", 10, lambda: len(sessions_of(server, user)) > before)
     return connection
 
 
