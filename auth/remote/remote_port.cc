@@ -81,9 +81,9 @@ BackendAnswer AnswerOf(AnswerFrame& frame, const BackendQuestion& question,
     answer.outcome = BackendOutcome::kDisabled;
     answer.reason = "tenant disabled";
   }
-  // Whoever is disabled may have sessions that are to end.
   // By another tenant's address its log, its listings and its commands would find him.
   if (!IsOf(tenants, tenant.tenant, frame.address)) frame.address = question.login;
+  // Also of who is disabled: his sessions may have to end.
   answer.principal = {
       .tenant = tenant.tenant,
       .account = std::move(frame.account),
