@@ -18,8 +18,8 @@ Status InitStore(const tenant::Config& config);
 // Whether one is there, by its superblock alone. kNotFound: nothing is. kDataLoss: parts of one.
 Status LookAtStore(const tenant::Config& config);
 
-// Octets that the store keeps back of its disk; of one that cannot be read, by what the configuration
-// says of its partitions.
+// Octets that the store keeps back of its disk; of one that cannot be read, by what the
+// configuration says of its partitions.
 uint64_t StoreReserveBytes(const tenant::Config& config);
 
 // `poplar store verify`: each damage is a line on standard error, the sum goes to standard output.
